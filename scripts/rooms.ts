@@ -1,0 +1,74 @@
+import { fileURLToPath } from 'node:url'
+import { checkRooms, show, type Exception, type Room } from './rooms-check.ts'
+
+/**
+ * The rooms of src/ and what each may import. A room may enter every room of a lower layer by its `index.ts`;
+ * rooms of its own layer only where `also` names them. `store/*` stands for each folder in store/.
+ */
+export const ROOMS: readonly Room[] = [
+  { room: 'error', layer: 0, node: [], packages: [], pure: true },
+  { room: 'key', layer: 0, also: ['error'], node: ['node:crypto'], packages: [], pure: true },
+  { room: 'contract', layer: 0, also: ['key', 'error'], node: [], packages: [], pure: true },
+  { room: 'engine', layer: 1, node: ['node:async_hooks'], packages: [], pure: true },
+  { room: 'system', layer: 2, node: ['node:os', 'node:crypto', 'node:fs', 'node:perf_hooks'], packages: [] },
+  { room: 'store/memory', layer: 2, node: [], packages: [] },
+  { room: 'store/spool', layer: 2, node: ['node:fs', 'node:fs/promises', 'node:path', 'node:crypto'], packages: [] },
+  {
+    room: 'store/*',
+    layer: 2,
+    node: [
+      'node:sqlite',
+      'node:worker_threads',
+      'node:fs',
+      'node:fs/promises',
+      'node:path',
+      'node:url',
+      'node:os',
+      'node:crypto',
+      'node:events',
+    ],
+    packages: [],
+  },
+  { room: 'downstream', layer: 2, node: [], packages: [] },
+  // The wiring: what `import … from 'onefold'` is. Nothing below it knows it.
+  { room: '.', layer: 2.5, lazy: ['store/sqlite'], node: ['node:fs', 'node:path'], packages: [] },
+  { room: 'config', layer: 3, node: ['node:fs', 'node:path'], packages: ['yaml'] },
+  {
+    room: 'mcp',
+    layer: 3,
+    node: [
+      'node:child_process',
+      'node:stream',
+      'node:stream/promises',
+      'node:events',
+      'node:buffer',
+      'node:readline',
+      'node:string_decoder',
+      'node:crypto',
+    ],
+    packages: [],
+  },
+  { room: 'testing', layer: 3, node: ['node:assert', 'node:assert/strict', 'node:crypto', 'node:util'], packages: [] },
+  { room: 'adapter/*', layer: 3, node: [], packages: [], maxLines: 200 },
+  {
+    room: 'cli',
+    layer: 4,
+    entry: 'main.ts',
+    node: '*',
+    packages: ['commander', 'picocolors', '@clack/prompts', 'yaml'],
+  },
+]
+
+/** Files that may stand directly in src/. */
+export const ROOT_FILES: readonly string[] = ['index.ts']
+
+/** Files that may be longer than their room allows, each with its reason. */
+export const EXCEPTIONS: readonly Exception[] = []
+
+if (import.meta.main) {
+  const root = fileURLToPath(new URL('..', import.meta.url))
+  const violations = checkRooms(root, ROOMS, { rootFiles: ROOT_FILES, exceptions: EXCEPTIONS })
+  for (const violation of violations) console.log(show(violation))
+  console.log(violations.length === 0 ? 'rooms: ok' : `rooms: ${violations.length} violations`)
+  process.exitCode = violations.length === 0 ? 0 : 1
+}

@@ -1,0 +1,34 @@
+/**
+ * Declaring tools: what identifies an operation, what may differ on a repeat, and what settles an unknown outcome.
+ * @module
+ */
+export type { AnyToolOptions, AnyWriteOptions } from './any-options.ts'
+export { defineContract, type ContractDefaults } from './define.ts'
+export { formatDuration, parseDuration } from './duration.ts'
+export { composite, idempotent, keyed, manual, probe, transactional, type KeyedWithoutProbe } from './recovery.ts'
+export type { StandardSchemaV1 } from './standard-schema.ts'
+export type {
+  CompositeRecovery,
+  Contract,
+  ContractDescription,
+  Duration,
+  ErrorMapping,
+  FieldPath,
+  IdempotentRecovery,
+  Identity,
+  KeyedRecovery,
+  ManualRecovery,
+  ProbeAnswer,
+  ProbeContext,
+  ProbeFunction,
+  ProbeRecovery,
+  ReadOptions,
+  Recovery,
+  RecoveryClass,
+  RunReference,
+  Scope,
+  ToolContext,
+  ToolOptions,
+  TransactionalRecovery,
+  WriteOptions,
+} from './types.ts'

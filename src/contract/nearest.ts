@@ -1,0 +1,31 @@
+const LONGEST = 40
+
+/** Edit distance between two short words (Levenshtein). */
+function distance(a: string, b: string): number {
+  let previous = Array.from({ length: b.length + 1 }, (_, i) => i)
+  for (let i = 1; i <= a.length; i += 1) {
+    const current = [i]
+    for (let j = 1; j <= b.length; j += 1) {
+      const change = (previous[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1)
+      current.push(Math.min(change, (previous[j] ?? 0) + 1, (current[j - 1] ?? 0) + 1))
+    }
+    previous = current
+  }
+  return previous[b.length] ?? 0
+}
+
+/** The word that was probably meant, if one is near: at most a third of the letters, and at least two, may differ. */
+export function nearest(word: string, words: readonly string[]): string | undefined {
+  if (word.length > LONGEST) return undefined
+  let best: string | undefined
+  let least = Math.max(2, Math.floor(word.length / 3)) + 1
+  for (const candidate of words) {
+    const steps = distance(word.toLowerCase(), candidate.toLowerCase())
+    // Two letters of a two-letter word make any other word.
+    if (steps < least && steps < candidate.length) {
+      best = candidate
+      least = steps
+    }
+  }
+  return best
+}

@@ -1,0 +1,121 @@
+import type { RunReference, ToolContext } from '../contract/index.ts'
+import { OnefoldError } from '../error/index.ts'
+import { downstreamKey } from '../key/index.ts'
+import { cancelled } from './answers.ts'
+import type { Send } from './classify.ts'
+import type { Clock } from './clock.ts'
+import type { Operation, Secret } from './operation.ts'
+import type { OperationRecord } from './record.ts'
+
+/** What a `ctx.fetch` needs of the attempt it sends for; implemented here, used by the downstream room. */
+export interface SendPort {
+  readonly tool: string
+  readonly run: string | undefined
+  readonly sequenceKey: string | undefined
+  /** Throws when the attempt may no longer send. */
+  checkpoint(): void
+  downstreamKey(provider?: string, operation?: string, ordinal?: number): string
+  /** Opens a send; its state is to be kept up to date. */
+  opened(): Send
+  readonly signal: AbortSignal
+}
+
+export type FetchMaker = (port: SendPort) => typeof fetch
+
+/** One execution under one claim, while it is in this process. */
+export interface LiveAttempt {
+  /** Replaced when `prepare` hands another input to `execute`. */
+  op: Operation
+  readonly nonce: string
+  /** The record as this attempt last knew it. */
+  record: OperationRecord
+  /** Store time of {@link record}. */
+  now: number
+  /** Boot-clock moment after which nothing may be sent any more. */
+  leaseOverAt: number
+  /** Boot-clock moment after which the downstream's window may be closed; Infinity outside keyed re-sends. */
+  windowOverAt: number
+  /** True once nothing may be sent: aborted, timed out, lease lost, settled. */
+  closed: boolean
+  /** True once `execute` was entered: from here on the effect may have happened. */
+  started: boolean
+  readonly sends: Send[]
+  readonly controller: AbortController
+  /** Set while a heartbeat is under way. */
+  beating: boolean
+  lastBeatAt: number
+}
+
+export function newAttempt(op: Operation, nonce: string, record: OperationRecord, now: number, leaseOverAt: number, at: number): LiveAttempt {
+  return {
+    op,
+    nonce,
+    record,
+    now,
+    leaseOverAt,
+    windowOverAt: Infinity,
+    closed: false,
+    started: false,
+    sends: [],
+    controller: new AbortController(),
+    beating: false,
+    lastBeatAt: at,
+  }
+}
+
+/**
+ * Whether the attempt may send its next byte, judged without an await and on the boot clock, so that no pause can lie
+ * between the check and the byte.
+ */
+export const maySend = (attempt: LiveAttempt, clock: Clock): boolean => {
+  if (attempt.closed) return false
+  const now = clock.bootMs()
+  return now < attempt.leaseOverAt && now < attempt.windowOverAt
+}
+
+/** The context that `prepare`, `execute`, probes and compensations are given. */
+export function contextOf(
+  attempt: LiveAttempt,
+  clock: Clock,
+  secret: Secret | undefined,
+  run: RunReference | undefined,
+  makeFetch: FetchMaker | undefined,
+): ToolContext {
+  const { op } = attempt
+  const keyOf = (provider?: string, operation?: string, ordinal?: number): string =>
+    downstreamKey({ key: op.key, provider, operation, ordinal, generation: attempt.record.generation, secret })
+  const checkpoint = (): void => {
+    if (!maySend(attempt, clock)) throw cancelled(op.contract.name, op.key, false)
+  }
+  const runReference: RunReference | undefined =
+    run === undefined ? undefined : Object.freeze({ id: run.id, tenant: run.tenant, session: run.session })
+  let fetcher: typeof fetch | undefined
+  return Object.freeze({
+    key: op.key,
+    attempt: attempt.record.attempts,
+    run: runReference,
+    signal: attempt.controller.signal,
+    transaction: undefined,
+    checkpoint,
+    downstreamKey: (provider?: string, operation?: string) => keyOf(provider, operation),
+    get fetch(): typeof fetch {
+      if (makeFetch === undefined) {
+        throw new OnefoldError('CONTRACT_INVALID', 'This engine was built without a fetch; use ctx.checkpoint() right before the send.')
+      }
+      fetcher ??= makeFetch({
+        tool: op.contract.name,
+        run: run?.id,
+        sequenceKey: op.index === undefined || run === undefined ? undefined : `${run.id}::${op.contract.name}::${op.index}`,
+        checkpoint,
+        downstreamKey: keyOf,
+        signal: attempt.controller.signal,
+        opened: () => {
+          const send: Send = { state: 'unsent' }
+          attempt.sends.push(send)
+          return send
+        },
+      })
+      return fetcher
+    },
+  })
+}

@@ -1,0 +1,34 @@
+import { OnefoldError } from '../error/index.ts'
+import type { Core } from './core.ts'
+import type { Operation } from './operation.ts'
+import type { OperationFrame } from './run.ts'
+
+/**
+ * Records, before the child is claimed, that it is the nth child of a composite operation. When the parent runs again,
+ * its nth child must be the recorded one.
+ * @throws OnefoldError DIVERGED
+ */
+export async function adoptChild(core: Core, parent: OperationFrame, op: Operation, ordinal: number): Promise<void> {
+  const reading = await core.journal.read(parent.key, op.tenant)
+  const adopted = await core.journal.apply(parent.key, op.tenant, reading, {
+    type: 'adopt',
+    fence: parent.fence(),
+    nonce: parent.nonce(),
+    who: core.processes.self,
+    ordinal,
+    child: op.key,
+  })
+  if (adopted.applied || adopted.refusal === 'already') return
+  if (adopted.refusal === 'diverged') {
+    throw new OnefoldError(
+      'DIVERGED',
+      `Part ${ordinal + 1} of ${parent.tool} differs from what was recorded when it ran before: now ${op.contract.name} with another identity. No effect started; make the order and the inputs of its parts depend on its own input alone.`,
+      { effect: 'none', key: parent.key, details: { ordinal, recorded: reading.record?.children[ordinal], wanted: op.key } },
+    )
+  }
+  throw new OnefoldError(
+    'CANCELLED',
+    `${parent.tool} lost its claim, so its part ${op.contract.name} was not started. No effect started for this part.`,
+    { effect: 'none', key: parent.key },
+  )
+}

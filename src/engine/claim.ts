@@ -1,0 +1,149 @@
+import { canonicalize } from '../key/index.ts'
+import type { Operation } from './operation.ts'
+import { contextOf, maySend, newAttempt, type LiveAttempt } from './attempt.ts'
+import { superseded, cancelled } from './answers.ts'
+import { at, type Core } from './core.ts'
+import { executeMarked, type Ended, type ExecuteOptions } from './execute.ts'
+import type { OperationRecord } from './record.ts'
+import type { Reading } from './store.ts'
+import { withFrame } from './run.ts'
+
+export interface ClaimOptions extends ExecuteOptions {
+  /** Checked up to the marker: an abort before it starts nothing. */
+  readonly signal: AbortSignal | undefined
+  /** Called in the moment the marker is durable. */
+  readonly onMarked: (record: OperationRecord) => void
+}
+
+/**
+ * One attempt from claim to end: T1, T1', T4 or T18, the optional prepare phase, T2, the execution and what it came to.
+ * `overtaken` tells that somebody else has the record; the caller looks again.
+ * @throws OnefoldError STORE_UNAVAILABLE (no effect started), CANCELLED (no effect started), CONTRACT_SUPERSEDED
+ */
+export async function claimAndExecute(core: Core, op: Operation, from: Reading, options: ClaimOptions): Promise<Ended> {
+  const { contract } = op
+  const prepared = contract.prepare !== undefined
+  const nonce = core.ids.nonce()
+  const startedAt = core.clock.bootMs()
+  const amnesia = core.journal.amnesia()
+  const older = await takeOver(core, op)
+  if (older !== undefined) return { kind: 'overtaken', record: older }
+  await at(core, 'before-claim', op.key)
+  const claimed = await core.journal.apply(op.key, op.tenant, from, {
+    type: 'claim',
+    who: core.processes.self,
+    nonce,
+    leaseMs: core.settings.leaseMs,
+    descriptor: op.descriptor,
+    input: op.frozen,
+    mark: !prepared,
+    ...(amnesia === undefined ? {} : { amnesia, beyondAmnesia: isBeyondAmnesia(core, op, amnesia, from.now, options) }),
+  })
+  if (!claimed.applied || claimed.record === undefined || claimed.record.state === 'in-doubt') {
+    return { kind: 'overtaken', record: claimed.record }
+  }
+  const attempt = newAttempt(op, nonce, claimed.record, claimed.now, startedAt + core.settings.leaseMs, startedAt)
+  core.live.add(attempt)
+  try {
+    await at(core, 'claimed', op.key)
+    if (claimed.amnesiaAt !== (amnesia?.at ?? 0)) {
+      // The store lost records between our look at its mark and the claim: nothing is sent, and the caller looks again.
+      await stepBack(core, attempt)
+      return { kind: 'overtaken', record: undefined }
+    }
+    if (options.signal?.aborted === true) {
+      await stepBack(core, attempt)
+      throw cancelled(contract.name, op.key, false)
+    }
+    if (prepared) {
+      const refusal = await prepare(core, attempt, options)
+      if (refusal !== undefined) return refusal
+    }
+    options.onMarked(attempt.record)
+    return await executeMarked(core, attempt, options)
+  } finally {
+    attempt.closed = true
+    core.live.delete(attempt)
+  }
+}
+
+/** T3 before the marker, T7 after it: nothing was sent. */
+async function stepBack(core: Core, attempt: LiveAttempt): Promise<void> {
+  attempt.closed = true
+  const { op, record, nonce } = attempt
+  const type = record.state === 'claimed' ? 'withdraw' : 'unsent'
+  await core.journal.apply(op.key, op.tenant, attempt, { type, fence: record.fence, nonce, who: core.processes.self })
+}
+
+/** The prepare phase and T2. Undefined when the marker is durable. */
+async function prepare(core: Core, attempt: LiveAttempt, options: ClaimOptions): Promise<Ended | undefined> {
+  const { op } = attempt
+  const context = contextOf(attempt, core.clock, core.naming.keySecret, options.run, core.makeFetch)
+  try {
+    const input = await withFrame(options.run, options.frame, () => op.contract.prepare?.(op.input, context))
+    if (input !== undefined) {
+      attempt.op = { ...op, input, frozen: canonicalize(input, { maxBytes: core.naming.maxInputBytes }) }
+    }
+    if (options.signal?.aborted === true) throw cancelled(op.contract.name, op.key, false)
+  } catch (error) {
+    await stepBack(core, attempt)
+    if (options.signal?.aborted === true) throw cancelled(op.contract.name, op.key, false)
+    return { kind: 'none', record: attempt.record, error, retryable: false }
+  }
+  await at(core, 'prepared', op.key)
+  const beforeMark = core.clock.bootMs()
+  if (!maySend(attempt, core.clock)) return { kind: 'overtaken', record: undefined }
+  const marked = await core.journal.apply(op.key, op.tenant, attempt, {
+    type: 'mark',
+    fence: attempt.record.fence,
+    nonce: attempt.nonce,
+    who: core.processes.self,
+    leaseMs: core.settings.leaseMs,
+    input: attempt.op.frozen,
+  })
+  if (!marked.applied || marked.record === undefined) return { kind: 'overtaken', record: marked.record }
+  attempt.record = marked.record
+  attempt.now = marked.now
+  attempt.leaseOverAt = beforeMark + core.settings.leaseMs
+  return undefined
+}
+
+/**
+ * Leaves a `superseded` marker under every key that an older major or secret would have used. A record that is
+ * already there decides: it is handed back.
+ */
+async function takeOver(core: Core, op: Operation): Promise<OperationRecord | undefined> {
+  for (const { key, major } of op.older) {
+    const reading = await core.journal.read(key, op.tenant)
+    const left = await core.journal.apply(key, op.tenant, reading, {
+      type: 'supersede',
+      who: core.processes.self,
+      by: op.key,
+      descriptor: { ...op.descriptor, major },
+    })
+    if (left.applied || left.record?.state === 'superseded') continue
+    const { record } = left
+    if (record === undefined) continue
+    if (record.state === 'committed' && (record.major === op.contract.major || op.contract.replaysFrom.includes(record.major))) return record
+    throw superseded(op, record)
+  }
+  return undefined
+}
+
+/**
+ * Whether "absent" still is evidence for this operation under the amnesia mark (protocol.md section 8): it was minted
+ * after the loss, its retries have all ended, its class can be re-applied, or its downstream still honours the key.
+ */
+function isBeyondAmnesia(
+  core: Core,
+  op: Operation,
+  mark: { readonly at: number; readonly lossFrom: number },
+  now: number,
+  options: ClaimOptions,
+): boolean {
+  const { recovery, retryHorizonMs } = op.contract
+  if (options.run !== undefined && options.run.mintedAt > mark.at) return true
+  if (now > mark.at + retryHorizonMs) return true
+  if (recovery.class === 'keyed') return now <= mark.lossFrom + recovery.windowMs - core.settings.windowMarginMs
+  return recovery.class !== 'manual' && recovery.class !== 'probe'
+}

@@ -1,0 +1,115 @@
+import type { Contract } from '../contract/index.ts'
+import { isOnefoldError } from '../error/index.ts'
+import { encode } from './codec.ts'
+import type { DoubtReason, StoredError } from './record.ts'
+
+/** One physical send of an attempt, as `ctx.fetch` reports it. */
+export interface Send {
+  /** `unsent`: proof that no byte of the request left. `sent`: bytes left, no answer. */
+  state: 'unsent' | 'sent' | 'answered'
+  status?: number
+  /** What was thrown to the tool for this send. */
+  error?: unknown
+}
+
+/**
+ * Thrown by a tool whose downstream *answered* an error (MCP `isError`, an error object in a 200). After the marker
+ * this proves nothing, since servers turn lost answers into such errors, unless the contract maps it.
+ */
+export class AnsweredError extends Error {
+  override readonly name = 'AnsweredError'
+  /** The answer as the downstream gave it. */
+  readonly answer: unknown
+  constructor(message: string, answer: unknown) {
+    super(message)
+    this.answer = answer
+  }
+}
+
+/** How an attempt that threw is read (protocol.md section 8: by phase, not by error class). */
+export type FailureVerdict =
+  | { readonly kind: 'rejected'; readonly error: StoredError }
+  | { readonly kind: 'unsent' }
+  | { readonly kind: 'done' }
+  | { readonly kind: 'doubt'; readonly reason: DoubtReason; readonly evidence: string }
+
+/** The verdict on an error thrown after the marker. Without a mapping or proof, it is doubt. */
+export function classifyFailure(contract: Contract, error: unknown, sends: readonly Send[]): FailureVerdict {
+  const mapped = mappingOf(contract, error)
+  if (mapped === 'none') return { kind: 'rejected', error: storedError(error) }
+  if (mapped === 'done') return { kind: 'done' }
+  if (mapped === undefined && sends.length > 0) {
+    if (sends.every((send) => send.state === 'unsent') && sends.some((send) => isCausedBy(error, send.error))) {
+      return { kind: 'unsent' }
+    }
+    // The only answer there was is a refusal of the request itself (RFC 9110 section 15.5.1, 15.5.21).
+    const [only] = sends
+    if (sends.length === 1 && only !== undefined && only.state === 'answered' && (only.status === 400 || only.status === 422)) {
+      return { kind: 'rejected', error: storedError(error) }
+    }
+  }
+  return { kind: 'doubt', reason: reasonOf(error, sends), evidence: describe(error) }
+}
+
+function mappingOf(contract: Contract, error: unknown): 'none' | 'done' | 'unknown' | undefined {
+  const subject = error instanceof AnsweredError ? error.answer : error
+  for (const { match, effect } of contract.errors) {
+    if (typeof match === 'function' ? matchesSafely(match, subject) : codesOf(subject, error).includes(match)) return effect
+  }
+  return undefined
+}
+
+/** A predicate that throws has not recognised the error; the effect stays unknown. */
+function matchesSafely(match: (error: unknown) => boolean, subject: unknown): boolean {
+  try {
+    return match(subject)
+  } catch {
+    return false
+  }
+}
+
+function codesOf(...subjects: readonly unknown[]): readonly unknown[] {
+  return subjects.flatMap((subject) => {
+    if (typeof subject !== 'object' || subject === null) return [subject]
+    const { code, status, statusCode, name, type } = subject as Record<string, unknown>
+    return [code, status, statusCode, name, type]
+  })
+}
+
+function isCausedBy(error: unknown, cause: unknown): boolean {
+  let current = error
+  for (let depth = 0; depth < 16 && current !== undefined && current !== null; depth += 1) {
+    if (current === cause) return true
+    current = current instanceof Error ? current.cause : undefined
+  }
+  return false
+}
+
+function reasonOf(error: unknown, sends: readonly Send[]): DoubtReason {
+  if (error instanceof AnsweredError) return 'answered-error'
+  const last = sends.at(-1)
+  if (last?.state === 'answered' && (last.status ?? 0) >= 500) return 'server-error'
+  const codes = codesOf(error, error instanceof Error ? error.cause : undefined)
+  if (codes.some((code) => code === 'ECONNRESET' || code === 'EPIPE' || code === 'UND_ERR_SOCKET')) return 'reset'
+  if (codes.some((code) => code === 'TimeoutError' || code === 'ETIMEDOUT' || code === 'UND_ERR_HEADERS_TIMEOUT')) return 'timeout'
+  if (codes.includes('UPSTREAM_DIED')) return 'upstream-died'
+  return 'threw'
+}
+
+/** Name and code only: messages of foreign errors may hold arguments. */
+export function describe(error: unknown): string {
+  if (isOnefoldError(error)) return `${error.name} ${error.code}`
+  if (!(error instanceof Error)) return `thrown ${typeof error}`
+  const code = (error as { code?: unknown }).code
+  return typeof code === 'string' || typeof code === 'number' ? `${error.name} ${code}` : error.name
+}
+
+export function storedError(error: unknown): StoredError {
+  const name = error instanceof Error ? error.name : 'Error'
+  const message = error instanceof Error ? error.message : String(error)
+  try {
+    return { name, message, text: encode(error instanceof AnsweredError ? error.answer : error) }
+  } catch {
+    return { name, message }
+  }
+}

@@ -1,0 +1,119 @@
+import type { Descriptor, DoubtReason, StoredError, StoredOutcome } from './record.ts'
+import type { AmnesiaMark } from './store.ts'
+
+/** Who acts: the process (and the attempt it runs), or a person. Recorded with every step. */
+interface Actor {
+  readonly who: string
+  readonly why?: string
+}
+
+/** Names one attempt. Guards compare both. */
+export interface Attempt {
+  readonly fence: number
+  readonly nonce: string
+}
+
+export interface Claim extends Actor {
+  readonly type: 'claim'
+  readonly nonce: string
+  readonly leaseMs: number
+  readonly descriptor: Descriptor
+  readonly input: string
+  /** T1': claim and marker in one write, for a tool without a `prepare` phase. */
+  readonly mark: boolean
+  /** Set while the store is known to have lost records. */
+  readonly amnesia?: AmnesiaMark
+  /** True when this operation cannot have been recorded before the loss, or its downstream still deduplicates. */
+  readonly beyondAmnesia?: boolean
+}
+
+export type Command =
+  | Claim
+  | (Actor & Attempt & { readonly type: 'mark'; readonly leaseMs: number; readonly input: string })
+  | (Actor & Attempt & { readonly type: 'withdraw' })
+  | (Actor & Attempt & { readonly type: 'commit'; readonly outcome: StoredOutcome })
+  | (Actor & Attempt & { readonly type: 'reject'; readonly error: StoredError })
+  | (Actor & Attempt & { readonly type: 'unsent' })
+  | (Actor & {
+      readonly type: 'doubt'
+      readonly fence: number
+      readonly reason: DoubtReason
+      readonly evidence?: string
+      /** True when the attempt's own code has returned: it starts no further send. */
+      readonly ended?: boolean
+    })
+  | (Actor & { readonly type: 'lapse' })
+  | (Actor & { readonly type: 'recover'; readonly nonce: string; readonly leaseMs: number; readonly backoffMs: number })
+  | (Actor &
+      Attempt & {
+        readonly type: 'resend'
+        readonly leaseMs: number
+        /** Keyed: window and safety margin. */
+        readonly window?: { readonly windowMs: number; readonly marginMs: number }
+        /** Idempotent: the precondition was asked and holds. */
+        readonly preconditionHolds?: boolean
+      })
+  | (Actor & Attempt & { readonly type: 'found'; readonly outcome: StoredOutcome })
+  | (Actor &
+      Attempt & {
+        readonly type: 'absent'
+        /**
+         * Waited on the recoverer's own boot clock: since T10, and where sends are not checked since the owner was
+         * found dead, whichever is later, as such an owner may send until it dies.
+         */
+        readonly waitedMs: number
+        /** sendGrace + Q + settle. */
+        readonly requiredMs: number
+        readonly ownerDead: boolean
+      })
+  | (Actor &
+      Attempt & {
+        readonly type: 'give-up'
+        readonly reason: DoubtReason
+        readonly evidence?: string
+      })
+  | (Actor & {
+      readonly type: 'resolve'
+      readonly verdict: 'committed' | 'released' | 'abandoned'
+      readonly note: string
+      readonly quarantineMs: number
+      readonly outcome?: StoredOutcome
+    })
+  | (Actor & { readonly type: 'note-evidence'; readonly what: string })
+  | (Actor & Attempt & { readonly type: 'ask' })
+  | (Actor & Attempt & { readonly type: 'resume'; readonly leaseMs: number })
+  | (Actor & Attempt & { readonly type: 'accept'; readonly outcome: StoredOutcome; readonly leaseMs: number })
+  | (Actor & { readonly type: 'verify'; readonly nonce: string; readonly leaseMs: number })
+  | (Actor & Attempt & { readonly type: 'verified'; readonly happened: boolean })
+  | (Actor & { readonly type: 'compensate'; readonly nonce: string; readonly leaseMs: number })
+  | (Actor & { readonly type: 'compensated' })
+  | (Actor & Attempt & { readonly type: 'heartbeat'; readonly leaseMs: number })
+  | (Actor & Attempt & { readonly type: 'adopt'; readonly ordinal: number; readonly child: string })
+  | (Actor & { readonly type: 'deliver' })
+  | (Actor & { readonly type: 'expire' })
+  | (Actor & { readonly type: 'supersede'; readonly by: string; readonly descriptor: Descriptor })
+
+/** Why a command changed nothing. */
+export type Refusal =
+  /** The record is in a state this command does not act on. */
+  | 'state'
+  /** Another attempt owns the record. */
+  | 'fence'
+  /** Still owned, or not yet due. */
+  | 'lease'
+  /** An earlier send may still land. */
+  | 'open-sends'
+  /** The class does not allow it. */
+  | 'class'
+  /** The downstream no longer honours the key. */
+  | 'window'
+  /** Not waited long enough. */
+  | 'quarantine'
+  /** The precondition does not hold. */
+  | 'precondition'
+  /** The first owner is not proven dead and its sends are not checked. */
+  | 'owner'
+  /** What was recorded differs from what is now wanted. */
+  | 'diverged'
+  /** Already so; nothing to do. */
+  | 'already'

@@ -1,0 +1,58 @@
+import type { Contract } from '../contract/index.ts'
+import type { FetchMaker, LiveAttempt } from './attempt.ts'
+import type { Clock, Ids, Processes } from './clock.ts'
+import type { Emitter } from './events.ts'
+import type { FaultPoint, Faults } from './faults.ts'
+import type { Journal } from './journal.ts'
+import { ticketOf, type Naming } from './operation.ts'
+import type { OperationRecord } from './record.ts'
+import type { Settings } from './settings.ts'
+import type { Spool } from './spool.ts'
+
+/** What every part of the engine shares. Built once by `createEngine`. */
+export interface Core {
+  readonly journal: Journal
+  readonly clock: Clock
+  readonly ids: Ids
+  readonly processes: Processes
+  readonly emitter: Emitter
+  readonly settings: Settings
+  readonly naming: Naming
+  readonly spool: Spool | undefined
+  readonly makeFetch: FetchMaker | undefined
+  readonly faults: Faults | undefined
+  /** Contracts by name, for recovery. */
+  readonly contracts: Map<string, Contract>
+  /** Attempts of this process that hold a lease. */
+  readonly live: Set<LiveAttempt>
+  /** Background work that `close` waits for. */
+  readonly background: Set<Promise<unknown>>
+  closing: boolean
+}
+
+/** Passes a fault point; costs nothing where no faults are injected. */
+export async function at(core: Core, point: FaultPoint, key: string): Promise<void> {
+  if (core.faults !== undefined) await core.faults(point, key)
+}
+
+/** Keeps `work` until it ends; what it throws is an alarm, never an unhandled rejection. */
+export function inBackground(core: Core, about: Pick<OperationRecord, 'key' | 'tenant' | 'tool' | 'run'>, work: Promise<unknown>): void {
+  const guarded = work.catch((error: unknown) => {
+    const message = error instanceof Error ? error.message : String(error)
+    core.emitter.emit('alarm', { key: about.key, tenant: about.tenant, tool: about.tool, run: about.run, message })
+  })
+  core.background.add(guarded)
+  void guarded.finally(() => core.background.delete(guarded))
+}
+
+/** Tells listeners that an operation became in doubt. */
+export function tellDoubt(core: Core, record: OperationRecord): void {
+  core.emitter.emit('doubt', {
+    key: record.key,
+    tenant: record.tenant,
+    tool: record.tool,
+    run: record.run,
+    reason: record.reason ?? 'threw',
+    ticket: ticketOf(record.key),
+  })
+}

@@ -1,0 +1,363 @@
+import type { Contract } from '../contract/index.ts'
+import { OnefoldError, isOnefoldError } from '../error/index.ts'
+import { cancelled, inDoubt, inProgress, keyReused, noticeOf, rejected } from './answers.ts'
+import { newAttempt, contextOf } from './attempt.ts'
+import { adoptChild } from './children.ts'
+import type { Core } from './core.ts'
+import type { Executor } from './execute.ts'
+import { majorFits, replayed, startFlight, type Flight, type Settled } from './flight.ts'
+import { decode } from './codec.ts'
+import { nameOperation, ticketOf, type CallOptions, type Operation } from './operation.ts'
+import type { OperationRecord } from './record.ts'
+import { currentFrame, currentRun, type ActiveRun, type OperationFrame } from './run.ts'
+import { indexOfCall, toldOutcome } from './sequence.ts'
+
+/** What a call came to. `value` is undefined while `status` is `in-doubt`. */
+export interface Outcome<Output = unknown> {
+  readonly status: 'committed' | 'accepted' | 'in-doubt'
+  readonly value: Output
+  /** True when the value is the recorded one of an earlier, equal call. */
+  readonly replayed: boolean
+  /** True when this call shared the execution of a concurrent one. */
+  readonly joined: boolean
+  readonly key: string
+  readonly ticket: string
+  readonly attempts: number
+  /** False while the answer is only in the spool of this machine. */
+  readonly recorded: boolean
+  /** Told beside a replay: this is the earlier result, and how to ask for another. */
+  readonly notice: string | undefined
+  /** Why `value` is missing although the effect is done. */
+  readonly missing: string | undefined
+  /** The tool's own error: for `in-doubt` what the attempt threw, for `committed` an error that the contract reads as done. */
+  readonly error: unknown
+  readonly record: OperationRecord | undefined
+}
+
+export interface PerformOptions extends CallOptions {
+  readonly signal?: AbortSignal | undefined
+  /** @default 'throw' */
+  readonly onDoubt?: 'throw' | 'wait' | 'return' | undefined
+  /** How long to wait for another's execution or for a recovery. @default the engine's wait budget */
+  readonly waitMs?: number | undefined
+  /** Binds the call to a run explicitly, where AsyncLocalStorage does not reach. */
+  readonly run?: ActiveRun | undefined
+  /** Replaces the contract's own `execute` for the first execution (proxies: the caller's message). */
+  readonly execute?: Executor | undefined
+  /** Ticket of an earlier near-duplicate: "I have seen it, both are wanted". */
+  readonly confirm?: string | undefined
+}
+
+export interface Performer {
+  perform(contract: Contract, input: unknown, options?: PerformOptions): Promise<Outcome>
+  /** The operation that a call would be about, without running it. */
+  name(contract: Contract, input: unknown, options?: PerformOptions): Operation
+}
+
+export function createPerformer(core: Core): Performer {
+  const flights = new Map<string, Flight>()
+
+  async function perform(contract: Contract, rawInput: unknown, options: PerformOptions = {}): Promise<Outcome> {
+    const run = options.run ?? currentRun()
+    const frame = currentFrame()
+    const parsed = contract.parse(rawInput)
+    const input = parsed instanceof Promise ? await parsed : parsed
+    if (contract.effect === 'read') return await readThrough(core, contract, input, options, run)
+    if (core.closing) throw closed()
+    if (options.signal?.aborted === true) throw cancelled(contract.name, '', false)
+    const sequence = contract.sequence ? indexOfCall(run, contract, options.callId) : undefined
+    const op = nameOperation(core.naming, contract, input, options, run, frame, sequence?.index)
+    const ordinal = frame === undefined ? 0 : frame.nextChild++
+    for (let up = frame; up !== undefined; up = up.up) if (up.key === op.key) throw recursive(op)
+    if (frame?.composite === true) await adoptChild(core, frame, op, ordinal)
+    const touched = touch(run, op)
+    const work = performOperation(op, { ...options, run, frame })
+    run?.pending.add(work)
+    try {
+      const outcome = await work
+      sequence?.told(toldOutcome(outcome))
+      return outcome
+    } catch (error) {
+      if (touched !== undefined && error instanceof OnefoldError && error.code === 'CANCELLED' && error.effect === 'none') touched.cancelled = true
+      sequence?.told(false)
+      throw error
+    } finally {
+      run?.pending.delete(work)
+    }
+  }
+
+  async function performOperation(op: Operation, options: PerformOptions & { frame: OperationFrame | undefined }): Promise<Outcome> {
+    for (;;) {
+      const known = flights.get(op.key)
+      if (known === undefined) {
+        const first = quickRead(op)
+        if (first !== undefined && isReplay(op, first.record)) return await quickReplay(op, first.record)
+        const flight = startFlight(core, op, first, {
+          run: options.run,
+          frame: options.frame,
+          execute: options.execute ?? ((input, context) => op.contract.execute(input, context)),
+          confirm: options.confirm,
+        })
+        flights.set(op.key, flight)
+        const forget = (): void => {
+          if (flights.get(op.key) === flight) flights.delete(op.key)
+        }
+        flight.result.then(forget, forget)
+        return await ride(flight, op, options, true)
+      }
+      if (known.op.descriptor.fingerprint === op.descriptor.fingerprint) return await ride(known, op, options, false)
+      if (!known.marked) await Promise.race([known.bound, known.result.catch(() => undefined)])
+      const reused = known.marked && flights.get(op.key) === known ? keyReused(op, provisional(known)) : undefined
+      if (reused !== undefined) throw reused
+      if (flights.get(op.key) === known) await known.result.catch(() => undefined)
+    }
+  }
+
+  function quickRead(op: Operation): { record: OperationRecord | undefined; now: number } | undefined {
+    if (core.journal.store.guarantees.localReads !== true) return undefined
+    const reading = core.journal.read(op.key, op.tenant)
+    return reading instanceof Promise ? undefined : reading
+  }
+
+  async function quickReplay(op: Operation, record: OperationRecord): Promise<Outcome> {
+    tell(core, op, 'replayed')
+    const settled = await replayed(core, record)
+    return outcomeOf(settled as Extract<Settled, { kind: 'committed' }>, op, false)
+  }
+
+  /** Waits for a flight within the caller's budget and says what it came to for this caller. */
+  async function ride(flight: Flight, op: Operation, options: PerformOptions, starter: boolean): Promise<Outcome> {
+    flight.callers += 1
+    try {
+      const settled = await wait(flight, options, starter)
+      if (settled === 'aborted') return await abort(flight, op, options)
+      if (settled === 'late') return await late(op, options)
+      return settledFor(op, settled, options, starter)
+    } catch (error) {
+      throw isOnefoldError(error) && error.code === 'STORE_UNAVAILABLE' ? nothingStarted(op, error) : error
+    } finally {
+      flight.callers -= 1
+    }
+  }
+
+  function settledFor(op: Operation, settled: Settled, options: PerformOptions, starter: boolean): Outcome {
+    switch (settled.kind) {
+      case 'committed':
+      case 'accepted':
+        if (!settled.fresh || !starter) tell(core, op, starter ? 'replayed' : 'joined')
+        return outcomeOf(settled, op, settled.fresh && !starter)
+      case 'none':
+        throw rejected(op.contract.name, op.key, settled.error, settled.retryable)
+      case 'refused':
+        tell(core, op, 'refused')
+        throw settled.error
+      case 'doubt':
+        if (!starter) tell(core, op, 'in-doubt')
+        return doubtful(settled.record, settled.error, options)
+      case 'left':
+        throw inProgress(settled.record, op, core.settings.sweepMs)
+    }
+  }
+
+  async function wait(flight: Flight, options: PerformOptions, starter: boolean): Promise<Settled | 'late' | 'aborted'> {
+    const limits: Promise<'late' | 'aborted'>[] = []
+    let cancelTimer = (): void => {}
+    let done = false
+    if (options.onDoubt !== 'wait') {
+      const startTimer = (): Promise<'late'> =>
+        new Promise((resolve) => {
+          if (!done) cancelTimer = core.clock.after(options.waitMs ?? core.settings.waitMs, () => resolve('late'))
+        })
+      limits.push(starter ? flight.idle.then(startTimer) : startTimer())
+    }
+    let onAbort = (): void => {}
+    const { signal } = options
+    if (signal !== undefined) {
+      limits.push(
+        new Promise((resolve) => {
+          onAbort = () => resolve('aborted')
+          if (signal.aborted) resolve('aborted')
+          else signal.addEventListener('abort', onAbort, { once: true })
+        }),
+      )
+    }
+    try {
+      return await (limits.length === 0 ? flight.result : Promise.race([flight.result, ...limits]))
+    } finally {
+      done = true
+      cancelTimer()
+      signal?.removeEventListener('abort', onAbort)
+    }
+  }
+
+  /** Abort by phase: before the marker nothing happens; after it the caller leaves and the work goes on. */
+  async function abort(flight: Flight, op: Operation, options: PerformOptions): Promise<never> {
+    if (flight.callers === 1 && !flight.marked) {
+      flight.abandoned.abort()
+      const settled = await flight.result.catch((error: unknown) => error)
+      if (settled instanceof OnefoldError && settled.code === 'CANCELLED' && settled.effect === 'none') throw settled
+    }
+    void flight.result.then(
+      (settled) => {
+        if (settled.kind !== 'committed') return
+        const compensable = op.contract.compensate !== undefined
+        core.emitter.emit('aborted-after-commit', { key: op.key, tenant: op.tenant, tool: op.contract.name, run: options.run?.id, compensable })
+      },
+      () => undefined,
+    )
+    throw cancelled(op.contract.name, op.key, true)
+  }
+
+  async function late(op: Operation, options: PerformOptions): Promise<Outcome> {
+    const { record } = await core.journal.read(op.key, op.tenant)
+    if (record !== undefined && (record.state === 'in-doubt' || record.state === 'recovering')) {
+      tell(core, op, 'in-doubt')
+      return doubtful(record, undefined, options)
+    }
+    tell(core, op, 'refused')
+    throw inProgress(record, op, Math.max(core.settings.sweepMs, 1000))
+  }
+
+  return {
+    perform,
+    name: (contract, input, options = {}) =>
+      nameOperation(core.naming, contract, input, options, options.run ?? currentRun(), currentFrame(), undefined),
+  }
+}
+
+function isReplay(op: Operation, record: OperationRecord | undefined): record is OperationRecord {
+  return (
+    record !== undefined &&
+    record.state === 'committed' &&
+    record.fingerprint === op.descriptor.fingerprint &&
+    majorFits(op.contract, record)
+  )
+}
+
+function outcomeOf(settled: Extract<Settled, { kind: 'committed' | 'accepted' }>, op: Operation, joined: boolean): Outcome {
+  const { record } = settled
+  const isReplayed = joined || !settled.fresh
+  const stored = record.outcome
+  // Callers that share one execution get their own copy: what one of them changes, the others must not see.
+  const value = joined && stored?.text !== undefined ? decode(stored.text) : settled.value
+  const failed = stored?.kind === 'error'
+  return {
+    status: settled.kind,
+    value: failed ? undefined : value,
+    error: failed ? value : undefined,
+    replayed: isReplayed,
+    joined,
+    key: op.key,
+    ticket: ticketOf(op.key),
+    attempts: record.attempts,
+    recorded: settled.recorded,
+    notice: isReplayed ? noticeOf(record) : undefined,
+    missing: settled.missing,
+    record,
+  }
+}
+
+function doubtful(record: OperationRecord, error: unknown, options: PerformOptions): Outcome {
+  if (options.onDoubt !== 'return') throw inDoubt(record, error)
+  return {
+    status: 'in-doubt',
+    value: undefined,
+    error: error ?? inDoubt(record),
+    replayed: error === undefined,
+    joined: false,
+    key: record.key,
+    ticket: ticketOf(record.key),
+    attempts: record.attempts,
+    recorded: true,
+    notice: undefined,
+    missing: undefined,
+    record,
+  }
+}
+
+/** A read is never ledgered and may be repeated freely (AG-8). */
+async function readThrough(core: Core, contract: Contract, input: unknown, options: PerformOptions, run: ActiveRun | undefined): Promise<Outcome> {
+  const op = nameOperation(core.naming, contract, input, {}, run, undefined, undefined)
+  const attempt = newAttempt(op, '', provisional({ op, marked: true }), 0, Infinity, 0)
+  if (options.signal !== undefined) options.signal.addEventListener('abort', () => attempt.controller.abort(options.signal?.reason), { once: true })
+  const execute = options.execute ?? ((value, context) => contract.execute(value, context))
+  const value = await execute(input, contextOf(attempt, core.clock, core.naming.keySecret, run, core.makeFetch))
+  return {
+    status: 'committed',
+    value,
+    error: undefined,
+    replayed: false,
+    joined: false,
+    key: '',
+    ticket: '',
+    attempts: 1,
+    recorded: false,
+    notice: undefined,
+    missing: undefined,
+    record: undefined,
+  }
+}
+
+/** A record as it stands for an operation that is executing here, for comparisons only. */
+function provisional(flight: Pick<Flight, 'op' | 'marked'>): OperationRecord {
+  const { op } = flight
+  return {
+    ...op.descriptor,
+    key: op.key,
+    state: 'executing',
+    revision: 0,
+    fence: 0,
+    nonce: '',
+    writeId: '',
+    owner: '',
+    generation: 0,
+    attempts: 1,
+    recoveries: 0,
+    openSends: 0,
+    leaseUntil: 0,
+    firstSendAt: 0,
+    doubtAt: 0,
+    createdAt: 0,
+    updatedAt: 0,
+    input: op.frozen,
+    outcome: undefined,
+    error: undefined,
+    reason: undefined,
+    evidence: [],
+    round: 0,
+    children: [],
+    delivered: false,
+    closedBy: undefined,
+  }
+}
+
+function tell(core: Core, op: Operation, answer: 'replayed' | 'joined' | 'refused' | 'in-doubt'): void {
+  const run = op.descriptor.run
+  if (core.emitter.has('duplicate')) core.emitter.emit('duplicate', { key: op.key, tenant: op.tenant, tool: op.contract.name, run, answer })
+}
+
+function touch(run: ActiveRun | undefined, op: Operation): { cancelled: boolean } | undefined {
+  if (run === undefined) return undefined
+  const known = run.touched.get(op.key)
+  if (known !== undefined) return known
+  const entry = { key: op.key, tenant: op.tenant, tool: op.contract.name, amount: op.descriptor.amount, cancelled: false }
+  run.touched.set(op.key, entry)
+  return entry
+}
+
+const recursive = (op: Operation): OnefoldError =>
+  new OnefoldError(
+    'RECURSIVE_OPERATION',
+    `${op.contract.name} was called from inside the very operation it names. Nothing was started for the inner call; give the inner operation another identity.`,
+    { effect: 'none', key: op.key },
+  )
+
+const nothingStarted = (op: Operation, error: OnefoldError): OnefoldError =>
+  new OnefoldError(
+    'STORE_UNAVAILABLE',
+    `${error.message} No effect of ${op.contract.name} started for this call; it is safe to call again with the same arguments.`,
+    { effect: 'none', retryable: true, retryAfterMs: error.retryAfterMs ?? 1000, key: op.key, cause: error },
+  )
+
+const closed = (): OnefoldError => new OnefoldError('STORE_UNAVAILABLE', 'This guard is closed. No effect started.', { effect: 'none' })
+

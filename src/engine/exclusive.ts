@@ -1,0 +1,109 @@
+import { OnefoldError } from '../error/index.ts'
+import { operationKey } from '../key/index.ts'
+import type { Core } from './core.ts'
+import { ticketOf, type Operation } from './operation.ts'
+import { OPEN_STATES, type OperationRecord } from './record.ts'
+import { waitForChange } from './wait.ts'
+
+/** Turns of this process, so that its own callers queue here and only the first contends in the store. */
+const queues = new WeakMap<Core, Map<string, Promise<void>>>()
+
+/**
+ * Waits for this operation's turn among those with equal `exclusive` fields; the result ends the turn. The turn is a
+ * claim in the ledger, shared by all processes. It is not taken over from an operation that may still act: a lapsed
+ * turn of an operation in doubt waits until that doubt is settled.
+ * @throws OnefoldError IN_PROGRESS when the turn did not come within the wait budget
+ */
+export async function holdTurn(core: Core, op: Operation, wanted: () => boolean): Promise<() => Promise<void>> {
+  const fields = op.contract.exclusive
+  if (fields === undefined) return async () => {}
+  const key = operationKey({
+    contract: `exclusive:${fields.join(',')}`,
+    tenant: op.tenant,
+    scope: 'tenant',
+    scopeId: '',
+    identity: op.contract.pick(op.input, fields),
+    ...(core.naming.keySecret === undefined ? {} : { secret: core.naming.keySecret }),
+  })
+  const leaveQueue = await queue(core, `${op.tenant}/${key}`)
+  try {
+    const fence = await takeTurn(core, op, key, wanted)
+    return async () => {
+      try {
+        await endTurn(core, op, key, fence)
+      } finally {
+        leaveQueue()
+      }
+    }
+  } catch (error) {
+    leaveQueue()
+    throw error
+  }
+}
+
+async function queue(core: Core, name: string): Promise<() => void> {
+  const mine = queues.get(core) ?? new Map<string, Promise<void>>()
+  queues.set(core, mine)
+  const before = mine.get(name)
+  let leave = (): void => {}
+  const turn = new Promise<void>((resolve) => (leave = resolve))
+  const tail = (before ?? Promise.resolve()).then(() => turn)
+  mine.set(name, tail)
+  void tail.then(() => {
+    if (mine.get(name) === tail) mine.delete(name)
+  })
+  await before
+  return leave
+}
+
+async function takeTurn(core: Core, op: Operation, key: string, wanted: () => boolean): Promise<number> {
+  const giveUpAt = core.clock.bootMs() + core.settings.waitMs
+  const inTime = (): boolean => wanted() && core.clock.bootMs() < giveUpAt && !core.closing
+  let reading = await core.journal.read(key, op.tenant)
+  for (;;) {
+    const holder = await holderOf(core, op, reading.record)
+    if (holder === undefined) {
+      const taken = await core.journal.apply(key, op.tenant, reading, {
+        type: 'claim',
+        who: core.processes.self,
+        nonce: op.key,
+        // The turn outlasts any attempt of its operation; a crashed holder's turn lapses with it.
+        leaseMs: op.contract.timeoutMs + core.settings.leaseMs,
+        descriptor: { ...op.descriptor, tool: 'exclusive', recovery: 'manual', parent: undefined, amount: undefined },
+        input: op.key,
+        mark: false,
+      })
+      if (taken.applied && taken.record !== undefined) return taken.record.fence
+      reading = taken
+    }
+    if (!inTime()) throw busy(op, holder ?? reading.record)
+    reading = await waitForChange(core, key, op.tenant, reading, inTime)
+  }
+}
+
+/** The operation that stands in the way: a live holder, or one whose turn lapsed while its effect is not settled. */
+async function holderOf(core: Core, op: Operation, turn: OperationRecord | undefined): Promise<OperationRecord | undefined> {
+  if (turn === undefined || turn.state !== 'claimed' || turn.nonce === op.key) return undefined
+  const { record } = await core.journal.read(turn.nonce, op.tenant)
+  return record !== undefined && OPEN_STATES.includes(record.state) && record.state !== 'claimed' ? record : undefined
+}
+
+/** Ends the turn, unless the operation may still act: then the turn lapses, and the next one looks at the operation. */
+async function endTurn(core: Core, op: Operation, key: string, fence: number): Promise<void> {
+  const [turn, { record }] = await Promise.all([core.journal.read(key, op.tenant), core.journal.read(op.key, op.tenant)])
+  if (record !== undefined && OPEN_STATES.includes(record.state)) return
+  await core.journal.apply(key, op.tenant, turn, { type: 'withdraw', fence, nonce: op.key, who: core.processes.self })
+}
+
+const busy = (op: Operation, holder: OperationRecord | undefined): OnefoldError =>
+  new OnefoldError(
+    'IN_PROGRESS',
+    `${op.contract.name} must wait for another operation on the same ${op.contract.exclusive?.join(', ')}. No effect started; call again later with the same arguments.`,
+    {
+      effect: 'none',
+      retryable: true,
+      retryAfterMs: 1000,
+      key: op.key,
+      ...(holder === undefined ? {} : { ticket: ticketOf(holder.nonce) }),
+    },
+  )

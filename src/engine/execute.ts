@@ -1,0 +1,222 @@
+import type { ToolContext } from '../contract/index.ts'
+import { isOnefoldError } from '../error/index.ts'
+import { contextOf, maySend, type LiveAttempt } from './attempt.ts'
+import { classifyFailure } from './classify.ts'
+import { at, inBackground, tellDoubt, type Core } from './core.ts'
+import type { DoubtReason, OperationRecord, StoredOutcome } from './record.ts'
+import { seal } from './outcome.ts'
+import { withFrame, type ActiveRun, type OperationFrame } from './run.ts'
+import { recordSuccess } from './success.ts'
+
+/** How an attempt ended, as far as this process can tell. */
+export type Ended =
+  | { readonly kind: 'committed'; readonly record: OperationRecord; readonly value: unknown; readonly recorded: boolean; readonly thrown?: unknown }
+  | { readonly kind: 'accepted'; readonly record: OperationRecord; readonly value: unknown }
+  /** Nothing happened: `error` is what the tool threw; `retryable` when nothing was even sent. */
+  | { readonly kind: 'none'; readonly record: OperationRecord | undefined; readonly error: unknown; readonly retryable: boolean }
+  | { readonly kind: 'doubt'; readonly record: OperationRecord; readonly error: unknown }
+  /** The record moved on without us (a duplicate recovery, a person): read it again. */
+  | { readonly kind: 'overtaken'; readonly record: OperationRecord | undefined }
+
+export type Executor = (input: unknown, context: ToolContext) => unknown
+
+export interface ExecuteOptions {
+  readonly run: ActiveRun | undefined
+  readonly frame: OperationFrame | undefined
+  readonly execute: Executor
+  readonly who: string
+}
+
+/**
+ * Runs `execute` for an attempt whose marker is durable, and records how it ended. The deadline ends the waiting,
+ * never the work: what still comes later is recorded by the rules of T9 and T15.
+ */
+export async function executeMarked(core: Core, attempt: LiveAttempt, options: ExecuteOptions): Promise<Ended> {
+  const { op } = attempt
+  await at(core, 'marked', op.key)
+  if (!maySend(attempt, core.clock)) return await close(core, attempt, { type: 'unsent', error: late() })
+  const context = contextOf(attempt, core.clock, core.naming.keySecret, options.run, core.makeFetch)
+  const frame: OperationFrame = {
+    key: op.key,
+    tool: op.contract.name,
+    fence: () => attempt.record.fence,
+    nonce: () => attempt.nonce,
+    composite: op.contract.recovery.class === 'composite',
+    up: options.frame,
+    nextChild: 0,
+  }
+  attempt.started = true
+  const work = (async () => await withFrame(options.run, frame, () => options.execute(op.input, context)))()
+  const result = await withinDeadline(core, attempt, work)
+  if (result.kind === 'timeout') {
+    attempt.closed = true
+    attempt.controller.abort(new DOMException('the attempt’s deadline passed', 'TimeoutError'))
+    inBackground(core, attempt.record, afterDeadline(core, attempt, work))
+    return await doubt(core, attempt, 'timeout', `no answer within ${op.contract.timeoutMs} ms`, timeoutError(op.contract.timeoutMs), false)
+  }
+  attempt.closed = true
+  await at(core, 'answered', op.key)
+  return result.kind === 'value'
+    ? await succeeded(core, attempt, result.value)
+    : await failed(core, attempt, result.error)
+}
+
+type Raced = { kind: 'value'; value: unknown } | { kind: 'error'; error: unknown } | { kind: 'timeout' }
+
+function withinDeadline(core: Core, attempt: LiveAttempt, work: Promise<unknown>): Promise<Raced> {
+  return new Promise((resolve) => {
+    const cancel = core.clock.after(attempt.op.contract.timeoutMs, () => resolve({ kind: 'timeout' }))
+    work.then(
+      (value) => {
+        cancel()
+        resolve({ kind: 'value', value })
+      },
+      (error: unknown) => {
+        cancel()
+        resolve({ kind: 'error', error })
+      },
+    )
+  })
+}
+
+/** The answer that came after its deadline: success settles the doubt, a refusal may, anything else changes nothing. */
+async function afterDeadline(core: Core, attempt: LiveAttempt, work: Promise<unknown>): Promise<void> {
+  let value: unknown
+  try {
+    value = await work
+  } catch (error) {
+    const verdict = classifyFailure(attempt.op.contract, error, attempt.sends)
+    if (verdict.kind === 'doubt') return
+    if (verdict.kind !== 'done') {
+      await closeWith(core, attempt, verdict.kind === 'unsent' ? { type: 'unsent' } : { type: 'reject', error: verdict.error })
+      return
+    }
+    value = error
+  }
+  await recordSuccess(core, attempt, await sealed(core, 'value', value))
+}
+
+async function succeeded(core: Core, attempt: LiveAttempt, value: unknown): Promise<Ended> {
+  const outcome = await sealed(core, 'value', value)
+  await at(core, 'before-commit', attempt.op.key)
+  if (attempt.op.contract.verify !== undefined) return await accepted(core, attempt, outcome, value)
+  return await committed(core, attempt, outcome, value)
+}
+
+/** T20: the downstream said yes to doing it; only `verify` makes that "done". */
+async function accepted(core: Core, attempt: LiveAttempt, outcome: StoredOutcome, value: unknown): Promise<Ended> {
+  try {
+    const result = await core.journal.apply(attempt.op.key, attempt.op.tenant, attempt, {
+      type: 'accept',
+      fence: attempt.record.fence,
+      nonce: attempt.nonce,
+      who: core.processes.self,
+      outcome,
+      leaseMs: 0,
+    })
+    if (result.applied && result.record !== undefined) return { kind: 'accepted', record: result.record, value }
+    return { kind: 'overtaken', record: result.record }
+  } catch (error) {
+    return unrecordedDoubt(attempt, error)
+  }
+}
+
+async function failed(core: Core, attempt: LiveAttempt, error: unknown): Promise<Ended> {
+  const verdict = classifyFailure(attempt.op.contract, error, attempt.sends)
+  switch (verdict.kind) {
+    case 'done':
+      return { ...(await committed(core, attempt, await sealed(core, 'error', error), error)), thrown: error } as Ended
+    case 'rejected':
+      return await close(core, attempt, { type: 'reject', error, stored: verdict.error })
+    case 'unsent':
+      return await close(core, attempt, { type: 'unsent', error })
+    case 'doubt':
+      return await doubt(core, attempt, verdict.reason, verdict.evidence, error, true)
+  }
+}
+
+const sealed = (core: Core, kind: StoredOutcome['kind'], value: unknown): Promise<StoredOutcome> =>
+  seal(kind, value, core.journal.store, core.settings.inlineResultBytes, core.journal.withDeadline)
+
+async function committed(core: Core, attempt: LiveAttempt, outcome: StoredOutcome, value: unknown): Promise<Ended> {
+  const result = await recordSuccess(core, attempt, outcome)
+  await at(core, 'committed', attempt.op.key)
+  if (result.kind === 'overtaken') return { kind: 'overtaken', record: result.record }
+  return { kind: 'committed', record: result.record, value, recorded: result.recorded }
+}
+
+type Closing =
+  | { readonly type: 'unsent'; readonly error: unknown }
+  | { readonly type: 'reject'; readonly error: unknown; readonly stored: NonNullable<OperationRecord['error']> }
+
+/** Ends an attempt that provably did nothing; when the store cannot take that, the lapsed lease will tell it as doubt. */
+async function close(core: Core, attempt: LiveAttempt, closing: Closing): Promise<Ended> {
+  attempt.closed = true
+  const command = closing.type === 'reject' ? { type: 'reject' as const, error: closing.stored } : { type: 'unsent' as const }
+  const result = await closeWith(core, attempt, command).catch(onlyUnavailable)
+  // The ledger will call it a doubt when the lease is over; this caller still gets the truth.
+  if (result === undefined) return { kind: 'none', record: attempt.record, error: closing.error, retryable: false }
+  const { record } = result
+  if (record?.state === 'in-doubt') return { kind: 'doubt', record, error: closing.error }
+  if (!result.applied) return { kind: 'overtaken', record }
+  return { kind: 'none', record, error: closing.error, retryable: closing.type === 'unsent' }
+}
+
+async function closeWith(
+  core: Core,
+  attempt: LiveAttempt,
+  command: { readonly type: 'unsent' } | { readonly type: 'reject'; readonly error: NonNullable<OperationRecord['error']> },
+): ReturnType<Core['journal']['apply']> {
+  const result = await core.journal.apply(attempt.op.key, attempt.op.tenant, attempt, {
+    ...command,
+    fence: attempt.record.fence,
+    nonce: attempt.nonce,
+    who: core.processes.self,
+  })
+  if (result.applied && result.record?.state === 'in-doubt') tellDoubt(core, result.record)
+  return result
+}
+
+async function doubt(
+  core: Core,
+  attempt: LiveAttempt,
+  reason: DoubtReason,
+  evidence: string,
+  error: unknown,
+  ended: boolean,
+): Promise<Ended> {
+  attempt.closed = true
+  await at(core, 'before-doubt', attempt.op.key)
+  const result = await core.journal
+    .apply(attempt.op.key, attempt.op.tenant, attempt, {
+      type: 'doubt',
+      fence: attempt.record.fence,
+      who: core.processes.self,
+      reason,
+      evidence,
+      ended,
+    })
+    .catch(onlyUnavailable)
+  if (result === undefined) return unrecordedDoubt(attempt, error)
+  await at(core, 'doubted', attempt.op.key)
+  if (result.record === undefined || (!result.applied && result.record.state !== 'in-doubt')) {
+    return { kind: 'overtaken', record: result.record }
+  }
+  if (result.applied) tellDoubt(core, result.record)
+  return { kind: 'doubt', record: result.record, error }
+}
+
+/** The ledger could not be told; the lapsed lease will tell it. The caller hears the doubt all the same. */
+const unrecordedDoubt = (attempt: LiveAttempt, error: unknown): Ended => ({
+  kind: 'doubt',
+  record: { ...attempt.record, state: 'in-doubt', reason: 'threw' },
+  error,
+})
+
+function onlyUnavailable(error: unknown): undefined {
+  if (isOnefoldError(error) && error.code === 'STORE_UNAVAILABLE') return undefined
+  throw error
+}
+
+const late = (): Error => new Error('the attempt’s lease was over before its first byte')
+const timeoutError = (ms: number): Error => new DOMException(`no answer within ${ms} ms`, 'TimeoutError')

@@ -1,0 +1,222 @@
+import type { Contract } from '../contract/index.ts'
+import { isOnefoldError, type OnefoldError } from '../error/index.ts'
+import { closedAnswer, keyReused, superseded } from './answers.ts'
+import { claimAndExecute } from './claim.ts'
+import { sleep } from './clock.ts'
+import { tellDoubt, type Core } from './core.ts'
+import type { Ended, Executor } from './execute.ts'
+import { holdTurn } from './exclusive.ts'
+import { holdNear } from './near.ts'
+import type { Operation } from './operation.ts'
+import { unseal } from './outcome.ts'
+import { backoffMs, recoverOnce, recoversByItself } from './recover.ts'
+import type { OperationRecord } from './record.ts'
+import type { ActiveRun, OperationFrame } from './run.ts'
+import type { Reading } from './store.ts'
+import { waitForChange } from './wait.ts'
+
+/** How an operation stands when a flight ends. */
+export type Settled =
+  | {
+      readonly kind: 'committed' | 'accepted'
+      readonly record: OperationRecord
+      readonly value: unknown
+      /** True when this flight executed it; false for a replay. */
+      readonly fresh: boolean
+      readonly recorded: boolean
+      /** Why the value is missing, when the result was not kept. */
+      readonly missing?: string
+    }
+  | { readonly kind: 'none'; readonly error: unknown; readonly retryable: boolean }
+  | { readonly kind: 'doubt'; readonly record: OperationRecord; readonly error: unknown }
+  | { readonly kind: 'refused'; readonly error: OnefoldError; readonly record: OperationRecord }
+  /** Nobody waits any more and somebody else runs it. */
+  | { readonly kind: 'left'; readonly record: OperationRecord | undefined }
+
+/** All callers of one operation in this process: one of them runs or waits, the others share what comes of it. */
+export interface Flight {
+  readonly op: Operation
+  /** Callers that still wait. */
+  callers: number
+  /** True from the marker on: other field values are KEY_REUSED. */
+  marked: boolean
+  /** Resolves when the marker stands, or when there will be none from here. */
+  readonly bound: Promise<void>
+  /** Resolves when no attempt of this flight is executing: from then on the wait budget counts. */
+  readonly idle: Promise<void>
+  readonly result: Promise<Settled>
+  /** Aborts when every caller has gone before the marker. */
+  readonly abandoned: AbortController
+}
+
+export interface FlightOptions {
+  readonly run: ActiveRun | undefined
+  readonly frame: OperationFrame | undefined
+  readonly execute: Executor
+  /** Ticket of an earlier near-duplicate that the caller has seen and still wants this call beside. */
+  readonly confirm: string | undefined
+}
+
+export function startFlight(core: Core, op: Operation, first: Reading | undefined, options: FlightOptions): Flight {
+  let bind = (): void => {}
+  let rest = (): void => {}
+  const flight: Flight = {
+    op,
+    callers: 0,
+    marked: false,
+    bound: new Promise((resolve) => (bind = resolve)),
+    idle: new Promise((resolve) => (rest = resolve)),
+    result: Promise.resolve().then(async () => {
+      try {
+        return await drive(core, flight, first, options, {
+          marked: () => {
+            flight.marked = true
+            bind()
+          },
+          idle: () => {
+            bind()
+            rest()
+          },
+        })
+      } finally {
+        bind()
+        rest()
+      }
+    }),
+    abandoned: new AbortController(),
+  }
+  return flight
+}
+
+interface Phases {
+  readonly marked: () => void
+  readonly idle: () => void
+}
+
+async function drive(core: Core, flight: Flight, first: Reading | undefined, options: FlightOptions, phases: Phases): Promise<Settled> {
+  const { op } = flight
+  const mustRead = core.journal.store.guarantees.localReads === true || core.journal.amnesia() !== undefined
+  let reading = first ?? (mustRead ? await core.journal.read(op.key, op.tenant) : { record: undefined, now: 0 })
+  let own: Extract<Ended, { kind: 'doubt' }> | undefined
+  for (;;) {
+    try {
+      const step = mayClaim(reading)
+        ? await claimInTurn(core, flight, reading, options, phases.marked)
+        : await followKnown(core, flight, reading, phases, own?.error)
+      if ('settled' in step) return step.settled
+      if ('own' in step) own = step.own
+      phases.idle()
+      reading = step.reading ?? (await core.journal.read(op.key, op.tenant))
+    } catch (error) {
+      // Once an attempt of ours may have acted, an unreachable ledger is told as that doubt, never as "no effect".
+      if (own === undefined || !(isOnefoldError(error) && error.code === 'STORE_UNAVAILABLE')) throw error
+      return { kind: 'doubt', record: own.record, error: own.error }
+    }
+  }
+}
+
+/** One turn of the loop: an end, or what to look at next (undefined: read again). */
+type Step =
+  | { readonly settled: Settled }
+  | { readonly reading: Reading | undefined }
+  | { readonly own: Extract<Ended, { kind: 'doubt' }>; readonly reading: Reading | undefined }
+
+/** One step with a record that somebody has: answer, wait, lapse or recover. */
+async function followKnown(core: Core, flight: Flight, reading: Reading, phases: Phases, cause: unknown): Promise<Step> {
+  const { op } = flight
+  const known = reading.record as OperationRecord
+  const answer = await answerFrom(core, op, known)
+  if (answer !== undefined) return { settled: answer }
+  phases.idle()
+  if (known.state !== 'claimed') phases.marked()
+  if (known.state === 'in-doubt') {
+    if (flight.callers === 0 || !recoversByItself(known, op.contract)) return { settled: { kind: 'doubt', record: known, error: cause } }
+    const settled = await recoverInFlight(core, op, known, reading.now)
+    return settled === undefined ? { reading: undefined } : { settled }
+  }
+  if (reading.now >= known.leaseUntil) return { reading: await lapse(core, op.key, op.tenant, reading) }
+  if (flight.callers === 0) return { settled: { kind: 'left', record: known } }
+  return { reading: await waitForChange(core, op.key, op.tenant, reading, () => flight.callers > 0) }
+}
+
+/** T8 and T14 for a record whose lease is over. */
+export async function lapse(core: Core, key: string, tenant: string, from: Reading): Promise<Reading> {
+  const lapsed = await core.journal.apply(key, tenant, from, { type: 'lapse', who: core.processes.self })
+  if (lapsed.applied && lapsed.record !== undefined) tellDoubt(core, lapsed.record)
+  return lapsed
+}
+
+function mayClaim({ record, now }: Reading): boolean {
+  if (record === undefined || record.state === 'released' || record.state === 'rejected') return true
+  return record.state === 'claimed' && now >= record.leaseUntil
+}
+
+async function claimInTurn(core: Core, flight: Flight, reading: Reading, options: FlightOptions, marked: () => void): Promise<Step> {
+  const { op } = flight
+  await holdNear(core, op, options.confirm)
+  const endTurn = await holdTurn(core, op, () => flight.callers > 0)
+  try {
+    const ended = await claimAndExecute(core, op, reading, {
+      ...options,
+      who: core.processes.self,
+      signal: flight.abandoned.signal,
+      onMarked: marked,
+    })
+    const settled = settledBy(ended)
+    if (settled !== undefined) return { settled }
+    return ended.kind === 'doubt' ? { own: ended, reading: undefined } : { reading: undefined }
+  } finally {
+    await endTurn().catch(() => undefined)
+  }
+}
+
+function settledBy(ended: Ended): Settled | undefined {
+  switch (ended.kind) {
+    case 'committed':
+      return { kind: 'committed', record: ended.record, value: ended.value, fresh: true, recorded: ended.recorded }
+    case 'accepted':
+      return { kind: 'accepted', record: ended.record, value: ended.value, fresh: true, recorded: true }
+    case 'none':
+      return { kind: 'none', error: ended.error, retryable: ended.retryable }
+    default:
+      return undefined
+  }
+}
+
+/** What a record that is already there answers by itself; undefined while it is neither finished nor refused. */
+async function answerFrom(core: Core, op: Operation, record: OperationRecord): Promise<Settled | undefined> {
+  const refused = (error: OnefoldError): Settled => ({ kind: 'refused', error, record })
+  const closed = closedAnswer(record)
+  if (closed !== undefined) return refused(closed)
+  if (!majorFits(op.contract, record)) return refused(superseded(op, record))
+  const reused = record.state === 'claimed' ? undefined : keyReused(op, record)
+  if (reused !== undefined) return refused(reused)
+  if (record.state !== 'committed' && record.state !== 'accepted') return undefined
+  return await replayed(core, record)
+}
+
+export const majorFits = (contract: Contract, record: OperationRecord): boolean =>
+  record.major === contract.major || (record.state === 'committed' && contract.replaysFrom.includes(record.major))
+
+/** The recorded outcome of a finished operation, as it was. */
+export async function replayed(core: Core, record: OperationRecord): Promise<Settled> {
+  const kind = record.state === 'accepted' ? 'accepted' : 'committed'
+  const base = { kind, record, fresh: false, recorded: true } as const
+  if (record.outcome === undefined) return { ...base, value: undefined, missing: 'a person confirmed it without a result' }
+  const opened = await unseal(record.outcome, core.journal.store)
+  return opened.found ? { ...base, value: opened.value } : { ...base, value: undefined, missing: opened.why }
+}
+
+/** One recovery on behalf of callers who wait for it. Undefined: look at the record again. */
+async function recoverInFlight(core: Core, op: Operation, record: OperationRecord, now: number): Promise<Settled | undefined> {
+  const waitMs = record.doubtAt + backoffMs(core, record) - now
+  if (waitMs > 0) {
+    await sleep(core.clock, waitMs)
+    return undefined
+  }
+  const ended = await recoverOnce(core, op.contract, record, now)
+  if (ended === undefined) await sleep(core.clock, 1)
+  // Nothing happened, by the probe's word: the loop claims it anew for the caller who wants it.
+  if (ended === undefined || (ended.kind === 'none' && ended.record?.state === 'released')) return undefined
+  return settledBy(ended)
+}

@@ -1,0 +1,279 @@
+import {
+  defineContract,
+  manual,
+  type AnyToolOptions,
+  type Contract,
+  type ContractDescription,
+  type ReadOptions,
+  type StandardSchemaV1,
+  type WriteOptions,
+} from '../contract/index.ts'
+import { OnefoldError } from '../error/index.ts'
+import type { FetchMaker } from './attempt.ts'
+import type { Clock, Ids, Processes } from './clock.ts'
+import { compensateOperation } from './compensate.ts'
+import type { Core } from './core.ts'
+import { createPerformer, type Outcome, type Performer, type PerformOptions } from './engine.ts'
+import { createEmitter, type EngineEvents, type EventName } from './events.ts'
+import type { Faults } from './faults.ts'
+import { createJournal } from './journal.ts'
+import { assertStoreKeeps, createLedger, type Ledger } from './ledger.ts'
+import { createLifecycle } from './lifecycle.ts'
+import type { Secret } from './operation.ts'
+import { receiptOf, type Receipt } from './receipt.ts'
+import { currentRun, newRun, withRun, type ActiveRun } from './run.ts'
+import { settingsWith, type Settings } from './settings.ts'
+import type { Spool } from './spool.ts'
+import type { Store } from './store.ts'
+import { createUndeclared, type UndeclaredPerformer } from './undeclared.ts'
+
+/** What a guard is built from. Everything that touches the world is given to it. */
+export interface GuardOptions {
+  readonly store: Store
+  /** @default 'default' */
+  readonly tenant?: string
+  /** Makes keys and fingerprints HMACs, so that nobody can guess them from inputs. */
+  readonly keySecret?: Secret
+  /** Secrets of before a rotation: operations recorded under them are still recognised. @default [] */
+  readonly previousSecrets?: readonly Secret[]
+  readonly settings?: Partial<Settings>
+  /** Allows a store that forgets on exit (tests, demonstrations). @default false */
+  readonly allowVolatile?: boolean
+  readonly spool?: Spool
+  readonly clock: Clock
+  readonly ids: Ids
+  readonly processes: Processes
+  readonly makeFetch?: FetchMaker
+  readonly faults?: Faults
+}
+
+/** How a protected tool is called beside its input. */
+export type ToolCallOptions = Omit<PerformOptions, 'run' | 'execute'> & { readonly run?: Run }
+
+/** A tool whose effect happens once per operation. */
+export interface ProtectedTool<Input, Output> {
+  /** The value, or an OnefoldError. An error that the contract reads as "done" is thrown as it was. */
+  (input: Input, options?: ToolCallOptions): Promise<Output>
+  /** The whole outcome. */
+  perform(input: Input, options?: ToolCallOptions): Promise<Outcome<Output>>
+  /** Undoes a committed operation, once. @throws OnefoldError HELD when there is nothing to undo */
+  compensate(input: Input, options?: ToolCallOptions): Promise<void>
+  readonly contract: Contract
+  readonly description: ContractDescription
+}
+
+/** One request from the boundary to its end. */
+export interface Run {
+  readonly id: string
+  readonly tenant: string
+  readonly session: string | undefined
+  /** What the run's operations came to, read from the ledger. */
+  receipt(): Promise<Receipt>
+  /** Resolves when nothing that this run started here is still running. */
+  settled(): Promise<void>
+  /** Runs `work` inside this run: explicit binding, where AsyncLocalStorage does not reach. */
+  bind<T>(work: () => T): T
+}
+
+export interface RunOptions {
+  /** The outermost boundary's id, the same through every retry. Minted, and flagged `unanchored`, when absent. */
+  readonly id?: string
+  readonly tenant?: string
+  readonly session?: string
+}
+
+export interface Guard {
+  tool<Schema extends StandardSchemaV1, Output>(
+    options: ReadOptions<Schema, Output> | WriteOptions<Schema, Output>,
+  ): ProtectedTool<StandardSchemaV1.InferInput<Schema>, Output>
+  run<T>(options: RunOptions, work: (run: Run) => Promise<T> | T): Promise<T>
+  /** The smallest form: a key and a function. Recovery is manual. */
+  once<T>(key: string, work: () => Promise<T> | T, options?: ToolCallOptions): Promise<T>
+  /** Every contract as plain JSON (BF-11). */
+  contracts(): readonly ContractDescription[]
+  readonly ledger: Ledger
+  on<Name extends EventName>(name: Name, listener: (event: EngineEvents[Name]) => void): () => void
+  /** Opens the ledger now instead of at the first call. */
+  open(): Promise<void>
+  close(): Promise<void>
+  /** For adapters and proxies. */
+  readonly internals: Internals
+}
+
+/** What adapters and proxies build on; not for application code. */
+export interface Internals {
+  register(contract: Contract): Contract
+  perform(contract: Contract, input: unknown, options?: PerformOptions): Promise<Outcome>
+  readonly undeclared: UndeclaredPerformer
+  /** A run bound explicitly, for calls that arrive with a run id. */
+  runOf(options: RunOptions): ActiveRun
+  name: Performer['name']
+  /** One housekeeping round, now. */
+  tick(): Promise<void>
+  /** The ledger across all tenants, for operators. */
+  readonly operators: Ledger
+}
+
+/** @throws OnefoldError STORE_UNSAFE for a store that forgets, unless `allowVolatile` */
+export function createGuard(options: GuardOptions): Guard {
+  const { store } = options
+  if (store.guarantees.durability === 'none' && options.allowVolatile !== true) {
+    throw new OnefoldError(
+      'STORE_UNSAFE',
+      `The store ${store.name} forgets everything when the process ends, so a restart would repeat effects. Use a durable store, or pass allowVolatile: true in tests.`,
+    )
+  }
+  const settings = settingsWith(options.settings)
+  const emitter = createEmitter()
+  const defaultTenant = options.tenant ?? 'default'
+  const core: Core = {
+    journal: createJournal({ store, clock: options.clock, ids: options.ids, emitter, storeDeadlineMs: settings.storeDeadlineMs }),
+    clock: options.clock,
+    ids: options.ids,
+    processes: options.processes,
+    emitter,
+    settings,
+    naming: {
+      defaultTenant,
+      keySecret: options.keySecret,
+      previousSecrets: options.previousSecrets ?? [],
+      maxInputBytes: settings.maxInputBytes,
+    },
+    spool: options.spool,
+    makeFetch: options.makeFetch,
+    faults: options.faults,
+    contracts: new Map(),
+    live: new Set(),
+    background: new Set(),
+    closing: false,
+  }
+  const lifecycle = createLifecycle(core)
+  const performer = createPerformer(core)
+
+  function register(contract: Contract): Contract {
+    const known = core.contracts.get(contract.name)
+    if (known !== undefined && known !== contract && !sameDescription(known, contract)) {
+      throw new OnefoldError('CONTRACT_INVALID', `Two different contracts are called ${contract.name}. Give one of them another name.`)
+    }
+    assertStoreKeeps(core, contract)
+    core.contracts.set(contract.name, contract)
+    return contract
+  }
+
+  const perform: Performer['perform'] = (contract, input, callOptions) =>
+    lifecycle.isOpen() ? performer.perform(contract, input, callOptions) : lifecycle.open().then(() => performer.perform(contract, input, callOptions))
+
+  function runOf(given: RunOptions): ActiveRun {
+    const outer = currentRun()
+    const inherits = given.id === undefined && outer !== undefined
+    return newRun({
+      id: given.id ?? outer?.id ?? options.ids.runId(),
+      tenant: given.tenant ?? outer?.tenant ?? defaultTenant,
+      session: given.session ?? outer?.session,
+      unanchored: inherits ? outer.unanchored : given.id === undefined,
+      mintedAt: inherits ? outer.mintedAt : given.id === undefined ? options.clock.wallMs() : 0,
+    })
+  }
+
+  const handles = new WeakMap<Run, ActiveRun>()
+  function handleOf(active: ActiveRun): Run {
+    const handle: Run = Object.freeze({
+      id: active.id,
+      tenant: active.tenant,
+      session: active.session,
+      receipt: () => lifecycle.open().then(() => receiptOf(core, active)),
+      settled: async () => {
+        while (active.pending.size > 0) await Promise.allSettled(active.pending)
+      },
+      bind: <T>(work: () => T) => withRun(active, work),
+    })
+    handles.set(handle, active)
+    return handle
+  }
+
+  const unbound = ({ run, ...rest }: ToolCallOptions): PerformOptions => (run === undefined ? rest : { ...rest, run: handles.get(run) })
+
+  function protect<Input, Output>(contract: Contract): ProtectedTool<Input, Output> {
+    const call = (input: Input, callOptions: ToolCallOptions = {}): Promise<Outcome<Output>> =>
+      perform(contract, input, unbound(callOptions)) as Promise<Outcome<Output>>
+    const tool = async (input: Input, callOptions?: ToolCallOptions): Promise<Output> => valueOf(await call(input, callOptions))
+    return Object.assign(tool, {
+      perform: call,
+      compensate: async (input: Input, callOptions: ToolCallOptions = {}) => {
+        await lifecycle.open()
+        await compensateOperation(core, performer, contract, input, unbound(callOptions))
+      },
+      contract,
+      description: contract.describe(),
+    })
+  }
+
+  const onceContract = register(
+    defineContract({
+      name: 'once',
+      input: anything,
+      effect: 'write',
+      identity: 'all',
+      recovery: manual(),
+      execute: () => undefined,
+    } as unknown as AnyToolOptions),
+  )
+
+  return {
+    tool: (toolOptions) => protect(register(defineContract(toolOptions as unknown as AnyToolOptions))),
+    run: async (runOptions, work) => {
+      const active = runOf(runOptions)
+      return await withRun(active, () => work(handleOf(active)))
+    },
+    once: async (key, work, callOptions = {}) => valueOf(await perform(onceContract, { key }, { ...unbound(callOptions), execute: work })) as never,
+    contracts: () => Array.from(core.contracts.values(), (contract) => contract.describe()).filter(({ name }) => name !== 'once'),
+    ledger: opened(createLedger(core, { tenant: defaultTenant }), lifecycle.open),
+    on: (name, listener) => emitter.on(name, listener),
+    open: lifecycle.open,
+    close: lifecycle.close,
+    internals: {
+      register,
+      perform,
+      undeclared: createUndeclared(core, performer),
+      runOf,
+      name: performer.name,
+      tick: () => lifecycle.open().then(lifecycle.tick),
+      operators: opened(createLedger(core, { tenant: defaultTenant, all: true }), lifecycle.open),
+    },
+  }
+}
+
+/** What a plain call answers: the value, or the error that the contract reads as done. */
+function valueOf<Output>(outcome: Outcome<Output>): Output {
+  if (outcome.error !== undefined && outcome.status === 'committed') throw outcome.error
+  if (outcome.missing !== undefined) {
+    throw new OnefoldError('RESULT_EXPIRED', `The operation was done, but its result is missing: ${outcome.missing}. Nothing was executed again.`, {
+      effect: 'done',
+      key: outcome.key,
+      ticket: outcome.ticket,
+    })
+  }
+  return outcome.value
+}
+
+const sameDescription = (a: Contract, b: Contract): boolean => JSON.stringify(a.describe()) === JSON.stringify(b.describe())
+
+/** Every method waits for the store to be open. */
+function opened(ledger: Ledger, open: () => Promise<void>): Ledger {
+  return {
+    list: (query) => open().then(() => ledger.list(query)),
+    show: (key, tenant) => open().then(() => ledger.show(key, tenant)),
+    resolve: (key, verdict, tenant) => open().then(() => ledger.resolve(key, verdict, tenant)),
+    export: async function* (query) {
+      await open()
+      yield* ledger.export(query)
+    },
+    stats: (tenant) => open().then(() => ledger.stats(tenant)),
+    doctor: () => open().then(() => ledger.doctor()),
+  }
+}
+
+/** A Standard Schema that accepts every value; for identities that are whole. */
+const anything: StandardSchemaV1 = {
+  '~standard': { version: 1, vendor: 'onefold', validate: (value: unknown) => ({ value }) },
+}

@@ -1,0 +1,59 @@
+/**
+ * The engine: one effect per operation, whatever retries. Time, names, processes, the store and the network are given to it.
+ * @module
+ */
+export { AnsweredError, type Send } from './classify.ts'
+export type { Clock, Ids, Processes } from './clock.ts'
+export { sleep } from './clock.ts'
+export { decode, encode } from './codec.ts'
+export type { Attempt, Claim, Command, Refusal } from './commands.ts'
+export { assertEdge, InvariantViolation, type Transition } from './edges.ts'
+export type { Outcome, PerformOptions } from './engine.ts'
+export type { EngineEvents, EventName } from './events.ts'
+export { FAULT_POINTS, type FaultPoint, type Faults } from './faults.ts'
+export type { FetchMaker, SendPort } from './attempt.ts'
+export {
+  createGuard,
+  type Guard,
+  type GuardOptions,
+  type Internals,
+  type ProtectedTool,
+  type Run,
+  type RunOptions,
+  type ToolCallOptions,
+} from './guard.ts'
+export type { Forensics, Ledger, Verdict } from './ledger.ts'
+export { decide, type Decision } from './machine.ts'
+export { ticketOf, type Secret } from './operation.ts'
+export type { Receipt, ReceiptEntry } from './receipt.ts'
+export {
+  OPEN_STATES,
+  STATES,
+  stamp,
+  type Descriptor,
+  type DoubtReason,
+  type Draft,
+  type Evidence,
+  type HistoryEvent,
+  type OperationRecord,
+  type ParentReference,
+  type State,
+  type StoredError,
+  type StoredOutcome,
+} from './record.ts'
+export { DEFAULTS, type Settings } from './settings.ts'
+export type { Spool, SpoolEntry } from './spool.ts'
+export type {
+  AmnesiaMark,
+  Epoch,
+  Finding,
+  ListPage,
+  ListQuery,
+  Reading,
+  Store,
+  StoreGuarantees,
+  StoreStats,
+  Write,
+  WriteAnswer,
+} from './store.ts'
+export { UNDECLARED, type UndeclaredPerformer, type UndeclaredPolicy } from './undeclared.ts'

@@ -1,0 +1,193 @@
+import { OnefoldError, isOnefoldError } from '../error/index.ts'
+import type { Clock, Ids } from './clock.ts'
+import type { Command, Refusal } from './commands.ts'
+import type { Transition } from './edges.ts'
+import type { Emitter } from './events.ts'
+import { decide } from './machine.ts'
+import type { OperationRecord } from './record.ts'
+import type { AmnesiaMark, Reading, Store, WriteAnswer } from './store.ts'
+
+/** What became of a command. `record` is what stands in the store now. */
+export type Applied =
+  | {
+      readonly applied: true
+      readonly transition: Transition
+      readonly record: OperationRecord | undefined
+      readonly now: number
+      readonly alarm: string | undefined
+      readonly amnesiaAt: number
+    }
+  | { readonly applied: false; readonly refusal: Refusal; readonly record: OperationRecord | undefined; readonly now: number }
+
+export interface Journal {
+  readonly store: Store
+  /** One linearizable read. @throws OnefoldError STORE_UNAVAILABLE */
+  read(key: string, tenant: string): Reading | Promise<Reading>
+  /**
+   * Decides `command` on `from` (or on what a conflict hands back) and writes it under compare-and-set, until it
+   * is applied or refused. A lost acknowledgement is told from a conflict by the write's own random name.
+   * @throws OnefoldError STORE_UNAVAILABLE when it is unknown whether the step was applied
+   */
+  apply(key: string, tenant: string, from: Reading, command: Command): Promise<Applied>
+  /** The mark as last seen; refreshed by {@link refreshEpoch} and by every write. */
+  amnesia(): AmnesiaMark | undefined
+  refreshEpoch(): Promise<void>
+  withDeadline<T>(work: Promise<T>): Promise<T>
+}
+
+export interface JournalOptions {
+  readonly store: Store
+  readonly clock: Clock
+  readonly ids: Ids
+  readonly emitter: Emitter
+  readonly storeDeadlineMs: number
+}
+
+const RETRIES_AFTER_LOST_ACK = 2
+
+/** The engine's only way to the store: a deadline on every call, compare-and-set loops, lost acknowledgements, the epoch. */
+export function createJournal(options: JournalOptions): Journal {
+  const { store, clock, ids, emitter } = options
+  let highest = 0
+  let mark: AmnesiaMark | undefined
+  let available = true
+
+  function withDeadline<T>(work: Promise<T>): Promise<T> {
+    return new Promise<T>((resolve, reject) => {
+      const cancel = clock.after(options.storeDeadlineMs, () => {
+        reject(unavailable(`The ledger gave no answer within ${options.storeDeadlineMs} ms.`))
+      })
+      work.then(
+        (value) => {
+          cancel()
+          resolve(value)
+        },
+        (error: unknown) => {
+          cancel()
+          reject(isOnefoldError(error) ? error : unavailable('The ledger failed.', error))
+        },
+      )
+    })
+  }
+
+  function tellAvailability(now: boolean, message: string): void {
+    if (available === now) return
+    available = now
+    emitter.emit('store', { available: now, message })
+  }
+
+  async function guarded<T>(work: () => Promise<T>): Promise<T> {
+    try {
+      const value = await withDeadline(work())
+      tellAvailability(true, 'the ledger answers again')
+      return value
+    } catch (error) {
+      if (isOnefoldError(error) && error.code === 'STORE_UNAVAILABLE') tellAvailability(false, error.message)
+      throw error
+    }
+  }
+
+  function read(key: string, tenant: string): Reading | Promise<Reading> {
+    let reading: Reading | Promise<Reading>
+    try {
+      reading = store.read(key, tenant)
+    } catch (error) {
+      throw isOnefoldError(error) ? error : unavailable('The ledger could not be read.', error)
+    }
+    return reading instanceof Promise ? guarded(() => reading) : reading
+  }
+
+  /**
+   * A sequence below one that was acknowledged before the step was asked for: this store has forgotten records.
+   * (Answers of concurrent steps may arrive in any order, so the newest acknowledged one is no measure.)
+   */
+  async function checkSequence(answer: { readonly sequence: number; readonly now: number }, floor: number): Promise<void> {
+    if (answer.sequence >= floor) {
+      highest = Math.max(highest, answer.sequence)
+      return
+    }
+    const why = `the store's sequence fell from ${floor} to ${answer.sequence}`
+    // Records may be missing from any time on: the last acknowledged moment is not known to a fresh copy.
+    mark = { at: answer.now, lossFrom: 0, why }
+    highest = answer.sequence
+    emitter.emit('alarm', { key: '', tenant: '', tool: '', run: undefined, message: `amnesia: ${why}` })
+    await guarded(() => store.markAmnesia(mark))
+  }
+
+  async function refreshEpoch(): Promise<void> {
+    const floor = highest
+    const epoch = await guarded(() => store.epoch())
+    mark = epoch.amnesia
+    await checkSequence({ sequence: epoch.sequence, now: clock.wallMs() }, floor)
+  }
+
+  async function apply(key: string, tenant: string, from: Reading, command: Command): Promise<Applied> {
+    let { record, now } = from
+    for (;;) {
+      const decision = decide(key, record, command, now)
+      if (!decision.ok) return { applied: false, refusal: decision.refusal, record, now }
+      const writeId = ids.nonce()
+      const write = {
+        key,
+        tenant,
+        expect: record?.revision ?? 0,
+        draft: decision.draft === undefined ? undefined : { ...decision.draft, writeId },
+        event: decision.event,
+      }
+      const floor = highest
+      const answer = await writeSurely(write, writeId)
+      if (answer.sequence < floor) await checkSequence(answer, floor)
+      else if (answer.sequence > highest) highest = answer.sequence
+      if (answer.applied || (answer.record !== undefined && answer.record.writeId === writeId)) {
+        if ((answer.amnesiaAt ?? 0) !== (mark?.at ?? 0)) await refreshEpoch()
+        announce(answer, decision.transition, write)
+        return {
+          applied: true,
+          transition: decision.transition,
+          record: answer.record,
+          now: answer.now,
+          alarm: decision.alarm,
+          amnesiaAt: answer.amnesiaAt ?? 0,
+        }
+      }
+      record = answer.record
+      now = answer.now
+    }
+  }
+
+  /** The same write under the same name may be repeated: compare-and-set lets it in at most once. */
+  async function writeSurely(write: Parameters<Store['write']>[0], writeId: string): Promise<WriteAnswer> {
+    for (let attempt = 0; ; attempt += 1) {
+      try {
+        return await guarded(() => store.write(write))
+      } catch (error) {
+        if (attempt >= RETRIES_AFTER_LOST_ACK || !(isOnefoldError(error) && error.code === 'STORE_UNAVAILABLE')) throw error
+        const reading = await guarded(async () => await store.read(write.key, write.tenant)).catch(() => undefined)
+        if (reading === undefined) continue
+        const ours = reading.record?.writeId === writeId
+        const untouched = (reading.record?.revision ?? 0) === write.expect
+        if (!untouched || ours) {
+          return { applied: ours, record: reading.record, now: reading.now, sequence: highest, amnesiaAt: mark?.at ?? 0 }
+        }
+      }
+    }
+  }
+
+  function announce(answer: WriteAnswer, transition: Transition, write: Parameters<Store['write']>[0]): void {
+    if (transition === 'heartbeat' || !emitter.has('transition')) return
+    const about = answer.record ?? write.draft
+    emitter.emit('transition', {
+      key: write.key,
+      tenant: write.tenant,
+      tool: about?.tool ?? '',
+      run: about?.run,
+      event: { ...write.event, fence: answer.record?.fence ?? write.event.fence, at: answer.now },
+    })
+  }
+
+  return { store, read, apply, amnesia: () => mark, refreshEpoch, withDeadline: (work) => guarded(() => work) }
+}
+
+function unavailable(what: string, cause?: unknown): OnefoldError {
+  return new OnefoldError('STORE_UNAVAILABLE', what, { retryable: true, retryAfterMs: 1000, cause })
+}

@@ -1,0 +1,135 @@
+import type { Contract } from '../contract/index.ts'
+import { OnefoldError } from '../error/index.ts'
+import { isOperationKey } from '../key/index.ts'
+import type { Core } from './core.ts'
+import { ticketOf } from './operation.ts'
+import { seal } from './outcome.ts'
+import type { HistoryEvent, OperationRecord, State } from './record.ts'
+import type { Finding, ListPage, ListQuery, StoreStats } from './store.ts'
+
+/** Everything that is known about one operation. */
+export interface Forensics {
+  readonly record: OperationRecord
+  /** Oldest first. */
+  readonly history: readonly HistoryEvent[]
+}
+
+/** A person's word on a doubt (T16). */
+export interface Verdict {
+  /** `committed`: it happened; `released`: it did not, and nothing can still land; `abandoned`: nobody will ever know. */
+  readonly verdict: 'committed' | 'released' | 'abandoned'
+  /** Who says so. Authentication is the caller's: never expose this to an agent. */
+  readonly who: string
+  readonly note: string
+  /** The result to replay; only with `committed`. */
+  readonly value?: unknown
+}
+
+/** Looking into the ledger, and settling what only a person can. */
+export interface Ledger {
+  list(query?: Partial<ListQuery>): Promise<ListPage>
+  /** By key, ticket, or any unique beginning of a key. @throws OnefoldError KEY_INVALID when there is none, or several */
+  show(keyOrTicket: string, tenant?: string): Promise<Forensics>
+  /** @throws OnefoldError KEY_INVALID, HELD (quarantine not over, or not in doubt) */
+  resolve(keyOrTicket: string, verdict: Verdict, tenant?: string): Promise<OperationRecord>
+  /** Every operation with its history, oldest first, as it is read. */
+  export(query?: Partial<ListQuery>): AsyncIterable<Forensics>
+  stats(tenant?: string): Promise<StoreStats>
+  doctor(): Promise<readonly Finding[]>
+}
+
+/** `all: true` looks across tenants: for operators of the whole ledger only. */
+export function createLedger(core: Core, options: { readonly tenant: string; readonly all?: boolean }): Ledger {
+  const tenantOf = (tenant: string | undefined): string | undefined => tenant ?? (options.all === true ? undefined : options.tenant)
+  const { store, withDeadline } = core.journal
+
+  const list = (query: Partial<ListQuery> = {}): Promise<ListPage> =>
+    withDeadline(store.list({ ...query, tenant: 'tenant' in query ? query.tenant : tenantOf(undefined) }))
+
+  async function find(keyOrTicket: string, tenant: string | undefined): Promise<OperationRecord> {
+    const keyPrefix = keyOrTicket.startsWith('of1_') ? keyOrTicket : `of1_${keyOrTicket}`
+    const where = tenantOf(tenant)
+    if (isOperationKey(keyPrefix) && where !== undefined) {
+      const { record } = await core.journal.read(keyPrefix, where)
+      if (record !== undefined) return record
+    }
+    const page = await withDeadline(store.list({ tenant: where, keyPrefix, limit: 2 }))
+    const [record, second] = page.records
+    if (record === undefined) throw new OnefoldError('KEY_INVALID', `No operation ${keyOrTicket} is in this ledger. Nothing was changed.`)
+    if (second !== undefined) throw new OnefoldError('KEY_INVALID', `Several operations begin with ${keyOrTicket}; give more of the key. Nothing was changed.`)
+    return record
+  }
+
+  const forensics = async (record: OperationRecord): Promise<Forensics> => ({
+    record,
+    history: await withDeadline(store.history(record.key, record.tenant)),
+  })
+
+  async function resolve(keyOrTicket: string, verdict: Verdict, tenant?: string): Promise<OperationRecord> {
+    if (verdict.who.trim() === '' || verdict.note.trim() === '') {
+      throw new OnefoldError('INPUT_INVALID', 'A doubt is settled under a name and with a reason: give both who and note. Nothing was changed.')
+    }
+    const record = await find(keyOrTicket, tenant)
+    const outcome =
+      verdict.verdict === 'committed' && 'value' in verdict
+        ? await seal('value', verdict.value, store, core.settings.inlineResultBytes, withDeadline)
+        : undefined
+    const reading = await core.journal.read(record.key, record.tenant)
+    const resolved = await core.journal.apply(record.key, record.tenant, reading, {
+      type: 'resolve',
+      who: verdict.who,
+      why: verdict.note,
+      verdict: verdict.verdict,
+      note: verdict.note,
+      quarantineMs: core.settings.quarantineMs,
+      ...(outcome === undefined ? {} : { outcome }),
+    })
+    if (resolved.applied && resolved.record !== undefined) return resolved.record
+    throw notResolved(resolved.record ?? record, resolved.applied ? '' : resolved.refusal, core, resolved.now)
+  }
+
+  async function* exportAll(query: Partial<ListQuery> = {}): AsyncIterable<Forensics> {
+    let after: string | undefined
+    do {
+      const page = await list({ ...query, ...(after === undefined ? {} : { after }) })
+      for (const record of page.records) yield await forensics(record)
+      after = page.next
+    } while (after !== undefined)
+  }
+
+  return {
+    list,
+    show: async (keyOrTicket, tenant) => await forensics(await find(keyOrTicket, tenant)),
+    resolve,
+    export: exportAll,
+    stats: (tenant) => withDeadline(store.stats(tenantOf(tenant))),
+    doctor: () => store.doctor(),
+  }
+}
+
+function notResolved(record: OperationRecord, refusal: string, core: Core, now: number): OnefoldError {
+  const about = { key: record.key, ticket: ticketOf(record.key), details: { state: record.state, refusal } }
+  if (refusal === 'quarantine') {
+    const waitMs = record.doubtAt + core.settings.quarantineMs - now
+    return new OnefoldError(
+      'HELD',
+      `A request of this attempt could still land for ${Math.ceil(waitMs / 1000)} s. Nothing was changed; say "not done" after that.`,
+      { ...about, effect: 'unknown', retryable: true, retryAfterMs: waitMs },
+    )
+  }
+  return new OnefoldError('HELD', `This operation is ${record.state}, not in doubt. Nothing was changed.`, about)
+}
+
+/** States of the listing that people ask for by name. */
+export const DOUBTFUL: readonly State[] = ['in-doubt', 'recovering']
+
+/** Refuses a contract whose class this store cannot keep. @throws OnefoldError STORE_UNSAFE */
+export function assertStoreKeeps(core: Core, contract: Contract): void {
+  const { store } = core.journal
+  if (contract.recovery.class === 'transactional' && !store.guarantees.transactions) {
+    throw new OnefoldError(
+      'STORE_UNSAFE',
+      `${contract.name} declares transactional recovery, which needs a store that can hold the effect and the record in one transaction; ${store.name} cannot. Use the Postgres store, or declare another recovery.`,
+    )
+  }
+}

@@ -1,0 +1,112 @@
+import { isOnefoldError } from '../error/index.ts'
+import type { Core } from './core.ts'
+import { beat, createSweeper } from './sweep.ts'
+import { drainSpool } from './success.ts'
+import { at } from './core.ts'
+
+export interface Lifecycle {
+  /** Opens the store once; every call waits for it. @throws OnefoldError STORE_UNAVAILABLE, STORE_UNSAFE */
+  open(): Promise<void>
+  /** True once {@link open} has resolved: the fast path need not wait. */
+  isOpen(): boolean
+  /** One housekeeping round, now. For tests and operators; the engine does it by itself every sweep interval. */
+  tick(): Promise<void>
+  /** Ends housekeeping, brings what still runs to a visible doubt, closes the store. */
+  close(): Promise<void>
+}
+
+const RETIRE_EVERY = 30
+const CLOSE_GRACE_MS = 2_000
+
+export function createLifecycle(core: Core): Lifecycle {
+  const sweeper = createSweeper(core)
+  let opening: Promise<void> | undefined
+  let opened = false
+  let cancelBeat = (): void => {}
+  let cancelSweep = (): void => {}
+  let rounds = 0
+
+  async function start(): Promise<void> {
+    await core.journal.store.open()
+    await core.journal.refreshEpoch()
+    await drainSpool(core)
+    await core.spool?.reserve(core.settings.spoolReserveBytes)
+    opened = true
+    scheduleBeat()
+    scheduleSweep()
+  }
+
+  function open(): Promise<void> {
+    opening ??= start().catch((error: unknown) => {
+      // The next call tries again: a store that was not there yet may come.
+      opening = undefined
+      throw error
+    })
+    return opening
+  }
+
+  function scheduleBeat(): void {
+    if (core.closing) return
+    cancelBeat = core.clock.after(Math.max(1, core.settings.heartbeatMs / 4), () => {
+      beat(core)
+      scheduleBeat()
+    }, true)
+  }
+
+  function scheduleSweep(): void {
+    if (core.closing) return
+    cancelSweep = core.clock.after(core.settings.sweepMs, () => {
+      void tick().catch(tell).finally(scheduleSweep)
+    }, true)
+  }
+
+  function tell(error: unknown): void {
+    if (isOnefoldError(error) && error.code === 'STORE_UNAVAILABLE') return
+    const message = `housekeeping failed: ${error instanceof Error ? error.message : String(error)}`
+    core.emitter.emit('alarm', { key: '', tenant: '', tool: '', run: undefined, message })
+  }
+
+  async function tick(): Promise<void> {
+    rounds += 1
+    await sweeper.sweep()
+    if (rounds % RETIRE_EVERY === 0) await sweeper.retire()
+  }
+
+  async function close(): Promise<void> {
+    if (core.closing) return
+    core.closing = true
+    cancelBeat()
+    cancelSweep()
+    if (!opened) return await core.journal.store.close()
+    await withGrace([...core.background])
+    await Promise.allSettled(Array.from(core.live, (attempt) => shutDown(attempt)))
+    await core.spool?.close()
+    await core.journal.store.close()
+  }
+
+  /** T8: an attempt that outlives its process would otherwise only be noticed when its lease is over. */
+  async function shutDown(attempt: Core['live'] extends Set<infer A> ? A : never): Promise<void> {
+    attempt.closed = true
+    attempt.controller.abort()
+    const { op, record } = attempt
+    await at(core, 'before-doubt', op.key)
+    const who = core.processes.self
+    const attempts = { fence: record.fence, nonce: attempt.nonce, who }
+    if (record.state === 'recovering') await core.journal.apply(op.key, op.tenant, attempt, { type: 'give-up', ...attempts, reason: 'shutdown' })
+    else if (record.state === 'claimed') await core.journal.apply(op.key, op.tenant, attempt, { type: 'withdraw', ...attempts })
+    else await core.journal.apply(op.key, op.tenant, attempt, { type: 'doubt', fence: record.fence, who, reason: 'shutdown' })
+  }
+
+  function withGrace(work: readonly Promise<unknown>[]): Promise<void> {
+    if (work.length === 0) return Promise.resolve()
+    return new Promise((resolve) => {
+      const cancel = core.clock.after(CLOSE_GRACE_MS, resolve)
+      void Promise.allSettled(work).then(() => {
+        cancel()
+        resolve()
+      })
+    })
+  }
+
+  return { open, isOpen: () => opened, tick, close }
+}

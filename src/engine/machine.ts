@@ -1,0 +1,427 @@
+import type { Attempt, Claim, Command, Refusal } from './commands.ts'
+import { assertEdge, assertInvariant, type Transition } from './edges.ts'
+import { OPEN_STATES, type Draft, type Evidence, type HistoryEvent, type OperationRecord, type State } from './record.ts'
+
+/** What a command does to a record: the next record and the history's entry, or why nothing happens. */
+export type Decision =
+  | {
+      readonly ok: true
+      readonly transition: Transition
+      /** Undefined deletes the record. */
+      readonly draft: Draft | undefined
+      readonly event: Omit<HistoryEvent, 'at'>
+      /** Set when success evidence crossed a record that said "not done" or was closed by a person. */
+      readonly alarm?: string
+    }
+  | { readonly ok: false; readonly refusal: Refusal }
+
+type Change = Partial<Omit<Draft, 'key'>>
+
+const refuse = (refusal: Refusal): Decision => ({ ok: false, refusal })
+
+/** The facts about the operation as the record carries them; revision and moments are the store's. */
+function draftOf(record: OperationRecord): Draft {
+  const { revision: _revision, leaseUntil: _lease, updatedAt: _updated, ...rest } = record
+  return { ...rest, leaseMs: undefined }
+}
+
+function move(
+  record: OperationRecord,
+  transition: Transition,
+  to: State,
+  command: Command,
+  change: Change,
+  alarm?: string,
+): Decision {
+  assertEdge(transition, record.state, to)
+  const draft: Draft = { ...draftOf(record), ...change, state: to }
+  assertInvariant(draft.fence >= record.fence, 'fences only grow (I6)')
+  assertInvariant(
+    !(to === 'released' || to === 'rejected') || draft.openSends === 0,
+    `${to} with an open send (I3)`,
+  )
+  assertInvariant(
+    !(record.state === 'committed' && to === 'committed') ||
+      (draft.outcome === record.outcome && transition === 'delivered'),
+    'a committed outcome is immutable (I5)',
+  )
+  return {
+    ok: true,
+    transition,
+    draft,
+    event: eventOf(transition, record.state, to, command, draft),
+    ...(alarm === undefined ? {} : { alarm }),
+  }
+}
+
+function eventOf(
+  transition: Transition,
+  from: State | 'absent',
+  to: State | 'deleted',
+  command: Command,
+  draft: Pick<Draft, 'fence' | 'nonce' | 'openSends'>,
+): Omit<HistoryEvent, 'at'> {
+  return {
+    transition,
+    from,
+    to,
+    fence: draft.fence,
+    nonce: draft.nonce,
+    who: command.who,
+    ...(command.why === undefined ? {} : { why: command.why }),
+    openSends: draft.openSends,
+  }
+}
+
+const owns = (record: OperationRecord, attempt: Attempt): boolean =>
+  record.fence === attempt.fence && record.nonce === attempt.nonce
+
+const evidenceOf = (now: number, command: Command, what: string): Evidence => ({ at: now, who: command.who, what })
+
+const withEvidence = (record: OperationRecord, now: number, command: Command, what: string | undefined): readonly Evidence[] =>
+  what === undefined ? record.evidence : [...record.evidence, evidenceOf(now, command, what)].slice(-EVIDENCE_KEPT)
+
+/** The newest facts are the ones that settle a doubt; older ones stay in the history. */
+const EVIDENCE_KEPT = 32
+
+const CLOSED = { leaseMs: 0, openSends: 0, reason: undefined } as const
+
+/**
+ * The whole protocol as one pure function: what `command` does to `record` at store time `now`.
+ * The caller writes the draft under compare-and-set on `record.revision`, so every guard holds in the store's atomic step.
+ * @throws InvariantViolation when the machine itself is about to break the protocol.
+ */
+export function decide(key: string, record: OperationRecord | undefined, command: Command, now: number): Decision {
+  if (record === undefined) {
+    if (command.type === 'claim') return claimAbsent(key, command)
+    if (command.type === 'supersede') {
+      const fresh = freshDraft(key, { ...command, nonce: command.by, input: undefined, leaseMs: 0 }, 'superseded')
+      assertEdge('superseded', 'absent', 'superseded')
+      return { ok: true, transition: 'superseded', draft: fresh, event: eventOf('superseded', 'absent', 'superseded', command, fresh) }
+    }
+    return refuse('state')
+  }
+  switch (command.type) {
+    case 'claim':
+      return claimAgain(record, command, now)
+    case 'mark': {
+      if (record.state !== 'claimed') return refuse('state')
+      if (!owns(record, command)) return refuse('fence')
+      return move(record, 'T2', 'executing', command, {
+        openSends: record.openSends + 1,
+        attempts: record.attempts + 1,
+        firstSendAt: record.firstSendAt === 0 ? 'now' : record.firstSendAt,
+        leaseMs: command.leaseMs,
+        input: command.input,
+      })
+    }
+    case 'withdraw': {
+      if (record.state !== 'claimed') return refuse('state')
+      if (!owns(record, command)) return refuse('fence')
+      return move(record, 'T3', 'released', command, CLOSED)
+    }
+    case 'commit':
+      return commit(record, command, now)
+    case 'reject':
+    case 'unsent':
+      return refused(record, command, now)
+    case 'doubt':
+      return doubt(record, command, now)
+    case 'lapse':
+      return lapse(record, command, now)
+    case 'recover': {
+      if (record.state !== 'in-doubt') return refuse('state')
+      if (record.recovery === 'manual' || record.recovery === 'transactional') return refuse('class')
+      if (now < record.doubtAt + command.backoffMs) return refuse('lease')
+      return move(record, 'T10', 'recovering', command, {
+        fence: record.fence + 1,
+        nonce: command.nonce,
+        recoveries: record.recoveries + 1,
+        leaseMs: command.leaseMs,
+      })
+    }
+    case 'resend':
+      return resend(record, command, now)
+    case 'found': {
+      if (record.state !== 'recovering') return refuse('state')
+      if (!owns(record, command)) return refuse('fence')
+      return move(record, 'T11', 'committed', command, { ...CLOSED, outcome: command.outcome })
+    }
+    case 'absent': {
+      if (record.state !== 'recovering') return refuse('state')
+      if (!owns(record, command)) return refuse('fence')
+      if (command.waitedMs < command.requiredMs) return refuse('quarantine')
+      // Only the last owner is named: after a re-send (T13) an earlier unchecked one may still live.
+      if (!record.checked && (!command.ownerDead || record.openSends > 1)) return refuse('owner')
+      return move(record, 'T12', 'released', command, CLOSED)
+    }
+    case 'give-up': {
+      if (record.state !== 'recovering') return refuse('state')
+      if (!owns(record, command)) return refuse('fence')
+      return move(record, 'T14', 'in-doubt', command, {
+        leaseMs: 0,
+        doubtAt: 'now',
+        reason: command.reason,
+        evidence: withEvidence(record, now, command, command.evidence),
+      })
+    }
+    case 'resolve': {
+      if (record.state !== 'in-doubt') return refuse('state')
+      if (command.verdict === 'released' && now < record.doubtAt + command.quarantineMs) return refuse('quarantine')
+      const closedBy = { who: command.who, note: command.note }
+      const evidence = withEvidence(record, now, command, `${command.verdict}: ${command.note}`)
+      return command.verdict === 'committed'
+        ? move(record, 'T16', 'committed', command, { ...CLOSED, closedBy, evidence, outcome: command.outcome })
+        : move(record, 'T16', command.verdict, command, {
+            closedBy,
+            evidence,
+            leaseMs: 0,
+            ...(command.verdict === 'released' ? { openSends: 0, reason: undefined } : {}),
+          })
+    }
+    case 'note-evidence': {
+      if (record.state !== 'in-doubt' && record.state !== 'rejected' && record.state !== 'expired') return refuse('state')
+      return move(record, 'evidence', record.state, command, { evidence: withEvidence(record, now, command, command.what) })
+    }
+    case 'ask': {
+      if (record.state !== 'executing') return refuse('state')
+      if (!owns(record, command)) return refuse('fence')
+      // The question says nothing about an earlier send, which may still act while a person thinks.
+      if (record.openSends !== 1) return openSendsDoubt(record, command, now, `attempt ${command.fence} was asked a question`)
+      return move(record, 'T19', 'awaiting-input', command, { round: record.round + 1 })
+    }
+    case 'resume': {
+      if (record.state !== 'awaiting-input') return refuse('state')
+      if (!owns(record, command)) return refuse('fence')
+      return move(record, 'T19', 'executing', command, { leaseMs: command.leaseMs })
+    }
+    case 'accept': {
+      if (record.state !== 'executing') return refuse('state')
+      if (!owns(record, command)) return refuse('fence')
+      return move(record, 'T20', 'accepted', command, { outcome: command.outcome, leaseMs: command.leaseMs })
+    }
+    case 'verify': {
+      if (record.state !== 'accepted') return refuse('state')
+      if (now < record.leaseUntil) return refuse('lease')
+      return move(record, 'T20', 'accepted', command, { fence: record.fence + 1, nonce: command.nonce, leaseMs: command.leaseMs })
+    }
+    case 'verified': {
+      if (record.state !== 'accepted') return refuse('state')
+      if (!owns(record, command)) return refuse('fence')
+      return command.happened
+        ? move(record, 'T20', 'committed', command, CLOSED)
+        : move(record, 'T20', 'in-doubt', command, { leaseMs: 0, doubtAt: 'now', reason: 'verification-failed' })
+    }
+    case 'compensate': {
+      if (record.state !== 'committed') return refuse('state')
+      return move(record, 'T21', 'compensating', command, { nonce: command.nonce, leaseMs: command.leaseMs })
+    }
+    case 'compensated': {
+      if (record.state !== 'compensating') return refuse('state')
+      return move(record, 'T21', 'compensated', command, { leaseMs: 0 })
+    }
+    case 'heartbeat': {
+      if (!HEARTBEAT_STATES.includes(record.state)) return refuse('state')
+      if (!owns(record, command)) return refuse('fence')
+      return move(record, 'heartbeat', record.state, command, { leaseMs: command.leaseMs })
+    }
+    case 'adopt': {
+      if (record.state !== 'executing') return refuse('state')
+      if (!owns(record, command)) return refuse('fence')
+      const recorded = record.children[command.ordinal]
+      if (recorded !== undefined) return refuse(recorded === command.child ? 'already' : 'diverged')
+      const children = [...record.children]
+      children[command.ordinal] = command.child
+      return move(record, 'adopted', 'executing', command, { children: Array.from(children, (child) => child ?? '') })
+    }
+    case 'deliver': {
+      if (record.delivered) return refuse('already')
+      if (OPEN_STATES.includes(record.state) && record.state !== 'in-doubt') return refuse('state')
+      if (record.state === 'expired' || record.state === 'superseded') return refuse('state')
+      return move(record, 'delivered', record.state, command, { delivered: true })
+    }
+    case 'expire':
+      return expire(record, command, now)
+    case 'supersede':
+      if (record.state !== 'released' && record.state !== 'rejected') return refuse('state')
+      return move(record, 'superseded', 'superseded', command, { nonce: command.by, leaseMs: 0 })
+  }
+}
+
+const HEARTBEAT_STATES: readonly State[] = ['claimed', 'executing', 'recovering', 'accepted', 'awaiting-input', 'compensating']
+
+function freshDraft(
+  key: string,
+  from: Pick<Claim, 'descriptor' | 'nonce' | 'who' | 'leaseMs'> & { readonly input: string | undefined },
+  state: State,
+): Draft {
+  return {
+    ...from.descriptor,
+    key,
+    state,
+    fence: 0,
+    nonce: from.nonce,
+    writeId: '',
+    owner: from.who,
+    generation: 0,
+    attempts: state === 'executing' ? 1 : 0,
+    recoveries: 0,
+    openSends: state === 'executing' ? 1 : 0,
+    leaseMs: state === 'in-doubt' ? 0 : from.leaseMs,
+    firstSendAt: state === 'executing' ? 'now' : 0,
+    doubtAt: state === 'in-doubt' ? 'now' : 0,
+    createdAt: 'now',
+    input: from.input,
+    outcome: undefined,
+    error: undefined,
+    reason: state === 'in-doubt' ? 'amnesia' : undefined,
+    evidence: [],
+    round: 0,
+    children: [],
+    delivered: false,
+    closedBy: undefined,
+  }
+}
+
+function claimAbsent(key: string, command: Claim): Decision {
+  const amnesia = command.amnesia !== undefined && command.beyondAmnesia !== true
+  const to: State = amnesia ? 'in-doubt' : command.mark ? 'executing' : 'claimed'
+  const transition: Transition = amnesia ? 'T0' : command.mark ? "T1'" : 'T1'
+  assertEdge(transition, 'absent', to)
+  const draft = freshDraft(key, command, to)
+  return { ok: true, transition, draft, event: eventOf(transition, 'absent', to, command, draft) }
+}
+
+/** Under the amnesia mark a record last written before it may be an older one than was acknowledged (I15). */
+const isForgotten = (record: OperationRecord, command: Claim): boolean =>
+  command.amnesia !== undefined && command.beyondAmnesia !== true && record.updatedAt <= command.amnesia.at
+
+function claimAgain(record: OperationRecord, command: Claim, now: number): Decision {
+  const again = record.state === 'released' || record.state === 'rejected'
+  if ((again || (record.state === 'claimed' && now >= record.leaseUntil)) && isForgotten(record, command)) {
+    const { createdAt: _since, fence: _old, ...forgotten } = freshDraft(record.key, command, 'in-doubt')
+    return move(record, 'T0', 'in-doubt', command, {
+      ...forgotten,
+      fence: record.fence + 1,
+      generation: record.generation,
+      attempts: record.attempts,
+      evidence: withEvidence(record, now, command, `the record was ${record.state} before the store lost records`),
+    })
+  }
+  if (record.state === 'claimed') {
+    if (now < record.leaseUntil) return refuse('lease')
+    return move(record, 'T4', 'claimed', command, {
+      fence: record.fence + 1,
+      nonce: command.nonce,
+      owner: command.who,
+      leaseMs: command.leaseMs,
+      ...command.descriptor,
+    })
+  }
+  if (record.state !== 'released' && record.state !== 'rejected') return refuse('state')
+  if (record.openSends !== 0) return refuse('open-sends')
+  const to: State = command.mark ? 'executing' : 'claimed'
+  const { fence: _fence, createdAt: _created, ...fresh } = freshDraft(record.key, command, to)
+  return move(record, command.mark ? "T1'" : 'T18', to, command, {
+    ...fresh,
+    fence: record.fence + 1,
+    generation: record.generation + 1,
+    attempts: record.attempts + fresh.attempts,
+  })
+}
+
+function commit(record: OperationRecord, command: Command & { type: 'commit' }, now: number): Decision {
+  const { state } = record
+  const change = { ...CLOSED, outcome: command.outcome }
+  if (owns(record, command)) {
+    if (state === 'executing' || state === 'awaiting-input') return move(record, 'T5', 'committed', command, change)
+    if (state === 'in-doubt') return move(record, 'T9', 'committed', command, change)
+  }
+  if (state === 'committed') return refuse('already')
+  // Success is evidence, whoever owns the record by now: it alone may cross fences (T15).
+  const open = OPEN_STATES.includes(state) && state !== 'compensating'
+  if (!open && state !== 'released' && state !== 'abandoned') return refuse('state')
+  if (command.fence > record.fence) return refuse('fence')
+  const evidence = withEvidence(record, now, command, `success of attempt ${command.fence}`)
+  const alarm = open ? undefined : `success evidence for an operation that was ${state}`
+  return move(record, 'T15', 'committed', command, { ...change, evidence }, alarm)
+}
+
+/** T8: what this attempt was told settles nothing while an earlier send is open. */
+const openSendsDoubt = (record: OperationRecord, command: Command, now: number, told: string): Decision =>
+  move(record, 'T8', 'in-doubt', command, {
+    leaseMs: 0,
+    doubtAt: 'now',
+    reason: 'open-sends',
+    evidence: withEvidence(record, now, command, `${told}, an earlier send is open`),
+  })
+
+function refused(record: OperationRecord, command: Command & { type: 'reject' | 'unsent' }, now: number): Decision {
+  const { state } = record
+  if (state !== 'executing' && state !== 'in-doubt') return refuse('state')
+  if (!owns(record, command)) return refuse('fence')
+  if (record.openSends !== 1) {
+    // An earlier send may still land: this refusal proves nothing about it.
+    if (state === 'in-doubt') return refuse('open-sends')
+    return openSendsDoubt(record, command, now, `attempt ${command.fence} was refused`)
+  }
+  if (command.type === 'reject') {
+    return move(record, state === 'executing' ? 'T6' : 'T9', 'rejected', command, { ...CLOSED, error: command.error })
+  }
+  return move(record, state === 'executing' ? 'T7' : 'T9', 'released', command, CLOSED)
+}
+
+function doubt(record: OperationRecord, command: Command & { type: 'doubt' }, now: number): Decision {
+  if (record.state !== 'executing' && record.state !== 'awaiting-input') return refuse('state')
+  if (record.fence !== command.fence) return refuse('fence')
+  return move(record, 'T8', 'in-doubt', command, {
+    leaseMs: 0,
+    doubtAt: 'now',
+    reason: command.reason,
+    checked: record.checked || command.ended === true,
+    evidence: withEvidence(record, now, command, command.evidence),
+  })
+}
+
+/** A lapsed lease is doubt, never permission. */
+function lapse(record: OperationRecord, command: Command, now: number): Decision {
+  if (now < record.leaseUntil) return refuse('lease')
+  const change: Change = { leaseMs: 0, doubtAt: 'now', reason: 'lease-over' }
+  if (record.state === 'executing' || record.state === 'awaiting-input') return move(record, 'T8', 'in-doubt', command, change)
+  if (record.state === 'recovering') return move(record, 'T14', 'in-doubt', command, { ...change, reason: record.reason ?? 'lease-over' })
+  return refuse('state')
+}
+
+function resend(record: OperationRecord, command: Command & { type: 'resend' }, now: number): Decision {
+  if (record.state !== 'recovering') return refuse('state')
+  if (!owns(record, command)) return refuse('fence')
+  if (record.recovery === 'keyed') {
+    const window = command.window
+    if (window === undefined || now > record.firstSendAt + window.windowMs - window.marginMs) return refuse('window')
+  } else if (record.recovery === 'idempotent') {
+    if (command.preconditionHolds !== true) return refuse('precondition')
+  } else if (record.recovery !== 'composite') {
+    return refuse('class')
+  }
+  return move(record, 'T13', 'executing', command, {
+    openSends: record.openSends + 1,
+    attempts: record.attempts + 1,
+    owner: command.who,
+    leaseMs: command.leaseMs,
+  })
+}
+
+function expire(record: OperationRecord, command: Command, now: number): Decision {
+  const { state } = record
+  if (state === 'committed' || state === 'compensated' || state === 'abandoned') {
+    if (now < record.updatedAt + Math.max(record.retentionMs, record.retryHorizonMs)) return refuse('lease')
+    return move(record, 'T17', 'expired', command, { outcome: undefined, input: undefined, error: undefined, leaseMs: 0 })
+  }
+  if (state === 'released' || state === 'rejected') {
+    if (record.openSends !== 0) return refuse('open-sends')
+    if (now < record.updatedAt + record.retryHorizonMs) return refuse('lease')
+    assertEdge('T17', state, 'deleted')
+    return { ok: true, transition: 'T17', draft: undefined, event: eventOf('T17', state, 'deleted', command, record) }
+  }
+  return refuse('state')
+}

@@ -1,0 +1,137 @@
+import type { Contract } from '../contract/index.ts'
+import { OnefoldError } from '../error/index.ts'
+import { canonicalize, fingerprintText, operationKey, parseCallerKey } from '../key/index.ts'
+import type { ActiveRun, OperationFrame } from './run.ts'
+import type { Descriptor } from './record.ts'
+
+export type Secret = string | Uint8Array
+
+/** How one call names its operation beside its input. */
+export interface CallOptions {
+  /** A key that the caller gives; what it means is the contract's `callerKey`. */
+  readonly idempotencyKey?: string | undefined
+  /** 2 for the second wanted operation with the same identity, and so on. @default 1 */
+  readonly occurrence?: number | undefined
+  /** The framework's name of this call: a reference, never an identity. */
+  readonly callId?: string | undefined
+}
+
+/** One logical operation, named. */
+export interface Operation {
+  readonly key: string
+  readonly tenant: string
+  readonly contract: Contract
+  readonly input: unknown
+  /** Canonical text of the whole input: what is frozen with the marker. */
+  readonly frozen: string
+  readonly descriptor: Descriptor
+  /** Keys under which an older major, or an older secret, would have recorded it; newest first. */
+  readonly older: readonly { readonly key: string; readonly major: number }[]
+  /** Set for `identity: 'sequence'`. */
+  readonly index: number | undefined
+}
+
+export interface Naming {
+  readonly defaultTenant: string
+  readonly keySecret: Secret | undefined
+  readonly previousSecrets: readonly Secret[]
+  readonly maxInputBytes: number
+}
+
+/**
+ * The operation that a call is about: scope, identity, key, fingerprint. `index` is the call's place for `sequence`.
+ * @throws OnefoldError KEY_MISSING, KEY_INVALID, INPUT_INVALID, CONTRACT_INVALID
+ */
+export function nameOperation(
+  naming: Naming,
+  contract: Contract,
+  input: unknown,
+  options: CallOptions,
+  run: ActiveRun | undefined,
+  frame: OperationFrame | undefined,
+  index: number | undefined,
+): Operation {
+  const tenant = run?.tenant ?? naming.defaultTenant
+  const limits = { maxBytes: naming.maxInputBytes }
+  const frozen = canonicalize(input ?? null, limits)
+  const binding = contract.bindingOf(input)
+  const bindingText = binding === input ? frozen : canonicalize(binding ?? null, limits)
+  const callerKey = options.idempotencyKey === undefined ? undefined : parseCallerKey(options.idempotencyKey)
+  if (contract.callerKey === 'required' && callerKey === undefined) {
+    throw new OnefoldError(
+      'KEY_MISSING',
+      `${contract.name} demands an idempotency key from its caller. No effect started; send one key per wanted operation, the same on every retry.`,
+    )
+  }
+  const occurrence = options.occurrence ?? contract.occurrenceOf(input) ?? 1
+  const ordinal = frame?.nextChild ?? 0
+  const [scope, scopeId] = scopeOf(contract, run, frame, ordinal)
+  const identity = identityOf(contract, input, callerKey, index)
+  const keyWith = (value: unknown, secret: Secret | undefined): string =>
+    operationKey({ contract: contract.name, tenant, scope, scopeId, identity: value, occurrence, ...(secret === undefined ? {} : { secret }) })
+  const key = keyWith(identity, naming.keySecret)
+  const older = [
+    ...naming.previousSecrets.map((secret) => ({ key: keyWith(identity, secret), major: contract.major })),
+    ...contract.supersededIdentitiesOf(input).map((past) => ({ key: keyWith(past.identity, naming.keySecret), major: past.major })),
+  ].filter((past) => past.key !== key)
+  return {
+    key,
+    tenant,
+    contract,
+    input,
+    frozen,
+    older,
+    index,
+    descriptor: {
+      tenant,
+      tool: contract.name,
+      major: contract.major,
+      recovery: contract.recovery.class,
+      fingerprint: fingerprintText(bindingText, naming.keySecret),
+      occurrence,
+      run: run?.id,
+      session: run?.session,
+      call: options.callId,
+      parent: frame === undefined ? undefined : { key: frame.key, fence: frame.fence(), ordinal },
+      retentionMs: contract.retentionMs,
+      retryHorizonMs: contract.retryHorizonMs,
+      amount: contract.amountOf(input),
+      unanchored: run?.unanchored ?? false,
+      checked: contract.sends === 'checked',
+    },
+  }
+}
+
+function identityOf(contract: Contract, input: unknown, callerKey: string | undefined, index: number | undefined): unknown {
+  // Tagged, so that it never equals an identity made of fields.
+  if (callerKey !== undefined && contract.callerKey !== 'ignored') return ['caller-key', callerKey]
+  if (contract.sequence) return ['sequence', index]
+  return contract.identityOf(input)
+}
+
+function scopeOf(
+  contract: Contract,
+  run: ActiveRun | undefined,
+  frame: OperationFrame | undefined,
+  ordinal: number,
+): readonly [string, string] {
+  const scope = contract.sequence ? 'run' : contract.scope
+  if (scope === 'tenant') return ['tenant', '']
+  if (scope === 'parent') {
+    if (frame !== undefined) return ['parent', `${frame.key}/${ordinal}`]
+    throw outside(contract, 'parent', 'inside another protected operation')
+  }
+  if (run === undefined) throw outside(contract, scope, 'inside guard.run')
+  if (scope === 'run') return ['run', run.id]
+  if (run.session === undefined) throw outside(contract, scope, 'inside guard.run with a session')
+  return ['session', run.session]
+}
+
+const outside = (contract: Contract, scope: string, where: string): OnefoldError =>
+  new OnefoldError(
+    'CONTRACT_INVALID',
+    `${contract.name} compares its identity within the ${scope}, so it must be called ${where}. No effect started.`,
+  )
+
+/** The name under which a person finds and settles the operation. */
+export const ticketOf = (key: string): string => key.slice(4, 16)

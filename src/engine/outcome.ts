@@ -1,0 +1,50 @@
+import { fingerprintText } from '../key/index.ts'
+import { decode, encode } from './codec.ts'
+import type { StoredOutcome } from './record.ts'
+import type { Store } from './store.ts'
+
+/**
+ * The stored form of a result, made before commit: inline, else a blob that is durable before the commit,
+ * else its hash alone. Never throws: the truth that the effect happened does not depend on its payload.
+ */
+export async function seal(
+  kind: StoredOutcome['kind'],
+  value: unknown,
+  store: Store,
+  inlineBytes: number,
+  withinDeadline: <T>(work: Promise<T>) => Promise<T>,
+): Promise<StoredOutcome> {
+  let text: string
+  try {
+    text = encode(value)
+  } catch {
+    return { kind, sha256: '', size: 0, omitted: true }
+  }
+  const size = Buffer.byteLength(text)
+  const hash = fingerprintText(text)
+  if (size <= inlineBytes) return { kind, text, sha256: hash, size }
+  try {
+    await withinDeadline(store.putBlob(hash, Buffer.from(text)))
+    return { kind, sha256: hash, size, blob: true }
+  } catch {
+    return { kind, sha256: hash, size, omitted: true }
+  }
+}
+
+/** What {@link unseal} gives back. */
+export type Unsealed =
+  | { readonly found: true; readonly value: unknown }
+  /** It was done; its result was too large or not storable, or its blob is gone or damaged. */
+  | { readonly found: false; readonly why: string }
+
+/** The original value; never a guess. */
+export function unseal(outcome: StoredOutcome, store: Store): Unsealed | Promise<Unsealed> {
+  if (outcome.text !== undefined) return { found: true, value: decode(outcome.text) }
+  if (outcome.blob !== true) return { found: false, why: 'the result could not be stored' }
+  return store.getBlob(outcome.sha256).then((bytes): Unsealed => {
+    if (bytes === undefined) return { found: false, why: 'the stored result is gone' }
+    const text = Buffer.from(bytes).toString()
+    if (fingerprintText(text) !== outcome.sha256) return { found: false, why: 'the stored result is damaged' }
+    return { found: true, value: decode(text) }
+  })
+}

@@ -1,0 +1,83 @@
+import type { Core } from './core.ts'
+import { ticketOf } from './operation.ts'
+import type { OperationRecord } from './record.ts'
+import type { ActiveRun } from './run.ts'
+
+/** One operation in a receipt. */
+export interface ReceiptEntry {
+  readonly tool: string
+  readonly key: string
+  readonly ticket: string
+  /** In the unit of the field that the contract names; undefined where none is declared. */
+  readonly amount: number | undefined
+  readonly state: string
+}
+
+/** What a run did: the one source for interface, log and billing. */
+export interface Receipt {
+  readonly run: string
+  readonly committed: readonly ReceiptEntry[]
+  /** The downstream said yes to doing it later; not confirmed yet. */
+  readonly accepted: readonly ReceiptEntry[]
+  readonly inDoubt: readonly ReceiptEntry[]
+  /** Nothing happened: cancelled, refused, or proven not sent. */
+  readonly cancelled: readonly ReceiptEntry[]
+  readonly running: readonly ReceiptEntry[]
+  /** True when the run id was minted below the retrier, so that a retried run is not recognised. */
+  readonly unanchored: boolean
+}
+
+/** Reads the ledger for every operation that the run has called, here or in an earlier life of it. */
+export async function receiptOf(core: Core, run: ActiveRun): Promise<Receipt> {
+  const records = new Map<string, OperationRecord>()
+  let after: string | undefined
+  do {
+    const page = await core.journal.withDeadline(
+      core.journal.store.list({ tenant: run.tenant, run: run.id, ...(after === undefined ? {} : { after }) }),
+    )
+    for (const record of page.records) records.set(record.key, record)
+    after = page.next
+  } while (after !== undefined)
+  const receipt = { committed: [], accepted: [], inDoubt: [], cancelled: [], running: [] } as Record<Part, ReceiptEntry[]>
+  for (const touched of run.touched.values()) {
+    const record = records.get(touched.key) ?? (await core.journal.read(touched.key, touched.tenant)).record
+    records.delete(touched.key)
+    receipt[partOf(record)].push(entryOf(touched.key, touched.tool, record?.amount ?? touched.amount, record))
+  }
+  for (const record of records.values()) {
+    if (record.tool.startsWith('near:') || record.tool === 'exclusive') continue
+    receipt[partOf(record)].push(entryOf(record.key, record.tool, record.amount, record))
+  }
+  return { run: run.id, ...receipt, unanchored: run.unanchored }
+}
+
+type Part = 'committed' | 'accepted' | 'inDoubt' | 'cancelled' | 'running'
+
+function partOf(record: OperationRecord | undefined): Part {
+  switch (record?.state) {
+    case 'committed':
+    case 'expired':
+      return 'committed'
+    case 'accepted':
+      return 'accepted'
+    case 'in-doubt':
+    case 'recovering':
+    case 'abandoned':
+      return 'inDoubt'
+    case 'claimed':
+    case 'executing':
+    case 'awaiting-input':
+    case 'compensating':
+      return 'running'
+    default:
+      return 'cancelled'
+  }
+}
+
+const entryOf = (key: string, tool: string, amount: number | undefined, record: OperationRecord | undefined): ReceiptEntry => ({
+  tool,
+  key,
+  ticket: ticketOf(key),
+  amount,
+  state: record?.state ?? 'absent',
+})

@@ -1,0 +1,207 @@
+import type { RecoveryClass } from '../contract/index.ts'
+
+/** The states of protocol.md section 3, and `superseded`, the marker that a newer contract leaves under an older key. */
+export const STATES = [
+  'claimed',
+  'executing',
+  'awaiting-input',
+  'accepted',
+  'in-doubt',
+  'recovering',
+  'compensating',
+  'committed',
+  'rejected',
+  'released',
+  'compensated',
+  'abandoned',
+  'expired',
+  'superseded',
+] as const
+
+export type State = (typeof STATES)[number]
+
+/** States that somebody still has to bring to an end; never expired, evicted or deleted (I10). */
+export const OPEN_STATES: readonly State[] = [
+  'claimed',
+  'executing',
+  'awaiting-input',
+  'accepted',
+  'in-doubt',
+  'recovering',
+  'compensating',
+]
+
+/** Why nobody knows. */
+export type DoubtReason =
+  | 'timeout'
+  | 'reset'
+  | 'server-error'
+  | 'unreadable-answer'
+  | 'answered-error'
+  | 'threw'
+  | 'lease-over'
+  | 'shutdown'
+  | 'upstream-died'
+  | 'open-sends'
+  | 'late-deadline'
+  | 'recovery-failed'
+  | 'window-closed'
+  | 'precondition-failed'
+  | 'verification-failed'
+  | 'amnesia'
+
+/** One fact about an operation in doubt: who learnt what, how. */
+export interface Evidence {
+  readonly at: number
+  readonly who: string
+  readonly what: string
+}
+
+/** An outcome as it is stored: tagged text inline, a blob by content, or only its hash. */
+export interface StoredOutcome {
+  /** `value`: the tool returned it; `error`: the tool answered this error and the contract says the effect is done. */
+  readonly kind: 'value' | 'error'
+  /** Tagged-codec text; absent when `blob` or `omitted`. */
+  readonly text?: string
+  readonly sha256: string
+  readonly size: number
+  /** True when the text lies in the blob store under `sha256`. */
+  readonly blob?: true
+  /** True when the result could not be kept; the truth (it happened) does not depend on it. */
+  readonly omitted?: true
+}
+
+/** A definitive refusal as it is stored. */
+export interface StoredError {
+  readonly name: string
+  readonly message: string
+  readonly text?: string
+}
+
+/** A reference to the operation inside which this one was called. */
+export interface ParentReference {
+  readonly key: string
+  readonly fence: number
+  readonly ordinal: number
+}
+
+/** What is fixed when an operation is first recorded, and set anew when T18 reuses the record. */
+export interface Descriptor {
+  readonly tenant: string
+  readonly tool: string
+  readonly major: number
+  readonly recovery: RecoveryClass
+  readonly fingerprint: string
+  readonly occurrence: number
+  readonly run: string | undefined
+  readonly session: string | undefined
+  readonly call: string | undefined
+  readonly parent: ParentReference | undefined
+  readonly retentionMs: number
+  readonly retryHorizonMs: number
+  readonly amount: number | undefined
+  /** True when the run id was minted below the retrier (protocol.md section 8, run ids). */
+  readonly unanchored: boolean
+  /**
+   * True when the tool's sends all pass a checkpoint, or when the attempt's code is known to have returned:
+   * a probe's "not found" then needs no proof of the owner's death.
+   */
+  readonly checked: boolean
+}
+
+/** One operation's row. Immutable: a change is a new record with `revision + 1`. Times are the store's, in milliseconds. */
+export interface OperationRecord extends Descriptor {
+  readonly key: string
+  readonly state: State
+  /**
+   * What compare-and-set compares: grows by one with every write, and begins at the store-wide sequence, so that a key
+   * that was deleted and recorded anew never meets an old revision again.
+   */
+  readonly revision: number
+  readonly fence: number
+  /** Random name of the attempt that owns, or last owned, the record. */
+  readonly nonce: string
+  /** Random name of the last write: tells a lost acknowledgement from a conflict. */
+  readonly writeId: string
+  /** Process that owns, or last owned, the record: `host/boot/pid/start`. */
+  readonly owner: string
+  /** Grows when T18 starts anew, so that the downstream key is a fresh one. */
+  readonly generation: number
+  /** Executions so far. */
+  readonly attempts: number
+  /** Times recovery has begun since the last marker of a caller. */
+  readonly recoveries: number
+  /** Sends whose answer is not known. */
+  readonly openSends: number
+  /** 0 when nobody owns the record. */
+  readonly leaseUntil: number
+  /** Store time of the first send under this generation; 0 before. */
+  readonly firstSendAt: number
+  /** Store time at which the record last became in doubt; 0 when it never was. */
+  readonly doubtAt: number
+  readonly createdAt: number
+  readonly updatedAt: number
+  /** Canonical text of the input, frozen with the marker. */
+  readonly input: string | undefined
+  readonly outcome: StoredOutcome | undefined
+  readonly error: StoredError | undefined
+  readonly reason: DoubtReason | undefined
+  readonly evidence: readonly Evidence[]
+  /** Rounds of questions so far (T19). */
+  readonly round: number
+  /** Keys of the children of a composite operation, by ordinal. */
+  readonly children: readonly string[]
+  /** There is evidence that the caller went on with the answer. */
+  readonly delivered: boolean
+  /** Who closed the doubt, and why; for `committed`, `released` and `abandoned` by a person. */
+  readonly closedBy: { readonly who: string; readonly note: string } | undefined
+}
+
+/** The moments that only the store may set, as a {@link Draft} asks for them. */
+interface Moments {
+  /** Lease from the store's now on; 0 for none, undefined to keep what is. */
+  readonly leaseMs: number | undefined
+  readonly firstSendAt: number | 'now'
+  readonly doubtAt: number | 'now'
+  readonly createdAt: number | 'now'
+  /** 0 asks the store for the next number of its store-wide sequence, so that a deleted key never restarts at 1. */
+  readonly fence: number
+}
+
+/** The next record as the state machine wants it; {@link stamp} turns it into the record that is stored. */
+export type Draft = Omit<OperationRecord, 'revision' | 'leaseUntil' | 'firstSendAt' | 'doubtAt' | 'createdAt' | 'updatedAt' | 'fence'> &
+  Moments
+
+/** One step in an operation's life. `state = fold(history)` (I13). */
+export interface HistoryEvent {
+  /** Store time. */
+  readonly at: number
+  /** `T1` … `T21`, `heartbeat`, or for notes that change nothing: `duplicate`, `evidence`, `delivered`. */
+  readonly transition: string
+  readonly from: State | 'absent'
+  readonly to: State | 'deleted'
+  readonly fence: number
+  readonly nonce: string
+  /** Process or person. */
+  readonly who: string
+  readonly why?: string
+  readonly openSends: number
+}
+
+/**
+ * The record that a store writes for a draft: the one place where store time and sequence enter.
+ * Stores that compute in their own language must agree with it; the conformance suite checks that.
+ */
+export function stamp(draft: Draft, current: OperationRecord | undefined, now: number, sequence: number): OperationRecord {
+  const { leaseMs, ...rest } = draft
+  return {
+    ...rest,
+    fence: draft.fence === 0 ? sequence : draft.fence,
+    revision: current === undefined ? sequence : current.revision + 1,
+    leaseUntil: leaseMs === undefined ? (current?.leaseUntil ?? 0) : leaseMs === 0 ? 0 : now + leaseMs,
+    firstSendAt: draft.firstSendAt === 'now' ? now : draft.firstSendAt,
+    doubtAt: draft.doubtAt === 'now' ? now : draft.doubtAt,
+    createdAt: draft.createdAt === 'now' ? now : draft.createdAt,
+    updatedAt: now,
+  }
+}

@@ -1,0 +1,249 @@
+import type { Contract, ProbeAnswer, ProbeContext, ProbeFunction } from '../contract/index.ts'
+import { downstreamKey, parseJson } from '../key/index.ts'
+import { newAttempt } from './attempt.ts'
+import { sleep } from './clock.ts'
+import { at, type Core } from './core.ts'
+import { executeMarked, type Ended } from './execute.ts'
+import { describe } from './classify.ts'
+import type { DoubtReason, OperationRecord } from './record.ts'
+import { seal } from './outcome.ts'
+import type { Operation } from './operation.ts'
+
+/** Doubts that only a person can settle, whatever their class. */
+const FINAL_REASONS: readonly (DoubtReason | undefined)[] = ['window-closed', 'precondition-failed', 'verification-failed']
+
+/** True when the engine may settle this doubt by itself, given the contract is registered here. */
+export function recoversByItself(record: OperationRecord, contract: Contract | undefined): boolean {
+  if (record.state === 'recovering') return true
+  if (record.state !== 'in-doubt' || FINAL_REASONS.includes(record.reason)) return false
+  const { recovery } = record
+  if (recovery === 'manual' || recovery === 'transactional') return false
+  // Nothing was frozen for a doubt that amnesia made of an absent record: only asking can settle it.
+  if (record.reason === 'amnesia' && recovery !== 'probe') return false
+  return contract === undefined || (contract.major === record.major && contract.recovery.class === recovery)
+}
+
+/** Milliseconds from the doubt on before the next recovery may begin; the first may at once. */
+export function backoffMs(core: Core, record: OperationRecord): number {
+  if (record.recoveries === 0) return 0
+  const { recoveryBackoffMs, maxRecoveryBackoffMs } = core.settings
+  return Math.min(maxRecoveryBackoffMs, recoveryBackoffMs * 2 ** Math.min(record.recoveries - 1, 20))
+}
+
+/**
+ * One recovery of a doubt, T10 to its end. Resolves to how it ended, or to undefined when another recoverer has it
+ * or the store's guard refused.
+ * @throws OnefoldError STORE_UNAVAILABLE
+ */
+export async function recoverOnce(
+  core: Core,
+  contract: Contract,
+  record: OperationRecord,
+  now: number,
+  background = false,
+): Promise<Ended | undefined> {
+  // The clock of every deadline starts before the store's clock is read (protocol.md section 4).
+  const startedAt = core.clock.bootMs()
+  const nonce = core.ids.nonce()
+  const begun = await core.journal.apply(record.key, record.tenant, { record, now }, {
+    type: 'recover',
+    nonce,
+    who: core.processes.self,
+    leaseMs: core.settings.leaseMs,
+    backoffMs: backoffMs(core, record),
+  })
+  if (!begun.applied || begun.record === undefined) return undefined
+  const op = frozenOperation(contract, begun.record)
+  const attempt = newAttempt(op, nonce, begun.record, begun.now, startedAt + core.settings.leaseMs, startedAt)
+  core.live.add(attempt)
+  try {
+    await at(core, 'recovering', record.key)
+    return await settleBy(core, contract, { core, op, attempt, startedAt, background })
+  } finally {
+    attempt.closed = true
+    core.live.delete(attempt)
+  }
+}
+
+interface Recovery {
+  readonly core: Core
+  readonly op: Operation
+  readonly attempt: ReturnType<typeof newAttempt>
+  readonly startedAt: number
+  /** True when no caller waits for it: its waiting then does not keep the process alive. */
+  readonly background: boolean
+}
+
+async function settleBy(core: Core, contract: Contract, it: Recovery): Promise<Ended | undefined> {
+  const { recovery } = contract
+  switch (recovery.class) {
+    case 'keyed': {
+      const marginMs = core.settings.windowMarginMs
+      const { record, now } = it.attempt
+      const openUntil = record.firstSendAt + recovery.windowMs - marginMs
+      if (record.firstSendAt > 0 && now <= openUntil) {
+        return await resend(it, { window: { windowMs: recovery.windowMs, marginMs } }, it.startedAt + (openUntil - now))
+      }
+      if (recovery.probe !== undefined) return await ask(it, recovery.probe as ProbeFunction<never, unknown>, recovery.settleMs, 'window-closed')
+      return await giveUp(it, 'window-closed', 'the downstream’s window for this key is closed')
+    }
+    case 'probe':
+      return await ask(it, recovery.probe as ProbeFunction<never, unknown>, recovery.settleMs, 'recovery-failed')
+    case 'idempotent': {
+      let holds: boolean
+      try {
+        holds = await recovery.precondition(it.op.input as never, probeContext(it))
+      } catch (error) {
+        return await giveUp(it, 'recovery-failed', `the precondition could not be checked: ${describe(error)}`)
+      }
+      if (!holds) return await giveUp(it, 'precondition-failed', 'the precondition of re-applying does not hold')
+      return await resend(it, { preconditionHolds: true }, Infinity)
+    }
+    case 'composite':
+      return await resend(it, {}, Infinity)
+    default:
+      return await giveUp(it, 'recovery-failed', `${recovery.class} tools are not recovered by the engine`)
+  }
+}
+
+/** T13: the same downstream key, the frozen input, and the deadline of the downstream's window. */
+async function resend(
+  it: Recovery,
+  guard: { readonly window?: { readonly windowMs: number; readonly marginMs: number }; readonly preconditionHolds?: boolean },
+  windowOverAt: number,
+): Promise<Ended | undefined> {
+  const { core, op, attempt } = it
+  await at(core, 'before-resend', op.key)
+  const beforeMark = core.clock.bootMs()
+  const marked = await core.journal.apply(op.key, op.tenant, attempt, {
+    type: 'resend',
+    ...guard,
+    fence: attempt.record.fence,
+    nonce: attempt.nonce,
+    who: core.processes.self,
+    leaseMs: core.settings.leaseMs,
+  })
+  if (!marked.applied || marked.record === undefined) {
+    if (!marked.applied && marked.refusal === 'window') return await giveUp(it, 'window-closed', 'the downstream’s window for this key is closed')
+    return undefined
+  }
+  attempt.record = marked.record
+  attempt.now = marked.now
+  attempt.leaseOverAt = beforeMark + core.settings.leaseMs
+  attempt.windowOverAt = windowOverAt
+  return await executeMarked(core, attempt, {
+    run: undefined,
+    frame: undefined,
+    execute: (input, context) => op.contract.execute(input, context),
+    who: core.processes.self,
+  })
+}
+
+/**
+ * T11 and T12. Found settles at once; not found only counts when sendGrace + Q + settle have passed on this
+ * process's boot clock since T10, so it asks early and, if need be, once more after that.
+ */
+async function ask(
+  it: Recovery,
+  probe: ProbeFunction<never, unknown>,
+  settleMs: number,
+  whenUnknown: DoubtReason,
+): Promise<Ended | undefined> {
+  const { core, op, attempt, startedAt } = it
+  const { sendGraceMs, quarantineMs } = core.settings
+  const requiredMs = sendGraceMs + quarantineMs + settleMs
+  // An owner that lives and whose sends are not checked may still send: absence cannot count yet, however long we wait.
+  const absenceCounts = (): boolean => attempt.record.checked || core.processes.isDead(attempt.record.owner)
+  for (;;) {
+    const waitedMs = core.clock.bootMs() - startedAt
+    const answer = await answerOf(it, probe)
+    await at(core, 'probed', op.key)
+    if (answer.found === true) return await found(it, answer.value)
+    if (answer.found === 'unknown') return await giveUp(it, whenUnknown, answer.why ?? 'the probe could not tell')
+    if (waitedMs >= requiredMs) {
+      const result = await core.journal.apply(op.key, op.tenant, attempt, {
+        type: 'absent',
+        fence: attempt.record.fence,
+        nonce: attempt.nonce,
+        who: core.processes.self,
+        waitedMs,
+        requiredMs,
+        ownerDead: core.processes.isDead(attempt.record.owner),
+      })
+      if (result.applied) {
+        return { kind: 'none', record: result.record, error: new Error('the downstream has no such effect'), retryable: true }
+      }
+      if (result.refusal === 'owner') return await giveUp(it, 'recovery-failed', 'not found, but its first owner may still send')
+      return undefined
+    }
+    if (!absenceCounts() && core.closing) return await giveUp(it, 'recovery-failed', 'not found yet')
+    await sleep(core.clock, requiredMs - waitedMs, attempt.controller.signal, it.background)
+    if (core.closing || attempt.closed) return undefined
+  }
+}
+
+async function answerOf(it: Recovery, probe: ProbeFunction<never, unknown>): Promise<ProbeAnswer<unknown>> {
+  try {
+    return await probe(it.op.input as never, probeContext(it))
+  } catch (error) {
+    return { found: 'unknown', why: `the probe failed: ${describe(error)}` }
+  }
+}
+
+async function found(it: Recovery, value: unknown): Promise<Ended | undefined> {
+  const { core, op, attempt } = it
+  const outcome = await seal('value', value, core.journal.store, core.settings.inlineResultBytes, core.journal.withDeadline)
+  const result = await core.journal.apply(op.key, op.tenant, attempt, {
+    type: 'found',
+    fence: attempt.record.fence,
+    nonce: attempt.nonce,
+    who: core.processes.self,
+    outcome,
+  })
+  await at(core, 'recovered', op.key)
+  if (!result.applied || result.record === undefined) return { kind: 'overtaken', record: result.record }
+  return { kind: 'committed', record: result.record, value, recorded: true }
+}
+
+async function giveUp(it: Recovery, reason: DoubtReason, evidence: string): Promise<Ended | undefined> {
+  const { core, op, attempt } = it
+  const result = await core.journal.apply(op.key, op.tenant, attempt, {
+    type: 'give-up',
+    fence: attempt.record.fence,
+    nonce: attempt.nonce,
+    who: core.processes.self,
+    reason,
+    evidence,
+  })
+  if (!result.applied || result.record === undefined) return { kind: 'overtaken', record: result.record }
+  return { kind: 'doubt', record: result.record, error: new Error(evidence) }
+}
+
+const probeContext = (it: Recovery): ProbeContext => ({
+  key: it.op.key,
+  attempt: it.attempt.record.attempts,
+  signal: it.attempt.controller.signal,
+  downstreamKey: (provider, operation) =>
+    downstreamKey({
+      key: it.op.key,
+      provider,
+      operation,
+      generation: it.attempt.record.generation,
+      secret: it.core.naming.keySecret,
+    }),
+})
+
+/** The operation as it was first made: its frozen input, never a later caller's. */
+function frozenOperation(contract: Contract, record: OperationRecord): Operation {
+  return {
+    key: record.key,
+    tenant: record.tenant,
+    contract,
+    input: record.input === undefined ? undefined : parseJson(record.input),
+    frozen: record.input ?? 'null',
+    descriptor: record,
+    older: [],
+    index: undefined,
+  }
+}
+

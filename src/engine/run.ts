@@ -1,0 +1,71 @@
+import { AsyncLocalStorage } from 'node:async_hooks'
+import type { RunReference } from '../contract/index.ts'
+
+/** The operation that is executing in this asynchronous context; a chain up to the outermost. */
+export interface OperationFrame {
+  readonly key: string
+  readonly tool: string
+  readonly fence: () => number
+  readonly nonce: () => string
+  readonly composite: boolean
+  readonly up: OperationFrame | undefined
+  /** Ordinal of the next child, counted in the order of calls. */
+  nextChild: number
+}
+
+/** One run while it is in this process. */
+export interface ActiveRun extends RunReference {
+  /** True when the id was minted here, below whatever retries (protocol.md section 8). */
+  readonly unanchored: boolean
+  /** Wall clock of minting; 0 for an id that came from outside and may be older than any loss. */
+  readonly mintedAt: number
+  readonly touched: Map<string, Touched>
+  readonly sequences: Map<string, SequenceState>
+  readonly pending: Set<Promise<unknown>>
+}
+
+/** An operation that a run has called. */
+export interface Touched {
+  readonly key: string
+  readonly tenant: string
+  readonly tool: string
+  readonly amount: number | undefined
+  cancelled: boolean
+}
+
+/** `identity: 'sequence'` inside one run: which call has which index. */
+export interface SequenceState {
+  next: number
+  readonly byCall: Map<string, number>
+  /** The index whose answer has not reached the caller: the next call is its retry. */
+  undelivered: number | undefined
+}
+
+interface Scope {
+  readonly run: ActiveRun | undefined
+  readonly frame: OperationFrame | undefined
+}
+
+const storage = new AsyncLocalStorage<Scope>()
+
+export const currentRun = (): ActiveRun | undefined => storage.getStore()?.run
+export const currentFrame = (): OperationFrame | undefined => storage.getStore()?.frame
+
+/** Runs `work` inside a run; the operation that is executing, if any, stays the parent. */
+export function withRun<T>(run: ActiveRun, work: () => T): T {
+  return storage.run({ run, frame: currentFrame() }, work)
+}
+
+export function withFrame<T>(run: ActiveRun | undefined, frame: OperationFrame | undefined, work: () => T): T {
+  return storage.run({ run, frame }, work)
+}
+
+export function newRun(options: {
+  readonly id: string
+  readonly tenant: string
+  readonly session: string | undefined
+  readonly unanchored: boolean
+  readonly mintedAt: number
+}): ActiveRun {
+  return { ...options, touched: new Map(), sequences: new Map(), pending: new Set() }
+}

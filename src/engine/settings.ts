@@ -1,0 +1,59 @@
+import { OnefoldError } from '../error/index.ts'
+
+/** The engine's times and limits: protocol.md section 9. Milliseconds and bytes. */
+export interface Settings {
+  readonly leaseMs: number
+  readonly heartbeatMs: number
+  /** Between the marker and the first byte. */
+  readonly sendGraceMs: number
+  /** Q: a request that passed its last check lands within it, or never (A2). */
+  readonly quarantineMs: number
+  /** m of A3: subtracted from a downstream's window; at least Q. */
+  readonly windowMarginMs: number
+  /** How long a duplicate waits for the original's answer. */
+  readonly waitMs: number
+  readonly sweepMs: number
+  readonly storeDeadlineMs: number
+  readonly inlineResultBytes: number
+  readonly maxInputBytes: number
+  readonly recoveryBackoffMs: number
+  readonly maxRecoveryBackoffMs: number
+  /** Automatic recoveries before only the slow back-off remains. */
+  readonly spoolReserveBytes: number
+}
+
+export const DEFAULTS: Settings = {
+  leaseMs: 30_000,
+  heartbeatMs: 10_000,
+  sendGraceMs: 2_000,
+  quarantineMs: 60_000,
+  windowMarginMs: 120_000,
+  waitMs: 30_000,
+  sweepMs: 1_000,
+  storeDeadlineMs: 2_000,
+  inlineResultBytes: 64 * 1024,
+  maxInputBytes: 1024 * 1024,
+  recoveryBackoffMs: 250,
+  maxRecoveryBackoffMs: 30_000,
+  spoolReserveBytes: 1024 * 1024,
+}
+
+/** @throws OnefoldError CONTRACT_INVALID when the times contradict one another */
+export function settingsWith(overrides: Partial<Settings> = {}): Settings {
+  const settings = { ...DEFAULTS, ...overrides }
+  if (overrides.windowMarginMs === undefined) {
+    Object.assign(settings, { windowMarginMs: Math.max(settings.quarantineMs * 2, settings.sendGraceMs) })
+  }
+  for (const [name, value] of Object.entries(settings)) {
+    if (!Number.isFinite(value) || value < 0) throw invalid(`${name} must be a number of at least 0, not ${String(value)}`)
+  }
+  if (settings.heartbeatMs * 2 > settings.leaseMs) {
+    throw invalid('heartbeatMs must be at most half of leaseMs, or one late heartbeat loses the lease')
+  }
+  if (settings.windowMarginMs < settings.quarantineMs) {
+    throw invalid('windowMarginMs must be at least quarantineMs: a late send must still fall into the downstream’s window')
+  }
+  return settings
+}
+
+const invalid = (message: string): OnefoldError => new OnefoldError('CONTRACT_INVALID', message)

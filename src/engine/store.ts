@@ -1,0 +1,138 @@
+import type { Draft, HistoryEvent, OperationRecord, State } from './record.ts'
+
+/** What a read answers: the record as of now, and the store's clock at that moment. */
+export interface Reading {
+  readonly record: OperationRecord | undefined
+  /** Store clock, milliseconds. */
+  readonly now: number
+}
+
+/** One compare-and-set: apply `draft` if the record's revision is still `expect`. */
+export interface Write {
+  readonly key: string
+  readonly tenant: string
+  /** The revision that the decision was made on; 0 for absent. */
+  readonly expect: number
+  /** The next record; undefined deletes it with its history (T17). */
+  readonly draft: Draft | undefined
+  /** Appended to the history in the same atomic step; `at` and an unknown fence are set by the store. */
+  readonly event: Omit<HistoryEvent, 'at'>
+}
+
+/** The answer to a write. A conflict hands back what is there, so that no second read is needed. */
+export interface WriteAnswer {
+  readonly applied: boolean
+  /** The record after the step: ours when applied, else what was there. */
+  readonly record: OperationRecord | undefined
+  readonly now: number
+  /** The store-wide sequence; falling below one that was acknowledged means that records were lost. */
+  readonly sequence: number
+  /** `at` of the amnesia mark that stood inside the step; 0 or absent when none did. */
+  readonly amnesiaAt?: number
+}
+
+/** What {@link Store.list} is asked for. Always within one tenant, unless `tenant` is `undefined` (operators only). */
+export interface ListQuery {
+  readonly tenant: string | undefined
+  readonly states?: readonly State[]
+  readonly tool?: string
+  readonly run?: string
+  /** Only keys that begin with this text (tickets are beginnings of keys). */
+  readonly keyPrefix?: string
+  /** Only records updated at or before this store time. */
+  readonly updatedBefore?: number
+  /** @default 100 */
+  readonly limit?: number
+  /** The `next` of the page before. */
+  readonly after?: string
+}
+
+export interface ListPage {
+  readonly records: readonly OperationRecord[]
+  readonly next: string | undefined
+  readonly now: number
+}
+
+/** Counts for `onefold ledger stats`, over one tenant or all. */
+export interface StoreStats {
+  readonly states: Readonly<Record<string, number>>
+  readonly sizeBytes: number | undefined
+}
+
+/** Records were lost: until an operator lifts it, "absent" is no evidence (protocol.md section 8, amnesia). */
+export interface AmnesiaMark {
+  /** Store time at which the loss was seen. */
+  readonly at: number
+  /** Earliest store time from which records may be missing. */
+  readonly lossFrom: number
+  readonly why: string
+}
+
+/** The store's identity. A changed `id` alone is no loss; a `sequence` below one that was acknowledged is. */
+export interface Epoch {
+  readonly id: string
+  readonly sequence: number
+  readonly amnesia: AmnesiaMark | undefined
+}
+
+/** One line of `onefold doctor`. */
+export interface Finding {
+  readonly check: string
+  readonly ok: boolean
+  readonly found: string
+  /** What to do about it; for findings that are not ok. */
+  readonly fix?: string
+  /** True when the store must not be served with this finding. */
+  readonly unsafe?: boolean
+}
+
+/** What a store can keep, which decides which recovery classes may be registered on it. */
+export interface StoreGuarantees {
+  /** `power-loss`: an acknowledged write survives a power cut; `process`: a killed process; `none`: nothing (tests). */
+  readonly durability: 'power-loss' | 'process' | 'none'
+  /** True when the engine can run a tool inside a transaction of this store. */
+  readonly transactions: boolean
+  /** Several processes may share it. */
+  readonly shared: boolean
+  /** Reads cost microseconds: the engine then reads before it tries to claim. @default false */
+  readonly localReads?: boolean
+}
+
+/**
+ * The port between the engine and a backend. Every verb is one atomic step; none reads and then writes.
+ * The store keeps time, the sequence and the epoch, and compares revisions; which transition is legal is
+ * decided by `machine.ts` on the very revision that the write then expects, so a guard holds inside the step.
+ * Errors: `STORE_UNAVAILABLE` when it cannot be known whether the step was applied or it was not.
+ */
+export interface Store {
+  readonly name: string
+  readonly guarantees: StoreGuarantees
+  /** Connects, checks settings and schema. @throws OnefoldError STORE_UNAVAILABLE, STORE_UNSAFE */
+  open(): Promise<void>
+  /** Synchronous where the backend allows it (SQLite, memory): a replay then costs no hop. */
+  read(key: string, tenant: string): Reading | Promise<Reading>
+  write(write: Write): Promise<WriteAnswer>
+  /** Appends to the history without touching the record; may become durable later. */
+  note(key: string, tenant: string, event: Omit<HistoryEvent, 'at'>): Promise<void>
+  /** Oldest first. */
+  history(key: string, tenant: string): Promise<readonly HistoryEvent[]>
+  list(query: ListQuery): Promise<ListPage>
+  /**
+   * Open records whose lease is over, and every record in doubt or accepted; oldest first, all tenants.
+   * The sweeper's and the recoverer's work list. Page on with `after`: doubts that only a person can settle stay in it.
+   */
+  due(limit: number, after?: string): Promise<ListPage>
+  /** Closed records in no order, a page at a time, for retention. */
+  closed(limit: number, after: string | undefined): Promise<ListPage>
+  stats(tenant: string | undefined): Promise<StoreStats>
+  /** Hints that a record changed, also from other processes where the backend can tell. Never relied on. */
+  watch(key: string, listener: () => void): () => void
+  epoch(): Promise<Epoch>
+  /** Sets or (undefined) lifts the mark, for every engine on this store. */
+  markAmnesia(mark: AmnesiaMark | undefined): Promise<void>
+  /** Content-addressed; putting twice is harmless. Durable before it resolves. */
+  putBlob(sha256: string, bytes: Uint8Array): Promise<void>
+  getBlob(sha256: string): Promise<Uint8Array | undefined>
+  doctor(): Promise<readonly Finding[]>
+  close(): Promise<void>
+}

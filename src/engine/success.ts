@@ -1,0 +1,100 @@
+import { isOnefoldError } from '../error/index.ts'
+import { inBackground, type Core } from './core.ts'
+import { sleep } from './clock.ts'
+import type { LiveAttempt } from './attempt.ts'
+import type { Applied } from './journal.ts'
+import type { OperationRecord, StoredOutcome } from './record.ts'
+
+/** Where a success now stands: in the ledger, in the spool only (`recorded: false`), or another success was first. */
+export type SuccessRecord =
+  | { readonly kind: 'committed'; readonly record: OperationRecord; readonly recorded: boolean }
+  | { readonly kind: 'overtaken'; readonly record: OperationRecord | undefined }
+
+type Origin = Pick<LiveAttempt, 'nonce' | 'record' | 'now'> & { readonly op: { readonly key: string; readonly tenant: string } }
+
+/**
+ * Records that the effect happened. An unwritable ledger never loses it and never fails the caller: the answer
+ * goes into the spool and is offered to the ledger until it takes it (protocol.md section 8).
+ */
+export async function recordSuccess(core: Core, attempt: Origin, outcome: StoredOutcome): Promise<SuccessRecord> {
+  try {
+    return read(core, await commitOnce(core, attempt, outcome), outcome)
+  } catch (error) {
+    if (!(isOnefoldError(error) && error.code === 'STORE_UNAVAILABLE')) throw error
+  }
+  const { record } = attempt
+  if (core.spool !== undefined) {
+    await core.spool.append({
+      key: record.key,
+      tenant: record.tenant,
+      fence: record.fence,
+      nonce: attempt.nonce,
+      outcome,
+      at: core.clock.wallMs(),
+      who: core.processes.self,
+    })
+    core.emitter.emit('spooled', { key: record.key, tenant: record.tenant, tool: record.tool, run: record.run })
+  }
+  inBackground(core, record, untilRecorded(core, attempt, outcome))
+  return { kind: 'committed', record, recorded: false }
+}
+
+function commitOnce(core: Core, attempt: Origin, outcome: StoredOutcome): Promise<Applied> {
+  return core.journal.apply(attempt.op.key, attempt.op.tenant, attempt, {
+    type: 'commit',
+    fence: attempt.record.fence,
+    nonce: attempt.nonce,
+    who: core.processes.self,
+    outcome,
+  })
+}
+
+function read(core: Core, result: Applied, outcome: StoredOutcome): SuccessRecord {
+  const { record } = result
+  if (result.applied && record !== undefined) {
+    if (result.alarm !== undefined) alarm(core, record, result.alarm)
+    return { kind: 'committed', record, recorded: true }
+  }
+  if (record?.state === 'committed' && record.outcome?.sha256 === outcome.sha256) {
+    return { kind: 'committed', record, recorded: true }
+  }
+  if (record !== undefined && record.state !== 'committed') {
+    alarm(core, record, `a success met a record that is ${record.state}`)
+  }
+  return { kind: 'overtaken', record }
+}
+
+async function untilRecorded(core: Core, attempt: Origin, outcome: StoredOutcome): Promise<void> {
+  while (!core.closing) {
+    await sleep(core.clock, core.settings.sweepMs)
+    try {
+      read(core, await commitOnce(core, attempt, outcome), outcome)
+      return
+    } catch (error) {
+      if (!(isOnefoldError(error) && error.code === 'STORE_UNAVAILABLE')) throw error
+    }
+  }
+}
+
+function alarm(core: Core, record: OperationRecord, message: string): void {
+  core.emitter.emit('alarm', { key: record.key, tenant: record.tenant, tool: record.tool, run: record.run, message })
+}
+
+/** Offers everything that an earlier life of this process, or a dead neighbour, left in the spool (T15). */
+export async function drainSpool(core: Core): Promise<number> {
+  if (core.spool === undefined) return 0
+  return await core.spool.drain(async (entry) => {
+    const { record, now } = await core.journal.read(entry.key, entry.tenant)
+    if (record === undefined) return true
+    const result = await core.journal.apply(entry.key, entry.tenant, { record, now }, {
+      type: 'commit',
+      fence: entry.fence,
+      nonce: entry.nonce,
+      who: core.processes.self,
+      why: `spool of ${entry.who}`,
+      outcome: entry.outcome,
+    })
+    read(core, result, entry.outcome)
+    return true
+  })
+}

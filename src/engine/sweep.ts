@@ -1,0 +1,145 @@
+import { at, type Core } from './core.ts'
+import { lapse } from './flight.ts'
+import { OPEN_STATES, type OperationRecord } from './record.ts'
+import { backoffMs, recoverOnce, recoversByItself } from './recover.ts'
+import { drainSpool } from './success.ts'
+import { verifyOnce } from './verify.ts'
+
+const PAGE = 200
+const CLOSED_PAGE = 500
+
+export interface Sweeper {
+  /** Renews the leases of live attempts, brings lapsed ones to doubt, begins due recoveries. Never overlaps itself. */
+  sweep(): Promise<void>
+  /** One step of retention: expires and deletes what is past its time. Resolves to the number of records touched. */
+  retire(): Promise<number>
+}
+
+/** The engine's housekeeping (I9: nothing forgotten). */
+export function createSweeper(core: Core): Sweeper {
+  const recovering = new Set<string>()
+  let closedAfter: string | undefined
+
+  async function handle(record: OperationRecord, now: number): Promise<void> {
+    const lapsed = now >= record.leaseUntil
+    if (record.state === 'claimed') return lapsed ? await reclaim(record, now) : undefined
+    if (record.state === 'executing' || record.state === 'awaiting-input' || record.state === 'recovering') {
+      if (lapsed) await lapse(core, record.key, record.tenant, { record, now })
+      return
+    }
+    const contract = core.contracts.get(record.tool)
+    if (contract === undefined || contract.major !== record.major) return
+    if (record.state === 'accepted') {
+      if (lapsed) begin(record, () => verifyOnce(core, contract, record, now))
+      return
+    }
+    const due = now >= record.doubtAt + backoffMs(core, record)
+    if (record.state === 'in-doubt' && due && recoversByItself(record, contract)) {
+      begin(record, () => recoverOnce(core, contract, record, now, true))
+    }
+  }
+
+  /** Recoveries may wait out a quarantine: they run beside the sweep, each key once. */
+  function begin(record: OperationRecord, work: () => Promise<unknown>): void {
+    if (recovering.has(record.key)) return
+    recovering.add(record.key)
+    const running = work()
+      .catch((error: unknown) => {
+        const message = `recovery failed: ${error instanceof Error ? error.message : String(error)}`
+        core.emitter.emit('alarm', { key: record.key, tenant: record.tenant, tool: record.tool, run: record.run, message })
+      })
+      .finally(() => {
+        recovering.delete(record.key)
+        core.background.delete(running)
+      })
+    core.background.add(running)
+  }
+
+  /** T4 and T3: a claim whose owner went away had sent nothing. The turn of an operation that may still act stays. */
+  async function reclaim(record: OperationRecord, now: number): Promise<void> {
+    if (record.tool === 'exclusive') {
+      const holder = await core.journal.read(record.nonce, record.tenant)
+      if (holder.record !== undefined && OPEN_STATES.includes(holder.record.state)) return
+    }
+    const nonce = core.ids.nonce()
+    const who = core.processes.self
+    const claimed = await core.journal.apply(record.key, record.tenant, { record, now }, {
+      type: 'claim',
+      who,
+      nonce,
+      leaseMs: core.settings.leaseMs,
+      descriptor: record,
+      input: record.input ?? 'null',
+      mark: false,
+    })
+    if (!claimed.applied || claimed.record?.state !== 'claimed') return
+    await core.journal.apply(record.key, record.tenant, claimed, {
+      type: 'withdraw',
+      fence: claimed.record.fence,
+      nonce,
+      who,
+      why: 'its owner went away before anything was sent',
+    })
+  }
+
+  async function sweep(): Promise<void> {
+    await core.journal.refreshEpoch()
+    await drainSpool(core)
+    const page = await core.journal.withDeadline(core.journal.store.due(PAGE))
+    for (const record of page.records) {
+      if (core.closing) return
+      await at(core, 'before-claim', record.key)
+      await handle(record, page.now)
+    }
+  }
+
+  async function retire(): Promise<number> {
+    const page = await core.journal.withDeadline(core.journal.store.closed(CLOSED_PAGE, closedAfter))
+    closedAfter = page.next
+    let touched = 0
+    for (const record of page.records) {
+      if (core.closing) return touched
+      const retired = await core.journal.apply(record.key, record.tenant, { record, now: page.now }, { type: 'expire', who: core.processes.self })
+      if (retired.applied) touched += 1
+    }
+    return touched
+  }
+
+  return { sweep, retire }
+}
+
+/** Renews the leases of this process's live attempts. A lost lease stops the next byte, never what was already sent. */
+export function beat(core: Core): void {
+  const now = core.clock.bootMs()
+  for (const attempt of core.live) {
+    if (attempt.beating || attempt.closed || now - attempt.lastBeatAt < core.settings.heartbeatMs) continue
+    attempt.beating = true
+    attempt.lastBeatAt = now
+    const { op, record, nonce } = attempt
+    void core.journal
+      .apply(op.key, op.tenant, attempt, {
+        type: 'heartbeat',
+        fence: record.fence,
+        nonce,
+        who: core.processes.self,
+        leaseMs: core.settings.leaseMs,
+      })
+      .then(
+        (beaten) => {
+          if (beaten.applied && beaten.record !== undefined) {
+            attempt.record = beaten.record
+            attempt.now = beaten.now
+            attempt.leaseOverAt = now + core.settings.leaseMs
+          } else if (!attempt.closed) {
+            attempt.closed = true
+          }
+        },
+        () => {
+          // The ledger cannot be reached: the lease runs out by itself, and with it the right to send.
+        },
+      )
+      .finally(() => {
+        attempt.beating = false
+      })
+  }
+}

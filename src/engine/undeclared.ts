@@ -1,0 +1,85 @@
+import { manual, type Contract } from '../contract/index.ts'
+import { OnefoldError } from '../error/index.ts'
+import type { Core } from './core.ts'
+import type { Outcome, Performer, PerformOptions } from './engine.ts'
+import { ticketOf } from './operation.ts'
+import type { OperationRecord } from './record.ts'
+
+/** What becomes of an identical call of an undeclared tool (protocol.md section 8). */
+export interface UndeclaredPolicy {
+  /** After the earlier answer was delivered: new work, a replay, or held for confirmation. @default 'run' */
+  readonly afterDelivery: 'run' | 'replay' | 'hold'
+  /** After the tool answered an error: hold it as in doubt, or let the repeat run. @default 'hold' */
+  readonly afterError: 'hold' | 'run'
+}
+
+export const UNDECLARED: UndeclaredPolicy = { afterDelivery: 'run', afterError: 'hold' }
+
+export interface UndeclaredPerformer {
+  /** Like `perform`, for a tool without a contract of its own; `contract` says what its identity is (all arguments). */
+  perform(contract: Contract, input: unknown, policy: UndeclaredPolicy, options?: PerformOptions): Promise<Outcome>
+  /** Records evidence that the caller went on with the answer. */
+  deliver(key: string, tenant: string, who: string): Promise<void>
+}
+
+/**
+ * Delivery-aware guarding: an identical call is a retry unless there is evidence that the earlier answer arrived.
+ * Repeats after that are further occurrences of the same identity, found by walking up from the last one known.
+ */
+export function createUndeclared(core: Core, performer: Performer): UndeclaredPerformer {
+  /** Newest occurrence by the key of the first: a hint that saves the walk. Bounded. */
+  const newest = new Map<string, number>()
+  const KEPT = 10_000
+
+  async function perform(contract: Contract, input: unknown, policy: UndeclaredPolicy, options: PerformOptions = {}): Promise<Outcome> {
+    const first = performer.name(contract, input, { ...options, occurrence: 1 })
+    let occurrence = newest.get(first.key) ?? 1
+    for (;;) {
+      const op = performer.name(contract, input, { ...options, occurrence })
+      const { record } = await core.journal.read(op.key, op.tenant)
+      const next = record === undefined ? 'this' : decideRepeat(record, policy)
+      if (next === 'hold') throw held(op.key, contract)
+      if (next === 'this') {
+        remember(first.key, occurrence)
+        if (record === undefined && occurrence > 1) {
+          core.emitter.emit('suspected-repeat', { key: op.key, tenant: op.tenant, tool: contract.name, run: op.descriptor.run, occurrence })
+        }
+        return await performer.perform(contract, input, { ...options, occurrence })
+      }
+      occurrence += 1
+    }
+  }
+
+  function remember(key: string, occurrence: number): void {
+    newest.delete(key)
+    newest.set(key, occurrence)
+    const oldest = newest.size > KEPT ? newest.keys().next() : undefined
+    if (oldest?.value !== undefined) newest.delete(oldest.value)
+  }
+
+  async function deliver(key: string, tenant: string, who: string): Promise<void> {
+    const reading = await core.journal.read(key, tenant)
+    await core.journal.apply(key, tenant, reading, { type: 'deliver', who })
+  }
+
+  return { perform, deliver }
+}
+
+/** `this`: the call belongs to this occurrence; `next`: it is new work; `hold`: a person or the application decides. */
+function decideRepeat(record: OperationRecord, policy: UndeclaredPolicy): 'this' | 'next' | 'hold' {
+  if (record.state === 'expired') return 'next'
+  if (record.state === 'in-doubt' && record.reason === 'answered-error') return policy.afterError === 'run' ? 'next' : 'this'
+  if (!record.delivered || record.state !== 'committed') return 'this'
+  if (policy.afterDelivery === 'replay') return 'this'
+  return policy.afterDelivery === 'run' ? 'next' : 'hold'
+}
+
+const held = (key: string, contract: Contract): OnefoldError =>
+  new OnefoldError(
+    'HELD',
+    `${contract.name} was already called with the same arguments and its answer was delivered. No effect started; declare the tool's identity, or ask for a further occurrence.`,
+    { effect: 'none', key, ticket: ticketOf(key) },
+  )
+
+/** The recovery class of a tool that nobody has declared. */
+export const UNDECLARED_RECOVERY = manual()

@@ -1,0 +1,52 @@
+import type { Contract } from '../contract/index.ts'
+import { downstreamKey } from '../key/index.ts'
+import { tellDoubt, type Core } from './core.ts'
+import { unseal } from './outcome.ts'
+import type { OperationRecord } from './record.ts'
+
+/** How long a verification that does not know yet is left alone. */
+const ASK_AGAIN_FACTOR = 4
+
+/**
+ * One verification of an accepted operation (T20): promotes it to committed, or to a doubt for a person when the
+ * downstream says that it did not happen after all. "Not known yet" leaves it accepted; it never runs again.
+ */
+export async function verifyOnce(core: Core, contract: Contract, record: OperationRecord, now: number): Promise<void> {
+  if (contract.verify === undefined || record.outcome === undefined) return
+  const nonce = core.ids.nonce()
+  const who = core.processes.self
+  const taken = await core.journal.apply(record.key, record.tenant, { record, now }, {
+    type: 'verify',
+    nonce,
+    who,
+    leaseMs: Math.max(core.settings.sweepMs * ASK_AGAIN_FACTOR, core.settings.recoveryBackoffMs),
+  })
+  if (!taken.applied || taken.record === undefined) return
+  const outcome = await unseal(record.outcome, core.journal.store)
+  if (!outcome.found) return
+  const controller = new AbortController()
+  const cancel = core.clock.after(contract.timeoutMs, () => controller.abort())
+  let happened: unknown
+  try {
+    happened = await contract.verify(outcome.value, {
+      key: record.key,
+      attempt: record.attempts,
+      signal: controller.signal,
+      downstreamKey: (provider, operation) =>
+        downstreamKey({ key: record.key, provider, operation, generation: record.generation, secret: core.naming.keySecret }),
+    })
+  } catch {
+    return
+  } finally {
+    cancel()
+  }
+  if (typeof happened !== 'boolean') return
+  const verified = await core.journal.apply(record.key, record.tenant, taken, {
+    type: 'verified',
+    fence: taken.record.fence,
+    nonce,
+    who,
+    happened,
+  })
+  if (verified.applied && verified.record?.state === 'in-doubt') tellDoubt(core, verified.record)
+}

@@ -1,0 +1,49 @@
+import type { EffectKnowledge, ErrorCode } from './codes.ts'
+
+/** What an {@link OnefoldError} carries beside its message. */
+export interface OnefoldErrorOptions {
+  /** @default 'none' */
+  readonly effect?: EffectKnowledge
+  /** True where the same call may be made again and may then succeed. @default false */
+  readonly retryable?: boolean
+  /** How long a caller should wait before it tries again, where waiting can help. */
+  readonly retryAfterMs?: number
+  /** The operation's key. */
+  readonly key?: string
+  /** The name under which a person settles the doubt (`onefold ledger resolve TICKET`). */
+  readonly ticket?: string
+  /** Facts for programs: field names, paths, times. Never a stored result, never an argument's value. */
+  readonly details?: Readonly<Record<string, unknown>>
+  readonly cause?: unknown
+}
+
+/**
+ * The one error class of this package. `message` says what happened, what became of the effect
+ * and what to do next; `code` is stable; `effect` is the part a program must not ignore.
+ */
+export class OnefoldError extends Error {
+  override readonly name = 'OnefoldError'
+  readonly code: ErrorCode
+  readonly effect: EffectKnowledge
+  readonly retryable: boolean
+  readonly retryAfterMs: number | undefined
+  readonly key: string | undefined
+  readonly ticket: string | undefined
+  readonly details: Readonly<Record<string, unknown>>
+
+  constructor(code: ErrorCode, message: string, options: OnefoldErrorOptions = {}) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause })
+    this.code = code
+    this.effect = options.effect ?? 'none'
+    this.retryable = options.retryable ?? false
+    this.retryAfterMs = options.retryAfterMs
+    this.key = options.key
+    this.ticket = options.ticket
+    this.details = options.details ?? {}
+  }
+}
+
+/** True for an {@link OnefoldError}, also one from another copy of this package. */
+export function isOnefoldError(error: unknown): error is OnefoldError {
+  return error instanceof Error && error.name === 'OnefoldError' && 'code' in error && 'effect' in error
+}

@@ -1,0 +1,2 @@
+export { ERROR_CODES, type EffectKnowledge, type ErrorCode } from './codes.ts'
+export { OnefoldError, isOnefoldError, type OnefoldErrorOptions } from './error.ts'

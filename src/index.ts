@@ -1,0 +1,40 @@
+/**
+ * Onefold: every side effect of an agent happens once.
+ * @module
+ */
+export { onefold, type OnefoldOptions } from './onefold.ts'
+export { composite, idempotent, keyed, manual, probe, transactional } from './contract/index.ts'
+export type {
+  Contract,
+  ContractDescription,
+  Duration,
+  ErrorMapping,
+  Identity,
+  ProbeAnswer,
+  ProbeContext,
+  ReadOptions,
+  Recovery,
+  Scope,
+  StandardSchemaV1,
+  ToolContext,
+  WriteOptions,
+} from './contract/index.ts'
+export { ERROR_CODES, OnefoldError, isOnefoldError, type EffectKnowledge, type ErrorCode } from './error/index.ts'
+export { AnsweredError } from './engine/index.ts'
+export type {
+  EngineEvents,
+  EventName,
+  Forensics,
+  Guard,
+  Ledger,
+  OperationRecord,
+  Outcome,
+  ProtectedTool,
+  Receipt,
+  ReceiptEntry,
+  Run,
+  RunOptions,
+  Store,
+  ToolCallOptions,
+  Verdict,
+} from './engine/index.ts'

@@ -1,0 +1,16 @@
+/**
+ * Canonical form, keys and fingerprints: what decides that two calls are the same operation.
+ * @module
+ */
+export { parseCallerKey } from './caller-key.ts'
+export { canonicalize } from './canonicalize.ts'
+export { canonicalizeJson } from './canonicalize-json.ts'
+export { differingFields } from './differing-fields.ts'
+export type { Secret } from './digest.ts'
+export { downstreamKey, type DownstreamKeyParts } from './downstream-key.ts'
+export { fingerprint, fingerprintText } from './fingerprint.ts'
+export { KEY_SHAPES, type KeyForm, type KeyShape, type NoKey } from './key-shapes.ts'
+export type { JsonLimits } from './limits.ts'
+export { formatNumber } from './number.ts'
+export { isOperationKey, keyBytes, keyFromBytes, operationKey, type OperationKeyParts } from './operation-key.ts'
+export { parseJson } from './parse-json.ts'

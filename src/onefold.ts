@@ -1,0 +1,63 @@
+import { parseDuration, type Duration } from './contract/index.ts'
+import { createGuard, type Guard, type GuardOptions, type Secret, type Settings, type Store } from './engine/index.ts'
+import { systemClock, systemIds, systemProcesses } from './system/index.ts'
+import { defaultStore } from './default-store.ts'
+import { downstreamFetch } from './downstream/index.ts'
+import { fileSpool } from './store/spool/index.ts'
+
+/** What `onefold()` takes; everything has a safe default outside production. */
+export interface OnefoldOptions {
+  /** Where operations are recorded. @default `.onefold/ledger.db` beside the nearest package.json; required with NODE_ENV=production */
+  readonly store?: Store
+  /** @default 'default' */
+  readonly tenant?: string
+  /** Makes keys HMACs of inputs, so that nobody can guess them. @default none */
+  readonly keySecret?: Secret
+  /** Secrets of before a rotation. @default [] */
+  readonly previousSecrets?: readonly Secret[]
+  /** Allows a store that forgets on exit. @default false */
+  readonly allowVolatile?: boolean
+  /** Folder for answers that the ledger could not take. @default beside the default ledger; none with a store of your own */
+  readonly spool?: string
+  /** Q of protocol.md: how long a request may still land after its last check. @default '60s' */
+  readonly quarantine?: Duration
+  /** How long a duplicate waits for the original's answer. @default '30s' */
+  readonly wait?: Duration
+  /** Time-limited ownership of a running attempt. @default '30s' */
+  readonly lease?: Duration
+  /** Deadline of every call to the store. @default '2s' */
+  readonly storeDeadline?: Duration
+}
+
+/**
+ * A guard on this machine's clocks. Nothing is opened before the first call (or `guard.open()`).
+ * @throws OnefoldError STORE_UNSAFE, CONTRACT_INVALID
+ */
+export function onefold(options: OnefoldOptions = {}): Guard {
+  const chosen = options.store === undefined ? defaultStore() : { store: options.store, spool: options.spool }
+  const spool = options.spool ?? chosen.spool
+  return createGuard({
+    ...pick(options, ['tenant', 'keySecret', 'previousSecrets', 'allowVolatile']),
+    store: chosen.store,
+    settings: settingsOf(options),
+    ...(spool === undefined ? {} : { spool: fileSpool(spool) }),
+    clock: systemClock(),
+    ids: systemIds(),
+    processes: systemProcesses(),
+    makeFetch: downstreamFetch(),
+  } as GuardOptions)
+}
+
+function settingsOf(options: OnefoldOptions): Partial<Settings> {
+  const leaseMs = options.lease === undefined ? undefined : parseDuration(options.lease, 'lease')
+  return {
+    ...(options.quarantine === undefined ? {} : { quarantineMs: parseDuration(options.quarantine, 'quarantine') }),
+    ...(options.wait === undefined ? {} : { waitMs: parseDuration(options.wait, 'wait') }),
+    ...(leaseMs === undefined ? {} : { leaseMs, heartbeatMs: Math.floor(leaseMs / 3) }),
+    ...(options.storeDeadline === undefined ? {} : { storeDeadlineMs: parseDuration(options.storeDeadline, 'storeDeadline') }),
+  }
+}
+
+function pick<T extends object, K extends keyof T>(from: T, names: readonly K[]): Partial<T> {
+  return Object.fromEntries(names.filter((name) => from[name] !== undefined).map((name) => [name, from[name]])) as unknown as Partial<T>
+}

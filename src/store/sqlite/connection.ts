@@ -1,0 +1,49 @@
+import { SqliteDatabase, type DatabaseSync } from './sqlite-module.ts'
+import { unsafe } from './failure.ts'
+
+/** How long SQLite itself waits for a lock before the worker looks at its messages again. */
+const BUSY_SLICE_MS = 50
+
+const FULL = 2
+
+/**
+ * A connection with the settings that the promise rests on, set and read back: a new connection may silently be less
+ * durable than the one before it (facts/reliability.md 0.7). `fullfsync` is what makes a sync reach the disk on macOS.
+ * @throws FailureError STORE_UNSAFE when a setting does not take
+ */
+export function connect(path: string, options: { readonly readOnly: boolean }): DatabaseSync {
+  const database = new SqliteDatabase(path, {
+    readOnly: options.readOnly,
+    timeout: options.readOnly ? 0 : BUSY_SLICE_MS,
+    enableForeignKeyConstraints: false,
+  })
+  try {
+    if (!options.readOnly) {
+      database.exec('PRAGMA journal_mode = WAL')
+      database.exec('PRAGMA wal_autocheckpoint = 1000')
+      database.exec('PRAGMA journal_size_limit = 67108864')
+    }
+    database.exec('PRAGMA synchronous = FULL')
+    database.exec('PRAGMA fullfsync = ON')
+    database.exec('PRAGMA checkpoint_fullfsync = ON')
+    database.exec('PRAGMA trusted_schema = OFF')
+    database.exec(`PRAGMA cache_size = ${options.readOnly ? -8192 : -65536}`)
+    const journal = pragma(database, 'journal_mode')
+    if (journal !== 'wal') {
+      throw unsafe(`${path} is in journal mode ${String(journal)} and does not take WAL: use a local file system.`)
+    }
+    const synchronous = pragma(database, 'synchronous')
+    if (synchronous !== FULL) {
+      throw unsafe(`${path} does not take synchronous=FULL (it reads ${String(synchronous)}): an acknowledged claim could be lost.`)
+    }
+    return database
+  } catch (error) {
+    database.close()
+    throw error
+  }
+}
+
+/** The value that a PRAGMA reads. */
+export function pragma(database: DatabaseSync, name: string): unknown {
+  return Object.values(database.prepare(`PRAGMA ${name}`).get() ?? {})[0]
+}

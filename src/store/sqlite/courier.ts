@@ -1,0 +1,112 @@
+import { Worker } from 'node:worker_threads'
+import { errorOf, unavailable, type Failure } from './failure.ts'
+import type { Greeting, Reply, Request, Step, WorkerOptions } from './wire.ts'
+
+/** Carries steps to the worker and answers back. */
+export interface Courier {
+  /** Sends a step; `id` is what its reply names it by. Rejects with `STORE_UNAVAILABLE` or `STORE_UNSAFE`. */
+  send<T>(step: (id: number) => Step): Promise<T>
+  /** True once the worker has ended or is not to be used any more. */
+  readonly broken: boolean
+  /** Ends the worker after everything that was sent. */
+  close(): Promise<void>
+}
+
+interface Waiting {
+  resolve(value: never): void
+  reject(error: Error): void
+}
+
+/** Steps that are sent on at once: the worker begins while the caller still goes on. */
+const MOST_STEPS = 16
+
+/**
+ * Starts the worker. Rejects with what kept it from opening the ledger.
+ * The process may end while a courier is idle; it may not while answers are outstanding.
+ */
+export async function startCourier(options: WorkerOptions, now: () => number, heard: (now: number) => void): Promise<Courier> {
+  const file = import.meta.url.endsWith('.ts') ? './worker.ts' : './worker.js'
+  // Neither flags nor hooks of the caller's process belong into the worker.
+  const worker = new Worker(new URL(file, import.meta.url), { workerData: options, execArgv: [], name: 'onefold-sqlite' })
+  const waiting = new Map<number, Waiting>()
+  let ids = 0
+  let outgoing: Step[] = []
+  let broken = false
+  let ended = false
+
+  function flush(): void {
+    if (outgoing.length === 0 || ended) return
+    const request: Request = [now(), outgoing]
+    outgoing = []
+    worker.postMessage(request)
+  }
+
+  function send<T>(step: (id: number) => Step): Promise<T> {
+    if (ended) return Promise.reject(errorOf(unavailable('The worker of the ledger has ended.').failure))
+    return new Promise<T>((resolve, reject) => {
+      const id = (ids += 1)
+      if (waiting.size === 0) worker.ref()
+      waiting.set(id, { resolve, reject })
+      outgoing.push(step(id))
+      if (outgoing.length === 1) process.nextTick(flush)
+      else if (outgoing.length >= MOST_STEPS) flush()
+    })
+  }
+
+  function deliver(replies: readonly Reply[]): void {
+    for (const [id, ok, value] of replies) {
+      const entry = waiting.get(id)
+      waiting.delete(id)
+      if (ok === 1) entry?.resolve(value as never)
+      else {
+        if (value.broken) broken = true
+        entry?.reject(errorOf(value))
+      }
+    }
+    if (waiting.size === 0) worker.unref()
+  }
+
+  /** Nobody waits for a worker that is gone. A step that was sent may have been written, one that was not cannot have been. */
+  function end(why: string): void {
+    ended = true
+    broken = true
+    const failure: Failure = {
+      ...unavailable('').failure,
+      applied: 'unknown',
+      message: `${why} Whether this step was written is not known: read it again.`,
+    }
+    for (const { reject } of waiting.values()) reject(errorOf(failure))
+    waiting.clear()
+    outgoing = []
+  }
+
+  worker.on('error', (error: Error) => end(`The worker of the ledger failed (${error.message}).`))
+  worker.on('exit', () => end('The worker of the ledger ended.'))
+
+  const greeting = await new Promise<Greeting>((resolve, reject) => {
+    worker.once('message', resolve)
+    worker.once('error', (error: Error) => reject(errorOf(unavailable(`The worker of the ledger failed (${error.message}).`).failure)))
+    worker.once('exit', () => reject(errorOf(unavailable('The worker of the ledger ended.').failure)))
+  })
+  if (!greeting.ready) throw errorOf(greeting.failure)
+  heard(greeting.now)
+  worker.on('message', deliver)
+  worker.unref()
+
+  return {
+    send,
+    get broken() {
+      return broken
+    },
+    async close() {
+      if (ended) return
+      const gone = new Promise((resolve) => worker.once('exit', resolve))
+      try {
+        await send((id) => [id, 'close'])
+      } finally {
+        worker.ref()
+        await gone
+      }
+    },
+  }
+}

@@ -1,0 +1,8 @@
+/**
+ * The embedded ledger: one SQLite file on this machine, through `node:sqlite`.
+ *
+ * @example
+ * const guard = onefold({ store: sqliteStore('effects.db') })
+ * @module
+ */
+export { sqliteStore, type SqliteOptions } from './sqlite-store.ts'

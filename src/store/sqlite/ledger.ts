@@ -1,0 +1,222 @@
+import { statSync } from 'node:fs'
+import type { AmnesiaMark } from '../../engine/store.ts'
+import { connect } from './connection.ts'
+import { busyFailure, concernsFile, FailureError, failureOf, isBusy, unavailable, type Failure } from './failure.ts'
+import { INSERT_BLOB } from './blob.sql.ts'
+import { SELECT_META, UPDATE_AMNESIA, UPDATE_META } from './meta.sql.ts'
+import { migrate } from './migrate.ts'
+import { namesOf, type Names } from './names.ts'
+import { prepareFile } from './prepare-file.ts'
+import { MIGRATIONS } from './schema.sql.ts'
+import { lossOf, readSideFile, writeSideFile } from './side-file.ts'
+import type { DatabaseSync } from './sqlite-module.ts'
+import { steadyClock, type SteadyClock } from './steady-clock.ts'
+import type { Reply, WriteStep, WritingStep } from './wire.ts'
+import { recordWriter, type Progress } from './write-step.ts'
+
+export interface LedgerOptions {
+  readonly path: string
+  readonly wall: () => number
+}
+
+/** The writing connection to a ledger file, and what goes through it. Lives in the worker. */
+export interface Ledger {
+  readonly database: DatabaseSync
+  readonly names: Names
+  readonly clock: SteadyClock
+  /**
+   * All steps in one transaction, and those that `more` hands over until it has none. One reply a step.
+   * `busy` when another process holds the lock: nothing was done.
+   */
+  write(steps: WritingStep[], more: () => readonly WritingStep[]): Outcome | 'busy'
+  /** Writes the side file if something was acknowledged since. */
+  remember(): void
+  close(): void
+}
+
+export interface Outcome {
+  readonly replies: Reply[]
+  /** Set when the connection is not to be used any more. */
+  readonly broken: boolean
+}
+
+interface Meta {
+  readonly sequence: number
+  readonly clock: number
+  readonly file_id: string
+  readonly created_at: number
+  readonly amnesia: string | null
+}
+
+/**
+ * Opens or creates a ledger, migrates it and looks for a loss of records.
+ * @throws FailureError and SQLite errors; {@link failureOf} reads them
+ */
+export function openLedger(options: LedgerOptions): Ledger {
+  const { path } = options
+  const sidePath = `${path}.seq`
+  const clock = steadyClock(options.wall)
+  prepareFile(path)
+  const opened = statSync(path)
+  const database = connect(path, { readOnly: false })
+  try {
+    migrate(database, path, MIGRATIONS, clock.now())
+  } catch (error) {
+    database.close()
+    throw error
+  }
+  const names = namesOf(database, { readOnly: false })
+  const records = recordWriter(database, names)
+  const begin = database.prepare('BEGIN IMMEDIATE')
+  const commit = database.prepare('COMMIT')
+  const selectMeta = database.prepare(SELECT_META)
+  const updateMeta = database.prepare(UPDATE_META)
+  const updateAmnesia = database.prepare(UPDATE_AMNESIA)
+  const insertBlob = database.prepare(INSERT_BLOB)
+  let acknowledged = 0
+  let noted = 0
+
+  const meta = (): Meta => selectMeta.get() as unknown as Meta
+  const { file_id: id, created_at: createdAt } = meta()
+  look()
+
+  /** Compares the ledger with what is remembered of it, once, before anything is served. */
+  function look(): void {
+    begin.run()
+    const found = meta()
+    clock.raise(found.clock)
+    const remembered = readSideFile(sidePath)
+    const loss = lossOf(remembered, { id, sequence: found.sequence, createdAt, clock: found.clock }, clock.now())
+    acknowledged = found.sequence
+    if (loss !== undefined) {
+      // Numbers that were given out before the loss must not be given out again: fences would repeat.
+      acknowledged = Math.max(found.sequence, remembered?.sequence ?? 0)
+      updateAmnesia.run(markWith(found.amnesia, loss))
+      updateMeta.run(acknowledged, clock.now())
+    }
+    commit.run()
+    if (loss !== undefined) remember()
+  }
+
+  function remember(): void {
+    if (noted === acknowledged && noted !== 0) return
+    const other = readSideFile(sidePath)
+    // Another process may have come further; what it remembers is not taken back unless it remembers another file.
+    const sequence = other?.id === id && other.sequence <= meta().sequence ? Math.max(other.sequence, acknowledged) : acknowledged
+    writeSideFile(sidePath, { id, sequence, createdAt })
+    noted = acknowledged
+  }
+
+  /** A file that was moved away or replaced still takes writes, and loses them. */
+  function demandSameFile(): void {
+    const now = statSync(path, { throwIfNoEntry: false })
+    if (now === undefined || now.ino !== opened.ino || now.dev !== opened.dev) {
+      throw unavailable(`The ledger ${path} was moved or replaced while it was open.`, { broken: true })
+    }
+  }
+
+  function start(): Progress {
+    begin.run()
+    const found = meta()
+    clock.raise(found.clock)
+    const now = clock.now()
+    if (found.sequence < acknowledged) {
+      const loss = lossOf({ id, sequence: acknowledged, createdAt }, { id, sequence: found.sequence, createdAt, clock: found.clock }, now)
+      if (loss !== undefined) updateAmnesia.run(markWith(found.amnesia, loss))
+      return { now, sequence: acknowledged }
+    }
+    return { now, sequence: found.sequence }
+  }
+
+  function apply(step: WritingStep, progress: Progress): Reply {
+    switch (step[1]) {
+      case 'write':
+        return [step[0], 1, records.write(step, progress)]
+      case 'note':
+        return [step[0], 1, records.note(step, progress)]
+      case 'mark':
+        return [step[0], 1, void updateAmnesia.run(step[2])]
+      case 'put-blob':
+        return [step[0], 1, void insertBlob.run(step[2], step[3], progress.now)]
+    }
+  }
+
+  function undo(): void {
+    if (database.isTransaction) database.exec('ROLLBACK')
+    names.forget()
+    records.forget()
+  }
+
+  function transaction(steps: WritingStep[], more: () => readonly WritingStep[]): Reply[] {
+    demandSameFile()
+    const progress = start()
+    const replies: Reply[] = []
+    for (let next: readonly WritingStep[] = steps.slice(); next.length > 0; next = takeMore(steps, more)) {
+      for (const step of next) replies.push(apply(step, progress))
+    }
+    updateMeta.run(progress.sequence, progress.now)
+    try {
+      commit.run()
+    } catch (error) {
+      throw new FailureError(failureOf(error, path, 'unknown'))
+    }
+    acknowledged = progress.sequence
+    return replies
+  }
+
+  const refused = (steps: readonly WritingStep[], failure: Failure): Outcome => ({
+    replies: steps.map((step): Reply => [step[0], 0, failure]),
+    broken: failure.broken,
+  })
+
+  function write(steps: WritingStep[], more: () => readonly WritingStep[]): Outcome | 'busy' {
+    try {
+      return { replies: transaction(steps, more), broken: false }
+    } catch (error) {
+      const began = database.isTransaction
+      undo()
+      if (isBusy(error) && !began) return 'busy'
+      if (concernsFile(error) || steps.length === 1) return refused(steps, failureOf(error, path))
+    }
+    // One step is at fault; alone, each of the others is not held back by it.
+    const outcomes = steps.map((step) => write([step], () => []))
+    if (outcomes.includes('busy')) {
+      // Some of them are written. The rest is refused: the whole cannot be tried again.
+      return merge(outcomes.map((outcome, at) => (outcome === 'busy' ? refused([steps[at] as WriteStep], busyFailure(path)) : outcome)))
+    }
+    return merge(outcomes as Outcome[])
+  }
+
+  return {
+    database,
+    names,
+    clock,
+    write,
+    remember,
+    close() {
+      try {
+        remember()
+      } finally {
+        database.close()
+      }
+    },
+  }
+}
+
+/** Steps that arrived while the transaction was at work join it: they share its sync. */
+function takeMore(steps: WritingStep[], more: () => readonly WritingStep[]): readonly WritingStep[] {
+  const joined = more()
+  steps.push(...joined)
+  return joined
+}
+
+/** A second loss does not shorten the first. */
+function markWith(standing: string | null, loss: AmnesiaMark): string {
+  const earlier = standing === null ? undefined : (JSON.parse(standing) as AmnesiaMark)
+  return JSON.stringify({ ...loss, lossFrom: Math.min(loss.lossFrom, earlier?.lossFrom ?? loss.lossFrom) })
+}
+
+const merge = (outcomes: readonly (Outcome | 'busy')[]): Outcome => {
+  const all = outcomes as readonly Outcome[]
+  return { replies: all.flatMap((outcome) => outcome.replies), broken: all.some((outcome) => outcome.broken) }
+}

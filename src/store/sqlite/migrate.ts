@@ -1,0 +1,44 @@
+import { randomBytes } from 'node:crypto'
+import { pragma } from './connection.ts'
+import { unsafe } from './failure.ts'
+import { APPLICATION_ID } from './schema.sql.ts'
+import type { DatabaseSync } from './sqlite-module.ts'
+
+/**
+ * Brings a file to the schema of `migrations`, in one transaction; two processes that open a new file at once do it once.
+ * @throws FailureError STORE_UNSAFE for a file of another application or of a newer version
+ */
+export function migrate(database: DatabaseSync, path: string, migrations: readonly string[], now: number): void {
+  check(database, path, migrations.length)
+  if (pragma(database, 'user_version') === migrations.length) return
+  database.exec('BEGIN IMMEDIATE')
+  try {
+    check(database, path, migrations.length)
+    const from = pragma(database, 'user_version') as number
+    for (const step of migrations.slice(from)) database.exec(step)
+    if (from === 0) {
+      const insert = database.prepare('INSERT INTO meta (one, file_id, sequence, clock, created_at) VALUES (1, ?, 0, ?, ?)')
+      insert.run(randomBytes(16).toString('hex'), now, now)
+    }
+    database.exec(`PRAGMA application_id = ${APPLICATION_ID}`)
+    database.exec(`PRAGMA user_version = ${migrations.length}`)
+    database.exec('COMMIT')
+  } catch (error) {
+    if (database.isTransaction) database.exec('ROLLBACK')
+    throw error
+  }
+}
+
+function check(database: DatabaseSync, path: string, newest: number): void {
+  const application = pragma(database, 'application_id')
+  const version = pragma(database, 'user_version') as number
+  if (application !== APPLICATION_ID) {
+    const tables = database.prepare('SELECT count(*) AS count FROM sqlite_schema').get()?.['count']
+    if (application !== 0 || version !== 0 || tables !== 0) {
+      throw unsafe(`${path} is a database of another application: name another path for the ledger.`)
+    }
+  }
+  if (version > newest) {
+    throw unsafe(`The ledger ${path} has schema ${version}; this version of onefold knows ${newest}: update onefold.`)
+  }
+}

@@ -1,0 +1,88 @@
+/** `PRAGMA application_id` of a ledger: the letters `OF1` and a zero byte. */
+export const APPLICATION_ID = 0x4f463100
+
+/**
+ * The steps from an empty file to today's schema. A file whose `PRAGMA user_version` is n has had the first n of them.
+ * Never edit a step that was published: add one.
+ *
+ * - `meta`: one row. `clock` is the last store time, `sequence` the last number given out; both grow with every transaction.
+ * - `names`: tenants, tools and processes, kept once and referred to by number.
+ * - `records`: `id` is the store-wide sequence at recording, so it is never used twice. A rowid table with the 32 random
+ *   bytes of the key in a UNIQUE index fills faster than one ordered by the key (facts/durable.md 2.2).
+ * - `open_records`: what sweepers look through; 7 is LAST_OPEN of `states.ts`.
+ * - `events`: the history. `n` is the store-wide sequence, so the order within a record is the order of writing.
+ */
+export const MIGRATIONS: readonly string[] = [
+  `
+  CREATE TABLE meta (
+    one INTEGER PRIMARY KEY CHECK (one = 1),
+    file_id TEXT NOT NULL,
+    sequence INTEGER NOT NULL,
+    clock INTEGER NOT NULL,
+    created_at INTEGER NOT NULL,
+    amnesia TEXT,
+    probe TEXT
+  ) STRICT;
+
+  CREATE TABLE names (
+    id INTEGER PRIMARY KEY,
+    text TEXT NOT NULL UNIQUE
+  ) STRICT;
+
+  CREATE TABLE records (
+    id INTEGER PRIMARY KEY,
+    key BLOB NOT NULL,
+    tenant INTEGER NOT NULL,
+    tool INTEGER NOT NULL,
+    state INTEGER NOT NULL,
+    revision INTEGER NOT NULL,
+    fence INTEGER NOT NULL,
+    nonce TEXT NOT NULL,
+    write_id TEXT NOT NULL,
+    owner INTEGER NOT NULL,
+    generation INTEGER NOT NULL,
+    attempts INTEGER NOT NULL,
+    recoveries INTEGER NOT NULL,
+    open_sends INTEGER NOT NULL,
+    lease_until INTEGER NOT NULL,
+    first_send_at INTEGER NOT NULL,
+    doubt_at INTEGER NOT NULL,
+    created_at INTEGER NOT NULL,
+    updated_at INTEGER NOT NULL,
+    round INTEGER NOT NULL,
+    delivered INTEGER NOT NULL,
+    reason TEXT,
+    run TEXT,
+    descriptor TEXT NOT NULL,
+    input TEXT,
+    outcome TEXT,
+    error TEXT,
+    rest TEXT,
+    UNIQUE (key, tenant)
+  ) STRICT;
+
+  CREATE INDEX open_records ON records (id) WHERE state <= 7;
+  CREATE INDEX records_of_run ON records (run) WHERE run IS NOT NULL;
+
+  CREATE TABLE events (
+    record INTEGER NOT NULL,
+    n INTEGER NOT NULL,
+    at INTEGER NOT NULL,
+    transition TEXT NOT NULL,
+    from_state INTEGER NOT NULL,
+    to_state INTEGER NOT NULL,
+    fence INTEGER NOT NULL,
+    nonce TEXT NOT NULL,
+    who INTEGER NOT NULL,
+    why TEXT,
+    open_sends INTEGER NOT NULL,
+    PRIMARY KEY (record, n)
+  ) STRICT, WITHOUT ROWID;
+
+  CREATE TABLE blobs (
+    sha256 TEXT PRIMARY KEY,
+    bytes BLOB NOT NULL,
+    stored_at INTEGER NOT NULL
+  ) STRICT;
+  `,
+]

@@ -1,0 +1,242 @@
+import { resolve } from 'node:path'
+import { stamp, type HistoryEvent, type OperationRecord, type State } from '../../engine/record.ts'
+import type { AmnesiaMark, Epoch, Finding, ListPage, Reading, Store, StoreStats, Write, WriteAnswer } from '../../engine/store.ts'
+import { OnefoldError } from '../../error/index.ts'
+import { statSync } from 'node:fs'
+import { filledIn, recordOf, toDraftColumns, type Row } from './columns.ts'
+import { startCourier, type Courier } from './courier.ts'
+import { openReader, type Reader } from './reader.ts'
+import { numberOf, placeOf } from './states.ts'
+import { steadyClock } from './steady-clock.ts'
+import { fromColumn, toColumn } from './text.ts'
+import { createWatchers } from './watchers.ts'
+import type { EventColumns, Scan, ScanReply, WriteReply } from './wire.ts'
+
+export interface SqliteOptions {
+  /** The ledger's file; created with mode 0600, its directories with 0700. A local disk, never a network file system. */
+  readonly path: string
+  /** How long a write waits for another process's lock before it rejects with `STORE_UNAVAILABLE`. @default 1500 */
+  readonly busyMs?: number
+  /** For tests: one number over a SharedArrayBuffer, added to the wall clock in milliseconds. @default none */
+  readonly clockSkewMs?: Float64Array
+}
+
+const DEFAULT_BUSY_MS = 1500
+const DEFAULT_LIMIT = 100
+
+/**
+ * A ledger in one SQLite file, for one host and any number of its processes. An acknowledged write survives a power cut
+ * (WAL, synchronous=FULL); concurrent writes share a transaction. Writes run in a worker thread, so neither a sync nor
+ * another process's lock holds up the caller's event loop; reads are synchronous, on a read-only connection.
+ *
+ * The store's clock is the machine's wall clock, but never goes backwards within the file. `open` rejects with
+ * `STORE_UNSAFE` for a file that is not a ledger, is damaged, has a newer schema or does not take the settings, and with
+ * `STORE_UNAVAILABLE` for one that cannot be reached or written. A worker that dies rejects what was under way and is
+ * started anew by the next call.
+ */
+export function sqliteStore(where: string | SqliteOptions): Store {
+  const options = typeof where === 'string' ? { path: where } : where
+  if (options.path === '' || options.path === ':memory:') {
+    throw new OnefoldError('CONFIG_INVALID', 'sqliteStore needs a file, since several connections share it. For tests use memoryStore() from onefold/memory.')
+  }
+  const path = resolve(options.path)
+  const wall = (): number => Math.round(Date.now() + (options.clockSkewMs?.[0] ?? 0))
+  const clock = steadyClock(wall)
+  let courier: Courier | undefined
+  let reader: Reader | undefined
+  let opening: Promise<Courier> | undefined
+  let wanted = false
+
+  const watchers = createWatchers(() => reader?.sequence())
+
+  async function start(): Promise<Courier> {
+    reader?.close()
+    reader = undefined
+    const workerOptions = { path, clockSkewMs: options.clockSkewMs, busyMs: options.busyMs ?? DEFAULT_BUSY_MS }
+    const started = await startCourier(workerOptions, () => clock.now(), clock.raise)
+    try {
+      reader = openReader(path, clock)
+    } catch {
+      // Reads then go through the worker, which says what is wrong if anything is.
+    }
+    courier = started
+    return started
+  }
+
+  /** The courier, started anew if its worker has died. */
+  function ready(): Courier | Promise<Courier> {
+    if (courier !== undefined && !courier.broken) return courier
+    if (!wanted) return Promise.reject(notOpen(path))
+    opening ??= start().finally(() => {
+      opening = undefined
+    })
+    return opening
+  }
+
+  function send<T>(...[verb, ...rest]: Parts): Promise<T> {
+    const step = (id: number): never => [id, verb, ...rest] as never
+    const to = ready()
+    return to instanceof Promise ? to.then((started) => started.send<T>(step)) : to.send<T>(step)
+  }
+
+  function answerOf(write: Write, reply: WriteReply): WriteAnswer {
+    const [applied, now, sequence] = reply
+    clock.raise(now)
+    if (applied === 0) {
+      return { applied: false, record: reply[3] === null ? undefined : recordOf(reply[3], filledIn), now, sequence }
+    }
+    watchers.tell(write.key)
+    if (write.draft === undefined) return { applied: true, record: undefined, now, sequence }
+    const current = write.expect === 0 ? undefined : ({ revision: write.expect, leaseUntil: reply[3] } as OperationRecord)
+    return { applied: true, record: stamp(write.draft, current, now, sequence), now, sequence }
+  }
+
+  /** Steps of a scan until the page is full or the ledger ends. */
+  async function page(scan: Omit<Scan, 'after' | 'limit'>, limit: number, after: string | undefined): Promise<ListPage> {
+    const records: OperationRecord[] = []
+    let from: number | undefined = after === undefined ? 0 : Number(after)
+    let now = 0
+    do {
+      const reply: ScanReply = await send('scan', { ...scan, after: from, limit: limit - records.length })
+      for (const row of reply.rows) records.push(recordOf(row, filledIn))
+      now = reply.now
+      from = reply.next
+    } while (from !== undefined && records.length < limit)
+    clock.raise(now)
+    return { records, next: from === undefined ? undefined : String(from), now }
+  }
+
+  return {
+    name: 'sqlite',
+    guarantees: { durability: 'power-loss', transactions: false, shared: true },
+
+    async open() {
+      wanted = true
+      try {
+        await ready()
+      } catch (error) {
+        wanted = false
+        throw error
+      }
+    },
+
+    read(key, tenant) {
+      const reading = courier?.broken === false ? reader?.read(key, tenant) : undefined
+      if (reading !== undefined) return reading
+      return send<{ row: Row | null; now: number }>('read', key, tenant).then(({ row, now }): Reading => {
+        clock.raise(now)
+        return { record: row === null ? undefined : recordOf(row, filledIn), now }
+      })
+    },
+
+    async write(write) {
+      const draft = write.draft === undefined ? null : toDraftColumns(write.draft)
+      return answerOf(write, await send('write', write.key, write.tenant, write.expect, draft, eventColumns(write.event)))
+    },
+
+    async note(key, tenant, event) {
+      await send('note', key, tenant, eventColumns(event))
+    },
+
+    async history(key, tenant) {
+      const rows = await send<readonly Row[]>('history', key, tenant)
+      return rows.map(eventOf)
+    },
+
+    async list(query) {
+      const { tenant, states, tool, run, updatedBefore, limit = DEFAULT_LIMIT, after } = query
+      return page({ tenant, tool, run, updatedBefore, states: states?.map(numberOf), kind: 'all' }, limit, after)
+    },
+
+    async due(limit, after) {
+      return page({ ...EVERYTHING, kind: 'due' }, limit, after)
+    },
+
+    async closed(limit, after) {
+      return page({ ...EVERYTHING, states: CLOSED, kind: 'all' }, limit, after)
+    },
+
+    async stats(tenant): Promise<StoreStats> {
+      const states: Record<string, number> = {}
+      for (let after: number | undefined = 0; after !== undefined; ) {
+        const reply: CountReply = await send('count', tenant, after)
+        for (const [state, count] of reply.states) {
+          if (count > 0) states[placeOf(state)] = (states[placeOf(state)] ?? 0) + count
+        }
+        after = reply.next
+      }
+      return { states, sizeBytes: statSync(path, { throwIfNoEntry: false })?.size }
+    },
+
+    watch: watchers.watch,
+
+    epoch: () => send<Epoch>('epoch'),
+
+    async markAmnesia(mark: AmnesiaMark | undefined) {
+      await send('mark', mark === undefined ? null : JSON.stringify(mark))
+    },
+
+    async putBlob(sha256, bytes) {
+      await send('put-blob', sha256, bytes)
+    },
+
+    async getBlob(sha256) {
+      return (await send<Uint8Array | null>('get-blob', sha256)) ?? undefined
+    },
+
+    doctor: () => send<readonly Finding[]>('doctor'),
+
+    async close() {
+      wanted = false
+      await opening?.catch(() => undefined)
+      watchers.stop()
+      // The writing connection has to be the last one, since only it can fold the log into the file.
+      reader?.close()
+      reader = undefined
+      const closing = courier
+      courier = undefined
+      await closing?.close()
+    },
+  }
+}
+
+type Parts = [verb: string, ...rest: unknown[]]
+
+interface CountReply {
+  readonly states: readonly (readonly [number, number])[]
+  readonly next: number | undefined
+}
+
+const EVERYTHING = { tenant: undefined, tool: undefined, run: undefined, updatedBefore: undefined, states: undefined } as const
+
+const CLOSED_STATES: readonly State[] = ['committed', 'rejected', 'released', 'compensated', 'abandoned', 'expired', 'superseded']
+const CLOSED = CLOSED_STATES.map(numberOf)
+
+const eventColumns = (event: Omit<HistoryEvent, 'at'>): EventColumns => [
+  event.transition,
+  numberOf(event.from),
+  numberOf(event.to),
+  event.fence,
+  toColumn(event.nonce),
+  event.who,
+  event.why === undefined ? null : toColumn(event.why),
+  event.openSends,
+]
+
+function eventOf(row: Row): HistoryEvent {
+  const why = row[7] as string | null
+  return {
+    at: row[0] as number,
+    transition: row[1] as string,
+    from: placeOf(row[2] as number) as HistoryEvent['from'],
+    to: placeOf(row[3] as number) as HistoryEvent['to'],
+    fence: row[4] as number,
+    nonce: fromColumn(row[5] as string),
+    who: row[6] as string,
+    ...(why === null ? {} : { why: fromColumn(why) }),
+    openSends: row[8] as number,
+  }
+}
+
+const notOpen = (path: string): OnefoldError =>
+  new OnefoldError('STORE_UNAVAILABLE', `The ledger ${path} is not open. Nothing was done: call open() first.`, { retryable: true })

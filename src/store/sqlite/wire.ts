@@ -1,0 +1,72 @@
+import type { DraftColumns, Row } from './columns.ts'
+import type { Failure } from './failure.ts'
+
+/** Messages between the caller's thread and the worker: many steps in one message, so that few of them are sent. */
+
+export interface WorkerOptions {
+  readonly path: string
+  /** Added to the worker's wall clock; shared, so that tests can step it. */
+  readonly clockSkewMs: Float64Array | undefined
+  readonly busyMs: number
+}
+
+/** A history event without its time: transition, from, to, fence, nonce, who, why, openSends. */
+export type EventColumns = readonly [string, number, number, number, string, string, string | null, number]
+
+export type WriteStep = readonly [
+  id: number,
+  verb: 'write',
+  key: string,
+  tenant: string,
+  expect: number,
+  draft: DraftColumns | null,
+  event: EventColumns,
+]
+export type NoteStep = readonly [id: number, verb: 'note', key: string, tenant: string, event: EventColumns]
+export type MarkStep = readonly [id: number, verb: 'mark', amnesia: string | null]
+export type PutBlobStep = readonly [id: number, verb: 'put-blob', sha256: string, bytes: Uint8Array]
+/** Steps that need the write lock. */
+export type WritingStep = WriteStep | NoteStep | MarkStep | PutBlobStep
+
+export interface Scan {
+  readonly after: number
+  readonly limit: number
+  readonly tenant: string | undefined
+  readonly states: readonly number[] | undefined
+  readonly tool: string | undefined
+  readonly run: string | undefined
+  readonly updatedBefore: number | undefined
+  /** `open`: through the index of open records only. */
+  readonly kind: 'all' | 'open' | 'due'
+}
+
+export type ReadingStep =
+  | readonly [id: number, verb: 'read', key: string, tenant: string]
+  | readonly [id: number, verb: 'scan', scan: Scan]
+  | readonly [id: number, verb: 'history', key: string, tenant: string]
+  | readonly [id: number, verb: 'count', tenant: string | undefined, after: number]
+  | readonly [id: number, verb: 'epoch']
+  | readonly [id: number, verb: 'get-blob', sha256: string]
+  | readonly [id: number, verb: 'doctor']
+  | readonly [id: number, verb: 'close']
+
+export type Step = WritingStep | ReadingStep
+
+/** The caller's store time rides along, so that the store's clock never shows less than it already did there. */
+export type Request = readonly [now: number, steps: readonly Step[]]
+
+export type WriteReply =
+  | readonly [applied: 1, now: number, sequence: number, previousLease: number]
+  | readonly [applied: 0, now: number, sequence: number, row: Row | null]
+
+export interface ScanReply {
+  readonly rows: readonly Row[]
+  /** Where to go on; undefined at the end. */
+  readonly next: number | undefined
+  readonly now: number
+}
+
+export type Reply = readonly [id: number, ok: 1, value: unknown] | readonly [id: number, ok: 0, failure: Failure]
+
+/** What the worker says by itself: it is ready, it could not start. */
+export type Greeting = { readonly ready: true; readonly now: number } | { readonly ready: false; readonly failure: Failure }

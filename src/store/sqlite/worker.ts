@@ -1,0 +1,161 @@
+import { parentPort, receiveMessageOnPort, workerData, type MessagePort } from 'node:worker_threads'
+import { busyFailure, failureOf } from './failure.ts'
+import { examine } from './doctor.ts'
+import { openLedger, type Ledger } from './ledger.ts'
+import { ledgerReader, type LedgerReader } from './ledger-reader.ts'
+import type { Greeting, ReadingStep, Reply, Request, Step, WorkerOptions, WritingStep } from './wire.ts'
+
+/** More steps than this do not go into one transaction: the first of them should not wait for the last. */
+const MOST_STEPS = 256
+const REMEMBER_EVERY_MS = 1000
+
+const port = parentPort as MessagePort
+const options = workerData as WorkerOptions
+const skew = options.clockSkewMs
+const wall = (): number => Math.round(Date.now() + (skew?.[0] ?? 0))
+
+const isWriting = (step: Step): step is WritingStep =>
+  step[1] === 'write' || step[1] === 'note' || step[1] === 'mark' || step[1] === 'put-blob'
+
+start()
+
+function start(): void {
+  const greet = (greeting: Greeting): void => port.postMessage(greeting)
+  try {
+    const ledger = openPatiently()
+    serve(ledger, ledgerReader(ledger))
+    greet({ ready: true, now: ledger.clock.now() })
+  } catch (error) {
+    greet({ ready: false, failure: failureOf(error, options.path) })
+    port.close()
+  }
+}
+
+/** Another process may be creating or migrating the same file. */
+function openPatiently(): Ledger {
+  const until = performance.now() + options.busyMs
+  for (;;) {
+    try {
+      return openLedger({ path: options.path, wall })
+    } catch (error) {
+      const failure = failureOf(error, options.path)
+      if (failure.broken || !failure.retryable || performance.now() > until || !failure.message.includes('locked')) throw error
+    }
+  }
+}
+
+function serve(ledger: Ledger, reader: LedgerReader): void {
+  let writing: { readonly step: WritingStep; readonly since: number }[] = []
+  let reading: ReadingStep[] = []
+  let closing: ReadingStep | undefined
+  let timer: NodeJS.Timeout | undefined
+
+  function accept([now, steps]: Request): void {
+    ledger.clock.raise(now)
+    const since = performance.now()
+    for (const step of steps) {
+      if (isWriting(step)) writing.push({ step, since })
+      else if (step[1] === 'close') closing = step
+      else reading.push(step)
+    }
+  }
+
+  /** Natural group commit: whatever arrived while the last transaction ran goes into the next one. */
+  function drain(): void {
+    for (let next = receiveMessageOnPort(port); next !== undefined; next = receiveMessageOnPort(port)) accept(next.message as Request)
+  }
+
+  function take(most: number): WritingStep[] {
+    if (writing.length === 0) return []
+    return writing.splice(0, most).map(({ step }) => step)
+  }
+
+  function pump(): void {
+    drain()
+    answerReads()
+    if (writing.length > 0) commit()
+    if (writing.length > 0 || reading.length > 0) setImmediate(pump)
+    else if (closing !== undefined) close(closing)
+  }
+
+  function answerReads(): void {
+    if (reading.length === 0) return
+    const steps = reading
+    reading = []
+    port.postMessage(steps.map((step) => answer(step)))
+  }
+
+  function commit(): void {
+    const waiting = writing.slice(0, MOST_STEPS)
+    const steps = take(MOST_STEPS)
+    const outcome = ledger.write(steps, () => {
+      drain()
+      return take(MOST_STEPS - steps.length)
+    })
+    if (outcome === 'busy') {
+      const late = performance.now() - options.busyMs
+      const failure = busyFailure(options.path)
+      const replies: Reply[] = waiting.filter(({ since }) => since < late).map(({ step }) => [step[0], 0, failure])
+      if (replies.length > 0) port.postMessage(replies)
+      writing = [...waiting.filter(({ since }) => since >= late), ...writing]
+      return
+    }
+    port.postMessage(outcome.replies)
+    timer ??= setTimeout(remember, REMEMBER_EVERY_MS)
+    if (outcome.broken) port.close()
+  }
+
+  function answer(step: ReadingStep): Reply {
+    try {
+      return [step[0], 1, valueOf(step)]
+    } catch (error) {
+      return [step[0], 0, failureOf(error, options.path)]
+    }
+  }
+
+  function valueOf(step: ReadingStep): unknown {
+    switch (step[1]) {
+      case 'read':
+        return reader.read(step[2], step[3])
+      case 'scan':
+        return reader.scan(step[2])
+      case 'history':
+        return reader.history(step[2], step[3])
+      case 'count':
+        return reader.count(step[2], step[3])
+      case 'epoch':
+        return reader.epoch()
+      case 'get-blob':
+        return reader.blob(step[2])
+      case 'doctor':
+        return examine(ledger, reader, options.path)
+      case 'close':
+        return undefined
+    }
+  }
+
+  function remember(): void {
+    timer = undefined
+    try {
+      ledger.remember()
+    } catch {
+      // The side file only sharpens the sight for a loss; a directory that takes no new file must not stop the ledger.
+    }
+  }
+
+  function close(step: ReadingStep): void {
+    clearTimeout(timer)
+    try {
+      ledger.close()
+      port.postMessage([[step[0], 1, undefined]] satisfies Reply[])
+    } catch (error) {
+      port.postMessage([[step[0], 0, failureOf(error, options.path)]] satisfies Reply[])
+    }
+    port.close()
+  }
+
+  port.on('message', (request: Request) => {
+    accept(request)
+    pump()
+  })
+}
