@@ -27,7 +27,7 @@ export async function claimAndExecute(core: Core, op: Operation, from: Reading, 
   const startedAt = core.clock.bootMs()
   const amnesia = core.journal.amnesia()
   const older = await takeOver(core, op)
-  if (older !== undefined) return { kind: 'overtaken', record: older }
+  if (older !== undefined) return { kind: 'answered', record: older }
   await at(core, 'before-claim', op.key)
   const claimed = await core.journal.apply(op.key, op.tenant, from, {
     type: 'claim',

@@ -7,7 +7,7 @@ import type { Core } from './core.ts'
 import type { Executor } from './execute.ts'
 import { majorFits, replayed, startFlight, type Flight, type Settled } from './flight.ts'
 import { decode } from './codec.ts'
-import { nameOperation, ticketOf, type CallOptions, type Operation } from './operation.ts'
+import { namelessOperation, nameOperation, ticketOf, type CallOptions, type Operation } from './operation.ts'
 import type { OperationRecord } from './record.ts'
 import { currentFrame, currentRun, type ActiveRun, type OperationFrame } from './run.ts'
 import { indexOfCall, toldOutcome } from './sequence.ts'
@@ -277,7 +277,7 @@ function doubtful(record: OperationRecord, error: unknown, options: PerformOptio
 
 /** A read is never ledgered and may be repeated freely (AG-8). */
 async function readThrough(core: Core, contract: Contract, input: unknown, options: PerformOptions, run: ActiveRun | undefined): Promise<Outcome> {
-  const op = nameOperation(core.naming, contract, input, {}, run, undefined, undefined)
+  const op = namelessOperation(core.naming, contract, input, run, core.ids.nonce())
   const attempt = newAttempt(op, '', provisional({ op, marked: true }), 0, Infinity, 0)
   if (options.signal !== undefined) options.signal.addEventListener('abort', () => attempt.controller.abort(options.signal?.reason), { once: true })
   const execute = options.execute ?? ((value, context) => contract.execute(value, context))

@@ -15,6 +15,8 @@ export type Ended =
   /** Nothing happened: `error` is what the tool threw; `retryable` when nothing was even sent. */
   | { readonly kind: 'none'; readonly record: OperationRecord | undefined; readonly error: unknown; readonly retryable: boolean }
   | { readonly kind: 'doubt'; readonly record: OperationRecord; readonly error: unknown }
+  /** A record under an older key (another major, an older secret) is the answer. */
+  | { readonly kind: 'answered'; readonly record: OperationRecord }
   /** The record moved on without us (a duplicate recovery, a person): read it again. */
   | { readonly kind: 'overtaken'; readonly record: OperationRecord | undefined }
 

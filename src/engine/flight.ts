@@ -93,13 +93,18 @@ interface Phases {
   readonly idle: () => void
 }
 
+const UNHURRIED_TURNS = 8
+const LONGEST_PAUSE_MS = 100
+
 async function drive(core: Core, flight: Flight, first: Reading | undefined, options: FlightOptions, phases: Phases): Promise<Settled> {
   const { op } = flight
   const mustRead = core.journal.store.guarantees.localReads === true || core.journal.amnesia() !== undefined
   let reading = first ?? (mustRead ? await core.journal.read(op.key, op.tenant) : { record: undefined, now: 0 })
   let own: Extract<Ended, { kind: 'doubt' }> | undefined
-  for (;;) {
+  for (let turn = 0; ; turn += 1) {
     try {
+      // Every turn changes something or waits for a change; should one day none do, this must not spin.
+      if (turn >= UNHURRIED_TURNS) await sleep(core.clock, Math.min(turn, LONGEST_PAUSE_MS))
       const step = mayClaim(reading)
         ? await claimInTurn(core, flight, reading, options, phases.marked)
         : await followKnown(core, flight, reading, phases, own?.error)
@@ -162,6 +167,7 @@ async function claimInTurn(core: Core, flight: Flight, reading: Reading, options
       signal: flight.abandoned.signal,
       onMarked: marked,
     })
+    if (ended.kind === 'answered') return { settled: await replayed(core, ended.record) }
     const settled = settledBy(ended)
     if (settled !== undefined) return { settled }
     return ended.kind === 'doubt' ? { own: ended, reading: undefined } : { reading: undefined }

@@ -102,6 +102,37 @@ export function nameOperation(
   }
 }
 
+/** A read as an operation: nothing identifies it, nothing is recorded. */
+export function namelessOperation(naming: Naming, contract: Contract, input: unknown, run: ActiveRun | undefined, nonce: string): Operation {
+  const tenant = run?.tenant ?? naming.defaultTenant
+  return {
+    key: operationKey({ contract: contract.name, tenant, scope: 'call', scopeId: nonce, identity: null }),
+    tenant,
+    contract,
+    input,
+    frozen: 'null',
+    older: [],
+    index: undefined,
+    descriptor: {
+      tenant,
+      tool: contract.name,
+      major: contract.major,
+      recovery: contract.recovery.class,
+      fingerprint: '',
+      occurrence: 1,
+      run: run?.id,
+      session: run?.session,
+      call: undefined,
+      parent: undefined,
+      retentionMs: 0,
+      retryHorizonMs: 0,
+      amount: undefined,
+      unanchored: run?.unanchored ?? false,
+      checked: false,
+    },
+  }
+}
+
 function identityOf(contract: Contract, input: unknown, callerKey: string | undefined, index: number | undefined): unknown {
   // Tagged, so that it never equals an identity made of fields.
   if (callerKey !== undefined && contract.callerKey !== 'ignored') return ['caller-key', callerKey]

@@ -158,7 +158,7 @@ export interface OperationRecord extends Descriptor {
 }
 
 /** The moments that only the store may set, as a {@link Draft} asks for them. */
-interface Moments {
+export interface Moments {
   /** Lease from the store's now on; 0 for none, undefined to keep what is. */
   readonly leaseMs: number | undefined
   readonly firstSendAt: number | 'now'
@@ -188,14 +188,24 @@ export interface HistoryEvent {
   readonly openSends: number
 }
 
+/** What the store itself adds to a draft. */
+export type Stamped = Pick<
+  OperationRecord,
+  'fence' | 'revision' | 'leaseUntil' | 'firstSendAt' | 'doubtAt' | 'createdAt' | 'updatedAt'
+>
+
 /**
- * The record that a store writes for a draft: the one place where store time and sequence enter.
+ * The one place where store time and sequence enter a record.
  * Stores that compute in their own language must agree with it; the conformance suite checks that.
  */
-export function stamp(draft: Draft, current: OperationRecord | undefined, now: number, sequence: number): OperationRecord {
-  const { leaseMs, ...rest } = draft
+export function momentsOf(
+  draft: Moments,
+  current: Pick<OperationRecord, 'revision' | 'leaseUntil'> | undefined,
+  now: number,
+  sequence: number,
+): Stamped {
+  const { leaseMs } = draft
   return {
-    ...rest,
     fence: draft.fence === 0 ? sequence : draft.fence,
     revision: current === undefined ? sequence : current.revision + 1,
     leaseUntil: leaseMs === undefined ? (current?.leaseUntil ?? 0) : leaseMs === 0 ? 0 : now + leaseMs,
@@ -204,4 +214,15 @@ export function stamp(draft: Draft, current: OperationRecord | undefined, now: n
     createdAt: draft.createdAt === 'now' ? now : draft.createdAt,
     updatedAt: now,
   }
+}
+
+/** The record that a store writes for a draft. */
+export function stamp(
+  draft: Draft,
+  current: Pick<OperationRecord, 'revision' | 'leaseUntil'> | undefined,
+  now: number,
+  sequence: number,
+): OperationRecord {
+  const { leaseMs: _leaseMs, ...rest } = draft
+  return Object.assign(rest, momentsOf(draft, current, now, sequence))
 }

@@ -30,10 +30,10 @@ const onCommand =
 
 /** Lets the machine see another record than there is; the history still tells where it came from. */
 const onRecord =
-  (change: (record: OperationRecord, command: Command) => Partial<OperationRecord> | undefined): ((inner: Decide) => Decide) =>
+  (change: (record: OperationRecord, command: Command, now: number) => Partial<OperationRecord> | undefined): ((inner: Decide) => Decide) =>
   (inner) =>
   (key, record, command, now) => {
-    const seen = record === undefined ? undefined : change(record, command)
+    const seen = record === undefined ? undefined : change(record, command, now)
     if (record === undefined || seen === undefined) return inner(key, record, command, now)
     const decision = inner(key, { ...record, ...seen }, command, now)
     return decision.ok ? { ...decision, event: { ...decision.event, from: record.state } } : decision
@@ -66,8 +66,8 @@ export const MUTANTS: readonly Mutant[] = [
     name: 're-execute on lease expiry',
     says: 'a lapsed lease lets the next caller run again',
     setup: 'manual',
-    decide: onRecord((record, command) =>
-      command.type === 'claim' && record.state === 'executing' && record.leaseUntil <= record.updatedAt
+    decide: onRecord((record, command, now) =>
+      command.type === 'claim' && record.state === 'executing' && record.leaseUntil <= now
         ? { state: 'released', openSends: 0 }
         : undefined,
     ),
@@ -139,6 +139,7 @@ export const MUTANTS: readonly Mutant[] = [
     says: 'an open window is taken as leave to send, though the key’s generation was lost with the record',
     setup: 'keyed, records lost',
     faults: { keyedBeyondAmnesia: true },
+    ignore: ['I8'],
     spin: { mutation: 'KEYED_BEYOND_AMNESIA', class: 'KEYED' },
   },
   {
@@ -180,6 +181,8 @@ export const MUTANTS: readonly Mutant[] = [
     name: 'no window guard',
     says: 'a keyed re-send does not look at the window',
     setup: 'keyed',
+    faults: { windowBeforeAwait: true },
+    off: 'the deadline of the re-send, which the window sets too',
     decide: onCommand((_record, command) =>
       command.type === 'resend' ? { ...command, window: { windowMs: Number.MAX_SAFE_INTEGER, marginMs: 0 } } : command,
     ),
@@ -233,6 +236,7 @@ export const MUTANTS: readonly Mutant[] = [
     says: 'a new contract version looks under another key',
     setup: 'keyed',
     faults: { versionInKey: true },
+    ignore: ['I8'],
     spin: { mutation: 'VERSION_IN_KEY', class: 'KEYED' },
   },
   {
@@ -263,7 +267,6 @@ export const MUTANTS: readonly Mutant[] = [
     says: 'the refusal of an older attempt closes the newer one',
     setup: 'keyed',
     decide: onCommand((record, command) => (refuses(command) && named(command) ? { ...command, fence: record.fence, nonce: record.nonce } : command)),
-    off: 'openSends, which alone refuses it after a re-send',
     ignore: ['I6'],
     spin: { mutation: 'REFUSAL_CROSSES', class: 'KEYED' },
   },
@@ -286,8 +289,8 @@ export const MUTANTS: readonly Mutant[] = [
     name: 'claimed again with open sends',
     says: 'T18 takes a doubtful or abandoned record although its sends are open',
     setup: 'manual',
-    decide: onRecord((record, command) =>
-      command.type === 'claim' && RUNNING.includes(record.state) && record.openSends > 0 && record.leaseUntil <= record.updatedAt
+    decide: onRecord((record, command, now) =>
+      command.type === 'claim' && RUNNING.includes(record.state) && record.openSends > 0 && record.leaseUntil <= now
         ? { state: 'rejected', openSends: 0 }
         : undefined,
     ),

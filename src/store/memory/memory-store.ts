@@ -1,5 +1,14 @@
-import { OPEN_STATES, stamp, type HistoryEvent, type OperationRecord } from '../../engine/record.ts'
-import type { AmnesiaMark, ListPage, Store, Write, WriteAnswer } from '../../engine/store.ts'
+import {
+  OPEN_STATES,
+  stamp,
+  type AmnesiaMark,
+  type HistoryEvent,
+  type ListPage,
+  type OperationRecord,
+  type Store,
+  type Write,
+  type WriteAnswer,
+} from '../../engine/index.ts'
 import { OnefoldError } from '../../error/index.ts'
 
 export interface MemoryOptions {
@@ -36,9 +45,13 @@ export function memoryStore(options: MemoryOptions = {}): Store {
 
   function demandOpen(): void {
     if (!isOpen) {
-      throw new OnefoldError('STORE_UNAVAILABLE', 'The memory store is not open. Nothing was done: call open() first.', {
-        retryable: true,
-      })
+      throw new OnefoldError(
+        'STORE_UNAVAILABLE',
+        'The memory store is not open. Nothing was done: call open() first.',
+        {
+          retryable: true,
+        },
+      )
     }
   }
 
@@ -62,7 +75,12 @@ export function memoryStore(options: MemoryOptions = {}): Store {
   }
 
   /** The first `limit` of the rows that pass, in order of recording, from behind `after`. */
-  function page(from: Iterable<Row>, limit: number, after: string | undefined, wanted: (record: OperationRecord) => boolean): ListPage {
+  function page(
+    from: Iterable<Row>,
+    limit: number,
+    after: string | undefined,
+    wanted: (record: OperationRecord) => boolean,
+  ): ListPage {
     const start = Number(after ?? FIRST_PAGE)
     const records: OperationRecord[] = []
     let last = start
@@ -77,7 +95,7 @@ export function memoryStore(options: MemoryOptions = {}): Store {
 
   return {
     name: 'memory',
-    guarantees: { durability: 'none', transactions: false, shared: false },
+    guarantees: { durability: 'none', transactions: false, shared: false, localReads: true },
     async open() {
       isOpen = true
     },
@@ -89,10 +107,12 @@ export function memoryStore(options: MemoryOptions = {}): Store {
       demandOpen()
       const current = find(write.key, write.tenant)?.record
       const now = clock()
-      if ((current?.revision ?? 0) !== write.expect) return { applied: false, record: current, now, sequence }
+      const amnesiaAt = amnesia?.at ?? 0
+      if ((current?.revision ?? 0) !== write.expect)
+        return { applied: false, record: current, now, sequence, amnesiaAt }
       const record = put(write, now)
       for (const listener of listeners.get(write.key) ?? []) queueMicrotask(listener)
-      return { applied: true, record, now, sequence }
+      return { applied: true, record, now, sequence, amnesiaAt }
     },
     async note(key, tenant, event) {
       demandOpen()
@@ -104,12 +124,13 @@ export function memoryStore(options: MemoryOptions = {}): Store {
     },
     async list(query) {
       demandOpen()
-      const { tenant, states, tool, run, updatedBefore, limit = 100, after } = query
+      const { tenant, states, tool, run, keyPrefix, updatedBefore, limit = 100, after } = query
       return page(rows.values(), limit, after, (record) => {
         if (tenant !== undefined && record.tenant !== tenant) return false
         if (states !== undefined && !states.includes(record.state)) return false
         if (tool !== undefined && record.tool !== tool) return false
         if (run !== undefined && record.run !== run) return false
+        if (keyPrefix !== undefined && !record.key.startsWith(keyPrefix)) return false
         return updatedBefore === undefined || record.updatedAt <= updatedBefore
       })
     },

@@ -1,4 +1,4 @@
-import type { Descriptor, Draft, OperationRecord } from '../../engine/record.ts'
+import type { Descriptor, Draft, OperationRecord } from '../../engine/index.ts'
 import { keyFromColumn } from './key-column.ts'
 import { numberOf, stateOf } from './states.ts'
 import { fromColumn, toColumn } from './text.ts'

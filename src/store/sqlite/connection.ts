@@ -34,7 +34,9 @@ export function connect(path: string, options: { readonly readOnly: boolean }): 
     }
     const synchronous = pragma(database, 'synchronous')
     if (synchronous !== FULL) {
-      throw unsafe(`${path} does not take synchronous=FULL (it reads ${String(synchronous)}): an acknowledged claim could be lost.`)
+      throw unsafe(
+        `${path} does not take synchronous=FULL (it reads ${String(synchronous)}): an acknowledged claim could be lost.`,
+      )
     }
     return database
   } catch (error) {

@@ -13,8 +13,8 @@ export interface Courier {
 }
 
 interface Waiting {
-  resolve(value: never): void
-  reject(error: Error): void
+  readonly resolve: (value: never) => void
+  readonly reject: (error: Error) => void
 }
 
 /** Steps that are sent on at once: the worker begins while the caller still goes on. */
@@ -24,10 +24,18 @@ const MOST_STEPS = 16
  * Starts the worker. Rejects with what kept it from opening the ledger.
  * The process may end while a courier is idle; it may not while answers are outstanding.
  */
-export async function startCourier(options: WorkerOptions, now: () => number, heard: (now: number) => void): Promise<Courier> {
+export async function startCourier(
+  options: WorkerOptions,
+  now: () => number,
+  heard: (now: number) => void,
+): Promise<Courier> {
   const file = import.meta.url.endsWith('.ts') ? './worker.ts' : './worker.js'
   // Neither flags nor hooks of the caller's process belong into the worker.
-  const worker = new Worker(new URL(file, import.meta.url), { workerData: options, execArgv: [], name: 'onefold-sqlite' })
+  const worker = new Worker(new URL(file, import.meta.url), {
+    workerData: options,
+    execArgv: [],
+    name: 'onefold-sqlite',
+  })
   const waiting = new Map<number, Waiting>()
   let ids = 0
   let outgoing: Step[] = []
@@ -85,7 +93,9 @@ export async function startCourier(options: WorkerOptions, now: () => number, he
 
   const greeting = await new Promise<Greeting>((resolve, reject) => {
     worker.once('message', resolve)
-    worker.once('error', (error: Error) => reject(errorOf(unavailable(`The worker of the ledger failed (${error.message}).`).failure)))
+    worker.once('error', (error: Error) =>
+      reject(errorOf(unavailable(`The worker of the ledger failed (${error.message}).`).failure)),
+    )
     worker.once('exit', () => reject(errorOf(unavailable('The worker of the ledger ended.').failure)))
   })
   if (!greeting.ready) throw errorOf(greeting.failure)

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { statfsSync, statSync } from 'node:fs'
-import type { Finding } from '../../engine/store.ts'
+import type { Finding } from '../../engine/index.ts'
 import { connect, pragma } from './connection.ts'
 import type { Ledger } from './ledger.ts'
 import type { LedgerReader } from './ledger-reader.ts'
@@ -35,13 +35,25 @@ export function examine(ledger: Ledger, reader: LedgerReader, path: string): rea
 function setting(ledger: Ledger, check: string, name: string, wanted: unknown): Finding {
   const found = pragma(ledger.database, name)
   if (found === wanted) return { check, ok: true, found: String(found) }
-  return { check, ok: false, found: String(found), unsafe: true, fix: `put the ledger on a local disk: ${name} must read ${String(wanted)}` }
+  return {
+    check,
+    ok: false,
+    found: String(found),
+    unsafe: true,
+    fix: `put the ledger on a local disk: ${name} must read ${String(wanted)}`,
+  }
 }
 
 function integrity(ledger: Ledger, path: string): Finding {
   const found = String(pragma(ledger.database, 'quick_check'))
   if (found === 'ok') return { check: 'integrity', ok: true, found }
-  return { check: 'integrity', ok: false, found, unsafe: true, fix: `keep a copy of ${path} and restore a backup; then look at "amnesia"` }
+  return {
+    check: 'integrity',
+    ok: false,
+    found,
+    unsafe: true,
+    fix: `keep a copy of ${path} and restore a backup; then look at "amnesia"`,
+  }
 }
 
 function fileMode(path: string): Finding {
@@ -51,7 +63,12 @@ function fileMode(path: string): Finding {
   })
   const found = `0${(statSync(path).mode & 0o777).toString(8)}`
   if (loose.length === 0 || process.platform === 'win32') return { check: 'file mode', ok: true, found }
-  return { check: 'file mode', ok: false, found, fix: `chmod 600 ${loose.map((end) => path + end).join(' ')}: others can read inputs and results` }
+  return {
+    check: 'file mode',
+    ok: false,
+    found,
+    fix: `chmod 600 ${loose.map((end) => path + end).join(' ')}: others can read inputs and results`,
+  }
 }
 
 function fileSystem(path: string): Finding {
@@ -79,7 +96,13 @@ function clock(ledger: Ledger): Finding {
   const wall = Date.now()
   const ahead = ledger.clock.now() - wall
   const found = `store clock ${ahead} ms ahead of the wall clock`
-  if (wall < EARLIEST_CLOCK) return { check: 'clock', ok: false, found: `the wall clock shows ${new Date(wall).toISOString()}`, fix: 'set the clock (NTP)' }
+  if (wall < EARLIEST_CLOCK)
+    return {
+      check: 'clock',
+      ok: false,
+      found: `the wall clock shows ${new Date(wall).toISOString()}`,
+      fix: 'set the clock (NTP)',
+    }
   if (ahead <= TOLERATED_OFFSET_MS) return { check: 'clock', ok: true, found }
   return {
     check: 'clock',
@@ -100,13 +123,25 @@ function probe(ledger: Ledger, path: string): Finding {
     try {
       const read = other.prepare(SELECT_PROBE).get()?.['probe']
       if (read === written) return { check: 'write and read back', ok: true, found: `${ms} ms with sync` }
-      return { check: 'write and read back', ok: false, found: 'another value came back', unsafe: true, fix: 'move the ledger to a sound disk' }
+      return {
+        check: 'write and read back',
+        ok: false,
+        found: 'another value came back',
+        unsafe: true,
+        fix: 'move the ledger to a sound disk',
+      }
     } finally {
       other.close()
     }
   } catch (error) {
     const found = error instanceof Error ? error.message : String(error)
-    return { check: 'write and read back', ok: false, found, unsafe: true, fix: 'give this user write access, and the disk room' }
+    return {
+      check: 'write and read back',
+      ok: false,
+      found,
+      unsafe: true,
+      fix: 'give this user write access, and the disk room',
+    }
   }
 }
 
@@ -114,7 +149,12 @@ function writeAheadLog(path: string): Finding {
   const size = statSync(`${path}-wal`, { throwIfNoEntry: false })?.size ?? 0
   const found = `${Math.round(size / MEBIBYTE)} MiB`
   if (size < LARGE_WAL) return { check: 'write-ahead log', ok: true, found }
-  return { check: 'write-ahead log', ok: false, found, fix: 'a reader keeps it from being folded in: end programs that hold the ledger open for reading' }
+  return {
+    check: 'write-ahead log',
+    ok: false,
+    found,
+    fix: 'a reader keeps it from being folded in: end programs that hold the ledger open for reading',
+  }
 }
 
 function amnesia(reader: LedgerReader): Finding {

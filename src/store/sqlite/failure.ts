@@ -22,7 +22,16 @@ const CANNOT_OPEN = 14
 const NOT_A_DATABASE = 26
 
 /** Codes that say something about the file or the disk and not about one statement. */
-const OF_THE_FILE: ReadonlySet<number> = new Set([BUSY, LOCKED, READ_ONLY, IO_ERROR, CORRUPT, FULL, CANNOT_OPEN, NOT_A_DATABASE])
+const OF_THE_FILE: ReadonlySet<number> = new Set([
+  BUSY,
+  LOCKED,
+  READ_ONLY,
+  IO_ERROR,
+  CORRUPT,
+  FULL,
+  CANNOT_OPEN,
+  NOT_A_DATABASE,
+])
 
 /** The primary result code of an SQLite error; 0 for another one. */
 export function sqliteCode(error: unknown): number {
@@ -53,7 +62,13 @@ export class FailureError extends Error {
 
 /** Refuses a file that must not be served. */
 export function unsafe(message: string): FailureError {
-  return new FailureError({ code: 'STORE_UNSAFE', message: `${message} No effect was started.`, retryable: false, applied: 'no', broken: true })
+  return new FailureError({
+    code: 'STORE_UNSAFE',
+    message: `${message} No effect was started.`,
+    retryable: false,
+    applied: 'no',
+    broken: true,
+  })
 }
 
 /** Says that the store cannot be used now. */
@@ -90,15 +105,20 @@ export function failureOf(error: unknown, path: string, applied: Failure['applie
     case LOCKED:
       return failure(`Another process holds the ledger ${path} locked. Try again.`, {})
     case READ_ONLY:
-      return failure(`The ledger ${path} cannot be written (${detail}): give this user write access to the file and its directory.`, {
-        broken: true,
-      })
+      return failure(
+        `The ledger ${path} cannot be written (${detail}): give this user write access to the file and its directory.`,
+        {
+          broken: true,
+        },
+      )
     case IO_ERROR:
       return failure(`The disk under the ledger ${path} failed (${detail}).`, { broken: true })
     case FULL:
       return failure(`The disk under the ledger ${path} is full: make room.`, {})
     case CANNOT_OPEN:
-      return failure(`The ledger ${path} cannot be opened (${detail}): check the path and its permissions.`, { broken: true })
+      return failure(`The ledger ${path} cannot be opened (${detail}): check the path and its permissions.`, {
+        broken: true,
+      })
     case CORRUPT:
       return failure(`The ledger ${path} is damaged (${detail}): restore a backup, keep the damaged file.`, {
         code: 'STORE_UNSAFE',

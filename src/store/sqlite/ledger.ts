@@ -1,5 +1,5 @@
 import { statSync } from 'node:fs'
-import type { AmnesiaMark } from '../../engine/store.ts'
+import type { AmnesiaMark } from '../../engine/index.ts'
 import { connect } from './connection.ts'
 import { busyFailure, concernsFile, FailureError, failureOf, isBusy, unavailable, type Failure } from './failure.ts'
 import { INSERT_BLOB } from './blob.sql.ts'
@@ -102,7 +102,8 @@ export function openLedger(options: LedgerOptions): Ledger {
     if (noted === acknowledged && noted !== 0) return
     const other = readSideFile(sidePath)
     // Another process may have come further; what it remembers is not taken back unless it remembers another file.
-    const sequence = other?.id === id && other.sequence <= meta().sequence ? Math.max(other.sequence, acknowledged) : acknowledged
+    const sequence =
+      other?.id === id && other.sequence <= meta().sequence ? Math.max(other.sequence, acknowledged) : acknowledged
     writeSideFile(sidePath, { id, sequence, createdAt })
     noted = acknowledged
   }
@@ -121,11 +122,15 @@ export function openLedger(options: LedgerOptions): Ledger {
     clock.raise(found.clock)
     const now = clock.now()
     if (found.sequence < acknowledged) {
-      const loss = lossOf({ id, sequence: acknowledged, createdAt }, { id, sequence: found.sequence, createdAt, clock: found.clock }, now)
+      const loss = lossOf(
+        { id, sequence: acknowledged, createdAt },
+        { id, sequence: found.sequence, createdAt, clock: found.clock },
+        now,
+      )
       if (loss !== undefined) updateAmnesia.run(markWith(found.amnesia, loss))
-      return { now, sequence: acknowledged }
+      return { now, sequence: acknowledged, amnesiaAt: now }
     }
-    return { now, sequence: found.sequence }
+    return { now, sequence: found.sequence, amnesiaAt: found.amnesia === null ? 0 : markOf(found.amnesia).at }
   }
 
   function apply(step: WritingStep, progress: Progress): Reply {
@@ -182,7 +187,11 @@ export function openLedger(options: LedgerOptions): Ledger {
     const outcomes = steps.map((step) => write([step], () => []))
     if (outcomes.includes('busy')) {
       // Some of them are written. The rest is refused: the whole cannot be tried again.
-      return merge(outcomes.map((outcome, at) => (outcome === 'busy' ? refused([steps[at] as WriteStep], busyFailure(path)) : outcome)))
+      return merge(
+        outcomes.map((outcome, at) =>
+          outcome === 'busy' ? refused([steps[at] as WriteStep], busyFailure(path)) : outcome,
+        ),
+      )
     }
     return merge(outcomes as Outcome[])
   }
@@ -210,9 +219,11 @@ function takeMore(steps: WritingStep[], more: () => readonly WritingStep[]): rea
   return joined
 }
 
+const markOf = (column: string): AmnesiaMark => JSON.parse(column) as AmnesiaMark
+
 /** A second loss does not shorten the first. */
 function markWith(standing: string | null, loss: AmnesiaMark): string {
-  const earlier = standing === null ? undefined : (JSON.parse(standing) as AmnesiaMark)
+  const earlier = standing === null ? undefined : markOf(standing)
   return JSON.stringify({ ...loss, lossFrom: Math.min(loss.lossFrom, earlier?.lossFrom ?? loss.lossFrom) })
 }
 

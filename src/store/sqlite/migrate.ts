@@ -17,7 +17,9 @@ export function migrate(database: DatabaseSync, path: string, migrations: readon
     const from = pragma(database, 'user_version') as number
     for (const step of migrations.slice(from)) database.exec(step)
     if (from === 0) {
-      const insert = database.prepare('INSERT INTO meta (one, file_id, sequence, clock, created_at) VALUES (1, ?, 0, ?, ?)')
+      const insert = database.prepare(
+        'INSERT INTO meta (one, file_id, sequence, clock, created_at) VALUES (1, ?, 0, ?, ?)',
+      )
       insert.run(randomBytes(16).toString('hex'), now, now)
     }
     database.exec(`PRAGMA application_id = ${APPLICATION_ID}`)

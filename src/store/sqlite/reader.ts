@@ -1,4 +1,4 @@
-import type { Reading } from '../../engine/store.ts'
+import type { Reading } from '../../engine/index.ts'
 import { recordOf, type Row } from './columns.ts'
 import { connect } from './connection.ts'
 import { keyToColumn } from './key-column.ts'

@@ -1,5 +1,5 @@
 import { readFileSync, renameSync, writeFileSync } from 'node:fs'
-import type { AmnesiaMark } from '../../engine/store.ts'
+import type { AmnesiaMark } from '../../engine/index.ts'
 
 /** What is remembered beside the ledger, in `<path>.seq`: that it existed, and how far it had come. */
 export interface Remembered {
@@ -19,7 +19,8 @@ export interface Present extends Remembered {
 export function readSideFile(path: string): Remembered | undefined {
   try {
     const found = JSON.parse(readFileSync(path, 'utf8')) as Partial<Remembered>
-    if (typeof found.id !== 'string' || typeof found.sequence !== 'number' || typeof found.createdAt !== 'number') return undefined
+    if (typeof found.id !== 'string' || typeof found.sequence !== 'number' || typeof found.createdAt !== 'number')
+      return undefined
     return { id: found.id, sequence: found.sequence, createdAt: found.createdAt }
   } catch {
     return undefined

@@ -1,6 +1,16 @@
 import { resolve } from 'node:path'
-import { stamp, type HistoryEvent, type OperationRecord, type State } from '../../engine/record.ts'
-import type { AmnesiaMark, Epoch, Finding, ListPage, Reading, Store, StoreStats, Write, WriteAnswer } from '../../engine/store.ts'
+import { stamp, type HistoryEvent, type OperationRecord, type State } from '../../engine/index.ts'
+import type {
+  AmnesiaMark,
+  Epoch,
+  Finding,
+  ListPage,
+  Reading,
+  Store,
+  StoreStats,
+  Write,
+  WriteAnswer,
+} from '../../engine/index.ts'
 import { OnefoldError } from '../../error/index.ts'
 import { statSync } from 'node:fs'
 import { filledIn, recordOf, toDraftColumns, type Row } from './columns.ts'
@@ -37,7 +47,10 @@ const DEFAULT_LIMIT = 100
 export function sqliteStore(where: string | SqliteOptions): Store {
   const options = typeof where === 'string' ? { path: where } : where
   if (options.path === '' || options.path === ':memory:') {
-    throw new OnefoldError('CONFIG_INVALID', 'sqliteStore needs a file, since several connections share it. For tests use memoryStore() from onefold/memory.')
+    throw new OnefoldError(
+      'CONFIG_INVALID',
+      'sqliteStore needs a file, since several connections share it. For tests use memoryStore() from onefold/memory.',
+    )
   }
   const path = resolve(options.path)
   const wall = (): number => Math.round(Date.now() + (options.clockSkewMs?.[0] ?? 0))
@@ -53,7 +66,11 @@ export function sqliteStore(where: string | SqliteOptions): Store {
     reader?.close()
     reader = undefined
     const workerOptions = { path, clockSkewMs: options.clockSkewMs, busyMs: options.busyMs ?? DEFAULT_BUSY_MS }
-    const started = await startCourier(workerOptions, () => clock.now(), clock.raise)
+    const started = await startCourier(
+      workerOptions,
+      () => clock.now(),
+      (seen) => clock.raise(seen),
+    )
     try {
       reader = openReader(path, clock)
     } catch {
@@ -80,19 +97,24 @@ export function sqliteStore(where: string | SqliteOptions): Store {
   }
 
   function answerOf(write: Write, reply: WriteReply): WriteAnswer {
-    const [applied, now, sequence] = reply
+    const [applied, now, sequence, , amnesiaAt] = reply
     clock.raise(now)
     if (applied === 0) {
-      return { applied: false, record: reply[3] === null ? undefined : recordOf(reply[3], filledIn), now, sequence }
+      const record = reply[3] === null ? undefined : recordOf(reply[3], filledIn)
+      return { applied: false, record, now, sequence, amnesiaAt }
     }
     watchers.tell(write.key)
-    if (write.draft === undefined) return { applied: true, record: undefined, now, sequence }
-    const current = write.expect === 0 ? undefined : ({ revision: write.expect, leaseUntil: reply[3] } as OperationRecord)
-    return { applied: true, record: stamp(write.draft, current, now, sequence), now, sequence }
+    if (write.draft === undefined) return { applied: true, record: undefined, now, sequence, amnesiaAt }
+    const current = write.expect === 0 ? undefined : { revision: write.expect, leaseUntil: reply[3] }
+    return { applied: true, record: stamp(write.draft, current, now, sequence), now, sequence, amnesiaAt }
   }
 
   /** Steps of a scan until the page is full or the ledger ends. */
-  async function page(scan: Omit<Scan, 'after' | 'limit'>, limit: number, after: string | undefined): Promise<ListPage> {
+  async function page(
+    scan: Omit<Scan, 'after' | 'limit'>,
+    limit: number,
+    after: string | undefined,
+  ): Promise<ListPage> {
     const records: OperationRecord[] = []
     let from: number | undefined = after === undefined ? 0 : Number(after)
     let now = 0
@@ -108,7 +130,7 @@ export function sqliteStore(where: string | SqliteOptions): Store {
 
   return {
     name: 'sqlite',
-    guarantees: { durability: 'power-loss', transactions: false, shared: true },
+    guarantees: { durability: 'power-loss', transactions: false, shared: true, localReads: true },
 
     async open() {
       wanted = true
@@ -131,7 +153,10 @@ export function sqliteStore(where: string | SqliteOptions): Store {
 
     async write(write) {
       const draft = write.draft === undefined ? null : toDraftColumns(write.draft)
-      return answerOf(write, await send('write', write.key, write.tenant, write.expect, draft, eventColumns(write.event)))
+      return answerOf(
+        write,
+        await send('write', write.key, write.tenant, write.expect, draft, eventColumns(write.event)),
+      )
     },
 
     async note(key, tenant, event) {
@@ -144,8 +169,12 @@ export function sqliteStore(where: string | SqliteOptions): Store {
     },
 
     async list(query) {
-      const { tenant, states, tool, run, updatedBefore, limit = DEFAULT_LIMIT, after } = query
-      return page({ tenant, tool, run, updatedBefore, states: states?.map(numberOf), kind: 'all' }, limit, after)
+      const { tenant, states, tool, run, keyPrefix, updatedBefore, limit = DEFAULT_LIMIT, after } = query
+      return page(
+        { tenant, tool, run, keyPrefix, updatedBefore, states: states?.map(numberOf), kind: 'all' },
+        limit,
+        after,
+      )
     },
 
     async due(limit, after) {
@@ -158,7 +187,7 @@ export function sqliteStore(where: string | SqliteOptions): Store {
 
     async stats(tenant): Promise<StoreStats> {
       const states: Record<string, number> = {}
-      for (let after: number | undefined = 0; after !== undefined; ) {
+      for (let after: number | undefined = 0; after !== undefined;) {
         const reply: CountReply = await send('count', tenant, after)
         for (const [state, count] of reply.states) {
           if (count > 0) states[placeOf(state)] = (states[placeOf(state)] ?? 0) + count
@@ -168,7 +197,7 @@ export function sqliteStore(where: string | SqliteOptions): Store {
       return { states, sizeBytes: statSync(path, { throwIfNoEntry: false })?.size }
     },
 
-    watch: watchers.watch,
+    watch: (key, listener) => watchers.watch(key, listener),
 
     epoch: () => send<Epoch>('epoch'),
 
@@ -207,9 +236,24 @@ interface CountReply {
   readonly next: number | undefined
 }
 
-const EVERYTHING = { tenant: undefined, tool: undefined, run: undefined, updatedBefore: undefined, states: undefined } as const
+const EVERYTHING = {
+  tenant: undefined,
+  tool: undefined,
+  run: undefined,
+  keyPrefix: undefined,
+  updatedBefore: undefined,
+  states: undefined,
+} as const
 
-const CLOSED_STATES: readonly State[] = ['committed', 'rejected', 'released', 'compensated', 'abandoned', 'expired', 'superseded']
+const CLOSED_STATES: readonly State[] = [
+  'committed',
+  'rejected',
+  'released',
+  'compensated',
+  'abandoned',
+  'expired',
+  'superseded',
+]
 const CLOSED = CLOSED_STATES.map(numberOf)
 
 const eventColumns = (event: Omit<HistoryEvent, 'at'>): EventColumns => [
@@ -239,4 +283,6 @@ function eventOf(row: Row): HistoryEvent {
 }
 
 const notOpen = (path: string): OnefoldError =>
-  new OnefoldError('STORE_UNAVAILABLE', `The ledger ${path} is not open. Nothing was done: call open() first.`, { retryable: true })
+  new OnefoldError('STORE_UNAVAILABLE', `The ledger ${path} is not open. Nothing was done: call open() first.`, {
+    retryable: true,
+  })

@@ -1,4 +1,4 @@
-import type { HistoryEvent, State } from '../../engine/record.ts'
+import type { HistoryEvent, State } from '../../engine/index.ts'
 import { OnefoldError } from '../../error/index.ts'
 
 type Place = HistoryEvent['from'] | HistoryEvent['to']
@@ -37,7 +37,10 @@ export function numberOf(place: Place): number {
 export function placeOf(number: number): Place {
   const place = PLACES.get(number)
   if (place === undefined) {
-    throw new OnefoldError('STORE_UNSAFE', `The ledger holds state ${number}, which this version of onefold does not know. Nothing was done: update onefold.`)
+    throw new OnefoldError(
+      'STORE_UNSAFE',
+      `The ledger holds state ${number}, which this version of onefold does not know. Nothing was done: update onefold.`,
+    )
   }
   return place
 }

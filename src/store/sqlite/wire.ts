@@ -35,9 +35,10 @@ export interface Scan {
   readonly states: readonly number[] | undefined
   readonly tool: string | undefined
   readonly run: string | undefined
+  readonly keyPrefix: string | undefined
   readonly updatedBefore: number | undefined
-  /** `open`: through the index of open records only. */
-  readonly kind: 'all' | 'open' | 'due'
+  /** `due`: what a sweeper has to look at; the other filters do not count then. */
+  readonly kind: 'all' | 'due'
 }
 
 export type ReadingStep =
@@ -56,8 +57,8 @@ export type Step = WritingStep | ReadingStep
 export type Request = readonly [now: number, steps: readonly Step[]]
 
 export type WriteReply =
-  | readonly [applied: 1, now: number, sequence: number, previousLease: number]
-  | readonly [applied: 0, now: number, sequence: number, row: Row | null]
+  | readonly [applied: 1, now: number, sequence: number, previousLease: number, amnesiaAt: number]
+  | readonly [applied: 0, now: number, sequence: number, row: Row | null, amnesiaAt: number]
 
 export interface ScanReply {
   readonly rows: readonly Row[]
@@ -69,4 +70,6 @@ export interface ScanReply {
 export type Reply = readonly [id: number, ok: 1, value: unknown] | readonly [id: number, ok: 0, failure: Failure]
 
 /** What the worker says by itself: it is ready, it could not start. */
-export type Greeting = { readonly ready: true; readonly now: number } | { readonly ready: false; readonly failure: Failure }
+export type Greeting =
+  | { readonly ready: true; readonly now: number }
+  | { readonly ready: false; readonly failure: Failure }

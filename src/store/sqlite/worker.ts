@@ -39,7 +39,8 @@ function openPatiently(): Ledger {
       return openLedger({ path: options.path, wall })
     } catch (error) {
       const failure = failureOf(error, options.path)
-      if (failure.broken || !failure.retryable || performance.now() > until || !failure.message.includes('locked')) throw error
+      if (failure.broken || !failure.retryable || performance.now() > until || !failure.message.includes('locked'))
+        throw error
     }
   }
 }
@@ -62,7 +63,8 @@ function serve(ledger: Ledger, reader: LedgerReader): void {
 
   /** Natural group commit: whatever arrived while the last transaction ran goes into the next one. */
   function drain(): void {
-    for (let next = receiveMessageOnPort(port); next !== undefined; next = receiveMessageOnPort(port)) accept(next.message as Request)
+    for (let next = receiveMessageOnPort(port); next !== undefined; next = receiveMessageOnPort(port))
+      accept(next.message as Request)
   }
 
   function take(most: number): WritingStep[] {

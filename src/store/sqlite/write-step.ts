@@ -1,4 +1,4 @@
-import { stamp, type Draft, type OperationRecord } from '../../engine/record.ts'
+import { momentsOf, type Moments, type Stamped } from '../../engine/index.ts'
 import { NAME_PLACES, NOW, type DraftColumns, type Row, type Value } from './columns.ts'
 import { keyToColumn } from './key-column.ts'
 import type { Names } from './names.ts'
@@ -20,6 +20,8 @@ export interface Progress {
   readonly now: number
   /** The last number given out. */
   sequence: number
+  /** When the amnesia mark that stands was set; 0 for none. */
+  readonly amnesiaAt: number
 }
 
 /** The steps that change records, each to be called inside a write transaction. */
@@ -33,21 +35,15 @@ export interface RecordWriter {
 /** Records that were lately written, so that an update needs no look-up by key. */
 const REMEMBERED = 20_000
 
-type Moments = Pick<OperationRecord, 'fence' | 'leaseUntil' | 'firstSendAt' | 'doubtAt' | 'createdAt' | 'revision'>
-
 const moment = (at: number): number | 'now' => (at === NOW ? 'now' : at)
 
-/** Time and sequence enter a record here as everywhere: through `stamp`. */
-function momentsOf(draft: DraftColumns, current: Pick<Moments, 'revision' | 'leaseUntil'> | undefined, progress: Progress): Moments {
-  const wanted = {
-    fence: draft[2],
-    leaseMs: draft[10] ?? undefined,
-    firstSendAt: moment(draft[11]),
-    doubtAt: moment(draft[12]),
-    createdAt: moment(draft[13]),
-  }
-  return stamp(wanted as Draft, current as OperationRecord | undefined, progress.now, progress.sequence)
-}
+const wantedOf = (draft: DraftColumns): Moments => ({
+  fence: draft[2],
+  leaseMs: draft[10] ?? undefined,
+  firstSendAt: moment(draft[11]),
+  doubtAt: moment(draft[12]),
+  createdAt: moment(draft[13]),
+})
 
 export function recordWriter(database: DatabaseSync, names: Names): RecordWriter {
   const insertRecord = database.prepare(INSERT_RECORD)
@@ -59,94 +55,99 @@ export function recordWriter(database: DatabaseSync, names: Names): RecordWriter
   const leaseOfRecord = database.prepare(LEASE_OF_RECORD)
   const selectRecord = database.prepare(SELECT_RECORD)
   selectRecord.setReturnArrays(true)
-  /** By tenant and key. An id is never used for another record, so a stale entry only misses. */
-  const ids = new Map<string, number>()
+  const ids = idMemory()
 
-  function remember(place: string, id: number): void {
-    if (ids.size >= REMEMBERED) ids.clear()
-    ids.set(place, id)
-  }
-
-  function idOf(place: string, column: Uint8Array | undefined, key: string, tenant: number): number | undefined {
-    const known = ids.get(place)
+  function find(key: string, tenant: number): number | undefined {
+    const known = ids.get(key, tenant)
     if (known !== undefined) return known
-    const id = findRecord.get(column ?? keyToColumn(key), tenant)?.['id'] as number | undefined
-    if (id !== undefined) remember(place, id)
+    const id = findRecord.get(keyToColumn(key), tenant)?.['id'] as number | undefined
+    if (id !== undefined) ids.set(key, tenant, id)
     return id
   }
 
   function conflict(key: string, tenant: number, progress: Progress): WriteReply {
+    // The key may have been deleted and recorded anew by another process: what was remembered would miss for ever.
+    ids.delete(key, tenant)
     const row = selectRecord.get(keyToColumn(key), tenant) as unknown as Value[] | undefined
-    return [0, progress.now, progress.sequence, row === undefined ? null : withNames(row, names)]
+    return [0, progress.now, progress.sequence, row === undefined ? null : withNames(row, names), progress.amnesiaAt]
+  }
+
+  function applied(progress: Progress, previousLease: number): WriteReply {
+    return [1, progress.now, progress.sequence, previousLease, progress.amnesiaAt]
   }
 
   function append(record: number, event: EventColumns, fence: number, progress: Progress): void {
+    const who = names.idOf(event[5])
+    const { sequence, now } = progress
     insertEvent.run(
       record,
-      progress.sequence,
-      progress.now,
+      sequence,
+      now,
       event[0],
       event[1],
       event[2],
       event[3] === 0 ? fence : event[3],
       event[4],
-      names.idOf(event[5]),
+      who,
       event[6],
       event[7],
     )
   }
 
-  function insert(step: WriteStep, draft: DraftColumns, place: string, tenant: number, progress: Progress): WriteReply {
-    const next: Progress = { now: progress.now, sequence: progress.sequence + 1 }
-    const moments = momentsOf(draft, undefined, next)
+  function insert(step: WriteStep, draft: DraftColumns, tenant: number, progress: Progress): WriteReply {
+    const key = step[2]
     // The number that a record is given first stays its id: fences and ids never restart, also after a deletion.
-    const id = next.sequence
-    const written = insertRecord.run(id, keyToColumn(step[2]), tenant, ...hotColumns(draft, moments, progress.now, names))
-    if (written.changes !== 1) return conflict(step[2], tenant, progress)
-    progress.sequence = next.sequence
-    remember(place, id)
+    const id = progress.sequence + 1
+    const moments = momentsOf(wantedOf(draft), undefined, progress.now, id)
+    const values: Value[] = [id, keyToColumn(key), tenant]
+    addColumns(values, draft, moments, names)
+    if (insertRecord.run(...values).changes !== 1) return conflict(key, tenant, progress)
+    progress.sequence = id
+    ids.set(key, tenant, id)
     append(id, step[6], moments.fence, progress)
-    return [1, progress.now, progress.sequence, 0]
+    return applied(progress, 0)
   }
 
   function update(step: WriteStep, draft: DraftColumns, id: number, tenant: number, progress: Progress): WriteReply {
-    const next: Progress = { now: progress.now, sequence: progress.sequence + 1 }
+    const revision = step[4]
     const leaseUntil = draft[10] === null ? ((leaseOfRecord.get(id)?.['lease_until'] as number | undefined) ?? 0) : 0
-    const moments = momentsOf(draft, { revision: step[4], leaseUntil }, next)
-    const written = updateRecord.run(...hotColumns(draft, moments, progress.now, names), id, step[4])
-    if (written.changes !== 1) return conflict(step[2], tenant, progress)
-    progress.sequence = next.sequence
+    const moments = momentsOf(wantedOf(draft), { revision, leaseUntil }, progress.now, progress.sequence + 1)
+    const values: Value[] = []
+    addColumns(values, draft, moments, names)
+    values.push(id, revision)
+    if (updateRecord.run(...values).changes !== 1) return conflict(step[2], tenant, progress)
+    progress.sequence += 1
     append(id, step[6], moments.fence, progress)
-    return [1, progress.now, progress.sequence, leaseUntil]
+    return applied(progress, leaseUntil)
   }
 
-  function erase(step: WriteStep, id: number, place: string, tenant: number, progress: Progress): WriteReply {
+  function erase(step: WriteStep, id: number, tenant: number, progress: Progress): WriteReply {
     if (deleteRecord.run(id, step[4]).changes !== 1) return conflict(step[2], tenant, progress)
     deleteHistory.run(id)
-    ids.delete(place)
+    ids.delete(step[2], tenant)
     progress.sequence += 1
-    return [1, progress.now, progress.sequence, 0]
+    return applied(progress, 0)
   }
 
   return {
     write(step, progress) {
       const [, , key, tenantName, expect, draft] = step
       const tenant = names.idOf(tenantName)
-      const place = `${tenant}:${key}`
-      if (expect === 0 && draft !== null) return insert(step, draft, place, tenant, progress)
-      const id = idOf(place, undefined, key, tenant)
+      if (expect === 0 && draft !== null) return insert(step, draft, tenant, progress)
+      const id = find(key, tenant)
       if (expect === 0) {
         if (id !== undefined) return conflict(key, tenant, progress)
         progress.sequence += 1
-        return [1, progress.now, progress.sequence, 0]
+        return applied(progress, 0)
       }
       if (id === undefined) return conflict(key, tenant, progress)
-      return draft === null ? erase(step, id, place, tenant, progress) : update(step, draft, id, tenant, progress)
+      return draft === null ? erase(step, id, tenant, progress) : update(step, draft, id, tenant, progress)
     },
     note(step, progress) {
       const [, , key, tenantName, event] = step
       const tenant = names.find(tenantName)
       if (tenant === undefined) return
+      // By the key and not by what is remembered: a note has no revision that would tell a stale id.
       const id = findRecord.get(keyToColumn(key), tenant)?.['id'] as number | undefined
       if (id === undefined) return
       progress.sequence += 1
@@ -158,9 +159,40 @@ export function recordWriter(database: DatabaseSync, names: Names): RecordWriter
   }
 }
 
-/** The columns from `tool` on, in the order of COLUMNS. */
-function hotColumns(draft: DraftColumns, moments: Moments, now: number, names: Names): (string | number | null)[] {
-  return [
+interface IdMemory {
+  get(key: string, tenant: number): number | undefined
+  set(key: string, tenant: number, id: number): void
+  delete(key: string, tenant: number): void
+  clear(): void
+}
+
+/** Ids of records lately written. An id is never used for another record, so a stale entry can only miss. */
+function idMemory(): IdMemory {
+  const tenants = new Map<number, Map<string, number>>()
+  let size = 0
+  function clear(): void {
+    tenants.clear()
+    size = 0
+  }
+  return {
+    clear,
+    get: (key, tenant) => tenants.get(tenant)?.get(key),
+    set(key, tenant, id) {
+      if (size >= REMEMBERED) clear()
+      let ids = tenants.get(tenant)
+      if (ids === undefined) tenants.set(tenant, (ids = new Map()))
+      ids.set(key, id)
+      size += 1
+    },
+    delete(key, tenant) {
+      tenants.get(tenant)?.delete(key)
+    },
+  }
+}
+
+/** Adds the columns from `tool` on, in the order of COLUMNS. */
+function addColumns(values: Value[], draft: DraftColumns, moments: Stamped, names: Names): void {
+  values.push(
     names.idOf(draft[0]),
     draft[1],
     moments.revision,
@@ -176,7 +208,7 @@ function hotColumns(draft: DraftColumns, moments: Moments, now: number, names: N
     moments.firstSendAt,
     moments.doubtAt,
     moments.createdAt,
-    now,
+    moments.updatedAt,
     draft[14],
     draft[15],
     draft[16],
@@ -186,7 +218,7 @@ function hotColumns(draft: DraftColumns, moments: Moments, now: number, names: N
     draft[20],
     draft[21],
     draft[22],
-  ]
+  )
 }
 
 /** A row whose references to `names` are replaced by their texts, for a thread that cannot look them up. */

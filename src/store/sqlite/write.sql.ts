@@ -9,14 +9,19 @@ import { COLUMNS } from './columns.ts'
  */
 export const INSERT_RECORD = `
   INSERT INTO records (${COLUMNS})
-  VALUES (${COLUMNS.split(',').map(() => '?').join(', ')})
+  VALUES (${COLUMNS.split(',')
+    .map(() => '?')
+    .join(', ')})
   ON CONFLICT DO NOTHING
 `
 
 /** Inputs: the columns from `tool` on without `id`, `key` and `tenant`, then id and expected revision. */
 export const UPDATE_RECORD = `
   UPDATE records
-  SET ${COLUMNS.split(',').slice(3).map((column) => `${column.trim()} = ?`).join(', ')}
+  SET ${COLUMNS.split(',')
+    .slice(3)
+    .map((column) => `${column.trim()} = ?`)
+    .join(', ')}
   WHERE id = ? AND revision = ?
 `
 

@@ -1,0 +1,78 @@
+import { spawn, type ChildProcess } from 'node:child_process'
+import { once } from 'node:events'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import { fileURLToPath } from 'node:url'
+import type { Agent, ServerCommand } from './agent.ts'
+import { ended } from './pids.ts'
+import type { Count } from './shop-books.ts'
+import type { Return } from './story.ts'
+
+/** One run of the story against a fresh shop. */
+export interface Half {
+  /** What the shop's own database holds at the end. */
+  readonly counts: readonly Count[]
+  readonly tookMs: number
+}
+
+export interface HalfOptions {
+  readonly agent: Agent
+  readonly returns: readonly Return[]
+  /** The tool server, as the agent starts it; the shop's address is added to its environment. */
+  readonly server: Omit<ServerCommand, 'env'>
+  readonly seed: number
+  /** Folder for the shop's database and the process ids. */
+  readonly folder: string
+  readonly name: string
+}
+
+/** Starts a shop, lets the agent work, counts, and sees to it that every process has ended. */
+export async function runHalf(options: HalfOptions): Promise<Half> {
+  const pids = join(options.folder, `${options.name}.pids`)
+  const shop = await startShopProcess(join(options.folder, `${options.name}-shop.db`), options.seed)
+  const from = performance.now()
+  try {
+    const env = { ...environment(), SHOP_URL: shop.url, DEMO_PIDS: pids }
+    await options.agent(options.returns, { ...options.server, env })
+    const tookMs = performance.now() - from
+    const counts = (await (await fetch(`${shop.url}/books`)).json()) as readonly Count[]
+    return { counts, tookMs }
+  } finally {
+    await shop.stop()
+    await ended(pids)
+  }
+}
+
+async function startShopProcess(books: string, seed: number): Promise<{ url: string; stop(): Promise<void> }> {
+  const file = import.meta.url.endsWith('.ts') ? './shop.process.ts' : './shop.process.js'
+  const script = fileURLToPath(new URL(file, import.meta.url))
+  const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', script, books, String(seed)], {
+    stdio: ['pipe', 'pipe', 'inherit'],
+  })
+  const exited = once(child, 'exit')
+  const line = await Promise.race([firstLine(child), exited.then(() => undefined)])
+  if (line === undefined) throw new Error('the shop of the demonstration did not start')
+  const { url } = JSON.parse(line) as { url: string }
+  return {
+    url,
+    stop: async () => {
+      child.stdin?.end()
+      child.kill()
+      await exited
+    },
+  }
+}
+
+async function firstLine(child: ChildProcess): Promise<string | undefined> {
+  if (child.stdout === null) return undefined
+  for await (const line of createInterface({ input: child.stdout })) return line
+  return undefined
+}
+
+/** The environment for children, without what a test runner or this repository's scripts put into it. */
+function environment(): Record<string, string> {
+  const { NODE_OPTIONS: _options, ...rest } = process.env
+  return Object.fromEntries(
+    Object.entries(rest).filter((entry): entry is [string, string] => entry[1] !== undefined),
+  )
+}

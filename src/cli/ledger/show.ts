@@ -1,0 +1,26 @@
+import { EXIT } from '../exit-code.ts'
+import { print, printJson } from '../output.ts'
+import { nextCommands } from './next.ts'
+import { withLedger } from './open.ts'
+import type { WhereOptions } from './locate.ts'
+import { forensicsOf } from './shown.ts'
+import { timeline } from './timeline.ts'
+
+export interface ShowOptions extends WhereOptions {
+  readonly showInput?: boolean
+  readonly json?: boolean
+}
+
+/** `onefold ledger show KEY` */
+export async function ledgerShow(keyOrTicket: string, options: ShowOptions): Promise<number> {
+  return await withLedger(options, async ({ all, where, now }) => {
+    const found = await all.show(keyOrTicket, options.tenant)
+    const showInput = options.showInput === true
+    if (options.json === true) {
+      printJson({ ...forensicsOf(found, showInput), now, next: nextCommands(found.record, now, where.flags) })
+    } else {
+      print(timeline(found, { now, showInput, flags: where.flags }))
+    }
+    return EXIT.ok
+  })
+}

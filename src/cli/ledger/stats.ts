@@ -1,0 +1,29 @@
+import { OPEN_STATES, STATES } from '../../engine/index.ts'
+import { EXIT } from '../exit-code.ts'
+import { colors, print, printJson, table } from '../output.ts'
+import { withLedger } from './open.ts'
+import type { WhereOptions } from './locate.ts'
+
+export interface StatsOptions extends WhereOptions {
+  readonly allTenants?: boolean
+  readonly json?: boolean
+}
+
+/** `onefold ledger stats` */
+export async function ledgerStats(options: StatsOptions): Promise<number> {
+  return await withLedger(options, async ({ own, all, where, tenant }) => {
+    const everywhere = options.allTenants === true
+    const { states, sizeBytes } = await (everywhere ? all : own).stats()
+    const total = Object.values(states).reduce((sum, count) => sum + count, 0)
+    const open = OPEN_STATES.reduce((sum, state) => sum + (states[state] ?? 0), 0)
+    if (options.json === true) {
+      printJson({ ledger: where.url, tenant: everywhere ? null : tenant, total, open, states, sizeBytes: sizeBytes ?? null })
+      return EXIT.ok
+    }
+    const counts = STATES.filter((state) => (states[state] ?? 0) > 0).map((state) => [state, String(states[state])])
+    print(colors.dim(`${where.url} · ${everywhere ? 'all tenants' : `tenant ${tenant}`}`))
+    print(table([...counts, ['total', String(total)], ['still open', String(open)]], [1]))
+    if (sizeBytes !== undefined) print(colors.dim(`${(sizeBytes / 2 ** 20).toFixed(1)} MiB on disk`))
+    return EXIT.ok
+  })
+}

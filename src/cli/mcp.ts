@@ -1,0 +1,3 @@
+export async function mcp(): Promise<number> {
+  return 2
+}

@@ -1,0 +1,165 @@
+import { readFileSync } from 'node:fs'
+import { Argument, Command, InvalidArgumentError, Option } from 'commander'
+import { DEMOS } from './demo/names.ts'
+
+/** What a command resolves to: the exit code. */
+type Action = (...args: never[]) => Promise<number>
+
+/** Takes the exit code of the command that ran. */
+export type Done = (code: number) => void
+
+/**
+ * The command line. Commands are loaded when they run; `--help` and a mistyped flag load none of them.
+ * @param done told the exit code of the command that ran
+ */
+export function createProgram(done: Done): Command {
+  /** Loads a command and hands it its arguments and options, without commander's own last argument. */
+  const run =
+    (load: () => Promise<Action>) =>
+    async (...args: unknown[]): Promise<void> => {
+      const action = await load()
+      done(await action(...(args.slice(0, -1) as never[])))
+    }
+
+  const program = new Command('onefold')
+    .description('Every side effect of an AI agent happens once: a ledger between the agent and the tools it calls.')
+    .version(version(), '--version', 'print the version')
+    .helpOption('--help', 'print this help')
+    .helpCommand(false)
+    .enablePositionalOptions()
+    .exitOverride()
+    .showSuggestionAfterError(true)
+    .configureHelp({ showGlobalOptions: false })
+    .addHelpText('after', () => examples(ROOT_EXAMPLES) + EXIT_CODES)
+
+  addMcp(program, run)
+  addLedger(program, run)
+  withWhere(command(program, 'doctor', 'check the ledger, the clock and the configuration'))
+    .addOption(json())
+    .addHelpText('after', examples(['onefold doctor', 'onefold doctor --store sqlite:./effects.db --json']))
+    .action(run(async () => (await import('./doctor.ts')).doctor))
+  command(program, 'demo', 'run an incident without and with Onefold, and print both end states')
+    .addArgument(new Argument('[name]', 'which one').choices(DEMOS).default(DEMOS[0]))
+    .option('--seed <number>', 'which answers are lost', whole(0), 7)
+    .option('--returns <number>', 'how much work the agent has; three effects each', whole(1), 20)
+    .option('--keep', 'keep the ledger, to look around in it')
+    .addOption(json())
+    .addHelpText('after', examples(['onefold demo', 'onefold demo --seed 3 --keep']))
+    .action(run(async () => (await import('./demo/command.ts')).demo))
+  return program
+}
+
+type Run = (load: () => Promise<Action>) => (...args: unknown[]) => Promise<void>
+
+const command = (parent: Command, name: string, description: string): Command =>
+  parent.command(name).description(description)
+
+function addMcp(program: Command, run: Run): void {
+  withWhere(command(program, 'mcp', 'run an MCP server with a ledger in front of its tools (stdio)'))
+    .usage('[options] -- COMMAND [ARGS...]')
+    .argument('<command>', 'the MCP server')
+    .argument('[args...]', 'its arguments')
+    .passThroughOptions()
+    .addHelpText(
+      'after',
+      examples([
+        'onefold mcp -- npx @modelcontextprotocol/server-filesystem /data',
+        'onefold mcp --config onefold.yaml -- node server.js',
+      ]),
+    )
+    .action(run(async () => (await import('./mcp.ts')).mcp))
+}
+
+function addLedger(program: Command, run: Run): void {
+  const group = command(program, 'ledger', 'look into the ledger, and settle what only a person can').helpCommand(false)
+
+  withWhere(command(group, 'list', 'list operations'))
+    .option('--in-doubt', 'only those that nobody knows the outcome of')
+    .option('--open', 'only those that are not closed')
+    .option('--state <state>', 'only those in one state')
+    .option('--tool <name>', 'only those of one tool')
+    .option('--run <id>', 'only those of one run')
+    .addOption(allTenants())
+    .option('--limit <number>', 'at most so many', whole(1), 50)
+    .addOption(json())
+    .addHelpText('after', examples(['onefold ledger list --in-doubt', 'onefold ledger list --tool refund --json']))
+    .action(run(async () => (await import('./ledger/list.ts')).ledgerList))
+
+  withWhere(command(group, 'show', 'print the timeline of one operation: attempts, who, why, what settles it'))
+    .argument('<key>', 'a key, a ticket, or any unique beginning of a key')
+    .option('--show-input', 'show arguments and refusals, which may be private')
+    .addOption(json())
+    .addHelpText('after', examples(['onefold ledger show 3q2-7wEjRl0x']))
+    .action(run(async () => (await import('./ledger/show.ts')).ledgerShow))
+
+  withWhere(command(group, 'resolve', 'settle a doubt as a person; asks back on a terminal'))
+    .argument('<key>', 'a key, a ticket, or any unique beginning of a key')
+    .option('--done', 'it happened')
+    .option('--not-done', 'it did not happen, and may be tried again (after the quarantine)')
+    .option('--abandon', 'nobody will ever know')
+    .option('--note <text>', 'how you know; recorded')
+    .option('--by <name>', 'who says so (default: the user of this session)')
+    .option('--value <json>', 'with --done: what repeats are answered')
+    .option('--value-file <file>', 'with --done: the same, from a file')
+    .option('--yes', 'do not ask back')
+    .addOption(json())
+    .addHelpText(
+      'after',
+      examples([
+        'onefold ledger resolve 3q2-7wEjRl0x --done --note "the mail is in the customer’s inbox"',
+        'onefold ledger resolve 3q2-7wEjRl0x --not-done --note "no such order at the shop" --yes',
+      ]),
+    )
+    .action(run(async () => (await import('./ledger/resolve.ts')).ledgerResolve))
+
+  withWhere(command(group, 'stats', 'count operations by state'))
+    .addOption(allTenants())
+    .addOption(json())
+    .addHelpText('after', examples(['onefold ledger stats --json']))
+    .action(run(async () => (await import('./ledger/stats.ts')).ledgerStats))
+
+  withWhere(command(group, 'export', 'write every operation with its history as JSON lines'))
+    .addOption(allTenants())
+    .option('--show-input', 'with arguments, answers and refusals, which may be private')
+    .addHelpText('after', examples(['onefold ledger export --all-tenants > ledger.jsonl']))
+    .action(run(async () => (await import('./ledger/export.ts')).ledgerExport))
+}
+
+/** Which ledger: the same flags on every command that needs one. */
+const withWhere = (to: Command): Command =>
+  to
+    .option('--config <file>', 'the configuration (default: onefold.yaml here, if there is one)')
+    .option('--store <url>', 'the ledger, such as sqlite:./effects.db (default: the configuration’s, then this project’s)')
+    .option('--tenant <name>', 'the tenant (default: the configuration’s, then "default")')
+
+const json = (): Option => new Option('--json', 'print data')
+const allTenants = (): Option => new Option('--all-tenants', 'look across tenants').conflicts('tenant')
+
+/** Reads a whole number of at least `least`. */
+const whole =
+  (least: number) =>
+  (text: string): number => {
+    const value = Number(text)
+    if (!Number.isSafeInteger(value) || value < least) {
+      throw new InvalidArgumentError(`It must be a whole number of at least ${least}.`)
+    }
+    return value
+  }
+
+const ROOT_EXAMPLES = [
+  'onefold demo',
+  'onefold mcp -- npx @modelcontextprotocol/server-filesystem /data',
+  'onefold ledger list --in-doubt',
+]
+
+const examples = (lines: readonly string[]): string => `\nExamples:\n${lines.map((line) => `  ${line}`).join('\n')}\n`
+
+const EXIT_CODES = `
+Exit codes: 0 ok · 1 findings, or a failed check · 2 wrong use · 3 the ledger is not available
+`
+
+/** The version of the package, from its own package.json: two folders up, in the sources as in the build. */
+function version(): string {
+  const file = readFileSync(new URL('../../package.json', import.meta.url), 'utf8')
+  return (JSON.parse(file) as { readonly version: string }).version
+}

@@ -1,0 +1,240 @@
+import { ticketOf, type Guard, type Outcome, type PerformOptions } from '../../engine/index.ts'
+import { OnefoldError } from '../../error/index.ts'
+import type { Contract, ToolContext } from '../../contract/index.ts'
+import { parseJson } from '../../key/index.ts'
+import { forwarded, valueOf } from './call-message.ts'
+import { invalid, readCallMeta, type CallMeta } from './call-meta.ts'
+import { placedKey } from './contracts.ts'
+import type { DeclaredWrite, KeyPlace, ProxyContracts } from './declared.ts'
+import { createDelivery, type Delivery } from './delivery.ts'
+import type { ToolCall } from './message.ts'
+import { answerIn, answerLine, died, failureLine, outcomeLine } from './outcome-line.ts'
+import { createRuns } from './runs.ts'
+import type { Plan } from './tool-book.ts'
+import { UpstreamDied, type Upstream } from './upstream.ts'
+import { errorAnswer } from './wire-errors.ts'
+
+/** A call that goes through the engine, until its end is in the ledger. */
+export interface OpenCall {
+  /** True from the moment its bytes may have left. */
+  started: boolean
+  /** True when the client took it back: it gets no answer (MCP 2025-11-25, cancellation). */
+  cancelled: boolean
+  readonly abort: AbortController
+  readonly ended: Promise<void>
+}
+
+export interface CallsOptions {
+  readonly guard: Guard
+  readonly contracts: ProxyContracts
+  readonly upstream: () => Upstream
+  /** Writes a line to the client. */
+  readonly answer: (line: string, flushed?: () => void) => void
+  readonly maxArgumentBytes: number
+  readonly clientTimeoutMs: number
+  readonly nowMs: () => number
+}
+
+export interface Calls {
+  /** Takes a call over; its answer comes by `answer`. `id` is the call's id, normalised. */
+  take(call: ToolCall, id: string, plan: Exclude<Plan, { kind: 'pass' }>): void
+  /** The client takes a call back. False when it is none of these. */
+  cancel(id: string): boolean
+  /** Aborts what has not started. */
+  abandon(): void
+  readonly open: ReadonlyMap<string, OpenCall>
+  readonly delivery: Delivery
+}
+
+/** `tools/call` requests on their way through the engine. */
+export function createCalls(options: CallsOptions): Calls {
+  const { guard, contracts } = options
+  const open = new Map<string, OpenCall>()
+  const runs = createRuns((given) => guard.internals.runOf(given))
+  const onDoubt = new Map<string, Set<() => void>>()
+  guard.on('doubt', ({ key }) => {
+    for (const tell of onDoubt.get(key) ?? []) tell()
+  })
+  const delivery = createDelivery({
+    deliver: (key, tenant) => guard.internals.undeclared.deliver(key, tenant, 'mcp client'),
+    nowMs: options.nowMs,
+    clientTimeoutMs: options.clientTimeoutMs,
+  })
+
+  /** Resolves when the ledger says that this operation is in doubt. */
+  function doubted(key: string): Promise<void> {
+    return new Promise((resolve) => {
+      const tellers = onDoubt.get(key) ?? new Set()
+      onDoubt.set(key, tellers)
+      const tell = (): void => {
+        tellers.delete(tell)
+        if (tellers.size === 0) onDoubt.delete(key)
+        resolve()
+      }
+      tellers.add(tell)
+    })
+  }
+
+  function take(call: ToolCall, id: string, plan: Exclude<Plan, { kind: 'pass' }>): void {
+    const idText = call.text.slice(call.id.start, call.id.end)
+    const calledAt = options.nowMs()
+    let end = (): void => {}
+    const entry: OpenCall = {
+      started: false,
+      cancelled: false,
+      abort: new AbortController(),
+      ended: new Promise((resolve) => (end = resolve)),
+    }
+    open.set(id, entry)
+    const respond = (line: string, flushed?: () => void): void => {
+      if (open.get(id) === entry) open.delete(id)
+      if (!entry.cancelled) options.answer(line, flushed)
+      end()
+    }
+    const fail = (error: unknown): void => respond(failureLine(idText, error))
+    if (plan.kind === 'blocked') {
+      delivery.heard()
+      fail(blocked(call.tool))
+      return
+    }
+    try {
+      const input = readArguments(call, options.maxArgumentBytes)
+      const meta = readCallMeta(call, input)
+      const through = { call, entry, input, meta, idText }
+      const work =
+        plan.kind === 'declared'
+          ? declared(through, plan.contract, plan.place).then((line) => respond(line))
+          : undeclared(through, plan, id, calledAt).then(({ line, flushed }) => respond(line, flushed))
+      work.catch(fail)
+    } catch (error) {
+      delivery.heard()
+      fail(error)
+    }
+  }
+
+  interface Through {
+    readonly call: ToolCall
+    readonly entry: OpenCall
+    readonly input: unknown
+    readonly meta: CallMeta
+    readonly idText: string
+  }
+
+  function optionsOf({ entry, meta }: Through): PerformOptions {
+    return {
+      signal: entry.abort.signal,
+      idempotencyKey: meta.idempotencyKey,
+      occurrence: meta.occurrence,
+      ...(meta.runId === undefined && meta.sessionId === undefined ? {} : { run: runs.of(meta.runId, meta.sessionId) }),
+    }
+  }
+
+  async function declared(through: Through, contract: Contract, place: KeyPlace | undefined): Promise<string> {
+    delivery.heard()
+    const tool = contracts.tools.get(through.call.tool) as DeclaredWrite
+    const settledBy = tool.recovery.class === 'manual' ? 'by a person' : 'automatically when the server is there again'
+    const perform = (execute: PerformOptions['execute']): Promise<Outcome> =>
+      guard.internals.perform(contract, through.input, { ...optionsOf(through), execute })
+    const ended = await sendOnce(through, place, settledBy, perform)
+    if (typeof ended === 'string') return ended
+    return outcomeLine(through.idText, ended, { toModel: contract.notice === 'model', undeclared: false })
+  }
+
+  async function undeclared(
+    through: Through,
+    plan: Extract<Plan, { kind: 'undeclared' }>,
+    id: string,
+    calledAt: number,
+  ): Promise<{ readonly line: string; readonly flushed?: () => void }> {
+    const contract = through.meta.runId === undefined ? plan.tenantWide : plan.withinRun
+    const callOptions = optionsOf(through)
+    const { key: first } = guard.internals.name(contract, through.input, { ...callOptions, occurrence: 1 })
+    delivery.heard(first)
+    await delivery.recorded(first)
+    const ended = await sendOnce(through, undefined, 'by a person', (execute) =>
+      callOptions.occurrence === undefined
+        ? guard.internals.undeclared.perform(contract, through.input, contracts.unknownTools, { ...callOptions, execute })
+        : guard.internals.perform(contract, through.input, { ...callOptions, execute }),
+    )
+    if (typeof ended === 'string') return { line: ended }
+    const line = outcomeLine(through.idText, ended, { toModel: false, undeclared: true })
+    if (ended.record === undefined || through.entry.cancelled) return { line }
+    return { line, flushed: delivery.answered({ key: ended.key, tenant: ended.record.tenant, first, id }, calledAt) }
+  }
+
+  /**
+   * One call through the engine. A caller whose own attempt got an error, or lost its server, is answered as soon as
+   * the ledger has the doubt: what settles it later does not keep the caller waiting.
+   */
+  async function sendOnce(
+    through: Through,
+    place: KeyPlace | undefined,
+    settledBy: string,
+    perform: (execute: PerformOptions['execute']) => Promise<Outcome>,
+  ): Promise<Outcome | string> {
+    const { call, entry, idText } = through
+    let tellEarly = (_line: string): void => {}
+    const early = new Promise<string>((resolve) => (tellEarly = resolve))
+    const execute = async (_input: unknown, context: ToolContext): Promise<unknown> => {
+      entry.started = true
+      try {
+        const message = (id: string): string => forwarded(call, id, placedKey(place, context))
+        const answer = await options.upstream().request(message, context.checkpoint, context.signal)
+        return valueOf(answer, call.tool)
+      } catch (error) {
+        const { key } = context
+        const answer = answerIn(error)
+        if (answer !== undefined) {
+          void doubted(key).then(() => tellEarly(answerLine(idText, answer, { key, ticket: ticketOf(key), status: 'in-doubt' })))
+        } else if (error instanceof UpstreamDied) {
+          void doubted(key).then(() => tellEarly(errorAnswer(idText, died(call.tool, key, ticketOf(key), settledBy), 'in-doubt')))
+        }
+        throw error
+      }
+    }
+    const work = perform(execute)
+    // When the early answer wins, what the engine still does is its own.
+    work.catch(() => undefined)
+    return await Promise.race([work, early])
+  }
+
+  return {
+    take,
+    open,
+    delivery,
+    cancel: (id) => {
+      delivery.cancelled(id)
+      const entry = open.get(id)
+      if (entry === undefined) return false
+      entry.cancelled = true
+      // After the byte the effect goes on into the ledger, whoever still listens.
+      if (!entry.started) entry.abort.abort()
+      return true
+    },
+    abandon: () => {
+      for (const entry of open.values()) if (!entry.started) entry.abort.abort()
+    },
+  }
+}
+
+/** @throws OnefoldError INPUT_INVALID with the path into the message */
+function readArguments({ text, arguments: given }: ToolCall, maxBytes: number): unknown {
+  if (given === undefined) return {}
+  const path = '$.params.arguments'
+  if (given.end - given.start > maxBytes) throw invalid(path, `the arguments are larger than ${maxBytes} bytes`)
+  if (text[given.start] !== '{') throw invalid(path, 'the arguments must be an object')
+  try {
+    return parseJson(text.slice(given.start, given.end), { maxBytes })
+  } catch (error) {
+    if (!(error instanceof OnefoldError)) throw error
+    const { path: inner, reason } = error.details as { path?: string; reason?: string }
+    throw invalid(`${path}${(inner ?? '$').slice(1)}`, reason ?? 'it is not JSON')
+  }
+}
+
+const blocked = (tool: string): OnefoldError =>
+  new OnefoldError(
+    'HELD',
+    `${tool} is not declared in onefold.yaml, and tools that are not declared are blocked here. No effect started; ask the operator to declare it.`,
+    { details: { reason: 'undeclared' } },
+  )

@@ -1,0 +1,116 @@
+import { defineContract, keyed, manual, probe, type AnyToolOptions, type Contract, type Recovery, type StandardSchemaV1, type ToolContext } from '../../contract/index.ts'
+import { canonicalize, fingerprintText } from '../../key/index.ts'
+import { callMessage, valueOf, type PlacedKey } from './call-message.ts'
+import type { DeclaredRecovery, DeclaredWrite, KeyPlace } from './declared.ts'
+import { askProbe } from './probe.ts'
+import { errorMappings } from './refusals.ts'
+import type { Upstream } from './upstream.ts'
+
+/** A tool's contract and where its key goes. */
+export interface ToolContract {
+  readonly contract: Contract
+  readonly place: KeyPlace | undefined
+}
+
+const LONGEST_NAME = 128
+
+/** Visible ASCII without blanks and percent signs, as a contract's name demands; distinct names stay distinct. */
+export function contractName(upstream: string, tool: string): string {
+  const name = `${upstream}:${tool}`.replace(/[^\x21-\x24\x26-\x7e]/gu, (odd) => encodeURIComponent(odd.toWellFormed()))
+  return name.length <= LONGEST_NAME ? name : `${name.slice(0, LONGEST_NAME - 13)}~${fingerprintText(tool).slice(0, 12)}`
+}
+
+/**
+ * The contract of a declared tool. Its `execute` is only used to send again: frozen arguments, the same key.
+ * @throws OnefoldError CONTRACT_INVALID
+ */
+export function declaredContract(
+  name: string,
+  tool: string,
+  declared: DeclaredWrite,
+  timeoutMs: number | undefined,
+  upstream: () => Upstream,
+): ToolContract {
+  const { recovery } = declared
+  const place = recovery.class === 'keyed' ? recovery.key : undefined
+  const contract = defineContract(
+    definedOnly({
+      name: contractName(name, tool),
+      effect: 'write',
+      input: anything,
+      version: declared.version,
+      identity: declared.identity,
+      ignore: ignored(declared, place),
+      scope: declared.scope,
+      retention: declared.retention,
+      retryHorizon: declared.retryHorizon,
+      timeout: declared.timeout,
+      callerKey: declared.callerKey,
+      notice: declared.notice,
+      occurrenceField: declared.occurrenceField,
+      amount: declared.amount,
+      exclusive: declared.exclusive,
+      errors: errorMappings(tool, declared.errors),
+      recovery: recoveryOf(recovery, upstream),
+      // The proxy checks right before it writes into the pipe, with nothing in between.
+      sends: 'checked',
+      execute: (input: unknown, context: ToolContext) => sendAgain(upstream(), tool, input, context, place),
+    }),
+    timeoutMs === undefined ? {} : { timeoutMs },
+  )
+  return { contract, place }
+}
+
+/** The contract of a tool that nobody has declared: every argument identifies, a person settles. */
+export function undeclaredContract(name: string, tool: string, scope: 'tenant' | 'run', timeoutMs: number | undefined): Contract {
+  return defineContract(
+    definedOnly({
+      name: contractName(name, tool),
+      effect: 'write',
+      input: anything,
+      identity: 'all',
+      scope,
+      errors: errorMappings(tool),
+      recovery: manual(),
+      sends: 'checked',
+      execute: () => {
+        throw new Error('undeclared tools are never sent again')
+      },
+    }),
+    timeoutMs === undefined ? {} : { timeoutMs },
+  )
+}
+
+async function sendAgain(upstream: Upstream, tool: string, input: unknown, context: ToolContext, place: KeyPlace | undefined): Promise<unknown> {
+  const message = (id: string): string => callMessage(id, tool, canonicalize(input ?? {}), placedKey(place, context))
+  return valueOf(await upstream.request(message, context.checkpoint, context.signal), tool)
+}
+
+export const placedKey = (place: KeyPlace | undefined, context: ToolContext): PlacedKey | undefined =>
+  place === undefined ? undefined : { place, key: context.downstreamKey() }
+
+function recoveryOf(recovery: DeclaredRecovery, upstream: () => Upstream): Recovery {
+  switch (recovery.class) {
+    case 'manual':
+      return manual()
+    case 'probe':
+      return probe((input: unknown, context) => askProbe(upstream(), recovery.probe, input, context), { settle: recovery.settle }) as Recovery
+    case 'keyed': {
+      const { probe: asked, settle = '0s' } = recovery
+      if (asked === undefined) return keyed(recovery.window) as Recovery
+      return keyed(recovery.window, { probe: (input: unknown, context) => askProbe(upstream(), asked, input, context), settle }) as Recovery
+    }
+  }
+}
+
+/** The argument that carries the key is ours: what a caller puts there never identifies and never differs. */
+function ignored(declared: DeclaredWrite, place: KeyPlace | undefined): readonly string[] | undefined {
+  if (place?.in !== 'arguments') return declared.ignore
+  return [...new Set([...(declared.ignore ?? []), place.path.join('.')])]
+}
+
+const definedOnly = (options: Readonly<Record<string, unknown>>): AnyToolOptions =>
+  Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as unknown as AnyToolOptions
+
+/** A Standard Schema that accepts every value: the server's own schema checks arguments. */
+const anything: StandardSchemaV1 = { '~standard': { version: 1, vendor: 'onefold', validate: (value: unknown) => ({ value }) } }

@@ -1,0 +1,76 @@
+import type { ProbeAnswer, ProbeContext } from '../../contract/index.ts'
+import { canonicalize, parseJson } from '../../key/index.ts'
+import { isErrorResult } from './answers.ts'
+import type { DeclaredProbe } from './declared.ts'
+import { callMessage, resultOf, type StoredResult } from './call-message.ts'
+import type { Upstream } from './upstream.ts'
+
+const REFERENCE = /^\$(?:identity|input)\.(.+)$/
+
+/**
+ * Asks the declared tool. What it answers becomes the result to replay when `found` leads to something; errors, and
+ * answers of another form than declared, are "cannot tell".
+ */
+export async function askProbe(
+  upstream: Upstream,
+  probe: DeclaredProbe,
+  input: unknown,
+  context: ProbeContext,
+): Promise<ProbeAnswer<StoredResult>> {
+  const wanted = fill(probe.arguments, input, context.downstreamKey())
+  if (wanted === ABSENT) return { found: 'unknown', why: 'the operation has no value for an argument of the probe' }
+  const message = (id: string): string => callMessage(id, probe.tool, canonicalize(wanted))
+  const answer = await upstream.request(message, () => {}, context.signal)
+  if (answer.kind === 'error' || isErrorResult(answer.json)) return { found: 'unknown', why: 'the probe answered an error' }
+  const [first = '', ...rest] = probe.found.split('.')
+  const result = parseJson(answer.json, ANSWER_LIMITS)
+  const container = stepInto(result, first)
+  // A path that does not fit the answer at all says nothing about the effect.
+  if (container === undefined || container === null) return { found: 'unknown', why: `the probe's answer has no ${first}` }
+  const value = rest.reduce<unknown>(stepInto, container)
+  return value === undefined || value === null ? { found: false } : { found: true, value: resultOf(answer.json) }
+}
+
+const ANSWER_LIMITS = { maxBytes: 64 * 1024 * 1024, maxDepth: 512 }
+
+/** One step of a path; text that holds JSON is entered, since many servers answer their data as text. */
+function stepInto(value: unknown, step: string): unknown {
+  const container = typeof value === 'string' ? parsed(value) : value
+  if (typeof container !== 'object' || container === null || !Object.hasOwn(container, step)) return undefined
+  return (container as Record<string, unknown>)[step]
+}
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined
+  }
+}
+
+const ABSENT = Symbol('absent')
+
+/** The arguments with every reference replaced; {@link ABSENT} when the operation has no value for one. */
+function fill(template: unknown, input: unknown, key: string): unknown {
+  if (typeof template === 'string') return fillText(template, input, key)
+  if (Array.isArray(template)) {
+    const items = template.map((item) => fill(item, input, key))
+    return items.includes(ABSENT) ? ABSENT : items
+  }
+  if (typeof template !== 'object' || template === null) return template
+  const entries = Object.entries(template).map(([name, value]): [string, unknown] => [name, fill(value, input, key)])
+  return entries.some(([, value]) => value === ABSENT) ? ABSENT : Object.fromEntries(entries)
+}
+
+function fillText(text: string, input: unknown, key: string): unknown {
+  if (text === '$key') return key
+  if (text.startsWith('$$')) return text.slice(1)
+  const path = REFERENCE.exec(text)?.[1]
+  if (path === undefined) return text
+  let value = input
+  for (const step of path.split('.')) {
+    if (typeof value !== 'object' || value === null || !Object.hasOwn(value, step)) return ABSENT
+    value = (value as Record<string, unknown>)[step]
+  }
+  return value
+}

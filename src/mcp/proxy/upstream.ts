@@ -1,0 +1,178 @@
+import { spawn, type ChildProcess } from 'node:child_process'
+import { randomBytes } from 'node:crypto'
+import type { Readable, Writable } from 'node:stream'
+import { lineReader } from './lines.ts'
+import { readServerLine, type ServerMessage } from './message.ts'
+
+/** What the server answered to a request of the proxy: the JSON text of `result` or of `error`. */
+export interface UpstreamAnswer {
+  readonly kind: 'result' | 'error'
+  readonly json: string
+}
+
+/** Nothing was written to the server: proof that this attempt did nothing. */
+export class NotSent extends Error {
+  override readonly name = 'NotSent'
+}
+
+/** The server ended before it answered what had been written to it. */
+export class UpstreamDied extends Error {
+  override readonly name = 'UpstreamDied'
+  /** What the engine files the doubt under. */
+  readonly code = 'UPSTREAM_DIED'
+}
+
+/** How the server's process ended. */
+export interface UpstreamExit {
+  readonly code: number
+  readonly signal: string | undefined
+}
+
+export interface UpstreamOptions {
+  readonly command: string
+  readonly args: readonly string[]
+  readonly env: Readonly<Record<string, string | undefined>>
+  readonly cwd: string | undefined
+  readonly stderr: Writable
+  readonly maxMessageBytes: number
+  /** A line that answers no request of the proxy, as it came. */
+  readonly onLine: (bytes: Buffer, message: ServerMessage | undefined) => void
+  /** A line that was too long to be passed on. */
+  readonly onLost: (bytes: number) => void
+}
+
+/** The MCP server behind the proxy, as a child process. */
+export interface Upstream {
+  /** Resolves when the process runs. @throws the spawn error (ENOENT, EACCES) */
+  readonly started: Promise<void>
+  readonly exited: Promise<UpstreamExit>
+  isAlive(): boolean
+  /** Bytes as they are. */
+  pass(bytes: Buffer): void
+  /**
+   * One request under an id of the proxy's own. `build` makes the message and may throw; `beforeByte` is called with
+   * nothing between it and the write.
+   * @throws NotSent, UpstreamDied, what `build` or `beforeByte` throw
+   */
+  request(build: (id: string) => string, beforeByte: () => void, signal?: AbortSignal): Promise<UpstreamAnswer>
+  readonly stdout: Readable
+  /** Closes the server's input, then asks it to end, then ends it (MCP 2025-11-25, lifecycle, shutdown). */
+  stop(graceMs: number): Promise<UpstreamExit>
+}
+
+interface Waiting {
+  readonly resolve: (answer: UpstreamAnswer) => void
+  readonly reject: (error: unknown) => void
+}
+
+/** Below this, bytes of an answer are looked at for an id of the proxy before they are parsed. */
+const ID_PREFIX = 'onefold-'
+
+export function startUpstream(options: UpstreamOptions): Upstream {
+  const prefix = `${ID_PREFIX}${randomBytes(9).toString('base64url')}-`
+  const mark = Buffer.from(prefix)
+  const waiting = new Map<string, Waiting>()
+  let next = 0
+  let alive = true
+  const child: ChildProcess = spawn(options.command, options.args, {
+    cwd: options.cwd,
+    env: options.env as NodeJS.ProcessEnv,
+    stdio: ['pipe', 'pipe', options.stderr === process.stderr ? 'inherit' : 'pipe'],
+    // Node starts .cmd files, as npx is one there, only through the shell.
+    shell: process.platform === 'win32',
+    windowsHide: true,
+  })
+  const stdin = child.stdin as Writable
+  const stdout = child.stdout as Readable
+  child.stderr?.pipe(options.stderr, { end: false })
+
+  const started = new Promise<void>((resolve, reject) => {
+    child.once('spawn', resolve)
+    child.once('error', reject)
+  })
+  started.catch(() => undefined)
+  const exited = new Promise<UpstreamExit>((resolve) => {
+    // `close`, not `exit`: answers that the server wrote before it ended are still to be read.
+    child.once('close', (code, signal) => {
+      alive = false
+      const died = new UpstreamDied(`the MCP server ended (${signal ?? `status ${String(code)}`}) before it answered`)
+      for (const { reject } of waiting.values()) reject(died)
+      waiting.clear()
+      resolve({ code: code ?? 1, signal: signal ?? undefined })
+    })
+  })
+  child.once('exit', () => {
+    alive = false
+    // A grandchild may hold the pipe open long after the server itself is gone.
+    setTimeout(() => stdout.destroy(), EXIT_GRACE_MS).unref()
+  })
+  // Told by `close` as well; without listeners they would end this process.
+  stdin.on('error', () => undefined)
+  stdout.on('error', () => undefined)
+
+  const reader = lineReader(options.maxMessageBytes, (line) => {
+    if (line.kind === 'too-long') return options.onLost(line.length)
+    const message = readServerLine(line.bytes.toString('utf8'))
+    const own = waiting.size > 0 && message !== undefined && !message.asks && line.bytes.includes(mark)
+    const answered = own && message.id !== undefined ? (JSON.parse(message.id) as string) : undefined
+    const waiter = answered === undefined ? undefined : waiting.get(answered)
+    if (answered === undefined || waiter === undefined) return options.onLine(line.bytes, message)
+    waiting.delete(answered)
+    if (message?.error !== undefined) waiter.resolve({ kind: 'error', json: message.error })
+    else waiter.resolve({ kind: 'result', json: message?.result ?? 'null' })
+  })
+  stdout.on('data', (chunk: Buffer) => reader.push(chunk))
+  stdout.on('end', () => reader.end())
+
+  /** Until the bytes that are queued for the server have left this process: what is written then leaves at once. */
+  async function drained(signal: AbortSignal | undefined): Promise<void> {
+    if (!stdin.writableNeedDrain || !alive) return
+    await new Promise<void>((resolve) => {
+      const done = (): void => {
+        for (const event of ['drain', 'close', 'error']) stdin.off(event, done)
+        signal?.removeEventListener('abort', done)
+        resolve()
+      }
+      for (const event of ['drain', 'close', 'error']) stdin.on(event, done)
+      signal?.addEventListener('abort', done, { once: true })
+    })
+  }
+
+  async function request(build: (id: string) => string, beforeByte: () => void, signal?: AbortSignal): Promise<UpstreamAnswer> {
+    while (stdin.writableNeedDrain && alive && signal?.aborted !== true) await drained(signal)
+    const id = `${prefix}${(next += 1)}`
+    const message = `${build(JSON.stringify(id))}\n`
+    if (!alive || stdin.destroyed || stdin.writableEnded) throw new NotSent('the MCP server is gone; nothing was sent')
+    if (stdin.writableNeedDrain) throw new NotSent('the MCP server takes no input; nothing was sent')
+    beforeByte()
+    return await new Promise<UpstreamAnswer>((resolve, reject) => {
+      waiting.set(id, { resolve, reject })
+      stdin.write(message)
+    })
+  }
+
+  async function stop(graceMs: number): Promise<UpstreamExit> {
+    stdin.end()
+    for (const signal of ['SIGTERM', 'SIGKILL'] as const) {
+      const late = new Promise<undefined>((resolve) => setTimeout(() => resolve(undefined), graceMs).unref())
+      const exit = await Promise.race([exited, late])
+      if (exit !== undefined) return exit
+      child.kill(signal)
+    }
+    return await exited
+  }
+
+  return {
+    started,
+    exited,
+    isAlive: () => alive,
+    pass: (bytes) => {
+      if (alive && !stdin.writableEnded) stdin.write(bytes)
+    },
+    request,
+    stdout,
+    stop,
+  }
+}
+
+const EXIT_GRACE_MS = 500

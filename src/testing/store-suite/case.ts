@@ -1,0 +1,36 @@
+import type { Store } from '../../engine/index.ts'
+import type { Bench } from './bench.ts'
+
+/** A store under test, with what can be done to it from outside. Cases whose means are missing are left out. */
+export interface StoreUnderTest {
+  /** Already open. */
+  readonly store: Store
+  /** Closes the store and opens another one on the same data. */
+  readonly reopen?: () => Promise<Store>
+  /** Ends the store as a killed process would, and opens another one on the same data. */
+  readonly crash?: () => Promise<Store>
+  /** A second store on the same data, as another process would have it. Closed with the first. */
+  readonly another?: () => Promise<Store>
+  /** Steps the wall clock that the store's clock follows. */
+  readonly stepClock?: (ms: number) => void
+  /** Makes writes impossible (a lock, a full disk, lost rights) until the returned function is called. */
+  readonly obstruct?: () => Promise<() => Promise<void>>
+  /** Closes everything and removes the data. */
+  readonly close: () => Promise<void>
+}
+
+/** One thing a store must do. */
+export interface Case {
+  readonly group: string
+  readonly name: string
+  /** Means without which the case cannot be run. */
+  readonly needs?: readonly Exclude<keyof StoreUnderTest, 'store' | 'close'>[]
+  /** True for a case that wants the store for itself. @default false */
+  readonly alone?: boolean
+  readonly run: (bench: Bench) => Promise<void>
+}
+
+/** Cases of one group. */
+export function group(name: string, cases: readonly Omit<Case, 'group'>[]): readonly Case[] {
+  return cases.map((one) => ({ ...one, group: name }))
+}

@@ -1,0 +1,123 @@
+import { OnefoldError } from '../../src/error/index.ts'
+import type { Clock, Ids, Processes } from '../../src/engine/index.ts'
+import type { FaultPoint } from '../../src/engine/faults.ts'
+import { Violation } from './oracle.ts'
+import type { Life } from './scheduler.ts'
+import { happens, type Host, type World } from './world.ts'
+
+/** A promise that nothing ever settles: what a dead process waits for. */
+export const never = <T>(): Promise<T> => new Promise<T>(() => undefined)
+
+const SPINS = 5_000
+
+/**
+ * One process. All that its engine waits for comes through {@link later}, so nothing of it runs once it is dead; and each
+ * touch of the world passes {@link hazard}, so it can die at every await.
+ */
+export class Process implements Life {
+  readonly name: string
+  readonly host: Host
+  readonly world: World
+  alive = true
+  pausedUntil = 0
+  slept = 0
+  #nonces = 0
+  #spins = 0
+  #spunAt = -1
+  /** What to do when it dies. */
+  readonly onDeath: (() => void)[] = []
+
+  constructor(world: World, host: Host, name: string) {
+    this.world = world
+    this.host = host
+    this.name = name
+  }
+
+  /** True when the process is dead, maybe from now on. */
+  hazard(label: string): boolean {
+    if (!this.alive) return true
+    const { world } = this
+    if (world.crashesLeft > 0 && happens(world, world.plan.odds.crash)) this.die(label)
+    return !this.alive
+  }
+
+  die(label: string): void {
+    if (!this.alive) return
+    this.alive = false
+    this.world.crashesLeft -= 1
+    this.world.coverage.hit(`crash:${label}`)
+    this.world.scheduler.note('crash', () => `${this.name} at ${label}`)
+    for (const told of this.onDeath) told()
+  }
+
+  later(ms: number, label: string, run: () => void): () => void {
+    return this.world.scheduler.after(ms, label, this, () => {
+      if (!this.hazard(label)) run()
+    })
+  }
+
+  sleep(ms: number, label: string): Promise<void> {
+    if (this.hazard(label)) return never()
+    return new Promise((resolve) => this.world.scheduler.after(ms, label, this, resolve, true))
+  }
+
+  /** Bounds what can run without time passing: an engine that spins would hang a real process. */
+  spin(what: string): void {
+    const { now } = this.world.scheduler
+    if (this.#spunAt !== now) {
+      this.#spunAt = now
+      this.#spins = 0
+    }
+    this.#spins += 1
+    if (this.#spins > SPINS) {
+      const violation = new Violation('liveness', `${this.name} spins at ${what}`)
+      this.world.scheduler.fail(violation)
+      this.alive = false
+      throw violation
+    }
+  }
+
+  readonly clock: Clock = {
+    wallMs: () => this.world.scheduler.now + this.host.wallOffset,
+    bootMs: () => this.world.mutation.bootMs?.(this.world.scheduler.now) ?? this.world.scheduler.now + this.host.bootOffset,
+    after: (ms, callback) => {
+      if (!this.alive) return () => undefined
+      return this.world.scheduler.after(ms, 'timer', this, () => void (this.hazard('timer') || callback()), true)
+    },
+  }
+
+  readonly ids: Ids = {
+    nonce: () => `${this.name}.${(this.#nonces += 1)}`,
+    runId: () => `run-${this.name}-${(this.#nonces += 1)}`,
+  }
+
+  get processes(): Processes {
+    return {
+      self: this.owner,
+      // Of other hosts nothing is known.
+      isDead: (owner) => {
+        const [host, , name] = owner.split('/')
+        if (host !== this.host.name) return false
+        return !this.world.engines.some(({ process }) => process.name === name && process.alive)
+      },
+    }
+  }
+
+  get owner(): string {
+    return `${this.host.name}/boot/${this.name}/0`
+  }
+
+  readonly faults = (point: FaultPoint): void | Promise<void> => {
+    this.spin(point)
+    const { world } = this
+    world.coverage.hit(`at:${point}`)
+    if (!this.alive) return never()
+    if (world.plan.dieAt === point && world.crashesLeft > 0 && happens(world, 0.5)) this.die(`at:${point}`)
+    if (this.hazard(`at:${point}`)) return never()
+    if (happens(world, world.plan.odds.stall / 4)) return this.sleep(world.random.latency(900), `stall:${point}`)
+    return undefined
+  }
+}
+
+export const unavailable = (why: string): OnefoldError =>
+  new OnefoldError('STORE_UNAVAILABLE', `The simulated store ${why}.`, { retryable: true })

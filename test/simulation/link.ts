@@ -1,0 +1,138 @@
+import type { Store } from '../../src/engine/index.ts'
+import { OPEN_STATES } from '../../src/engine/record.ts'
+import type { Reading } from '../../src/engine/store.ts'
+import { never, unavailable, type Process } from './life.ts'
+import type { Truth } from './truth.ts'
+import { happens } from './world.ts'
+
+/** How one message to the store fares. */
+type Fate = 'well' | 'refused' | 'lost' | 'answer-lost' | 'late' | 'twice'
+
+export interface StoreLink {
+  readonly store: Store
+  /** Tells the process that a record may have changed. */
+  hint(key: string): void
+}
+
+/** A process's way to the store: every verb is a message that may be lost, late, repeated, or its answer lost. */
+export function storeLink(process: Process): StoreLink {
+  const { world } = process
+  const { truth, random, plan, scheduler } = world
+  const deadline = plan.settings.storeDeadlineMs ?? 60
+  const listeners = new Map<string, Set<() => void>>()
+  const { odds } = plan
+  // An embedded store loses no messages; its disk may fill up and its process may die.
+  const trouble = plan.localReads ? odds.store / 8 : odds.store
+
+  const fateOf = (writes: boolean): Fate => {
+    if (!happens(world, trouble)) return 'well'
+    return random.pick(writes ? ['refused', 'lost', 'answer-lost', 'late', 'twice'] : ['refused', 'lost', 'answer-lost'])
+  }
+
+  const latency = (): number => {
+    if (world.quiet) return 1
+    return plan.localReads ? random.between(0, 1) : random.latency(deadline)
+  }
+
+  /** Runs `step` in the store when the message arrives there; a frozen store answers after its thaw. */
+  function arrive(ms: number, label: string, step: () => void): void {
+    scheduler.after(ms, `${label}@store`, undefined, () => {
+      if (scheduler.now < world.frozenUntil) arrive(world.frozenUntil - scheduler.now, label, step)
+      else step()
+    })
+  }
+
+  function call<T>(label: string, writes: boolean, step: (truth: Truth) => T): Promise<T> {
+    process.spin(label)
+    if (process.hazard(`${label}>`)) return never()
+    const fate = fateOf(writes)
+    world.coverage.hit(`store:${fate}`)
+    return new Promise<T>((resolve, reject) => {
+      const fail = (ms: number, why: string): void => {
+        process.later(ms, `${label}!`, () => reject(random.chance(0.5) ? unavailable(why) : new Error(why)))
+      }
+      const reply = (ms: number, answer: T): void => {
+        process.later(ms, `${label}<`, () => resolve(answer))
+      }
+      if (fate === 'refused') return fail(latency(), 'refused the connection')
+      if (fate === 'lost') return random.chance(0.5) ? fail(latency() + 10, 'closed the connection') : undefined
+      const travels = fate === 'late' ? random.between(deadline, deadline * 6) : latency()
+      arrive(travels, label, () => {
+        if (world.storeDown) return fail(latency(), 'is down')
+        if (writes && world.diskFull) return fail(latency(), 'has a full disk')
+        let answer = step(truth)
+        if (fate === 'twice') {
+          // The client library sent it again: the second answer is the one that arrives.
+          arrive(random.between(0, deadline), label, () => reply(latency(), (answer = step(truth))))
+          return
+        }
+        if (fate === 'answer-lost') return random.chance(0.5) ? fail(latency(), 'reset the connection') : undefined
+        reply(latency(), answer)
+      })
+      // Dies with the message under way: what the store does with it, it does.
+      process.hazard(`${label}~`)
+    })
+  }
+
+  function readNow(key: string, tenant: string): Reading {
+    const stale = world.mutation.staleRead?.(world, key, tenant)
+    return { record: stale === undefined ? truth.find(key, tenant) : stale.record, now: truth.now() }
+  }
+
+  const store: Store = {
+    name: 'simulated',
+    guarantees: { durability: 'power-loss', transactions: false, shared: true, localReads: plan.localReads },
+    open: () => call('open', false, () => undefined),
+    read: (key, tenant) => {
+      if (!plan.localReads) return call('read', false, () => readNow(key, tenant))
+      process.spin('read')
+      if (process.hazard('read')) return never()
+      if (world.storeDown || scheduler.now < world.frozenUntil) throw unavailable('is busy')
+      return readNow(key, tenant)
+    },
+    write: (write) =>
+      call(`write:${write.event.transition}`, true, () => {
+        const answer = (world.mutation.write ?? ((target, it) => target.write(it)))(truth, write)
+        if (answer.applied) notify(write.key)
+        return answer
+      }),
+    note: () => call('note', true, () => undefined),
+    history: (key, tenant) => call('history', false, () => truth.rows.get(`${tenant}|${key}`)?.history ?? []),
+    list: (query) =>
+      call('list', false, () =>
+        truth.page(query.limit ?? 100, query.after, (record) => {
+          if (query.tenant !== undefined && record.tenant !== query.tenant) return false
+          if (query.states !== undefined && !query.states.includes(record.state)) return false
+          if (query.keyPrefix !== undefined && !record.key.startsWith(query.keyPrefix)) return false
+          return query.run === undefined || record.run === query.run
+        }),
+      ),
+    due: (limit, after) => call('due', false, () => truth.due(limit, after)),
+    closed: (limit, after) => call('closed', false, () => truth.page(limit, after, ({ state }) => !OPEN_STATES.includes(state))),
+    stats: () => call('stats', false, () => ({ states: {}, sizeBytes: undefined })),
+    watch: (key, listener) => {
+      const set = listeners.get(key) ?? new Set()
+      listeners.set(key, set.add(listener))
+      return () => set.delete(listener)
+    },
+    epoch: () => call('epoch', false, () => ({ id: 'simulated', sequence: truth.sequence, amnesia: truth.amnesia })),
+    markAmnesia: (mark) => call('mark-amnesia', true, () => truth.mark(mark)),
+    putBlob: (sha256, bytes) => call('put-blob', true, () => void truth.blobs.set(sha256, bytes)),
+    getBlob: (sha256) => call('get-blob', false, () => truth.blobs.get(sha256)),
+    doctor: async () => [],
+    close: () => call('close', false, () => undefined),
+  }
+  return { store, hint }
+
+  /** Hints, also to other processes, and sometimes none at all. */
+  function notify(key: string): void {
+    for (const engine of world.engines) {
+      if (engine.process === process || random.chance(0.5)) engine.hint(key)
+    }
+  }
+
+  function hint(key: string): void {
+    const set = listeners.get(key)
+    if (set !== undefined && set.size > 0) process.later(random.between(0, 5), 'hint', () => set.forEach((listener) => listener()))
+  }
+}

@@ -1,0 +1,123 @@
+import type { OperationRecord } from '../../src/engine/record.ts'
+import type { Effect, Send } from './downstream.ts'
+import type { Process } from './life.ts'
+import { demand } from './oracle.ts'
+import { placeOf, type Written } from './truth.ts'
+import type { World } from './world.ts'
+
+/** What is known about one execution's marker. */
+interface Marker {
+  readonly at: number
+  /** The writer knew, or the store said in the very step, that records had been lost. */
+  readonly knewOfLoss: boolean
+}
+
+const FINAL = ['committed', 'compensated', 'abandoned', 'expired', 'released', 'rejected', 'superseded']
+const NOTHING_HAPPENED = ['released', 'rejected']
+
+/** Watches every step of the store and every send and effect, and holds them against the invariants at once. */
+export class Ledgerkeeper {
+  /** The process whose write arrives at the store now. */
+  writer: Process | undefined
+  readonly #world: World
+  readonly #markers = new Map<string, Marker>()
+  readonly #fences = new Map<string, number>()
+  readonly #intents = new Map<string, string>()
+  /** Effects that are wanted, where it is not one. */
+  readonly #wanted = new Map<string, number>()
+
+  constructor(world: World) {
+    this.#world = world
+  }
+
+  /** Another effect of this intent is wanted from now on. */
+  wantAnother(intent: string): void {
+    this.#wanted.set(intent, this.wanted(intent) + 1)
+  }
+
+  wanted(intent: string): number {
+    return this.#wanted.get(intent) ?? 1
+  }
+
+  /** The intent that an operation's sends named; undefined while it has sent nothing. */
+  intentOf(opKey: string, tenant: string): string | undefined {
+    return this.#intents.get(placeOf(opKey, tenant))
+  }
+
+  /** True when the store has lost a record of this operation, so that A1 does not hold for it. */
+  isLost(opKey: string, tenant: string): boolean {
+    return this.#world.truth.lost.has(placeOf(opKey, tenant))
+  }
+
+  written({ write, before, after, sequence, marked }: Written): void {
+    const { scheduler, coverage } = this.#world
+    const place = placeOf(write.key, write.tenant)
+    const { transition } = write.event
+    coverage.hit(`transition:${transition}`)
+    scheduler.note(transition, () => `${write.key.slice(4, 10)} ${before?.state ?? 'absent'} > ${after?.state ?? 'deleted'} fence ${after?.fence ?? 0} by ${write.event.who}`)
+    demand(write.event.from === (before?.state ?? 'absent'), 'I13', () => `the history says from ${write.event.from}, the record was ${before?.state ?? 'absent'}`)
+    demand(write.event.to === (after?.state ?? 'deleted'), 'I13', () => `the history says to ${write.event.to}, the record is ${after?.state ?? 'deleted'}`)
+    if (after === undefined) {
+      demand(before !== undefined && NOTHING_HAPPENED.includes(before.state), 'I10', () => `a ${before?.state ?? 'absent'} record was deleted`)
+      return
+    }
+    const newest = this.#fences.get(place) ?? 0
+    demand(after.fence >= newest || this.#world.truth.lost.has(place), 'I6', () => `fence ${after.fence} after ${newest}`)
+    this.#fences.set(place, Math.max(newest, after.fence))
+    if (before?.state === 'committed' && after.state === 'committed') {
+      demand(after.outcome?.sha256 === before.outcome?.sha256, 'I5', () => 'a committed outcome changed')
+    }
+    if (after.state === 'executing' && before?.state !== 'executing' && before?.state !== 'awaiting-input') {
+      const knew = marked || (this.writer !== undefined && this.writer.acked >= sequence)
+      this.#markers.set(`${place}/${after.attempts}`, { at: scheduler.now, knewOfLoss: knew })
+      const first = transition !== 'T13'
+      demand(!first || after.openSends === 1, 'I8', () => `${transition} begins with ${after.openSends} open sends`)
+    }
+    if (after.state === 'in-doubt' && before?.state !== 'in-doubt') coverage.hit(`reason:${after.reason ?? 'none'}`)
+    if (FINAL.includes(after.state) && before?.state !== after.state) this.#ended(place, after)
+  }
+
+  /** I2 and I3, in the step that claims it. */
+  #ended(place: string, record: OperationRecord): void {
+    const { truth, downstream } = this.#world
+    const intent = this.#intents.get(place)
+    if (intent === undefined || truth.lost.has(place) || record.recovery === 'composite') return
+    const sends = downstream.sends.filter((send) => send.opKey === record.key && send.tenant === record.tenant)
+    const acted = sends.filter((send) => send.effect !== undefined).length
+    if (record.state === 'committed') {
+      demand(acted > 0 || downstream.effectsOf(intent).length > 0, 'I2', () => `${intent} is committed and nothing happened`)
+    }
+    if (NOTHING_HAPPENED.includes(record.state)) {
+      demand(acted === 0, 'I3', () => `${intent} is ${record.state} and its effect exists`)
+    }
+  }
+
+  sent(send: Send): void {
+    const place = placeOf(send.opKey, send.tenant)
+    this.#intents.set(place, send.intent)
+    const { scheduler, truth } = this.#world
+    scheduler.note('send', () => `${send.intent} by ${send.process.name} attempt ${send.attempt} key ${send.downstreamKey.slice(0, 8)}`)
+    const marker = this.#markers.get(`${place}/${send.attempt}`)
+    demand(marker !== undefined, 'I7', () => `${send.intent} was sent without a durable marker of attempt ${send.attempt}`)
+    const record = truth.find(send.opKey, send.tenant)
+    if (record === undefined || truth.lost.has(place)) return
+    demand(record.major === send.major, 'I12', () => `version ${send.major} sent for a record of version ${record.major}`)
+  }
+
+  landed(effect: Effect): void {
+    const { truth, downstream, coverage } = this.#world
+    const { send } = effect
+    const place = placeOf(send.opKey, send.tenant)
+    demand(send.toldNone === undefined, 'I4', () => `${send.intent} lands after its caller was told ${send.toldNone ?? ''} with effect none`)
+    const count = downstream.effectsOf(send.intent).length
+    if (count > this.wanted(send.intent)) {
+      const excused = truth.lost.has(place) && this.#markers.get(`${place}/${send.attempt}`)?.knewOfLoss !== true
+      if (excused) coverage.hit('loss that nobody could know of')
+      else demand(false, 'I1', () => `${send.intent} happened ${count} times`)
+    }
+    const record = truth.find(send.opKey, send.tenant)
+    if (record === undefined || truth.lost.has(place) || send.treatment === 'accept') return
+    const closed = NOTHING_HAPPENED.includes(record.state) && record.attempts >= send.attempt
+    demand(!closed, 'I3', () => `${send.intent} lands while its record is ${record.state}`)
+  }
+}
