@@ -1,6 +1,7 @@
 import type { Contract } from '../contract/index.ts'
 import type { FetchMaker, LiveAttempt } from './attempt.ts'
 import type { Clock, Ids, Processes } from './clock.ts'
+import type { DuplicateNotes } from './duplicates.ts'
 import type { Emitter } from './events.ts'
 import type { FaultPoint, Faults } from './faults.ts'
 import type { Journal } from './journal.ts'
@@ -21,6 +22,7 @@ export interface Core {
   readonly spool: Spool | undefined
   readonly makeFetch: FetchMaker | undefined
   readonly faults: Faults | undefined
+  readonly duplicates: DuplicateNotes
   /** Contracts by name, for recovery. */
   readonly contracts: Map<string, Contract>
   /** Attempts of this process that hold a lease. */

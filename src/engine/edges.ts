@@ -77,10 +77,14 @@ const EDGES: Readonly<Record<Transition, ReadonlySet<string>>> = {
   T20: new Set([...edges(['executing'], ['accepted']), ...edges(['accepted'], ['accepted', 'committed', 'in-doubt'])]),
   T21: new Set([...edges(['committed'], ['compensating']), ...edges(['compensating'], ['compensated'])]),
   superseded: new Set(edges(['absent', 'released', 'rejected'], ['superseded'])),
-  heartbeat: new Set(['claimed', 'executing', 'recovering', 'accepted', 'awaiting-input', 'compensating'].map((s) => `${s}>${s}`)),
+  heartbeat: new Set(
+    ['claimed', 'executing', 'recovering', 'accepted', 'awaiting-input', 'compensating'].map((s) => `${s}>${s}`),
+  ),
   evidence: new Set(['in-doubt', 'rejected', 'expired'].map((s) => `${s}>${s}`)),
   adopted: new Set(['executing>executing']),
-  delivered: new Set(['committed', 'rejected', 'released', 'in-doubt', 'abandoned', 'compensated'].map((s) => `${s}>${s}`)),
+  delivered: new Set(
+    ['committed', 'rejected', 'released', 'in-doubt', 'abandoned', 'compensated'].map((s) => `${s}>${s}`),
+  ),
 }
 
 /** Thrown when the state machine itself is wrong: better to stop than to go on. Never expected by a caller. */

@@ -7,6 +7,7 @@ import type { Core } from './core.ts'
 import type { Executor } from './execute.ts'
 import { majorFits, replayed, startFlight, type Flight, type Settled } from './flight.ts'
 import { decode } from './codec.ts'
+import type { DuplicateAnswer } from './duplicates.ts'
 import { namelessOperation, nameOperation, ticketOf, type CallOptions, type Operation } from './operation.ts'
 import type { OperationRecord } from './record.ts'
 import { currentFrame, currentRun, type ActiveRun, type OperationFrame } from './run.ts'
@@ -80,7 +81,7 @@ export function createPerformer(core: Core): Performer {
     } catch (error) {
       if (touched !== undefined && error instanceof OnefoldError && error.code === 'CANCELLED' && error.effect === 'none') touched.cancelled = true
       sequence?.told(false)
-      throw error
+      throw isOnefoldError(error) && error.code === 'STORE_UNAVAILABLE' ? nothingStarted(op, error) : error
     } finally {
       run?.pending.delete(work)
     }
@@ -133,8 +134,6 @@ export function createPerformer(core: Core): Performer {
       if (settled === 'aborted') return await abort(flight, op, options)
       if (settled === 'late') return await late(op, options)
       return settledFor(op, settled, options, starter)
-    } catch (error) {
-      throw isOnefoldError(error) && error.code === 'STORE_UNAVAILABLE' ? nothingStarted(op, error) : error
     } finally {
       flight.callers -= 1
     }
@@ -331,7 +330,8 @@ function provisional(flight: Pick<Flight, 'op' | 'marked'>): OperationRecord {
   }
 }
 
-function tell(core: Core, op: Operation, answer: 'replayed' | 'joined' | 'refused' | 'in-doubt'): void {
+function tell(core: Core, op: Operation, answer: DuplicateAnswer): void {
+  core.duplicates.add(op, answer)
   const run = op.descriptor.run
   if (core.emitter.has('duplicate')) core.emitter.emit('duplicate', { key: op.key, tenant: op.tenant, tool: op.contract.name, run, answer })
 }

@@ -14,6 +14,7 @@ import type { Clock, Ids, Processes } from './clock.ts'
 import { compensateOperation } from './compensate.ts'
 import type { Core } from './core.ts'
 import { createPerformer, type Outcome, type Performer, type PerformOptions } from './engine.ts'
+import { createDuplicateNotes } from './duplicates.ts'
 import { createEmitter, type EngineEvents, type EventName } from './events.ts'
 import type { Faults } from './faults.ts'
 import { createJournal } from './journal.ts'
@@ -142,6 +143,7 @@ export function createGuard(options: GuardOptions): Guard {
     spool: options.spool,
     makeFetch: options.makeFetch,
     faults: options.faults,
+    duplicates: createDuplicateNotes(),
     contracts: new Map(),
     live: new Set(),
     background: new Set(),

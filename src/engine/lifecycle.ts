@@ -68,6 +68,7 @@ export function createLifecycle(core: Core): Lifecycle {
 
   async function tick(): Promise<void> {
     rounds += 1
+    await core.duplicates.flush(core)
     await sweeper.sweep()
     if (rounds % RETIRE_EVERY === 0) await sweeper.retire()
   }
@@ -80,6 +81,7 @@ export function createLifecycle(core: Core): Lifecycle {
     if (!opened) return await core.journal.store.close()
     await withGrace([...core.background])
     await Promise.allSettled(Array.from(core.live, (attempt) => shutDown(attempt)))
+    await core.duplicates.flush(core).catch(() => undefined)
     await core.spool?.close()
     await core.journal.store.close()
   }

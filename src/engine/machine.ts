@@ -1,6 +1,14 @@
 import type { Attempt, Claim, Command, Refusal } from './commands.ts'
 import { assertEdge, assertInvariant, type Transition } from './edges.ts'
-import { OPEN_STATES, type Draft, type Evidence, type HistoryEvent, type OperationRecord, type State } from './record.ts'
+import { freshDraft } from './fresh-draft.ts'
+import {
+  OPEN_STATES,
+  type Draft,
+  type Evidence,
+  type HistoryEvent,
+  type OperationRecord,
+  type State,
+} from './record.ts'
 
 /** What a command does to a record: the next record and the history's entry, or why nothing happens. */
 export type Decision =
@@ -36,10 +44,7 @@ function move(
   assertEdge(transition, record.state, to)
   const draft: Draft = { ...draftOf(record), ...change, state: to }
   assertInvariant(draft.fence >= record.fence, 'fences only grow (I6)')
-  assertInvariant(
-    !(to === 'released' || to === 'rejected') || draft.openSends === 0,
-    `${to} with an open send (I3)`,
-  )
+  assertInvariant(!(to === 'released' || to === 'rejected') || draft.openSends === 0, `${to} with an open send (I3)`)
   assertInvariant(
     !(record.state === 'committed' && to === 'committed') ||
       (draft.outcome === record.outcome && transition === 'delivered'),
@@ -78,7 +83,12 @@ const owns = (record: OperationRecord, attempt: Attempt): boolean =>
 
 const evidenceOf = (now: number, command: Command, what: string): Evidence => ({ at: now, who: command.who, what })
 
-const withEvidence = (record: OperationRecord, now: number, command: Command, what: string | undefined): readonly Evidence[] =>
+const withEvidence = (
+  record: OperationRecord,
+  now: number,
+  command: Command,
+  what: string | undefined,
+): readonly Evidence[] =>
   what === undefined ? record.evidence : [...record.evidence, evidenceOf(now, command, what)].slice(-EVIDENCE_KEPT)
 
 /** The newest facts are the ones that settle a doubt; older ones stay in the history. */
@@ -97,7 +107,12 @@ export function decide(key: string, record: OperationRecord | undefined, command
     if (command.type === 'supersede') {
       const fresh = freshDraft(key, { ...command, nonce: command.by, input: undefined, leaseMs: 0 }, 'superseded')
       assertEdge('superseded', 'absent', 'superseded')
-      return { ok: true, transition: 'superseded', draft: fresh, event: eventOf('superseded', 'absent', 'superseded', command, fresh) }
+      return {
+        ok: true,
+        transition: 'superseded',
+        draft: fresh,
+        event: eventOf('superseded', 'absent', 'superseded', command, fresh),
+      }
     }
     return refuse('state')
   }
@@ -180,14 +195,18 @@ export function decide(key: string, record: OperationRecord | undefined, command
           })
     }
     case 'note-evidence': {
-      if (record.state !== 'in-doubt' && record.state !== 'rejected' && record.state !== 'expired') return refuse('state')
-      return move(record, 'evidence', record.state, command, { evidence: withEvidence(record, now, command, command.what) })
+      if (record.state !== 'in-doubt' && record.state !== 'rejected' && record.state !== 'expired')
+        return refuse('state')
+      return move(record, 'evidence', record.state, command, {
+        evidence: withEvidence(record, now, command, command.what),
+      })
     }
     case 'ask': {
       if (record.state !== 'executing') return refuse('state')
       if (!owns(record, command)) return refuse('fence')
       // The question says nothing about an earlier send, which may still act while a person thinks.
-      if (record.openSends !== 1) return openSendsDoubt(record, command, now, `attempt ${command.fence} was asked a question`)
+      if (record.openSends !== 1)
+        return openSendsDoubt(record, command, now, `attempt ${command.fence} was asked a question`)
       return move(record, 'T19', 'awaiting-input', command, { round: record.round + 1 })
     }
     case 'resume': {
@@ -203,7 +222,11 @@ export function decide(key: string, record: OperationRecord | undefined, command
     case 'verify': {
       if (record.state !== 'accepted') return refuse('state')
       if (now < record.leaseUntil) return refuse('lease')
-      return move(record, 'T20', 'accepted', command, { fence: record.fence + 1, nonce: command.nonce, leaseMs: command.leaseMs })
+      return move(record, 'T20', 'accepted', command, {
+        fence: record.fence + 1,
+        nonce: command.nonce,
+        leaseMs: command.leaseMs,
+      })
     }
     case 'verified': {
       if (record.state !== 'accepted') return refuse('state')
@@ -248,40 +271,14 @@ export function decide(key: string, record: OperationRecord | undefined, command
   }
 }
 
-const HEARTBEAT_STATES: readonly State[] = ['claimed', 'executing', 'recovering', 'accepted', 'awaiting-input', 'compensating']
-
-function freshDraft(
-  key: string,
-  from: Pick<Claim, 'descriptor' | 'nonce' | 'who' | 'leaseMs'> & { readonly input: string | undefined },
-  state: State,
-): Draft {
-  return {
-    ...from.descriptor,
-    key,
-    state,
-    fence: 0,
-    nonce: from.nonce,
-    writeId: '',
-    owner: from.who,
-    generation: 0,
-    attempts: state === 'executing' ? 1 : 0,
-    recoveries: 0,
-    openSends: state === 'executing' ? 1 : 0,
-    leaseMs: state === 'in-doubt' ? 0 : from.leaseMs,
-    firstSendAt: state === 'executing' ? 'now' : 0,
-    doubtAt: state === 'in-doubt' ? 'now' : 0,
-    createdAt: 'now',
-    input: from.input,
-    outcome: undefined,
-    error: undefined,
-    reason: state === 'in-doubt' ? 'amnesia' : undefined,
-    evidence: [],
-    round: 0,
-    children: [],
-    delivered: false,
-    closedBy: undefined,
-  }
-}
+const HEARTBEAT_STATES: readonly State[] = [
+  'claimed',
+  'executing',
+  'recovering',
+  'accepted',
+  'awaiting-input',
+  'compensating',
+]
 
 function claimAbsent(key: string, command: Claim): Decision {
   const amnesia = command.amnesia !== undefined && command.beyondAmnesia !== true
@@ -387,8 +384,10 @@ function doubt(record: OperationRecord, command: Command & { type: 'doubt' }, no
 function lapse(record: OperationRecord, command: Command, now: number): Decision {
   if (now < record.leaseUntil) return refuse('lease')
   const change: Change = { leaseMs: 0, doubtAt: 'now', reason: 'lease-over' }
-  if (record.state === 'executing' || record.state === 'awaiting-input') return move(record, 'T8', 'in-doubt', command, change)
-  if (record.state === 'recovering') return move(record, 'T14', 'in-doubt', command, { ...change, reason: record.reason ?? 'lease-over' })
+  if (record.state === 'executing' || record.state === 'awaiting-input')
+    return move(record, 'T8', 'in-doubt', command, change)
+  if (record.state === 'recovering')
+    return move(record, 'T14', 'in-doubt', command, { ...change, reason: record.reason ?? 'lease-over' })
   return refuse('state')
 }
 
@@ -415,7 +414,12 @@ function expire(record: OperationRecord, command: Command, now: number): Decisio
   const { state } = record
   if (state === 'committed' || state === 'compensated' || state === 'abandoned') {
     if (now < record.updatedAt + Math.max(record.retentionMs, record.retryHorizonMs)) return refuse('lease')
-    return move(record, 'T17', 'expired', command, { outcome: undefined, input: undefined, error: undefined, leaseMs: 0 })
+    return move(record, 'T17', 'expired', command, {
+      outcome: undefined,
+      input: undefined,
+      error: undefined,
+      leaseMs: 0,
+    })
   }
   if (state === 'released' || state === 'rejected') {
     if (record.openSends !== 0) return refuse('open-sends')

@@ -8,6 +8,7 @@ import { describe } from './classify.ts'
 import type { DoubtReason, OperationRecord } from './record.ts'
 import { seal } from './outcome.ts'
 import type { Operation } from './operation.ts'
+import { newRun, type ActiveRun } from './run.ts'
 
 /** Doubts that only a person can settle, whatever their class. */
 const FINAL_REASONS: readonly (DoubtReason | undefined)[] = ['window-closed', 'precondition-failed', 'verification-failed']
@@ -132,7 +133,7 @@ async function resend(
   attempt.leaseOverAt = beforeMark + core.settings.leaseMs
   attempt.windowOverAt = windowOverAt
   return await executeMarked(core, attempt, {
-    run: undefined,
+    run: runOfRecord(attempt.record),
     frame: undefined,
     execute: (input, context) => op.contract.execute(input, context),
     who: core.processes.self,
@@ -232,6 +233,13 @@ const probeContext = (it: Recovery): ProbeContext => ({
       secret: it.core.naming.keySecret,
     }),
 })
+
+/** The run that first asked, so that its id and tenant reach the downstream and the operation's parts again. */
+function runOfRecord(record: OperationRecord): ActiveRun | undefined {
+  if (record.run === undefined) return undefined
+  const { tenant, session, unanchored } = record
+  return newRun({ id: record.run, tenant, session, unanchored, mintedAt: 0 })
+}
 
 /** The operation as it was first made: its frozen input, never a later caller's. */
 function frozenOperation(contract: Contract, record: OperationRecord): Operation {

@@ -1,4 +1,4 @@
-import { at, type Core } from './core.ts'
+import type { Core } from './core.ts'
 import { lapse } from './flight.ts'
 import { OPEN_STATES, type OperationRecord } from './record.ts'
 import { backoffMs, recoverOnce, recoversByItself } from './recover.ts'
@@ -6,6 +6,7 @@ import { drainSpool } from './success.ts'
 import { verifyOnce } from './verify.ts'
 
 const PAGE = 200
+const PAGES_PER_SWEEP = 10
 const CLOSED_PAGE = 500
 
 export interface Sweeper {
@@ -19,6 +20,7 @@ export interface Sweeper {
 export function createSweeper(core: Core): Sweeper {
   const recovering = new Set<string>()
   let closedAfter: string | undefined
+  let dueAfter: string | undefined
 
   async function handle(record: OperationRecord, now: number): Promise<void> {
     const lapsed = now >= record.leaseUntil
@@ -85,11 +87,15 @@ export function createSweeper(core: Core): Sweeper {
   async function sweep(): Promise<void> {
     await core.journal.refreshEpoch()
     await drainSpool(core)
-    const page = await core.journal.withDeadline(core.journal.store.due(PAGE))
-    for (const record of page.records) {
-      if (core.closing) return
-      await at(core, 'before-claim', record.key)
-      await handle(record, page.now)
+    // Many doubts that wait for people must not hide what comes after them: the cursor goes on from sweep to sweep.
+    for (let pages = 0; pages < PAGES_PER_SWEEP && !core.closing; pages += 1) {
+      const page = await core.journal.withDeadline(core.journal.store.due(PAGE, dueAfter))
+      dueAfter = page.next
+      for (const record of page.records) {
+        if (core.closing) return
+        await handle(record, page.now)
+      }
+      if (dueAfter === undefined) return
     }
   }
 

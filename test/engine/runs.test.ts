@@ -48,8 +48,7 @@ describe.each(STORES)('on %s', (name, makeStore) => {
     for (const suffix of ['run-a', 'run-b']) {
       expect(await downstream.effects(ref(suffix))).toBe(1)
       for (const headers of await downstream.requests(ref(suffix))) {
-        // The recovery of run-a happens outside the run that asked; its first send carries it.
-        expect(headers['onefold-run'] ?? 'request-7').toBe('request-7')
+        expect(headers['onefold-run']).toBe('request-7')
       }
     }
   })
