@@ -13,7 +13,6 @@ export const by = (...tests: [string, ...string[]]): Pick<Requirement, 'tests'> 
 
 const notYet = (reason: string): Pick<Requirement, 'notYet'> => ({ notYet: reason })
 
-const ENGINE = 'engine issue in progress'
 const MCP = 'issue: MCP, whole'
 const HTTP = 'issue: HTTP gateway'
 const STORES = 'issue: stores for more than one machine'
@@ -30,25 +29,25 @@ export const REQUIREMENTS: readonly Requirement[] = [
     id: 'BF-1',
     statement:
       'run id minted at the entry, unchanged through all retries, propagated to every tool call, sub-agent and outbound request',
-    ...notYet(ENGINE),
+    ...by('test/engine/runs.test.ts'),
   },
   {
     id: 'BF-2',
     statement:
       'deterministic key `{run}::{tool}::{index}` available (`sequence`) and sent as a header on each outbound tool call',
-    ...notYet(ENGINE),
+    ...by('test/engine/runs.test.ts'),
   },
   {
     id: 'BF-3',
     statement:
       'store lookup first: succeeded → original response; failed before effect → run again; unknown key → run and record; 24 h default retention',
-    ...notYet(ENGINE),
+    ...by('test/engine/retries.test.ts'),
   },
   {
     id: 'BF-4',
     statement:
       'failed-before-effect and failed-after-effect are told apart; only the former is retried unconditionally',
-    ...notYet(ENGINE),
+    ...by('test/engine/retries.test.ts'),
   },
   {
     id: 'BF-5',
@@ -86,7 +85,7 @@ export const REQUIREMENTS: readonly Requirement[] = [
     id: 'BF-11',
     statement:
       "each tool's idempotency contract is exported as part of its API description (JSON, OpenAPI extension, MCP tool `_meta`)",
-    ...notYet(ENGINE),
+    ...by('test/engine/identity.test.ts'),
   },
   {
     id: 'BF-12',
@@ -101,7 +100,7 @@ export const REQUIREMENTS: readonly Requirement[] = [
   {
     id: 'BF-14',
     statement: "the tool's own server alone stops duplicates, with no orchestrator taking part",
-    ...notYet(ENGINE),
+    ...by('test/engine/identity.test.ts'),
   },
   // Five production incidents
   {
@@ -137,16 +136,24 @@ export const REQUIREMENTS: readonly Requirement[] = [
     id: 'IN-6',
     statement:
       'a state-mutating call without a key fails fast at the tool boundary (400), where the contract demands a caller key',
-    ...notYet(ENGINE),
+    ...by('test/engine/identity.test.ts'),
   },
   {
     id: 'IN-7',
     statement:
       'key derived from caller, operation, meaningful inputs; an agent that sends fresh UUIDs cannot defeat it',
-    ...notYet(ENGINE),
+    ...by('test/engine/identity.test.ts'),
   },
-  { id: 'IN-8', statement: 'retention per tool: 24 h default, 7 d for billing and orders', ...notYet(ENGINE) },
-  { id: 'IN-9', statement: 'the framework synthesises the key when the agent gives none', ...notYet(ENGINE) },
+  {
+    id: 'IN-8',
+    statement: 'retention per tool: 24 h default, 7 d for billing and orders',
+    ...by('test/engine/runs.test.ts'),
+  },
+  {
+    id: 'IN-9',
+    statement: 'the framework synthesises the key when the agent gives none',
+    ...by('test/engine/identity.test.ts'),
+  },
   {
     id: 'IN-10',
     statement: 'one-line regression test: call twice with the same inputs, assert identical end state',
@@ -155,32 +162,36 @@ export const REQUIREMENTS: readonly Requirement[] = [
   {
     id: 'IN-11',
     statement: 'contract version changes: in-flight retries of the old shape fail closed',
-    ...notYet(ENGINE),
+    ...by('test/engine/identity.test.ts'),
   },
   {
     id: 'IN-12',
     statement: 'one annotation gives the tool and the contract (safe is as easy as unsafe)',
-    ...notYet(ENGINE),
+    ...by('test/engine/runs.test.ts'),
   },
   {
     id: 'IN-13',
     statement:
       'almost the same call (the 5 %): near-duplicates are held for confirmation, neither run nor collapsed by guess',
-    ...notYet(ENGINE),
+    ...by('test/engine/identity.test.ts'),
   },
   { id: 'IN-14', statement: 'redelivered queue message (SQS-, Kafka-, Pub/Sub-shaped): one effect', ...notYet(STORES) },
-  { id: 'IN-15', statement: 'a person presses the button twice: one run, one effect', ...notYet(ENGINE) },
+  {
+    id: 'IN-15',
+    statement: 'a person presses the button twice: one run, one effect',
+    ...by('test/engine/concurrency.test.ts'),
+  },
   {
     id: 'IN-16',
     statement: "reconciliation lists the differences between the ledger and a downstream's own list",
     ...notYet(SCENARIOS),
   },
   // Four shapes of duplicate
-  { id: 'SH-1', statement: 'retry storm on a 504 whose effect happened', ...notYet(ENGINE) },
+  { id: 'SH-1', statement: 'retry storm on a 504 whose effect happened', ...by('test/engine/retries.test.ts') },
   {
     id: 'SH-2',
     statement: 'two sub-agents of one planner with the same intent: one effect, both get the answer',
-    ...notYet(ENGINE),
+    ...by('test/engine/concurrency.test.ts', 'test/engine/identity.test.ts'),
   },
   {
     id: 'SH-3',
@@ -198,7 +209,11 @@ export const REQUIREMENTS: readonly Requirement[] = [
     statement: "key passed to the downstream in the provider's own form; providers without one get our dedupe layer",
     ...notYet(HTTP),
   },
-  { id: 'SH-6', statement: 'the result is cached, not just the call', ...notYet(ENGINE) },
+  {
+    id: 'SH-6',
+    statement: 'the result is cached, not just the call',
+    ...by('test/engine/concurrency.test.ts', 'test/engine/runs.test.ts'),
+  },
   {
     id: 'SH-7',
     statement: 'the ten-minute audit: the three questions answered from exported traces, per incident',
@@ -207,7 +222,7 @@ export const REQUIREMENTS: readonly Requirement[] = [
   {
     id: 'SH-9',
     statement: 'two wanted identical operations both happen (the key is tight enough to be unique)',
-    ...notYet(ENGINE),
+    ...by('test/engine/identity.test.ts'),
   },
   {
     id: 'SH-8',
@@ -224,14 +239,18 @@ export const REQUIREMENTS: readonly Requirement[] = [
   {
     id: 'OR-2',
     statement: 'retention 24-72 h configurable; a late retry after retention gets `RESULT_EXPIRED`, not a second order',
-    ...notYet(ENGINE),
+    ...by('test/engine/runs.test.ts'),
   },
   {
     id: 'OR-3',
     statement: 'conflict answers replay the original status, id and body; never a bare 409 that makes an agent retry',
-    ...notYet(ENGINE),
+    ...by('test/engine/runs.test.ts'),
   },
-  { id: 'OR-4', statement: 'session scope: sub-agents of one session share identities', ...notYet(ENGINE) },
+  {
+    id: 'OR-4',
+    statement: 'session scope: sub-agents of one session share identities',
+    ...by('test/engine/identity.test.ts'),
+  },
   {
     id: 'OR-5',
     statement:
@@ -262,7 +281,11 @@ export const REQUIREMENTS: readonly Requirement[] = [
       'flash sale: 14,000 duplicate attempts in four minutes: zero second orders, no breaker trip for honest traffic',
     ...notYet(HTTP),
   },
-  { id: 'OR-14', statement: 'a retention shorter than the retry horizon is refused at start', ...notYet(ENGINE) },
+  {
+    id: 'OR-14',
+    statement: 'a retention shorter than the retry horizon is refused at start',
+    ...by('test/engine/runs.test.ts'),
+  },
   {
     id: 'OR-13',
     statement: 'charge, order, inventory, fulfilment and notification all protected by one operation tree',
@@ -278,7 +301,7 @@ export const REQUIREMENTS: readonly Requirement[] = [
   {
     id: 'AG-3',
     statement: 'twelve agents call one tool at once: one winner per operation, no lost update',
-    ...notYet(ENGINE),
+    ...by('test/engine/concurrency.test.ts', 'test/engine/identity.test.ts'),
   },
   {
     id: 'AG-4',
@@ -300,13 +323,17 @@ export const REQUIREMENTS: readonly Requirement[] = [
   {
     id: 'AG-7',
     statement: 'three calls in one planner turn with distinct tool-use ids and one intent: one effect',
-    ...notYet(ENGINE),
+    ...by('test/engine/concurrency.test.ts'),
   },
-  { id: 'AG-8', statement: 'reads retry freely, writes do not', ...notYet(ENGINE) },
-  { id: 'AG-9', statement: 'rate limit (429) after the effect, retried after back-off: one mail', ...notYet(ENGINE) },
+  { id: 'AG-8', statement: 'reads retry freely, writes do not', ...by('test/engine/runs.test.ts') },
+  {
+    id: 'AG-9',
+    statement: 'rate limit (429) after the effect, retried after back-off: one mail',
+    ...by('test/engine/retries.test.ts'),
+  },
   {
     id: 'AG-10',
     statement: 'distinct operations of several agents on one record lose no update (`exclusive: [field]`)',
-    ...notYet(ENGINE),
+    ...by('test/engine/concurrency.test.ts'),
   },
 ]

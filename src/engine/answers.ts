@@ -40,7 +40,12 @@ export function superseded(op: Operation, record: OperationRecord): OnefoldError
   return new OnefoldError(
     'CONTRACT_SUPERSEDED',
     `${op.contract.name} version ${op.contract.major} met an operation recorded by version ${record.major}${record.state === 'committed' ? ', which is done' : ', which is not finished'}. Nothing was executed; let the older version finish it, or list the version in replaysFrom if its result has the same shape.`,
-    { effect: effectOf(record), key: record.key, ticket: ticketOf(record.key), details: { recorded: record.major, wanted: op.contract.major } },
+    {
+      effect: effectOf(record),
+      key: record.key,
+      ticket: ticketOf(record.key),
+      details: { recorded: record.major, wanted: op.contract.major },
+    },
   )
 }
 
@@ -54,7 +59,13 @@ export function inDoubt(record: OperationRecord, cause?: unknown): OnefoldError 
   return new OnefoldError(
     'IN_DOUBT',
     `The outcome of ${record.tool} is unknown: it may have happened. Do not call it again and do not change its arguments. ${how} Ticket ${ticket}.`,
-    { effect: 'unknown', key: record.key, ticket, cause, details: { reason: record.reason, recovery: record.recovery } },
+    {
+      effect: 'unknown',
+      key: record.key,
+      ticket,
+      cause,
+      details: { reason: record.reason, recovery: record.recovery },
+    },
   )
 }
 
@@ -79,7 +90,14 @@ export function inProgress(record: OperationRecord | undefined, op: Operation, r
   return new OnefoldError(
     'IN_PROGRESS',
     `${op.contract.name} is still running for an earlier call. Nothing was started for this one; ask again later with the same arguments to get its answer.`,
-    { effect: 'unknown', retryable: true, retryAfterMs, key: op.key, ticket: ticketOf(op.key), details: { state: record?.state } },
+    {
+      effect: 'unknown',
+      retryable: true,
+      retryAfterMs,
+      key: op.key,
+      ticket: ticketOf(op.key),
+      details: { state: record?.state },
+    },
   )
 }
 
@@ -131,7 +149,10 @@ export function cancelled(tool: string, key: string, stillRunning: boolean): One
         `You stopped waiting for ${tool}, which had already started and goes on. Its outcome is recorded under ticket ${ticketOf(key)}; do not call it again to find out.`,
         { effect: 'unknown', key, ticket: ticketOf(key), details: { running: true } },
       )
-    : new OnefoldError('CANCELLED', `${tool} was cancelled before anything was sent. No effect started.`, { effect: 'none', key })
+    : new OnefoldError('CANCELLED', `${tool} was cancelled before anything was sent. No effect started.`, {
+        effect: 'none',
+        key,
+      })
 }
 
 /** What a repeat of a finished operation is told beside the original value. */

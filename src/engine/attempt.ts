@@ -46,7 +46,14 @@ export interface LiveAttempt {
   lastBeatAt: number
 }
 
-export function newAttempt(op: Operation, nonce: string, record: OperationRecord, now: number, leaseOverAt: number, at: number): LiveAttempt {
+export function newAttempt(
+  op: Operation,
+  nonce: string,
+  record: OperationRecord,
+  now: number,
+  leaseOverAt: number,
+  at: number,
+): LiveAttempt {
   return {
     op,
     nonce,
@@ -100,12 +107,16 @@ export function contextOf(
     downstreamKey: (provider?: string, operation?: string) => keyOf(provider, operation),
     get fetch(): typeof fetch {
       if (makeFetch === undefined) {
-        throw new OnefoldError('CONTRACT_INVALID', 'This engine was built without a fetch; use ctx.checkpoint() right before the send.')
+        throw new OnefoldError(
+          'CONTRACT_INVALID',
+          'This engine was built without a fetch; use ctx.checkpoint() right before the send.',
+        )
       }
       fetcher ??= makeFetch({
         tool: op.contract.name,
         run: run?.id,
-        sequenceKey: op.index === undefined || run === undefined ? undefined : `${run.id}::${op.contract.name}::${op.index}`,
+        sequenceKey:
+          op.index === undefined || run === undefined ? undefined : `${run.id}::${op.contract.name}::${op.index}`,
         checkpoint,
         downstreamKey: keyOf,
         signal: attempt.controller.signal,

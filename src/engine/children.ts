@@ -23,7 +23,11 @@ export async function adoptChild(core: Core, parent: OperationFrame, op: Operati
     throw new OnefoldError(
       'DIVERGED',
       `Part ${ordinal + 1} of ${parent.tool} differs from what was recorded when it ran before: now ${op.contract.name} with another identity. No effect started; make the order and the inputs of its parts depend on its own input alone.`,
-      { effect: 'none', key: parent.key, details: { ordinal, recorded: reading.record?.children[ordinal], wanted: op.key } },
+      {
+        effect: 'none',
+        key: parent.key,
+        details: { ordinal, recorded: reading.record?.children[ordinal], wanted: op.key },
+      },
     )
   }
   throw new OnefoldError(

@@ -124,7 +124,11 @@ async function takeOver(core: Core, op: Operation): Promise<OperationRecord | un
     if (left.applied || left.record?.state === 'superseded') continue
     const { record } = left
     if (record === undefined) continue
-    if (record.state === 'committed' && (record.major === op.contract.major || op.contract.replaysFrom.includes(record.major))) return record
+    if (
+      record.state === 'committed' &&
+      (record.major === op.contract.major || op.contract.replaysFrom.includes(record.major))
+    )
+      return record
     throw superseded(op, record)
   }
   return undefined

@@ -44,7 +44,12 @@ export function classifyFailure(contract: Contract, error: unknown, sends: reado
     }
     // The only answer there was is a refusal of the request itself (RFC 9110 section 15.5.1, 15.5.21).
     const [only] = sends
-    if (sends.length === 1 && only !== undefined && only.state === 'answered' && (only.status === 400 || only.status === 422)) {
+    if (
+      sends.length === 1 &&
+      only !== undefined &&
+      only.state === 'answered' &&
+      (only.status === 400 || only.status === 422)
+    ) {
       return { kind: 'rejected', error: storedError(error) }
     }
   }
@@ -54,7 +59,8 @@ export function classifyFailure(contract: Contract, error: unknown, sends: reado
 function mappingOf(contract: Contract, error: unknown): 'none' | 'done' | 'unknown' | undefined {
   const subject = error instanceof AnsweredError ? error.answer : error
   for (const { match, effect } of contract.errors) {
-    if (typeof match === 'function' ? matchesSafely(match, subject) : codesOf(subject, error).includes(match)) return effect
+    if (typeof match === 'function' ? matchesSafely(match, subject) : codesOf(subject, error).includes(match))
+      return effect
   }
   return undefined
 }
@@ -91,7 +97,8 @@ function reasonOf(error: unknown, sends: readonly Send[]): DoubtReason {
   if (last?.state === 'answered' && (last.status ?? 0) >= 500) return 'server-error'
   const codes = codesOf(error, error instanceof Error ? error.cause : undefined)
   if (codes.some((code) => code === 'ECONNRESET' || code === 'EPIPE' || code === 'UND_ERR_SOCKET')) return 'reset'
-  if (codes.some((code) => code === 'TimeoutError' || code === 'ETIMEDOUT' || code === 'UND_ERR_HEADERS_TIMEOUT')) return 'timeout'
+  if (codes.some((code) => code === 'TimeoutError' || code === 'ETIMEDOUT' || code === 'UND_ERR_HEADERS_TIMEOUT'))
+    return 'timeout'
   if (codes.includes('UPSTREAM_DIED')) return 'upstream-died'
   return 'threw'
 }

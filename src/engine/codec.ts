@@ -49,7 +49,11 @@ export function encode(value: unknown): string {
 function packObject(item: object, pack: (inner: unknown) => unknown): unknown {
   if (Array.isArray(item)) return Array.from(item, pack)
   if (item instanceof Date) return tag('date', Number.isNaN(item.getTime()) ? 'invalid' : item.toISOString())
-  if (item instanceof Map) return tag('map', Array.from(item, ([key, inner]) => [pack(key), pack(inner)]))
+  if (item instanceof Map)
+    return tag(
+      'map',
+      Array.from(item, ([key, inner]) => [pack(key), pack(inner)]),
+    )
   if (item instanceof Set) return tag('set', Array.from(item, pack))
   if (item instanceof ArrayBuffer) return tag('buffer', toBase64(new Uint8Array(item)))
   if (ArrayBuffer.isView(item)) {
@@ -163,16 +167,20 @@ function fromEntries(entries: readonly (readonly [string, unknown])[]): Record<s
 
 /** Own property whatever its name: `__proto__` in stored data stays data. */
 function define(object: object, key: string, value: unknown): void {
-  if (key === '__proto__') Object.defineProperty(object, key, { value, enumerable: true, configurable: true, writable: true })
+  if (key === '__proto__')
+    Object.defineProperty(object, key, { value, enumerable: true, configurable: true, writable: true })
   else (object as Record<string, unknown>)[key] = value
 }
 
-const toBase64 = (bytes: Uint8Array): string => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('base64')
+const toBase64 = (bytes: Uint8Array): string =>
+  Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('base64')
 
 function fromBase64(text: string): Uint8Array<ArrayBuffer> {
   return Uint8Array.from(Buffer.from(text, 'base64'))
 }
 
 function unstorable(what: string): OnefoldError {
-  return new OnefoldError('INPUT_INVALID', `The result holds ${what}, which cannot be stored and replayed.`, { effect: 'done' })
+  return new OnefoldError('INPUT_INVALID', `The result holds ${what}, which cannot be stored and replayed.`, {
+    effect: 'done',
+  })
 }

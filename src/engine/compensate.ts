@@ -18,7 +18,8 @@ export async function compensateOperation(
   options: PerformOptions,
 ): Promise<void> {
   const { compensate } = contract
-  if (compensate === undefined) throw new OnefoldError('CONTRACT_INVALID', `${contract.name} declares no compensate. Nothing was undone.`)
+  if (compensate === undefined)
+    throw new OnefoldError('CONTRACT_INVALID', `${contract.name} declares no compensate. Nothing was undone.`)
   const input = await contract.parse(rawInput)
   const op = performer.name(contract, input, options)
   const who = core.processes.self
@@ -33,9 +34,14 @@ export async function compensateOperation(
     })
     if (!begun.applied) throw nothingToUndo(contract.name, op.key, begun.record?.state)
   }
-  const outcome = reading.record?.outcome === undefined ? undefined : await unseal(reading.record.outcome, core.journal.store)
+  const outcome =
+    reading.record?.outcome === undefined ? undefined : await unseal(reading.record.outcome, core.journal.store)
   const value = outcome?.found === true ? outcome.value : undefined
-  await performer.perform(undoOf(contract), { key: op.key }, { ...options, execute: (_input, context) => compensate(value, context) })
+  await performer.perform(
+    undoOf(contract),
+    { key: op.key },
+    { ...options, execute: (_input, context) => compensate(value, context) },
+  )
   const current = await core.journal.read(op.key, op.tenant)
   await core.journal.apply(op.key, op.tenant, current, { type: 'compensated', who })
 }
@@ -56,8 +62,12 @@ function undoOf(contract: Contract): Contract {
 }
 
 const nothingToUndo = (tool: string, key: string, state: string | undefined): OnefoldError =>
-  new OnefoldError('HELD', `${tool} is ${state ?? 'not recorded'}, not committed: there is nothing to undo, and nothing was done.`, {
-    effect: 'none',
-    key,
-    ticket: ticketOf(key),
-  })
+  new OnefoldError(
+    'HELD',
+    `${tool} is ${state ?? 'not recorded'}, not committed: there is nothing to undo, and nothing was done.`,
+    {
+      effect: 'none',
+      key,
+      ticket: ticketOf(key),
+    },
+  )

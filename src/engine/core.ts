@@ -38,7 +38,11 @@ export async function at(core: Core, point: FaultPoint, key: string): Promise<vo
 }
 
 /** Keeps `work` until it ends; what it throws is an alarm, never an unhandled rejection. */
-export function inBackground(core: Core, about: Pick<OperationRecord, 'key' | 'tenant' | 'tool' | 'run'>, work: Promise<unknown>): void {
+export function inBackground(
+  core: Core,
+  about: Pick<OperationRecord, 'key' | 'tenant' | 'tool' | 'run'>,
+  work: Promise<unknown>,
+): void {
   const guarded = work.catch((error: unknown) => {
     const message = error instanceof Error ? error.message : String(error)
     core.emitter.emit('alarm', { key: about.key, tenant: about.tenant, tool: about.tool, run: about.run, message })

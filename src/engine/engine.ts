@@ -79,7 +79,13 @@ export function createPerformer(core: Core): Performer {
       sequence?.told(toldOutcome(outcome))
       return outcome
     } catch (error) {
-      if (touched !== undefined && error instanceof OnefoldError && error.code === 'CANCELLED' && error.effect === 'none') touched.cancelled = true
+      if (
+        touched !== undefined &&
+        error instanceof OnefoldError &&
+        error.code === 'CANCELLED' &&
+        error.effect === 'none'
+      )
+        touched.cancelled = true
       sequence?.told(false)
       throw isOnefoldError(error) && error.code === 'STORE_UNAVAILABLE' ? nothingStarted(op, error) : error
     } finally {
@@ -87,7 +93,10 @@ export function createPerformer(core: Core): Performer {
     }
   }
 
-  async function performOperation(op: Operation, options: PerformOptions & { frame: OperationFrame | undefined }): Promise<Outcome> {
+  async function performOperation(
+    op: Operation,
+    options: PerformOptions & { frame: OperationFrame | undefined },
+  ): Promise<Outcome> {
     for (;;) {
       const known = flights.get(op.key)
       if (known === undefined) {
@@ -158,7 +167,11 @@ export function createPerformer(core: Core): Performer {
     }
   }
 
-  async function wait(flight: Flight, options: PerformOptions, starter: boolean): Promise<Settled | 'late' | 'aborted'> {
+  async function wait(
+    flight: Flight,
+    options: PerformOptions,
+    starter: boolean,
+  ): Promise<Settled | 'late' | 'aborted'> {
     const limits: Promise<'late' | 'aborted'>[] = []
     let cancelTimer = (): void => {}
     let done = false
@@ -200,7 +213,13 @@ export function createPerformer(core: Core): Performer {
       (settled) => {
         if (settled.kind !== 'committed') return
         const compensable = op.contract.compensate !== undefined
-        core.emitter.emit('aborted-after-commit', { key: op.key, tenant: op.tenant, tool: op.contract.name, run: options.run?.id, compensable })
+        core.emitter.emit('aborted-after-commit', {
+          key: op.key,
+          tenant: op.tenant,
+          tool: op.contract.name,
+          run: options.run?.id,
+          compensable,
+        })
       },
       () => undefined,
     )
@@ -233,7 +252,11 @@ function isReplay(op: Operation, record: OperationRecord | undefined): record is
   )
 }
 
-function outcomeOf(settled: Extract<Settled, { kind: 'committed' | 'accepted' }>, op: Operation, joined: boolean): Outcome {
+function outcomeOf(
+  settled: Extract<Settled, { kind: 'committed' | 'accepted' }>,
+  op: Operation,
+  joined: boolean,
+): Outcome {
   const { record } = settled
   const isReplayed = joined || !settled.fresh
   const stored = record.outcome
@@ -275,10 +298,17 @@ function doubtful(record: OperationRecord, error: unknown, options: PerformOptio
 }
 
 /** A read is never ledgered and may be repeated freely (AG-8). */
-async function readThrough(core: Core, contract: Contract, input: unknown, options: PerformOptions, run: ActiveRun | undefined): Promise<Outcome> {
+async function readThrough(
+  core: Core,
+  contract: Contract,
+  input: unknown,
+  options: PerformOptions,
+  run: ActiveRun | undefined,
+): Promise<Outcome> {
   const op = namelessOperation(core.naming, contract, input, run, core.ids.nonce())
   const attempt = newAttempt(op, '', provisional({ op, marked: true }), 0, Infinity, 0)
-  if (options.signal !== undefined) options.signal.addEventListener('abort', () => attempt.controller.abort(options.signal?.reason), { once: true })
+  if (options.signal !== undefined)
+    options.signal.addEventListener('abort', () => attempt.controller.abort(options.signal?.reason), { once: true })
   const execute = options.execute ?? ((value, context) => contract.execute(value, context))
   const value = await execute(input, contextOf(attempt, core.clock, core.naming.keySecret, run, core.makeFetch))
   return {
@@ -333,14 +363,21 @@ function provisional(flight: Pick<Flight, 'op' | 'marked'>): OperationRecord {
 function tell(core: Core, op: Operation, answer: DuplicateAnswer): void {
   core.duplicates.add(op, answer)
   const run = op.descriptor.run
-  if (core.emitter.has('duplicate')) core.emitter.emit('duplicate', { key: op.key, tenant: op.tenant, tool: op.contract.name, run, answer })
+  if (core.emitter.has('duplicate'))
+    core.emitter.emit('duplicate', { key: op.key, tenant: op.tenant, tool: op.contract.name, run, answer })
 }
 
 function touch(run: ActiveRun | undefined, op: Operation): { cancelled: boolean } | undefined {
   if (run === undefined) return undefined
   const known = run.touched.get(op.key)
   if (known !== undefined) return known
-  const entry = { key: op.key, tenant: op.tenant, tool: op.contract.name, amount: op.descriptor.amount, cancelled: false }
+  const entry = {
+    key: op.key,
+    tenant: op.tenant,
+    tool: op.contract.name,
+    amount: op.descriptor.amount,
+    cancelled: false,
+  }
   run.touched.set(op.key, entry)
   return entry
 }
@@ -359,5 +396,5 @@ const nothingStarted = (op: Operation, error: OnefoldError): OnefoldError =>
     { effect: 'none', retryable: true, retryAfterMs: error.retryAfterMs ?? 1000, key: op.key, cause: error },
   )
 
-const closed = (): OnefoldError => new OnefoldError('STORE_UNAVAILABLE', 'This guard is closed. No effect started.', { effect: 'none' })
-
+const closed = (): OnefoldError =>
+  new OnefoldError('STORE_UNAVAILABLE', 'This guard is closed. No effect started.', { effect: 'none' })

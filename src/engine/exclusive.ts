@@ -82,7 +82,11 @@ async function takeTurn(core: Core, op: Operation, key: string, wanted: () => bo
 }
 
 /** The operation that stands in the way: a live holder, or one whose turn lapsed while its effect is not settled. */
-async function holderOf(core: Core, op: Operation, turn: OperationRecord | undefined): Promise<OperationRecord | undefined> {
+async function holderOf(
+  core: Core,
+  op: Operation,
+  turn: OperationRecord | undefined,
+): Promise<OperationRecord | undefined> {
   if (turn === undefined || turn.state !== 'claimed' || turn.nonce === op.key) return undefined
   const { record } = await core.journal.read(turn.nonce, op.tenant)
   return record !== undefined && OPEN_STATES.includes(record.state) && record.state !== 'claimed' ? record : undefined
@@ -90,7 +94,10 @@ async function holderOf(core: Core, op: Operation, turn: OperationRecord | undef
 
 /** Ends the turn, unless the operation may still act: then the turn lapses, and the next one looks at the operation. */
 async function endTurn(core: Core, op: Operation, key: string, fence: number): Promise<void> {
-  const [turn, { record }] = await Promise.all([core.journal.read(key, op.tenant), core.journal.read(op.key, op.tenant)])
+  const [turn, { record }] = await Promise.all([
+    core.journal.read(key, op.tenant),
+    core.journal.read(op.key, op.tenant),
+  ])
   if (record !== undefined && OPEN_STATES.includes(record.state)) return
   await core.journal.apply(key, op.tenant, turn, { type: 'withdraw', fence, nonce: op.key, who: core.processes.self })
 }

@@ -10,10 +10,21 @@ import { recordSuccess } from './success.ts'
 
 /** How an attempt ended, as far as this process can tell. */
 export type Ended =
-  | { readonly kind: 'committed'; readonly record: OperationRecord; readonly value: unknown; readonly recorded: boolean; readonly thrown?: unknown }
+  | {
+      readonly kind: 'committed'
+      readonly record: OperationRecord
+      readonly value: unknown
+      readonly recorded: boolean
+      readonly thrown?: unknown
+    }
   | { readonly kind: 'accepted'; readonly record: OperationRecord; readonly value: unknown }
   /** Nothing happened: `error` is what the tool threw; `retryable` when nothing was even sent. */
-  | { readonly kind: 'none'; readonly record: OperationRecord | undefined; readonly error: unknown; readonly retryable: boolean }
+  | {
+      readonly kind: 'none'
+      readonly record: OperationRecord | undefined
+      readonly error: unknown
+      readonly retryable: boolean
+    }
   | { readonly kind: 'doubt'; readonly record: OperationRecord; readonly error: unknown }
   /** A record under an older key (another major, an older secret) is the answer. */
   | { readonly kind: 'answered'; readonly record: OperationRecord }
@@ -54,7 +65,14 @@ export async function executeMarked(core: Core, attempt: LiveAttempt, options: E
     attempt.closed = true
     attempt.controller.abort(new DOMException('the attempt’s deadline passed', 'TimeoutError'))
     inBackground(core, attempt.record, afterDeadline(core, attempt, work))
-    return await doubt(core, attempt, 'timeout', `no answer within ${op.contract.timeoutMs} ms`, timeoutError(op.contract.timeoutMs), false)
+    return await doubt(
+      core,
+      attempt,
+      'timeout',
+      `no answer within ${op.contract.timeoutMs} ms`,
+      timeoutError(op.contract.timeoutMs),
+      false,
+    )
   }
   attempt.closed = true
   await at(core, 'answered', op.key)
@@ -90,7 +108,11 @@ async function afterDeadline(core: Core, attempt: LiveAttempt, work: Promise<unk
     const verdict = classifyFailure(attempt.op.contract, error, attempt.sends)
     if (verdict.kind === 'doubt') return
     if (verdict.kind !== 'done') {
-      await closeWith(core, attempt, verdict.kind === 'unsent' ? { type: 'unsent' } : { type: 'reject', error: verdict.error })
+      await closeWith(
+        core,
+        attempt,
+        verdict.kind === 'unsent' ? { type: 'unsent' } : { type: 'reject', error: verdict.error },
+      )
       return
     }
     value = error
@@ -154,7 +176,8 @@ type Closing =
 /** Ends an attempt that provably did nothing; when the store cannot take that, the lapsed lease will tell it as doubt. */
 async function close(core: Core, attempt: LiveAttempt, closing: Closing): Promise<Ended> {
   attempt.closed = true
-  const command = closing.type === 'reject' ? { type: 'reject' as const, error: closing.stored } : { type: 'unsent' as const }
+  const command =
+    closing.type === 'reject' ? { type: 'reject' as const, error: closing.stored } : { type: 'unsent' as const }
   const result = await closeWith(core, attempt, command).catch(onlyUnavailable)
   // The ledger will call it a doubt when the lease is over; this caller still gets the truth.
   if (result === undefined) return { kind: 'none', record: attempt.record, error: closing.error, retryable: false }
@@ -167,7 +190,9 @@ async function close(core: Core, attempt: LiveAttempt, closing: Closing): Promis
 async function closeWith(
   core: Core,
   attempt: LiveAttempt,
-  command: { readonly type: 'unsent' } | { readonly type: 'reject'; readonly error: NonNullable<OperationRecord['error']> },
+  command:
+    | { readonly type: 'unsent' }
+    | { readonly type: 'reject'; readonly error: NonNullable<OperationRecord['error']> },
 ): ReturnType<Core['journal']['apply']> {
   const result = await core.journal.apply(attempt.op.key, attempt.op.tenant, attempt, {
     ...command,

@@ -96,7 +96,13 @@ interface Phases {
 const UNHURRIED_TURNS = 8
 const LONGEST_PAUSE_MS = 100
 
-async function drive(core: Core, flight: Flight, first: Reading | undefined, options: FlightOptions, phases: Phases): Promise<Settled> {
+async function drive(
+  core: Core,
+  flight: Flight,
+  first: Reading | undefined,
+  options: FlightOptions,
+  phases: Phases,
+): Promise<Settled> {
   const { op } = flight
   const mustRead = core.journal.store.guarantees.localReads === true || core.journal.amnesia() !== undefined
   let reading = first ?? (mustRead ? await core.journal.read(op.key, op.tenant) : { record: undefined, now: 0 })
@@ -127,7 +133,13 @@ type Step =
   | { readonly own: Extract<Ended, { kind: 'doubt' }>; readonly reading: Reading | undefined }
 
 /** One step with a record that somebody has: answer, wait, lapse or recover. */
-async function followKnown(core: Core, flight: Flight, reading: Reading, phases: Phases, cause: unknown): Promise<Step> {
+async function followKnown(
+  core: Core,
+  flight: Flight,
+  reading: Reading,
+  phases: Phases,
+  cause: unknown,
+): Promise<Step> {
   const { op } = flight
   const known = reading.record as OperationRecord
   const answer = await answerFrom(core, op, known)
@@ -135,7 +147,8 @@ async function followKnown(core: Core, flight: Flight, reading: Reading, phases:
   phases.idle()
   if (known.state !== 'claimed') phases.marked()
   if (known.state === 'in-doubt') {
-    if (flight.callers === 0 || !recoversByItself(known, op.contract)) return { settled: { kind: 'doubt', record: known, error: cause } }
+    if (flight.callers === 0 || !recoversByItself(known, op.contract))
+      return { settled: { kind: 'doubt', record: known, error: cause } }
     const settled = await recoverInFlight(core, op, known, reading.now)
     return settled === undefined ? { reading: undefined } : { settled }
   }
@@ -156,7 +169,13 @@ function mayClaim({ record, now }: Reading): boolean {
   return record.state === 'claimed' && now >= record.leaseUntil
 }
 
-async function claimInTurn(core: Core, flight: Flight, reading: Reading, options: FlightOptions, marked: () => void): Promise<Step> {
+async function claimInTurn(
+  core: Core,
+  flight: Flight,
+  reading: Reading,
+  options: FlightOptions,
+  marked: () => void,
+): Promise<Step> {
   const { op } = flight
   await holdNear(core, op, options.confirm)
   const endTurn = await holdTurn(core, op, () => flight.callers > 0)
@@ -208,13 +227,19 @@ export const majorFits = (contract: Contract, record: OperationRecord): boolean 
 export async function replayed(core: Core, record: OperationRecord): Promise<Settled> {
   const kind = record.state === 'accepted' ? 'accepted' : 'committed'
   const base = { kind, record, fresh: false, recorded: true } as const
-  if (record.outcome === undefined) return { ...base, value: undefined, missing: 'a person confirmed it without a result' }
+  if (record.outcome === undefined)
+    return { ...base, value: undefined, missing: 'a person confirmed it without a result' }
   const opened = await unseal(record.outcome, core.journal.store)
   return opened.found ? { ...base, value: opened.value } : { ...base, value: undefined, missing: opened.why }
 }
 
 /** One recovery on behalf of callers who wait for it. Undefined: look at the record again. */
-async function recoverInFlight(core: Core, op: Operation, record: OperationRecord, now: number): Promise<Settled | undefined> {
+async function recoverInFlight(
+  core: Core,
+  op: Operation,
+  record: OperationRecord,
+  now: number,
+): Promise<Settled | undefined> {
   const waitMs = record.doubtAt + backoffMs(core, record) - now
   if (waitMs > 0) {
     await sleep(core.clock, waitMs)

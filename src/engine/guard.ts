@@ -128,7 +128,13 @@ export function createGuard(options: GuardOptions): Guard {
   const emitter = createEmitter()
   const defaultTenant = options.tenant ?? 'default'
   const core: Core = {
-    journal: createJournal({ store, clock: options.clock, ids: options.ids, emitter, storeDeadlineMs: settings.storeDeadlineMs }),
+    journal: createJournal({
+      store,
+      clock: options.clock,
+      ids: options.ids,
+      emitter,
+      storeDeadlineMs: settings.storeDeadlineMs,
+    }),
     clock: options.clock,
     ids: options.ids,
     processes: options.processes,
@@ -155,7 +161,10 @@ export function createGuard(options: GuardOptions): Guard {
   function register(contract: Contract): Contract {
     const known = core.contracts.get(contract.name)
     if (known !== undefined && known !== contract && !sameDescription(known, contract)) {
-      throw new OnefoldError('CONTRACT_INVALID', `Two different contracts are called ${contract.name}. Give one of them another name.`)
+      throw new OnefoldError(
+        'CONTRACT_INVALID',
+        `Two different contracts are called ${contract.name}. Give one of them another name.`,
+      )
     }
     assertStoreKeeps(core, contract)
     core.contracts.set(contract.name, contract)
@@ -163,7 +172,9 @@ export function createGuard(options: GuardOptions): Guard {
   }
 
   const perform: Performer['perform'] = (contract, input, callOptions) =>
-    lifecycle.isOpen() ? performer.perform(contract, input, callOptions) : lifecycle.open().then(() => performer.perform(contract, input, callOptions))
+    lifecycle.isOpen()
+      ? performer.perform(contract, input, callOptions)
+      : lifecycle.open().then(() => performer.perform(contract, input, callOptions))
 
   function runOf(given: RunOptions): ActiveRun {
     const outer = currentRun()
@@ -193,12 +204,14 @@ export function createGuard(options: GuardOptions): Guard {
     return handle
   }
 
-  const unbound = ({ run, ...rest }: ToolCallOptions): PerformOptions => (run === undefined ? rest : { ...rest, run: handles.get(run) })
+  const unbound = ({ run, ...rest }: ToolCallOptions): PerformOptions =>
+    run === undefined ? rest : { ...rest, run: handles.get(run) }
 
   function protect<Input, Output>(contract: Contract): ProtectedTool<Input, Output> {
     const call = (input: Input, callOptions: ToolCallOptions = {}): Promise<Outcome<Output>> =>
       perform(contract, input, unbound(callOptions)) as Promise<Outcome<Output>>
-    const tool = async (input: Input, callOptions?: ToolCallOptions): Promise<Output> => valueOf(await call(input, callOptions))
+    const tool = async (input: Input, callOptions?: ToolCallOptions): Promise<Output> =>
+      valueOf(await call(input, callOptions))
     return Object.assign(tool, {
       perform: call,
       compensate: async (input: Input, callOptions: ToolCallOptions = {}) => {
@@ -227,8 +240,10 @@ export function createGuard(options: GuardOptions): Guard {
       const active = runOf(runOptions)
       return await withRun(active, () => work(handleOf(active)))
     },
-    once: async (key, work, callOptions = {}) => valueOf(await perform(onceContract, { key }, { ...unbound(callOptions), execute: work })) as never,
-    contracts: () => Array.from(core.contracts.values(), (contract) => contract.describe()).filter(({ name }) => name !== 'once'),
+    once: async (key, work, callOptions = {}) =>
+      valueOf(await perform(onceContract, { key }, { ...unbound(callOptions), execute: work })) as never,
+    contracts: () =>
+      Array.from(core.contracts.values(), (contract) => contract.describe()).filter(({ name }) => name !== 'once'),
     ledger: opened(createLedger(core, { tenant: defaultTenant }), lifecycle.open),
     on: (name, listener) => emitter.on(name, listener),
     open: lifecycle.open,
@@ -249,16 +264,21 @@ export function createGuard(options: GuardOptions): Guard {
 function valueOf<Output>(outcome: Outcome<Output>): Output {
   if (outcome.error !== undefined && outcome.status === 'committed') throw outcome.error
   if (outcome.missing !== undefined) {
-    throw new OnefoldError('RESULT_EXPIRED', `The operation was done, but its result is missing: ${outcome.missing}. Nothing was executed again.`, {
-      effect: 'done',
-      key: outcome.key,
-      ticket: outcome.ticket,
-    })
+    throw new OnefoldError(
+      'RESULT_EXPIRED',
+      `The operation was done, but its result is missing: ${outcome.missing}. Nothing was executed again.`,
+      {
+        effect: 'done',
+        key: outcome.key,
+        ticket: outcome.ticket,
+      },
+    )
   }
   return outcome.value
 }
 
-const sameDescription = (a: Contract, b: Contract): boolean => JSON.stringify(a.describe()) === JSON.stringify(b.describe())
+const sameDescription = (a: Contract, b: Contract): boolean =>
+  JSON.stringify(a.describe()) === JSON.stringify(b.describe())
 
 /** Every method waits for the store to be open. */
 function opened(ledger: Ledger, open: () => Promise<void>): Ledger {

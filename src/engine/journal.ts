@@ -17,7 +17,12 @@ export type Applied =
       readonly alarm: string | undefined
       readonly amnesiaAt: number
     }
-  | { readonly applied: false; readonly refusal: Refusal; readonly record: OperationRecord | undefined; readonly now: number }
+  | {
+      readonly applied: false
+      readonly refusal: Refusal
+      readonly record: OperationRecord | undefined
+      readonly now: number
+    }
 
 export interface Journal {
   readonly store: Store
@@ -101,7 +106,10 @@ export function createJournal(options: JournalOptions): Journal {
    * A sequence below one that was acknowledged before the step was asked for: this store has forgotten records.
    * (Answers of concurrent steps may arrive in any order, so the newest acknowledged one is no measure.)
    */
-  async function checkSequence(answer: { readonly sequence: number; readonly now: number }, floor: number): Promise<void> {
+  async function checkSequence(
+    answer: { readonly sequence: number; readonly now: number },
+    floor: number,
+  ): Promise<void> {
     if (answer.sequence >= floor) {
       highest = Math.max(highest, answer.sequence)
       return
@@ -161,13 +169,20 @@ export function createJournal(options: JournalOptions): Journal {
       try {
         return await guarded(() => store.write(write))
       } catch (error) {
-        if (attempt >= RETRIES_AFTER_LOST_ACK || !(isOnefoldError(error) && error.code === 'STORE_UNAVAILABLE')) throw error
+        if (attempt >= RETRIES_AFTER_LOST_ACK || !(isOnefoldError(error) && error.code === 'STORE_UNAVAILABLE'))
+          throw error
         const reading = await guarded(async () => await store.read(write.key, write.tenant)).catch(() => undefined)
         if (reading === undefined) continue
         const ours = reading.record?.writeId === writeId
         const untouched = (reading.record?.revision ?? 0) === write.expect
         if (!untouched || ours) {
-          return { applied: ours, record: reading.record, now: reading.now, sequence: highest, amnesiaAt: mark?.at ?? 0 }
+          return {
+            applied: ours,
+            record: reading.record,
+            now: reading.now,
+            sequence: highest,
+            amnesiaAt: mark?.at ?? 0,
+          }
         }
       }
     }

@@ -40,7 +40,8 @@ export interface Ledger {
 
 /** `all: true` looks across tenants: for operators of the whole ledger only. */
 export function createLedger(core: Core, options: { readonly tenant: string; readonly all?: boolean }): Ledger {
-  const tenantOf = (tenant: string | undefined): string | undefined => tenant ?? (options.all === true ? undefined : options.tenant)
+  const tenantOf = (tenant: string | undefined): string | undefined =>
+    tenant ?? (options.all === true ? undefined : options.tenant)
   const { store, withDeadline } = core.journal
 
   const list = (query: Partial<ListQuery> = {}): Promise<ListPage> =>
@@ -55,8 +56,13 @@ export function createLedger(core: Core, options: { readonly tenant: string; rea
     }
     const page = await withDeadline(store.list({ tenant: where, keyPrefix, limit: 2 }))
     const [record, second] = page.records
-    if (record === undefined) throw new OnefoldError('KEY_INVALID', `No operation ${keyOrTicket} is in this ledger. Nothing was changed.`)
-    if (second !== undefined) throw new OnefoldError('KEY_INVALID', `Several operations begin with ${keyOrTicket}; give more of the key. Nothing was changed.`)
+    if (record === undefined)
+      throw new OnefoldError('KEY_INVALID', `No operation ${keyOrTicket} is in this ledger. Nothing was changed.`)
+    if (second !== undefined)
+      throw new OnefoldError(
+        'KEY_INVALID',
+        `Several operations begin with ${keyOrTicket}; give more of the key. Nothing was changed.`,
+      )
     return record
   }
 
@@ -67,7 +73,10 @@ export function createLedger(core: Core, options: { readonly tenant: string; rea
 
   async function resolve(keyOrTicket: string, verdict: Verdict, tenant?: string): Promise<OperationRecord> {
     if (verdict.who.trim() === '' || verdict.note.trim() === '') {
-      throw new OnefoldError('INPUT_INVALID', 'A doubt is settled under a name and with a reason: give both who and note. Nothing was changed.')
+      throw new OnefoldError(
+        'INPUT_INVALID',
+        'A doubt is settled under a name and with a reason: give both who and note. Nothing was changed.',
+      )
     }
     const record = await find(keyOrTicket, tenant)
     const outcome =

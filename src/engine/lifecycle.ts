@@ -47,17 +47,25 @@ export function createLifecycle(core: Core): Lifecycle {
 
   function scheduleBeat(): void {
     if (core.closing) return
-    cancelBeat = core.clock.after(Math.max(1, core.settings.heartbeatMs / 4), () => {
-      beat(core)
-      scheduleBeat()
-    }, true)
+    cancelBeat = core.clock.after(
+      Math.max(1, core.settings.heartbeatMs / 4),
+      () => {
+        beat(core)
+        scheduleBeat()
+      },
+      true,
+    )
   }
 
   function scheduleSweep(): void {
     if (core.closing) return
-    cancelSweep = core.clock.after(core.settings.sweepMs, () => {
-      void tick().catch(tell).finally(scheduleSweep)
-    }, true)
+    cancelSweep = core.clock.after(
+      core.settings.sweepMs,
+      () => {
+        void tick().catch(tell).finally(scheduleSweep)
+      },
+      true,
+    )
   }
 
   function tell(error: unknown): void {
@@ -94,9 +102,17 @@ export function createLifecycle(core: Core): Lifecycle {
     await at(core, 'before-doubt', op.key)
     const who = core.processes.self
     const attempts = { fence: record.fence, nonce: attempt.nonce, who }
-    if (record.state === 'recovering') await core.journal.apply(op.key, op.tenant, attempt, { type: 'give-up', ...attempts, reason: 'shutdown' })
-    else if (record.state === 'claimed') await core.journal.apply(op.key, op.tenant, attempt, { type: 'withdraw', ...attempts })
-    else await core.journal.apply(op.key, op.tenant, attempt, { type: 'doubt', fence: record.fence, who, reason: 'shutdown' })
+    if (record.state === 'recovering')
+      await core.journal.apply(op.key, op.tenant, attempt, { type: 'give-up', ...attempts, reason: 'shutdown' })
+    else if (record.state === 'claimed')
+      await core.journal.apply(op.key, op.tenant, attempt, { type: 'withdraw', ...attempts })
+    else
+      await core.journal.apply(op.key, op.tenant, attempt, {
+        type: 'doubt',
+        fence: record.fence,
+        who,
+        reason: 'shutdown',
+      })
   }
 
   function withGrace(work: readonly Promise<unknown>[]): Promise<void> {

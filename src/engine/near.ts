@@ -27,7 +27,13 @@ export async function holdNear(core: Core, op: Operation, confirm: string | unde
     who: core.processes.self,
     nonce: op.key,
     leaseMs: near.withinMs,
-    descriptor: { ...op.descriptor, tool: `near:${op.contract.name}`, recovery: 'manual', parent: undefined, amount: undefined },
+    descriptor: {
+      ...op.descriptor,
+      tool: `near:${op.contract.name}`,
+      recovery: 'manual',
+      parent: undefined,
+      amount: undefined,
+    },
     input: op.key,
     mark: false,
   })

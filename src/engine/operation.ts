@@ -68,11 +68,21 @@ export function nameOperation(
   const [scope, scopeId] = scopeOf(contract, run, frame, ordinal)
   const identity = identityOf(contract, input, callerKey, index)
   const keyWith = (value: unknown, secret: Secret | undefined): string =>
-    operationKey({ contract: contract.name, tenant, scope, scopeId, identity: value, occurrence, ...(secret === undefined ? {} : { secret }) })
+    operationKey({
+      contract: contract.name,
+      tenant,
+      scope,
+      scopeId,
+      identity: value,
+      occurrence,
+      ...(secret === undefined ? {} : { secret }),
+    })
   const key = keyWith(identity, naming.keySecret)
   const older = [
     ...naming.previousSecrets.map((secret) => ({ key: keyWith(identity, secret), major: contract.major })),
-    ...contract.supersededIdentitiesOf(input).map((past) => ({ key: keyWith(past.identity, naming.keySecret), major: past.major })),
+    ...contract
+      .supersededIdentitiesOf(input)
+      .map((past) => ({ key: keyWith(past.identity, naming.keySecret), major: past.major })),
   ].filter((past) => past.key !== key)
   return {
     key,
@@ -103,7 +113,13 @@ export function nameOperation(
 }
 
 /** A read as an operation: nothing identifies it, nothing is recorded. */
-export function namelessOperation(naming: Naming, contract: Contract, input: unknown, run: ActiveRun | undefined, nonce: string): Operation {
+export function namelessOperation(
+  naming: Naming,
+  contract: Contract,
+  input: unknown,
+  run: ActiveRun | undefined,
+  nonce: string,
+): Operation {
   const tenant = run?.tenant ?? naming.defaultTenant
   return {
     key: operationKey({ contract: contract.name, tenant, scope: 'call', scopeId: nonce, identity: null }),
@@ -133,7 +149,12 @@ export function namelessOperation(naming: Naming, contract: Contract, input: unk
   }
 }
 
-function identityOf(contract: Contract, input: unknown, callerKey: string | undefined, index: number | undefined): unknown {
+function identityOf(
+  contract: Contract,
+  input: unknown,
+  callerKey: string | undefined,
+  index: number | undefined,
+): unknown {
   // Tagged, so that it never equals an identity made of fields.
   if (callerKey !== undefined && contract.callerKey !== 'ignored') return ['caller-key', callerKey]
   if (contract.sequence) return ['sequence', index]

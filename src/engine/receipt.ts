@@ -38,7 +38,10 @@ export async function receiptOf(core: Core, run: ActiveRun): Promise<Receipt> {
     for (const record of page.records) records.set(record.key, record)
     after = page.next
   } while (after !== undefined)
-  const receipt = { committed: [], accepted: [], inDoubt: [], cancelled: [], running: [] } as Record<Part, ReceiptEntry[]>
+  const receipt = { committed: [], accepted: [], inDoubt: [], cancelled: [], running: [] } as Record<
+    Part,
+    ReceiptEntry[]
+  >
   for (const touched of run.touched.values()) {
     const record = records.get(touched.key) ?? (await core.journal.read(touched.key, touched.tenant)).record
     records.delete(touched.key)
@@ -74,7 +77,12 @@ function partOf(record: OperationRecord | undefined): Part {
   }
 }
 
-const entryOf = (key: string, tool: string, amount: number | undefined, record: OperationRecord | undefined): ReceiptEntry => ({
+const entryOf = (
+  key: string,
+  tool: string,
+  amount: number | undefined,
+  record: OperationRecord | undefined,
+): ReceiptEntry => ({
   tool,
   key,
   ticket: ticketOf(key),

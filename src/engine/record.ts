@@ -169,7 +169,10 @@ export interface Moments {
 }
 
 /** The next record as the state machine wants it; {@link stamp} turns it into the record that is stored. */
-export type Draft = Omit<OperationRecord, 'revision' | 'leaseUntil' | 'firstSendAt' | 'doubtAt' | 'createdAt' | 'updatedAt' | 'fence'> &
+export type Draft = Omit<
+  OperationRecord,
+  'revision' | 'leaseUntil' | 'firstSendAt' | 'doubtAt' | 'createdAt' | 'updatedAt' | 'fence'
+> &
   Moments
 
 /** One step in an operation's life. `state = fold(history)` (I13). */

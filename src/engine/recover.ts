@@ -11,7 +11,11 @@ import type { Operation } from './operation.ts'
 import { newRun, type ActiveRun } from './run.ts'
 
 /** Doubts that only a person can settle, whatever their class. */
-const FINAL_REASONS: readonly (DoubtReason | undefined)[] = ['window-closed', 'precondition-failed', 'verification-failed']
+const FINAL_REASONS: readonly (DoubtReason | undefined)[] = [
+  'window-closed',
+  'precondition-failed',
+  'verification-failed',
+]
 
 /** True when the engine may settle this doubt by itself, given the contract is registered here. */
 export function recoversByItself(record: OperationRecord, contract: Contract | undefined): boolean {
@@ -46,13 +50,18 @@ export async function recoverOnce(
   // The clock of every deadline starts before the store's clock is read (protocol.md section 4).
   const startedAt = core.clock.bootMs()
   const nonce = core.ids.nonce()
-  const begun = await core.journal.apply(record.key, record.tenant, { record, now }, {
-    type: 'recover',
-    nonce,
-    who: core.processes.self,
-    leaseMs: core.settings.leaseMs,
-    backoffMs: backoffMs(core, record),
-  })
+  const begun = await core.journal.apply(
+    record.key,
+    record.tenant,
+    { record, now },
+    {
+      type: 'recover',
+      nonce,
+      who: core.processes.self,
+      leaseMs: core.settings.leaseMs,
+      backoffMs: backoffMs(core, record),
+    },
+  )
   if (!begun.applied || begun.record === undefined) return undefined
   const op = frozenOperation(contract, begun.record)
   const attempt = newAttempt(op, nonce, begun.record, begun.now, startedAt + core.settings.leaseMs, startedAt)
@@ -85,7 +94,8 @@ async function settleBy(core: Core, contract: Contract, it: Recovery): Promise<E
       if (record.firstSendAt > 0 && now <= openUntil) {
         return await resend(it, { window: { windowMs: recovery.windowMs, marginMs } }, it.startedAt + (openUntil - now))
       }
-      if (recovery.probe !== undefined) return await ask(it, recovery.probe as ProbeFunction<never, unknown>, recovery.settleMs, 'window-closed')
+      if (recovery.probe !== undefined)
+        return await ask(it, recovery.probe as ProbeFunction<never, unknown>, recovery.settleMs, 'window-closed')
       return await giveUp(it, 'window-closed', 'the downstream’s window for this key is closed')
     }
     case 'probe':
@@ -110,7 +120,10 @@ async function settleBy(core: Core, contract: Contract, it: Recovery): Promise<E
 /** T13: the same downstream key, the frozen input, and the deadline of the downstream's window. */
 async function resend(
   it: Recovery,
-  guard: { readonly window?: { readonly windowMs: number; readonly marginMs: number }; readonly preconditionHolds?: boolean },
+  guard: {
+    readonly window?: { readonly windowMs: number; readonly marginMs: number }
+    readonly preconditionHolds?: boolean
+  },
   windowOverAt: number,
 ): Promise<Ended | undefined> {
   const { core, op, attempt } = it
@@ -125,7 +138,8 @@ async function resend(
     leaseMs: core.settings.leaseMs,
   })
   if (!marked.applied || marked.record === undefined) {
-    if (!marked.applied && marked.refusal === 'window') return await giveUp(it, 'window-closed', 'the downstream’s window for this key is closed')
+    if (!marked.applied && marked.refusal === 'window')
+      return await giveUp(it, 'window-closed', 'the downstream’s window for this key is closed')
     return undefined
   }
   attempt.record = marked.record
@@ -172,9 +186,15 @@ async function ask(
         ownerDead: core.processes.isDead(attempt.record.owner),
       })
       if (result.applied) {
-        return { kind: 'none', record: result.record, error: new Error('the downstream has no such effect'), retryable: true }
+        return {
+          kind: 'none',
+          record: result.record,
+          error: new Error('the downstream has no such effect'),
+          retryable: true,
+        }
       }
-      if (result.refusal === 'owner') return await giveUp(it, 'recovery-failed', 'not found, but its first owner may still send')
+      if (result.refusal === 'owner')
+        return await giveUp(it, 'recovery-failed', 'not found, but its first owner may still send')
       return undefined
     }
     if (!absenceCounts() && core.closing) return await giveUp(it, 'recovery-failed', 'not found yet')
@@ -193,7 +213,13 @@ async function answerOf(it: Recovery, probe: ProbeFunction<never, unknown>): Pro
 
 async function found(it: Recovery, value: unknown): Promise<Ended | undefined> {
   const { core, op, attempt } = it
-  const outcome = await seal('value', value, core.journal.store, core.settings.inlineResultBytes, core.journal.withDeadline)
+  const outcome = await seal(
+    'value',
+    value,
+    core.journal.store,
+    core.settings.inlineResultBytes,
+    core.journal.withDeadline,
+  )
   const result = await core.journal.apply(op.key, op.tenant, attempt, {
     type: 'found',
     fence: attempt.record.fence,
@@ -254,4 +280,3 @@ function frozenOperation(contract: Contract, record: OperationRecord): Operation
     index: undefined,
   }
 }
-

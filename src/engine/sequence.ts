@@ -21,7 +21,11 @@ export function indexOfCall(run: ActiveRun | undefined, contract: Contract, call
       `${contract.name} counts its calls within a run (identity: 'sequence'), so it must be called inside guard.run. No effect started.`,
     )
   }
-  const state = run.sequences.get(contract.name) ?? { next: 1, byCall: new Map<string, number>(), undelivered: undefined }
+  const state = run.sequences.get(contract.name) ?? {
+    next: 1,
+    byCall: new Map<string, number>(),
+    undelivered: undefined,
+  }
   run.sequences.set(contract.name, state)
   const known = callId === undefined ? undefined : state.byCall.get(callId)
   const index = known ?? state.undelivered ?? state.next++

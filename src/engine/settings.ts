@@ -45,13 +45,16 @@ export function settingsWith(overrides: Partial<Settings> = {}): Settings {
     Object.assign(settings, { windowMarginMs: Math.max(settings.quarantineMs * 2, settings.sendGraceMs) })
   }
   for (const [name, value] of Object.entries(settings)) {
-    if (!Number.isFinite(value) || value < 0) throw invalid(`${name} must be a number of at least 0, not ${String(value)}`)
+    if (!Number.isFinite(value) || value < 0)
+      throw invalid(`${name} must be a number of at least 0, not ${String(value)}`)
   }
   if (settings.heartbeatMs * 2 > settings.leaseMs) {
     throw invalid('heartbeatMs must be at most half of leaseMs, or one late heartbeat loses the lease')
   }
   if (settings.windowMarginMs < settings.quarantineMs) {
-    throw invalid('windowMarginMs must be at least quarantineMs: a late send must still fall into the downstream’s window')
+    throw invalid(
+      'windowMarginMs must be at least quarantineMs: a late send must still fall into the downstream’s window',
+    )
   }
   return settings
 }

@@ -10,7 +10,9 @@ export type SuccessRecord =
   | { readonly kind: 'committed'; readonly record: OperationRecord; readonly recorded: boolean }
   | { readonly kind: 'overtaken'; readonly record: OperationRecord | undefined }
 
-type Origin = Pick<LiveAttempt, 'nonce' | 'record' | 'now'> & { readonly op: { readonly key: string; readonly tenant: string } }
+type Origin = Pick<LiveAttempt, 'nonce' | 'record' | 'now'> & {
+  readonly op: { readonly key: string; readonly tenant: string }
+}
 
 /**
  * Records that the effect happened. An unwritable ledger never loses it and never fails the caller: the answer
@@ -86,14 +88,19 @@ export async function drainSpool(core: Core): Promise<number> {
   return await core.spool.drain(async (entry) => {
     const { record, now } = await core.journal.read(entry.key, entry.tenant)
     if (record === undefined) return true
-    const result = await core.journal.apply(entry.key, entry.tenant, { record, now }, {
-      type: 'commit',
-      fence: entry.fence,
-      nonce: entry.nonce,
-      who: core.processes.self,
-      why: `spool of ${entry.who}`,
-      outcome: entry.outcome,
-    })
+    const result = await core.journal.apply(
+      entry.key,
+      entry.tenant,
+      { record, now },
+      {
+        type: 'commit',
+        fence: entry.fence,
+        nonce: entry.nonce,
+        who: core.processes.self,
+        why: `spool of ${entry.who}`,
+        outcome: entry.outcome,
+      },
+    )
     read(core, result, entry.outcome)
     return true
   })

@@ -48,7 +48,13 @@ export function createSweeper(core: Core): Sweeper {
     const running = work()
       .catch((error: unknown) => {
         const message = `recovery failed: ${error instanceof Error ? error.message : String(error)}`
-        core.emitter.emit('alarm', { key: record.key, tenant: record.tenant, tool: record.tool, run: record.run, message })
+        core.emitter.emit('alarm', {
+          key: record.key,
+          tenant: record.tenant,
+          tool: record.tool,
+          run: record.run,
+          message,
+        })
       })
       .finally(() => {
         recovering.delete(record.key)
@@ -65,15 +71,20 @@ export function createSweeper(core: Core): Sweeper {
     }
     const nonce = core.ids.nonce()
     const who = core.processes.self
-    const claimed = await core.journal.apply(record.key, record.tenant, { record, now }, {
-      type: 'claim',
-      who,
-      nonce,
-      leaseMs: core.settings.leaseMs,
-      descriptor: record,
-      input: record.input ?? 'null',
-      mark: false,
-    })
+    const claimed = await core.journal.apply(
+      record.key,
+      record.tenant,
+      { record, now },
+      {
+        type: 'claim',
+        who,
+        nonce,
+        leaseMs: core.settings.leaseMs,
+        descriptor: record,
+        input: record.input ?? 'null',
+        mark: false,
+      },
+    )
     if (!claimed.applied || claimed.record?.state !== 'claimed') return
     await core.journal.apply(record.key, record.tenant, claimed, {
       type: 'withdraw',
@@ -105,7 +116,12 @@ export function createSweeper(core: Core): Sweeper {
     let touched = 0
     for (const record of page.records) {
       if (core.closing) return touched
-      const retired = await core.journal.apply(record.key, record.tenant, { record, now: page.now }, { type: 'expire', who: core.processes.self })
+      const retired = await core.journal.apply(
+        record.key,
+        record.tenant,
+        { record, now: page.now },
+        { type: 'expire', who: core.processes.self },
+      )
       if (retired.applied) touched += 1
     }
     return touched

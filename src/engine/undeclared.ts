@@ -31,7 +31,12 @@ export function createUndeclared(core: Core, performer: Performer): UndeclaredPe
   const newest = new Map<string, number>()
   const KEPT = 10_000
 
-  async function perform(contract: Contract, input: unknown, policy: UndeclaredPolicy, options: PerformOptions = {}): Promise<Outcome> {
+  async function perform(
+    contract: Contract,
+    input: unknown,
+    policy: UndeclaredPolicy,
+    options: PerformOptions = {},
+  ): Promise<Outcome> {
     const first = performer.name(contract, input, { ...options, occurrence: 1 })
     let occurrence = newest.get(first.key) ?? 1
     for (;;) {
@@ -42,7 +47,13 @@ export function createUndeclared(core: Core, performer: Performer): UndeclaredPe
       if (next === 'this') {
         remember(first.key, occurrence)
         if (record === undefined && occurrence > 1) {
-          core.emitter.emit('suspected-repeat', { key: op.key, tenant: op.tenant, tool: contract.name, run: op.descriptor.run, occurrence })
+          core.emitter.emit('suspected-repeat', {
+            key: op.key,
+            tenant: op.tenant,
+            tool: contract.name,
+            run: op.descriptor.run,
+            occurrence,
+          })
         }
         return await performer.perform(contract, input, { ...options, occurrence })
       }
@@ -68,7 +79,8 @@ export function createUndeclared(core: Core, performer: Performer): UndeclaredPe
 /** `this`: the call belongs to this occurrence; `next`: it is new work; `hold`: a person or the application decides. */
 function decideRepeat(record: OperationRecord, policy: UndeclaredPolicy): 'this' | 'next' | 'hold' {
   if (record.state === 'expired') return 'next'
-  if (record.state === 'in-doubt' && record.reason === 'answered-error') return policy.afterError === 'run' ? 'next' : 'this'
+  if (record.state === 'in-doubt' && record.reason === 'answered-error')
+    return policy.afterError === 'run' ? 'next' : 'this'
   if (!record.delivered || record.state !== 'committed') return 'this'
   if (policy.afterDelivery === 'replay') return 'this'
   return policy.afterDelivery === 'run' ? 'next' : 'hold'

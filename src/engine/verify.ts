@@ -15,12 +15,17 @@ export async function verifyOnce(core: Core, contract: Contract, record: Operati
   if (contract.verify === undefined || record.outcome === undefined) return
   const nonce = core.ids.nonce()
   const who = core.processes.self
-  const taken = await core.journal.apply(record.key, record.tenant, { record, now }, {
-    type: 'verify',
-    nonce,
-    who,
-    leaseMs: Math.max(core.settings.sweepMs * ASK_AGAIN_FACTOR, core.settings.recoveryBackoffMs),
-  })
+  const taken = await core.journal.apply(
+    record.key,
+    record.tenant,
+    { record, now },
+    {
+      type: 'verify',
+      nonce,
+      who,
+      leaseMs: Math.max(core.settings.sweepMs * ASK_AGAIN_FACTOR, core.settings.recoveryBackoffMs),
+    },
+  )
   if (!taken.applied || taken.record === undefined) return
   const outcome = await unseal(record.outcome, core.journal.store)
   if (!outcome.found) return
@@ -33,7 +38,13 @@ export async function verifyOnce(core: Core, contract: Contract, record: Operati
       attempt: record.attempts,
       signal: controller.signal,
       downstreamKey: (provider, operation) =>
-        downstreamKey({ key: record.key, provider, operation, generation: record.generation, secret: core.naming.keySecret }),
+        downstreamKey({
+          key: record.key,
+          provider,
+          operation,
+          generation: record.generation,
+          secret: core.naming.keySecret,
+        }),
     })
   } catch {
     return

@@ -9,7 +9,13 @@ const REMOTE_POLL_FACTOR = 10
  * Resolves with the record once it is no longer at `revision`, or when its lease is over, or when `wanted` turns false.
  * The store's notification is a hint; polling with growing pauses is the floor.
  */
-export async function waitForChange(core: Core, key: string, tenant: string, from: Reading, wanted: () => boolean): Promise<Reading> {
+export async function waitForChange(
+  core: Core,
+  key: string,
+  tenant: string,
+  from: Reading,
+  wanted: () => boolean,
+): Promise<Reading> {
   const revision = from.record?.revision
   const remote = core.journal.store.guarantees.localReads !== true
   let pauseMs = remote ? FIRST_POLL_MS * REMOTE_POLL_FACTOR : FIRST_POLL_MS

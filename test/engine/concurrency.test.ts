@@ -11,7 +11,8 @@ beforeAll(async () => {
 })
 afterAll(() => downstream.close())
 
-const times = <T>(count: number, make: (n: number) => Promise<T>): Promise<T[]> => Promise.all(Array.from({ length: count }, (_, n) => make(n)))
+const times = <T>(count: number, make: (n: number) => Promise<T>): Promise<T[]> =>
+  Promise.all(Array.from({ length: count }, (_, n) => make(n)))
 
 it('control: twelve agents without protection make twelve effects', async () => {
   await times(12, () => place(downstream, { ref: 'twelve-control' }))
@@ -34,7 +35,9 @@ describe.each(STORES)('on %s', (name, makeStore) => {
   it('twelve agents call one tool at once: one winner, every one gets its answer [AG-3][SH-2][SH-6]', async () => {
     const order = orderTool(guard, downstream, { recovery: manual() })
     await downstream.plan(ref('twelve'), 'stall:30')
-    const answers = await times(12, (n) => guard.run({ id: `agent-${n}` }, () => order({ ref: ref('twelve'), note: `${n}` })))
+    const answers = await times(12, (n) =>
+      guard.run({ id: `agent-${n}` }, () => order({ ref: ref('twelve'), note: `${n}` })),
+    )
     expect(await downstream.effects(ref('twelve'))).toBe(1)
     expect(new Set(answers.map((answer) => JSON.stringify(answer))).size).toBe(1)
     expect(new Set(answers).size).toBe(12)
@@ -97,7 +100,10 @@ describe.each(STORES)('on %s', (name, makeStore) => {
       recovery: manual(),
       execute: async (input) => await order(input),
     })
-    await expect(order({ ref: ref('self') })).rejects.toMatchObject({ code: 'IN_DOUBT', cause: { code: 'RECURSIVE_OPERATION' } })
+    await expect(order({ ref: ref('self') })).rejects.toMatchObject({
+      code: 'IN_DOUBT',
+      cause: { code: 'RECURSIVE_OPERATION' },
+    })
     expect(await downstream.effects(ref('self'))).toBe(0)
   })
 
@@ -135,7 +141,12 @@ describe.each(STORES)('on %s', (name, makeStore) => {
         throw new Error('once more')
       },
     })
-    await expect(wavering.perform({ ref: ref('wavering') }, { waitMs: 200 })).rejects.toMatchObject({ code: 'IN_DOUBT' })
-    expect([await downstream.effects(`${ref('wavering')}-1`), await downstream.effects(`${ref('wavering')}-2`)]).toEqual([1, 0])
+    await expect(wavering.perform({ ref: ref('wavering') }, { waitMs: 200 })).rejects.toMatchObject({
+      code: 'IN_DOUBT',
+    })
+    expect([
+      await downstream.effects(`${ref('wavering')}-1`),
+      await downstream.effects(`${ref('wavering')}-2`),
+    ]).toEqual([1, 0])
   })
 })

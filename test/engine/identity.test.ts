@@ -149,7 +149,10 @@ describe.each(STORES)('on %s', (name, makeStore) => {
     if (name === 'memory') return
     const next = version(2)
     await expect(next({ ref: ref('major') })).rejects.toMatchObject({ code: 'CONTRACT_SUPERSEDED', effect: 'unknown' })
-    await expect(next({ ref: ref('major-done') })).rejects.toMatchObject({ code: 'CONTRACT_SUPERSEDED', effect: 'done' })
+    await expect(next({ ref: ref('major-done') })).rejects.toMatchObject({
+      code: 'CONTRACT_SUPERSEDED',
+      effect: 'done',
+    })
     await guard.close()
     guard = open()
     await version(2, { replaysFrom: [1] })({ ref: ref('major-done') })

@@ -52,7 +52,8 @@ describe.each(STORES)('on %s', (name, makeStore) => {
       recovery: {
         keyed: () => keyed('24h'),
         probe: () => probe((input: OrderInput) => findOrder(downstream, input), { settle: '10ms' }),
-        idempotent: () => idempotent({ precondition: async (input: OrderInput) => !(await findOrder(downstream, input)).found }),
+        idempotent: () =>
+          idempotent({ precondition: async (input: OrderInput) => !(await findOrder(downstream, input)).found }),
         manual: () => manual(),
         transactional: () => manual(),
         composite: () => manual(),
@@ -122,7 +123,11 @@ describe.each(STORES)('on %s', (name, makeStore) => {
       recovery: manual(),
       execute: (input, context) => place({ ...downstream, url: port }, input, context.fetch),
     })
-    await expect(order({ ref: ref('refused') })).rejects.toMatchObject({ code: 'REJECTED', effect: 'none', retryable: true })
+    await expect(order({ ref: ref('refused') })).rejects.toMatchObject({
+      code: 'REJECTED',
+      effect: 'none',
+      retryable: true,
+    })
     port = downstream.url
     expect(await order({ ref: ref('refused') })).toMatchObject({ ref: ref('refused') })
     expect(await downstream.effects(ref('refused'))).toBe(1)

@@ -77,7 +77,10 @@ describe.each(STORES)('on %s', (name, makeStore) => {
     await agent()
     expect(await downstream.effects(ref('toggle'))).toBe(2)
     const headers = await downstream.requests(ref('toggle'))
-    expect(headers.map((header) => header['onefold-sequence'])).toEqual([`${name}-run::toggle::1`, `${name}-run::toggle::2`])
+    expect(headers.map((header) => header['onefold-sequence'])).toEqual([
+      `${name}-run::toggle::1`,
+      `${name}-run::toggle::2`,
+    ])
     expect(new Set(headers.map((header) => header['idempotency-key'])).size).toBe(2)
     await expect(
       guard.run({ id: `${name}-run` }, () => toggle({ ref: `${ref('toggle')}-other` })),
@@ -86,7 +89,13 @@ describe.each(STORES)('on %s', (name, makeStore) => {
   })
 
   it('the result is replayed, not only the call: same value, byte for byte [SH-6][OR-3]', async () => {
-    const value = { at: new Date(0), big: 12345678901234567890n, bytes: new Uint8Array([1, 2]), map: new Map([['a', undefined]]), n: NaN }
+    const value = {
+      at: new Date(0),
+      big: 12345678901234567890n,
+      bytes: new Uint8Array([1, 2]),
+      map: new Map([['a', undefined]]),
+      n: NaN,
+    }
     let runs = 0
     const odd = guard.tool({
       name: 'odd',
@@ -144,7 +153,9 @@ describe.each(STORES)('on %s', (name, makeStore) => {
   it('retention is per tool; after it a late retry is RESULT_EXPIRED, never a second effect [OR-2][IN-8]', async () => {
     if (name === 'sqlite') return
     await guard.close()
-    guard = testGuard({ store: (await import('../../src/store/memory/index.ts')).memoryStore({ clock: () => Date.now() + offset }) })
+    guard = testGuard({
+      store: (await import('../../src/store/memory/index.ts')).memoryStore({ clock: () => Date.now() + offset }),
+    })
     const short = orderTool(guard, downstream, { recovery: manual() })
     const long = orderTool(guard, downstream, { name: 'bill', recovery: manual(), retention: '7d' })
     await short({ ref: ref('short') })
@@ -203,7 +214,10 @@ describe.each(STORES)('on %s', (name, makeStore) => {
 
   it('a stop before the marker starts nothing; after it the work goes on into the ledger', async () => {
     const order = orderTool(guard, downstream, { recovery: manual() })
-    await expect(order({ ref: ref('abort') }, { signal: AbortSignal.abort() })).rejects.toMatchObject({ code: 'CANCELLED', effect: 'none' })
+    await expect(order({ ref: ref('abort') }, { signal: AbortSignal.abort() })).rejects.toMatchObject({
+      code: 'CANCELLED',
+      effect: 'none',
+    })
     expect(await downstream.effects(ref('abort'))).toBe(0)
     await downstream.plan(ref('abort'), 'hold')
     const controller = new AbortController()
@@ -258,13 +272,18 @@ describe.each(STORES)('on %s', (name, makeStore) => {
     const { ticket } = doubt as OnefoldError
     expect(ticket).toBeTypeOf('string')
     const verdict = { verdict: 'released', who: 'ann', note: 'not in the order list' } as const
-    await expect(guard.ledger.resolve(ticket ?? '', { ...verdict, note: ' ' })).rejects.toMatchObject({ code: 'INPUT_INVALID' })
+    await expect(guard.ledger.resolve(ticket ?? '', { ...verdict, note: ' ' })).rejects.toMatchObject({
+      code: 'INPUT_INVALID',
+    })
     await expect(guard.ledger.resolve(ticket ?? '', verdict)).rejects.toMatchObject({ code: 'HELD', effect: 'unknown' })
     await new Promise((resolve) => setTimeout(resolve, 60))
     await guard.ledger.resolve(ticket ?? '', verdict)
     await order({ ref: ref('person') })
     expect(await downstream.effects(ref('person'))).toBe(1)
     const { history } = await guard.ledger.show(ticket ?? '')
-    expect(history.find((event) => event.transition === 'T16')).toMatchObject({ who: 'ann', why: 'not in the order list' })
+    expect(history.find((event) => event.transition === 'T16')).toMatchObject({
+      who: 'ann',
+      why: 'not in the order list',
+    })
   })
 })

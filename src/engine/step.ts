@@ -1,0 +1,78 @@
+import type { Command, Refusal } from './commands.ts'
+import { assertEdge, assertInvariant, type Transition } from './edges.ts'
+import type { Draft, HistoryEvent, OperationRecord, State } from './record.ts'
+
+/** What a command does to a record: the next record and the history's entry, or why nothing happens. */
+export type Decision =
+  | {
+      readonly ok: true
+      readonly transition: Transition
+      /** Undefined deletes the record. */
+      readonly draft: Draft | undefined
+      readonly event: Omit<HistoryEvent, 'at'>
+      /** Set when success evidence crossed a record that said "not done" or was closed by a person. */
+      readonly alarm?: string
+    }
+  | { readonly ok: false; readonly refusal: Refusal }
+
+/** What a transition changes. */
+export type Change = Partial<Omit<Draft, 'key'>>
+
+/** Nothing happens, and why. */
+export const refuse = (refusal: Refusal): Decision => ({ ok: false, refusal })
+
+/** The facts about the operation as the record carries them; revision and moments are the store's. */
+function draftOf(record: OperationRecord): Draft {
+  const { revision: _revision, leaseUntil: _lease, updatedAt: _updated, ...rest } = record
+  return { ...rest, leaseMs: undefined }
+}
+
+/**
+ * One transition, checked: a legal edge, fences that only grow, no release with an open send, no second outcome.
+ * @throws InvariantViolation
+ */
+export function move(
+  record: OperationRecord,
+  transition: Transition,
+  to: State,
+  command: Command,
+  change: Change,
+  alarm?: string,
+): Decision {
+  assertEdge(transition, record.state, to)
+  const draft: Draft = { ...draftOf(record), ...change, state: to }
+  assertInvariant(draft.fence >= record.fence, 'fences only grow (I6)')
+  assertInvariant(!(to === 'released' || to === 'rejected') || draft.openSends === 0, `${to} with an open send (I3)`)
+  assertInvariant(
+    !(record.state === 'committed' && to === 'committed') ||
+      (draft.outcome === record.outcome && transition === 'delivered'),
+    'a committed outcome is immutable (I5)',
+  )
+  return {
+    ok: true,
+    transition,
+    draft,
+    event: eventOf(transition, record.state, to, command, draft),
+    ...(alarm === undefined ? {} : { alarm }),
+  }
+}
+
+/** The history's entry for a step. */
+export function eventOf(
+  transition: Transition,
+  from: State | 'absent',
+  to: State | 'deleted',
+  command: Command,
+  draft: Pick<Draft, 'fence' | 'nonce' | 'openSends'>,
+): Omit<HistoryEvent, 'at'> {
+  return {
+    transition,
+    from,
+    to,
+    fence: draft.fence,
+    nonce: draft.nonce,
+    who: command.who,
+    ...(command.why === undefined ? {} : { why: command.why }),
+    openSends: draft.openSends,
+  }
+}
