@@ -31,7 +31,7 @@ export const ROOMS: readonly Room[] = [
   },
   { room: 'downstream', layer: 2, node: [], packages: [] },
   // The wiring: what `import … from 'onefold'` is. Nothing below it knows it.
-  { room: '.', layer: 2.5, lazy: ['store/sqlite'], node: ['node:fs', 'node:path'], packages: [] },
+  { room: '.', layer: 2.5, node: ['node:fs', 'node:path'], packages: [] },
   { room: 'config', layer: 3, node: ['node:fs', 'node:path'], packages: ['yaml'] },
   {
     room: 'mcp',
@@ -60,7 +60,7 @@ export const ROOMS: readonly Room[] = [
 ]
 
 /** Files that may stand directly in src/. */
-export const ROOT_FILES: readonly string[] = ['index.ts']
+export const ROOT_FILES: readonly string[] = ['index.ts', 'onefold.ts', 'default-store.ts']
 
 /** Files that may be longer than their room allows, each with its reason. */
 export const EXCEPTIONS: readonly Exception[] = []
