@@ -1,39 +1,17 @@
 import type { Contract } from '../contract/index.ts'
 import { OnefoldError, isOnefoldError } from '../error/index.ts'
-import { cancelled, inDoubt, inProgress, keyReused, noticeOf, rejected } from './answers.ts'
+import { cancelled, inProgress, keyReused, rejected } from './answers.ts'
 import { newAttempt, contextOf } from './attempt.ts'
 import { adoptChild } from './children.ts'
 import type { Core } from './core.ts'
 import type { Executor } from './execute.ts'
 import { majorFits, replayed, startFlight, type Flight, type Settled } from './flight.ts'
-import { decode } from './codec.ts'
 import type { DuplicateAnswer } from './duplicates.ts'
-import { namelessOperation, nameOperation, ticketOf, type CallOptions, type Operation } from './operation.ts'
+import { namelessOperation, nameOperation, type CallOptions, type Operation } from './operation.ts'
 import type { OperationRecord } from './record.ts'
 import { currentFrame, currentRun, type ActiveRun, type OperationFrame } from './run.ts'
 import { indexOfCall, toldOutcome } from './sequence.ts'
-
-/** What a call came to. `value` is undefined while `status` is `in-doubt`. */
-export interface Outcome<Output = unknown> {
-  readonly status: 'committed' | 'accepted' | 'in-doubt'
-  readonly value: Output
-  /** True when the value is the recorded one of an earlier, equal call. */
-  readonly replayed: boolean
-  /** True when this call shared the execution of a concurrent one. */
-  readonly joined: boolean
-  readonly key: string
-  readonly ticket: string
-  readonly attempts: number
-  /** False while the answer is only in the spool of this machine. */
-  readonly recorded: boolean
-  /** Told beside a replay: this is the earlier result, and how to ask for another. */
-  readonly notice: string | undefined
-  /** Why `value` is missing although the effect is done. */
-  readonly missing: string | undefined
-  /** The tool's own error: for `in-doubt` what the attempt threw, for `committed` an error that the contract reads as done. */
-  readonly error: unknown
-  readonly record: OperationRecord | undefined
-}
+import { doubtful, outcomeOf, provisional, type Outcome } from './told.ts'
 
 export interface PerformOptions extends CallOptions {
   readonly signal?: AbortSignal | undefined
@@ -206,8 +184,11 @@ export function createPerformer(core: Core): Performer {
   async function abort(flight: Flight, op: Operation, options: PerformOptions): Promise<never> {
     if (flight.callers === 1 && !flight.marked) {
       flight.abandoned.abort()
-      const settled = await flight.result.catch((error: unknown) => error)
-      if (settled instanceof OnefoldError && settled.code === 'CANCELLED' && settled.effect === 'none') throw settled
+      const nothing = await flight.result.then(
+        (settled) => settled.kind === 'left' && settled.record?.state === 'claimed',
+        (error: unknown) => isOnefoldError(error) && error.code === 'CANCELLED' && error.effect === 'none',
+      )
+      if (nothing) throw cancelled(op.contract.name, op.key, false)
     }
     void flight.result.then(
       (settled) => {
@@ -252,51 +233,6 @@ function isReplay(op: Operation, record: OperationRecord | undefined): record is
   )
 }
 
-function outcomeOf(
-  settled: Extract<Settled, { kind: 'committed' | 'accepted' }>,
-  op: Operation,
-  joined: boolean,
-): Outcome {
-  const { record } = settled
-  const isReplayed = joined || !settled.fresh
-  const stored = record.outcome
-  // Callers that share one execution get their own copy: what one of them changes, the others must not see.
-  const value = joined && stored?.text !== undefined ? decode(stored.text) : settled.value
-  const failed = stored?.kind === 'error'
-  return {
-    status: settled.kind,
-    value: failed ? undefined : value,
-    error: failed ? value : undefined,
-    replayed: isReplayed,
-    joined,
-    key: op.key,
-    ticket: ticketOf(op.key),
-    attempts: record.attempts,
-    recorded: settled.recorded,
-    notice: isReplayed ? noticeOf(record) : undefined,
-    missing: settled.missing,
-    record,
-  }
-}
-
-function doubtful(record: OperationRecord, error: unknown, options: PerformOptions): Outcome {
-  if (options.onDoubt !== 'return') throw inDoubt(record, error)
-  return {
-    status: 'in-doubt',
-    value: undefined,
-    error: error ?? inDoubt(record),
-    replayed: error === undefined,
-    joined: false,
-    key: record.key,
-    ticket: ticketOf(record.key),
-    attempts: record.attempts,
-    recorded: true,
-    notice: undefined,
-    missing: undefined,
-    record,
-  }
-}
-
 /** A read is never ledgered and may be repeated freely (AG-8). */
 async function readThrough(
   core: Core,
@@ -324,39 +260,6 @@ async function readThrough(
     notice: undefined,
     missing: undefined,
     record: undefined,
-  }
-}
-
-/** A record as it stands for an operation that is executing here, for comparisons only. */
-function provisional(flight: Pick<Flight, 'op' | 'marked'>): OperationRecord {
-  const { op } = flight
-  return {
-    ...op.descriptor,
-    key: op.key,
-    state: 'executing',
-    revision: 0,
-    fence: 0,
-    nonce: '',
-    writeId: '',
-    owner: '',
-    generation: 0,
-    attempts: 1,
-    recoveries: 0,
-    openSends: 0,
-    leaseUntil: 0,
-    firstSendAt: 0,
-    doubtAt: 0,
-    createdAt: 0,
-    updatedAt: 0,
-    input: op.frozen,
-    outcome: undefined,
-    error: undefined,
-    reason: undefined,
-    evidence: [],
-    round: 0,
-    children: [],
-    delivered: false,
-    closedBy: undefined,
   }
 }
 

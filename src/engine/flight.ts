@@ -126,6 +126,9 @@ async function drive(
   }
 }
 
+/** True while somebody waits for the flight. */
+const wanted = (flight: Flight): boolean => flight.callers > 0 && !flight.abandoned.signal.aborted
+
 /** One turn of the loop: an end, or what to look at next (undefined: read again). */
 type Step =
   | { readonly settled: Settled }
@@ -147,14 +150,14 @@ async function followKnown(
   phases.idle()
   if (known.state !== 'claimed') phases.marked()
   if (known.state === 'in-doubt') {
-    if (flight.callers === 0 || !recoversByItself(known, op.contract))
+    if (!wanted(flight) || !recoversByItself(known, op.contract))
       return { settled: { kind: 'doubt', record: known, error: cause } }
     const settled = await recoverInFlight(core, op, known, reading.now)
     return settled === undefined ? { reading: undefined } : { settled }
   }
   if (reading.now >= known.leaseUntil) return { reading: await lapse(core, op.key, op.tenant, reading) }
-  if (flight.callers === 0) return { settled: { kind: 'left', record: known } }
-  return { reading: await waitForChange(core, op.key, op.tenant, reading, () => flight.callers > 0) }
+  if (!wanted(flight)) return { settled: { kind: 'left', record: known } }
+  return { reading: await waitForChange(core, op.key, op.tenant, reading, () => wanted(flight)) }
 }
 
 /** T8 and T14 for a record whose lease is over. */
@@ -178,7 +181,7 @@ async function claimInTurn(
 ): Promise<Step> {
   const { op } = flight
   await holdNear(core, op, options.confirm)
-  const endTurn = await holdTurn(core, op, () => flight.callers > 0)
+  const endTurn = await holdTurn(core, op, () => wanted(flight))
   try {
     const ended = await claimAndExecute(core, op, reading, {
       ...options,

@@ -249,6 +249,14 @@ describe('steps that move nothing', () => {
     expect(decided(recordIn('committed'), give('note-evidence'))).toEqual(refusal('state'))
   })
 
+  it('a doubt needs no words, and a lapsed recovery no earlier reason', () => {
+    const silent = { ...COMMANDS.doubt, evidence: undefined } as unknown as Command
+    expect(decided(recordIn('executing'), silent)).toMatchObject({ draft: { state: 'in-doubt', evidence: [] } })
+    expect(decided(recordIn('recovering', { reason: undefined, leaseUntil: 0 }), give('lapse'))).toMatchObject({
+      draft: { state: 'in-doubt', reason: 'lease-over' },
+    })
+  })
+
   it('a parent re-run must meet the child it recorded', () => {
     expect(decided(recordIn('executing'), give('adopt', { ordinal: 1 }))).toMatchObject({
       transition: 'adopted',
@@ -279,6 +287,12 @@ describe('steps that move nothing', () => {
       transition: 'superseded',
       draft: { state: 'superseded', nonce: 'of1_newer', openSends: 0 },
     })
+    for (const state of ['released', 'rejected'] as const) {
+      expect(decided(recordIn(state), give('supersede'))).toMatchObject({
+        transition: 'superseded',
+        draft: { state: 'superseded', nonce: 'of1_newer', fence: 7 },
+      })
+    }
     for (const state of STATES.filter((one) => one !== 'released' && one !== 'rejected')) {
       expect(decided(recordIn(state), give('supersede'))).toEqual(refusal('state'))
     }

@@ -356,7 +356,7 @@ const outcomeOf = ([, , , expected]: Row): string =>
   typeof expected === 'string' ? `refused (${expected})` : `${expected[0]} to ${expected[1]}`
 
 for (const [title, rows] of Object.entries(ROWS)) {
-  describe(title, () => {
+  describe(`${title}`, () => {
     it.each(rows.map((row) => [`${row[0]}: ${outcomeOf(row)}`, row] as const))('%s', (_name, row) => {
       expect.hasAssertions()
       check(row)

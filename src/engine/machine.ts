@@ -4,6 +4,8 @@ import { freshDraft } from './fresh-draft.ts'
 import { OPEN_STATES, type Evidence, type OperationRecord, type State } from './record.ts'
 import { eventOf, move, refuse, type Change, type Decision } from './step.ts'
 
+export type { Decision } from './step.ts'
+
 const owns = (record: OperationRecord, attempt: Attempt): boolean =>
   record.fence === attempt.fence && record.nonce === attempt.nonce
 

@@ -1,7 +1,8 @@
 import { manual, type Contract } from '../contract/index.ts'
 import { OnefoldError } from '../error/index.ts'
 import type { Core } from './core.ts'
-import type { Outcome, Performer, PerformOptions } from './engine.ts'
+import type { Performer, PerformOptions } from './engine.ts'
+import type { Outcome } from './told.ts'
 import { ticketOf } from './operation.ts'
 import type { OperationRecord } from './record.ts'
 

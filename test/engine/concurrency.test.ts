@@ -149,4 +149,33 @@ describe.each(STORES)('on %s', (name, makeStore) => {
       await downstream.effects(`${ref('wavering')}-2`),
     ]).toEqual([1, 0])
   })
+
+  it('a caller that stops waiting for a claim of another process has started nothing', async () => {
+    if (name === 'memory') return
+    const other = testGuard({ store: makeStore(`${folder.path}/${count}`) })
+    let letGo = (): void => {}
+    const preparing = new Promise<void>((resolve) => (letGo = resolve))
+    let entered = (): void => {}
+    const inside = new Promise<void>((resolve) => (entered = resolve))
+    const slow = orderTool(other, downstream, {
+      recovery: manual(),
+      prepare: async () => {
+        entered()
+        await preparing
+      },
+    })
+    const first = slow({ ref: ref('left') })
+    await inside
+    const controller = new AbortController()
+    const second = orderTool(guard, downstream, { recovery: manual() })(
+      { ref: ref('left') },
+      { signal: controller.signal },
+    )
+    controller.abort()
+    await expect(second).rejects.toMatchObject({ code: 'CANCELLED', effect: 'none' })
+    letGo()
+    await first
+    expect(await downstream.effects(ref('left'))).toBe(1)
+    await other.close()
+  })
 })
