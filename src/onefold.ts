@@ -54,10 +54,14 @@ function settingsOf(options: OnefoldOptions): Partial<Settings> {
     ...(options.quarantine === undefined ? {} : { quarantineMs: parseDuration(options.quarantine, 'quarantine') }),
     ...(options.wait === undefined ? {} : { waitMs: parseDuration(options.wait, 'wait') }),
     ...(leaseMs === undefined ? {} : { leaseMs, heartbeatMs: Math.floor(leaseMs / 3) }),
-    ...(options.storeDeadline === undefined ? {} : { storeDeadlineMs: parseDuration(options.storeDeadline, 'storeDeadline') }),
+    ...(options.storeDeadline === undefined
+      ? {}
+      : { storeDeadlineMs: parseDuration(options.storeDeadline, 'storeDeadline') }),
   }
 }
 
 function pick<T extends object, K extends keyof T>(from: T, names: readonly K[]): Partial<T> {
-  return Object.fromEntries(names.filter((name) => from[name] !== undefined).map((name) => [name, from[name]])) as unknown as Partial<T>
+  return Object.fromEntries(
+    names.filter((name) => from[name] !== undefined).map((name) => [name, from[name]]),
+  ) as unknown as Partial<T>
 }

@@ -9,7 +9,8 @@ const MOST_STEPS = 20
 
 /** An AI SDK agent loop, one for each return, over the SDK's own MCP client. Only the model is scripted. */
 export const aiSdkAgent: Agent = async (returns, server) => {
-  const transport = new StdioTransport({ command: server.command, args: [...server.args], env: { ...server.env } })
+  const { command, args, env, stderr } = server
+  const transport = new StdioTransport({ command, args: [...args], env: { ...env }, stderr })
   const client = await createMCPClient({ transport })
   try {
     const tools = await client.tools()

@@ -12,7 +12,9 @@ leavePid(process.env['DEMO_PIDS'])
 const shop = shopClient(process.env['SHOP_URL'] ?? '')
 const server = new McpServer({ name: 'shop', version: '1.0.0' })
 
-const answer = (found: object): { content: { type: 'text'; text: string }[]; structuredContent: Record<string, unknown> } => ({
+const answer = (
+  found: object,
+): { content: { type: 'text'; text: string }[]; structuredContent: Record<string, unknown> } => ({
   content: [{ type: 'text', text: JSON.stringify(found) }],
   structuredContent: { ...found },
 })

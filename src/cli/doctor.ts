@@ -43,23 +43,27 @@ const EARLIEST_MS = Date.UTC(2025, 0, 1)
 function wallClock(): Finding {
   const found = new Date().toISOString()
   if (Date.now() >= EARLIEST_MS) return { check: 'wall clock', ok: true, found }
-  return { check: 'wall clock', ok: false, found, fix: 'set the clock (NTP): windows of provider keys are measured by it' }
+  return {
+    check: 'wall clock',
+    ok: false,
+    found,
+    fix: 'set the clock (NTP): windows of provider keys are measured by it',
+  }
 }
 
 /** Configuration and ledger; what cannot be opened is a finding, not a failure of the doctor. */
 async function about(options: DoctorOptions): Promise<readonly Finding[]> {
   const findings: Finding[] = []
   try {
-    const where = await locate(options, { mayBeMissing: true })
+    const where = locate(options)
     findings.push({ check: 'configuration', ok: true, found: where.config ?? 'no onefold.yaml; defaults' })
     const missing = missingLedger(where)
     if (missing !== undefined) {
-      const asked = options.store !== undefined || where.config !== undefined
       const fix = { fix: 'nothing if no effect was ever recorded there; otherwise find out who removed it' }
-      return [...findings, { check: 'ledger', ok: !asked, found: missing, ...(asked ? fix : {}) }]
+      return [...findings, { check: 'ledger', ok: !where.named, found: missing, ...(where.named ? fix : {}) }]
     }
     findings.push({ check: 'ledger', ok: true, found: where.url })
-    const guard = guardOn(where.store, where.tenant)
+    const guard = guardOn(where)
     try {
       await guard.internals.tick()
       findings.push(...(await guard.internals.operators.doctor()), await doubts(guard.internals.operators, where.flags))

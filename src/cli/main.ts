@@ -5,6 +5,7 @@
 import { CommanderError } from 'commander'
 import { EXIT, exitCodeOf } from './exit-code.ts'
 import { createProgram } from './program.ts'
+import { ticketFirst } from './ticket-first.ts'
 import { tellError } from './tell-error.ts'
 
 /** A reader that went away (`| head`) is no error of ours. */
@@ -13,7 +14,7 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   throw error
 })
 
-const args = process.argv.slice(2)
+const args = ticketFirst(process.argv.slice(2))
 
 try {
   const program = createProgram((code) => {

@@ -129,7 +129,10 @@ function addLedger(program: Command, run: Run): void {
 const withWhere = (to: Command): Command =>
   to
     .option('--config <file>', 'the configuration (default: onefold.yaml here, if there is one)')
-    .option('--store <url>', 'the ledger, such as sqlite:./effects.db (default: the configuration’s, then this project’s)')
+    .option(
+      '--store <url>',
+      'the ledger, such as sqlite:./effects.db (default: the configuration’s, then this project’s)',
+    )
     .option('--tenant <name>', 'the tenant (default: the configuration’s, then "default")')
 
 const json = (): Option => new Option('--json', 'print data')

@@ -2,7 +2,7 @@ import { canonicalize } from '../key/index.ts'
 import type { Operation } from './operation.ts'
 import { contextOf, maySend, newAttempt, type LiveAttempt } from './attempt.ts'
 import { superseded, cancelled } from './answers.ts'
-import { at, type Core } from './core.ts'
+import { at, tellDoubt, type Core } from './core.ts'
 import { executeMarked, type Ended, type ExecuteOptions } from './execute.ts'
 import type { OperationRecord } from './record.ts'
 import type { Reading } from './store.ts'
@@ -37,7 +37,7 @@ export async function claimAndExecute(core: Core, op: Operation, from: Reading, 
     descriptor: op.descriptor,
     input: op.frozen,
     mark: !prepared,
-    ...(amnesia === undefined ? {} : { amnesia, beyondAmnesia: isBeyondAmnesia(core, op, amnesia, from.now, options) }),
+    ...(amnesia === undefined ? {} : { amnesia, beyondAmnesia: isBeyondAmnesia(op, amnesia, from.now, options) }),
   })
   if (!claimed.applied || claimed.record === undefined || claimed.record.state === 'in-doubt') {
     return { kind: 'overtaken', record: claimed.record }
@@ -47,15 +47,16 @@ export async function claimAndExecute(core: Core, op: Operation, from: Reading, 
   try {
     await at(core, 'claimed', op.key)
     if (claimed.amnesiaAt !== (amnesia?.at ?? 0)) {
-      // The store lost records between our look at its mark and the claim: nothing is sent, and the caller looks again.
-      await stepBack(core, attempt)
+      // The store has lost records since we looked at its mark: "absent" was no evidence, so this is a doubt after all.
+      await forgetEvidence(core, attempt)
       return { kind: 'overtaken', record: undefined }
     }
     if (options.signal?.aborted === true) {
       await stepBack(core, attempt)
       throw cancelled(contract.name, op.key, false)
     }
-    if (prepared) {
+    // Also without a prepare phase a claim that was taken over (T4) still needs its marker.
+    if (attempt.record.state === 'claimed') {
       const refusal = await prepare(core, attempt, options)
       if (refusal !== undefined) return refusal
     }
@@ -73,6 +74,24 @@ async function stepBack(core: Core, attempt: LiveAttempt): Promise<void> {
   const { op, record, nonce } = attempt
   const type = record.state === 'claimed' ? 'withdraw' : 'unsent'
   await core.journal.apply(op.key, op.tenant, attempt, { type, fence: record.fence, nonce, who: core.processes.self })
+}
+
+/**
+ * Nothing was sent, but what the record was claimed on was no evidence: a marker becomes a doubt. A claim is left as it is;
+ * when its lease is over the machine calls it a doubt, since it is older than the mark.
+ */
+async function forgetEvidence(core: Core, attempt: LiveAttempt): Promise<void> {
+  attempt.closed = true
+  const { op, record } = attempt
+  if (record.state !== 'executing') return
+  const doubted = await core.journal.apply(op.key, op.tenant, attempt, {
+    type: 'doubt',
+    fence: record.fence,
+    who: core.processes.self,
+    reason: 'amnesia',
+    evidence: 'the store lost records; this attempt sent nothing',
+  })
+  if (doubted.applied && doubted.record !== undefined) tellDoubt(core, doubted.record)
 }
 
 /** The prepare phase and T2. Undefined when the marker is durable. */
@@ -136,18 +155,12 @@ async function takeOver(core: Core, op: Operation): Promise<OperationRecord | un
 
 /**
  * Whether "absent" still is evidence for this operation under the amnesia mark (protocol.md section 8): it was minted
- * after the loss, its retries have all ended, its class can be re-applied, or its downstream still honours the key.
+ * after the loss, its retries have all ended, or its class can be applied again. A keyed tool is no exception: with the
+ * record its generation was lost, and with that the downstream key under which it may have been done.
  */
-function isBeyondAmnesia(
-  core: Core,
-  op: Operation,
-  mark: { readonly at: number; readonly lossFrom: number },
-  now: number,
-  options: ClaimOptions,
-): boolean {
+function isBeyondAmnesia(op: Operation, mark: { readonly at: number }, now: number, options: ClaimOptions): boolean {
   const { recovery, retryHorizonMs } = op.contract
   if (options.run !== undefined && options.run.mintedAt > mark.at) return true
   if (now > mark.at + retryHorizonMs) return true
-  if (recovery.class === 'keyed') return now <= mark.lossFrom + recovery.windowMs - core.settings.windowMarginMs
-  return recovery.class !== 'manual' && recovery.class !== 'probe'
+  return recovery.class === 'idempotent' || recovery.class === 'composite' || recovery.class === 'transactional'
 }

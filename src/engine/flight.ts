@@ -111,6 +111,9 @@ async function drive(
     try {
       // Every turn changes something or waits for a change; should one day none do, this must not spin.
       if (turn >= UNHURRIED_TURNS) await sleep(core.clock, Math.min(turn, LONGEST_PAUSE_MS))
+      // A doubt that turned out as "nothing happened" runs again for a caller who still wants it, never for nobody.
+      if (own !== undefined && flight.callers === 0 && mayClaim(reading))
+        return { kind: 'left', record: reading.record }
       const step = mayClaim(reading)
         ? await claimInTurn(core, flight, reading, options, phases.marked)
         : await followKnown(core, flight, reading, phases, own?.error)

@@ -155,7 +155,8 @@ export function createJournal(options: JournalOptions): Journal {
           record: answer.record,
           now: answer.now,
           alarm: decision.alarm,
-          amnesiaAt: answer.amnesiaAt ?? 0,
+          // As it stands after this very answer was looked at: a loss that it reveals counts too.
+          amnesiaAt: mark?.at ?? 0,
         }
       }
       record = answer.record

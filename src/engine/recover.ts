@@ -23,10 +23,14 @@ export function recoversByItself(record: OperationRecord, contract: Contract | u
   if (record.state !== 'in-doubt' || FINAL_REASONS.includes(record.reason)) return false
   const { recovery } = record
   if (recovery === 'manual' || recovery === 'transactional') return false
-  // Nothing was frozen for a doubt that amnesia made of an absent record: only asking can settle it.
-  if (record.reason === 'amnesia' && recovery !== 'probe') return false
+  // After a loss nothing that was recorded tells how to send again: only asking can settle it.
+  if (record.reason === 'amnesia')
+    return recovery === 'probe' || (recovery === 'keyed' && probeOf(contract) !== undefined)
   return contract === undefined || (contract.major === record.major && contract.recovery.class === recovery)
 }
+
+const probeOf = (contract: Contract | undefined): unknown =>
+  contract !== undefined && 'probe' in contract.recovery ? contract.recovery.probe : undefined
 
 /** Milliseconds from the doubt on before the next recovery may begin; the first may at once. */
 export function backoffMs(core: Core, record: OperationRecord): number {
@@ -68,7 +72,7 @@ export async function recoverOnce(
   core.live.add(attempt)
   try {
     await at(core, 'recovering', record.key)
-    return await settleBy(core, contract, { core, op, attempt, startedAt, background })
+    return await settleBy(core, contract, { core, op, attempt, startedAt, background, stale: isStale(core, record) })
   } finally {
     attempt.closed = true
     core.live.delete(attempt)
@@ -82,6 +86,13 @@ interface Recovery {
   readonly startedAt: number
   /** True when no caller waits for it: its waiting then does not keep the process alive. */
   readonly background: boolean
+  /** True when the store lost records after this one was written: it may be an older state of the operation. */
+  readonly stale: boolean
+}
+
+const isStale = (core: Core, record: OperationRecord): boolean => {
+  const mark = core.journal.amnesia()
+  return mark !== undefined && record.updatedAt <= mark.at
 }
 
 async function settleBy(core: Core, contract: Contract, it: Recovery): Promise<Ended | undefined> {
@@ -91,12 +102,18 @@ async function settleBy(core: Core, contract: Contract, it: Recovery): Promise<E
       const marginMs = core.settings.windowMarginMs
       const { record, now } = it.attempt
       const openUntil = record.firstSendAt + recovery.windowMs - marginMs
-      if (record.firstSendAt > 0 && now <= openUntil) {
+      if (record.firstSendAt > 0 && now <= openUntil && !it.stale) {
         return await resend(it, { window: { windowMs: recovery.windowMs, marginMs } }, it.startedAt + (openUntil - now))
       }
       if (recovery.probe !== undefined)
         return await ask(it, recovery.probe as ProbeFunction<never, unknown>, recovery.settleMs, 'window-closed')
-      return await giveUp(it, 'window-closed', 'the downstream’s window for this key is closed')
+      return await giveUp(
+        it,
+        'window-closed',
+        it.stale
+          ? 'the store lost records: the key it was sent under may be another'
+          : 'the downstream’s window for this key is closed',
+      )
     }
     case 'probe':
       return await ask(it, recovery.probe as ProbeFunction<never, unknown>, recovery.settleMs, 'recovery-failed')
@@ -155,8 +172,8 @@ async function resend(
 }
 
 /**
- * T11 and T12. Found settles at once; not found only counts when sendGrace + Q + settle have passed on this
- * process's boot clock since T10, so it asks early and, if need be, once more after that.
+ * T11 and T12. Found settles at once; not found only counts when nothing of an earlier attempt can land any more, so
+ * it asks early and, if need be, once more after the wait, which this process measures on its own boot clock.
  */
 async function ask(
   it: Recovery,
@@ -165,16 +182,20 @@ async function ask(
   whenUnknown: DoubtReason,
 ): Promise<Ended | undefined> {
   const { core, op, attempt, startedAt } = it
-  const { sendGraceMs, quarantineMs } = core.settings
-  const requiredMs = sendGraceMs + quarantineMs + settleMs
-  // An owner that lives and whose sends are not checked may still send: absence cannot count yet, however long we wait.
-  const absenceCounts = (): boolean => attempt.record.checked || core.processes.isDead(attempt.record.owner)
+  const ownerDead = core.processes.isDead(attempt.record.owner)
+  // An owner whose lease was ended by a clock that jumped still believes in it: its own guard lasts as long as a lease.
+  const graceMs = attempt.record.reason === 'lease-over' && !ownerDead ? core.settings.leaseMs : 0
+  const requiredMs = graceMs + core.settings.sendGraceMs + core.settings.quarantineMs + settleMs
+  const keepReason = attempt.record.reason === 'lease-over' ? 'lease-over' : whenUnknown
   for (;;) {
     const waitedMs = core.clock.bootMs() - startedAt
     const answer = await answerOf(it, probe)
     await at(core, 'probed', op.key)
     if (answer.found === true) return await found(it, answer.value)
-    if (answer.found === 'unknown') return await giveUp(it, whenUnknown, answer.why ?? 'the probe could not tell')
+    if (answer.found === 'unknown') return await giveUp(it, keepReason, answer.why ?? 'the probe could not tell')
+    // An owner that lives, and whose sends pass no check, may send at any time: no wait makes its absence count.
+    if (!attempt.record.checked && !ownerDead)
+      return await giveUp(it, keepReason, 'not found, but its owner may still send')
     if (waitedMs >= requiredMs) {
       const result = await core.journal.apply(op.key, op.tenant, attempt, {
         type: 'absent',
@@ -183,7 +204,7 @@ async function ask(
         who: core.processes.self,
         waitedMs,
         requiredMs,
-        ownerDead: core.processes.isDead(attempt.record.owner),
+        ownerDead,
       })
       if (result.applied) {
         return {
@@ -194,10 +215,9 @@ async function ask(
         }
       }
       if (result.refusal === 'owner')
-        return await giveUp(it, 'recovery-failed', 'not found, but its first owner may still send')
+        return await giveUp(it, keepReason, 'not found, but an earlier owner may still send')
       return undefined
     }
-    if (!absenceCounts() && core.closing) return await giveUp(it, 'recovery-failed', 'not found yet')
     await sleep(core.clock, requiredMs - waitedMs, attempt.controller.signal, it.background)
     if (core.closing || attempt.closed) return undefined
   }

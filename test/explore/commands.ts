@@ -1,5 +1,16 @@
 import type { Command } from '../../src/engine/commands.ts'
-import { attempt, descriptorOf, FIRST_OUTCOME, LATER_OUTCOME, LEASE, MARGIN_MS, MARKED_AT, QUARANTINE, REQUIRED_MS, WINDOW_MS } from './ledger.ts'
+import {
+  attempt,
+  descriptorOf,
+  FIRST_OUTCOME,
+  LATER_OUTCOME,
+  LEASE,
+  MARGIN_MS,
+  MARKED_AT,
+  QUARANTINE,
+  REQUIRED_MS,
+  WINDOW_MS,
+} from './ledger.ts'
 import type { Setup } from './setup.ts'
 import { RELATION } from './world.ts'
 
@@ -7,20 +18,33 @@ const who = 'host/boot/1/1'
 const outcomeOf = (relation: number) => (relation === RELATION.own ? FIRST_OUTCOME : LATER_OUTCOME)
 
 /** The commands that workers give, by attempt. Names are the memo's keys, so they tell all parameters. */
-export const claim = (setup: Setup, mark: boolean, amnesia: boolean, beyondAmnesia: boolean): (() => Command) => () => ({
-  type: 'claim',
-  who,
-  nonce: 'new',
-  leaseMs: LEASE,
-  descriptor: descriptorOf(setup),
-  input: 'input',
-  mark,
-  ...(amnesia ? { amnesia: { at: MARKED_AT, lossFrom: MARKED_AT, why: 'explored' }, beyondAmnesia } : {}),
-})
+export const claim =
+  (setup: Setup, mark: boolean, amnesia: boolean, beyondAmnesia: boolean): (() => Command) =>
+  () => ({
+    type: 'claim',
+    who,
+    nonce: 'new',
+    leaseMs: LEASE,
+    descriptor: descriptorOf(setup),
+    input: 'input',
+    mark,
+    ...(amnesia ? { amnesia: { at: MARKED_AT, lossFrom: MARKED_AT, why: 'explored' }, beyondAmnesia } : {}),
+  })
 
-export const mark = (relation: number) => (): Command => ({ type: 'mark', who, ...attempt(relation), leaseMs: LEASE, input: 'input' })
+export const mark = (relation: number) => (): Command => ({
+  type: 'mark',
+  who,
+  ...attempt(relation),
+  leaseMs: LEASE,
+  input: 'input',
+})
 export const withdraw = (relation: number) => (): Command => ({ type: 'withdraw', who, ...attempt(relation) })
-export const commit = (relation: number) => (): Command => ({ type: 'commit', who, ...attempt(relation), outcome: outcomeOf(relation) })
+export const commit = (relation: number) => (): Command => ({
+  type: 'commit',
+  who,
+  ...attempt(relation),
+  outcome: outcomeOf(relation),
+})
 export const reject = (relation: number) => (): Command => ({
   type: 'reject',
   who,
@@ -28,9 +52,19 @@ export const reject = (relation: number) => (): Command => ({
   error: { name: 'Refused', message: 'refused' },
 })
 export const unsent = (relation: number) => (): Command => ({ type: 'unsent', who, ...attempt(relation) })
-export const doubt = (relation: number) => (): Command => ({ type: 'doubt', who, fence: attempt(relation).fence, reason: 'timeout' })
+export const doubt = (relation: number) => (): Command => ({
+  type: 'doubt',
+  who,
+  fence: attempt(relation).fence,
+  reason: 'timeout',
+})
 export const ask = (relation: number) => (): Command => ({ type: 'ask', who, ...attempt(relation) })
-export const resume = (relation: number) => (): Command => ({ type: 'resume', who, ...attempt(relation), leaseMs: LEASE })
+export const resume = (relation: number) => (): Command => ({
+  type: 'resume',
+  who,
+  ...attempt(relation),
+  leaseMs: LEASE,
+})
 export const accept = (relation: number) => (): Command => ({
   type: 'accept',
   who,
@@ -38,7 +72,12 @@ export const accept = (relation: number) => (): Command => ({
   outcome: outcomeOf(relation),
   leaseMs: LEASE,
 })
-export const verified = (relation: number, happened: boolean) => (): Command => ({ type: 'verified', who, ...attempt(relation), happened })
+export const verified = (relation: number, happened: boolean) => (): Command => ({
+  type: 'verified',
+  who,
+  ...attempt(relation),
+  happened,
+})
 export const resend = (relation: number, preconditionHolds: boolean) => (): Command => ({
   type: 'resend',
   who,
@@ -47,7 +86,12 @@ export const resend = (relation: number, preconditionHolds: boolean) => (): Comm
   window: { windowMs: WINDOW_MS, marginMs: MARGIN_MS },
   preconditionHolds,
 })
-export const found = (relation: number) => (): Command => ({ type: 'found', who, ...attempt(relation), outcome: outcomeOf(relation) })
+export const found = (relation: number) => (): Command => ({
+  type: 'found',
+  who,
+  ...attempt(relation),
+  outcome: outcomeOf(relation),
+})
 export const absent = (relation: number, waited: boolean, ownerDead: boolean) => (): Command => ({
   type: 'absent',
   who,
@@ -56,9 +100,25 @@ export const absent = (relation: number, waited: boolean, ownerDead: boolean) =>
   requiredMs: REQUIRED_MS,
   ownerDead,
 })
-export const giveUp = (relation: number) => (): Command => ({ type: 'give-up', who, ...attempt(relation), reason: 'recovery-failed' })
-export const heartbeat = (relation: number) => (): Command => ({ type: 'heartbeat', who, ...attempt(relation), leaseMs: LEASE })
-export const adopt = (relation: number) => (): Command => ({ type: 'adopt', who, ...attempt(relation), ordinal: 0, child: 'child' })
+export const giveUp = (relation: number) => (): Command => ({
+  type: 'give-up',
+  who,
+  ...attempt(relation),
+  reason: 'recovery-failed',
+})
+export const heartbeat = (relation: number) => (): Command => ({
+  type: 'heartbeat',
+  who,
+  ...attempt(relation),
+  leaseMs: LEASE,
+})
+export const adopt = (relation: number) => (): Command => ({
+  type: 'adopt',
+  who,
+  ...attempt(relation),
+  ordinal: 0,
+  child: 'child',
+})
 
 /** Commands that need no attempt. */
 export const recover = (): Command => ({ type: 'recover', who, nonce: 'new', leaseMs: LEASE, backoffMs: 0 })

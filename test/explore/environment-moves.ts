@@ -22,16 +22,29 @@ function withRecord(world: World, record: number): number[] {
 }
 
 function time(it: Explored, world: World, emit: Emit): void {
-  const { ledger, setup, faults } = it
+  const { ledger, setup } = it
   const id = at(world, FIELD.record)
   const record = ledger.record(id)
   if (record !== undefined) {
     if (OPEN_FOR_LEASE.includes(record.state) && record.leaseUntil > NOW) {
-      emit('the lease is over', withRecord(world, ledger.age(id, 'lease', () => ({ leaseUntil: 0 }))))
+      emit(
+        'the lease is over',
+        withRecord(
+          world,
+          ledger.age(id, 'lease', () => ({ leaseUntil: 0 })),
+        ),
+      )
     }
     if (record.state === 'in-doubt' && record.doubtAt === NOW) {
       // A2: nothing can land once the quarantine is over. Unchecked owners are the person's to see stopped.
-      if (!canLand(world, setup)) emit('the quarantine of the doubt is over', withRecord(world, ledger.age(id, 'doubt', () => ({ doubtAt: NOW - QUARANTINE }))))
+      if (!canLand(world, setup))
+        emit(
+          'the quarantine of the doubt is over',
+          withRecord(
+            world,
+            ledger.age(id, 'doubt', () => ({ doubtAt: NOW - QUARANTINE })),
+          ),
+        )
     }
     if (setup.retention && at(world, FIELD.amnesia) === 0 && record.updatedAt === NOW) {
       const aged = ledger.age(id, 'retention', () => ({ updatedAt: NOW - WINDOW_MS }))
@@ -55,7 +68,10 @@ function window(it: Explored, world: World, emit: Emit): void {
     const started = ledger.record(id)?.firstSendAt === NOW || stored !== STORED.nothing || currentTravels(world)
     // The sender's deadline is never later than the window's margin (T13), unless a fault made it so.
     if (started && (!senders || faults.windowBeforeAwait)) {
-      const next = withRecord(world, ledger.age(id, 'margin', (r) => (r.firstSendAt === 0 ? {} : { firstSendAt: NOW - WINDOW_MS })))
+      const next = withRecord(
+        world,
+        ledger.age(id, 'margin', (r) => (r.firstSendAt === 0 ? {} : { firstSendAt: NOW - WINDOW_MS })),
+      )
       next[FIELD.window] = WINDOW.margin
       emit('only the margin of the window is left', next)
     }
@@ -114,10 +130,15 @@ function spool(it: Explored, world: World, emit: Emit): void {
   const { pc, relation } = unpack(packed)
   const forced = it.faults.spoolForcesRefusal && pc === PC.no
   const who = forced ? RELATION.own : relation
-  const step = pc === PC.ok ? run(it, world, `commit ${who}`, give.commit(who)) : run(it, world, `reject ${who}`, give.reject(who))
+  const step =
+    pc === PC.ok ? run(it, world, `commit ${who}`, give.commit(who)) : run(it, world, `reject ${who}`, give.reject(who))
   const next = applied(it, world, step)
   next[FIELD.spool] = 0
-  emit(`the spool replays a ${pc === PC.ok ? 'success' : 'refusal'} (${step.transition ?? step.refusal})`, next, step.problem)
+  emit(
+    `the spool replays a ${pc === PC.ok ? 'success' : 'refusal'} (${step.transition ?? step.refusal})`,
+    next,
+    step.problem,
+  )
 }
 
 /** The store loses what it acknowledged, once, and sets the mark with it: nothing is left, or an older record. */
@@ -166,7 +187,8 @@ function mishaps(it: Explored, world: World, emit: Emit): void {
   if (record === undefined) return
   const { state } = record
   const vanish = (label: string): void => emit(label, withRecord(world, 0))
-  if (faults.timeToLive && (state === 'claimed' || state === 'executing') && record.leaseUntil <= NOW) vanish('a time-to-live deletes the record')
+  if (faults.timeToLive && (state === 'claimed' || state === 'executing') && record.leaseUntil <= NOW)
+    vanish('a time-to-live deletes the record')
   if (faults.silentLoss) vanish('the store loses the record silently')
   if (faults.purgeDoubts && state === 'in-doubt') vanish('the doubt is purged')
   if (faults.versionInKey && at(world, FIELD.struck) === 0) {
@@ -179,7 +201,11 @@ function mishaps(it: Explored, world: World, emit: Emit): void {
   if (faults.staleReads) {
     const before = ledger.record(at(world, FIELD.backup))?.state
     if ((before === 'released' || before === 'rejected') && (at(world, FIELD.effects) > 0 || anythingTravels(world))) {
-      emit(`a caller is told "not done" by a replica (${before})`, world, 'I4 a caller was told not done, it was or may be')
+      emit(
+        `a caller is told "not done" by a replica (${before})`,
+        world,
+        'I4 a caller was told not done, it was or may be',
+      )
     }
   }
 }

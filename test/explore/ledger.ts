@@ -1,6 +1,12 @@
 import type { Command, Refusal } from '../../src/engine/commands.ts'
 import type { Transition } from '../../src/engine/edges.ts'
-import { OPEN_STATES, stamp, type Descriptor, type OperationRecord, type StoredOutcome } from '../../src/engine/record.ts'
+import {
+  OPEN_STATES,
+  stamp,
+  type Descriptor,
+  type OperationRecord,
+  type StoredOutcome,
+} from '../../src/engine/record.ts'
 import type { Decide } from './faults.ts'
 import type { Setup } from './setup.ts'
 import { RELATION } from './world.ts'
@@ -129,10 +135,15 @@ const textOf = (record: OperationRecord): string =>
 
 const NEW_ATTEMPT: readonly string[] = ['T4', 'T10', 'T18']
 
-function problemOf(record: OperationRecord | undefined, command: Command, decision: ReturnType<Decide>): string | undefined {
+function problemOf(
+  record: OperationRecord | undefined,
+  command: Command,
+  decision: ReturnType<Decide>,
+): string | undefined {
   if (!decision.ok) return undefined
   const { draft, event, transition } = decision
-  if (event.from !== (record?.state ?? 'absent') || event.to !== (draft?.state ?? 'deleted')) return 'I13 history tells another story'
+  if (event.from !== (record?.state ?? 'absent') || event.to !== (draft?.state ?? 'deleted'))
+    return 'I13 history tells another story'
   if (draft === undefined) {
     return record !== undefined && OPEN_STATES.includes(record.state) ? `I10 ${record.state} was deleted` : undefined
   }
@@ -188,7 +199,16 @@ export function createLedger(setup: Setup, decide: Decide, fenceRestarts: boolea
     const same = [0, 1, 2, 3, 4]
     if (!decision.ok) {
       const { refusal } = decision
-      return { ok: false, to: id, transition: undefined, refusal, relations: same, newKey: false, inserted: false, problem: undefined }
+      return {
+        ok: false,
+        to: id,
+        transition: undefined,
+        refusal,
+        relations: same,
+        newKey: false,
+        inserted: false,
+        problem: undefined,
+      }
     }
     const { transition, draft, event } = decision
     taken.add(`${transition} ${event.from}>${event.to}`)

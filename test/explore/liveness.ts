@@ -9,7 +9,11 @@ export interface Graph {
  * Indices of the states from which no goal can be reached: dead ends. Walks backwards from the goals.
  * `usable` leaves edges out, such as the decisions of people.
  */
-export function deadEnds(graph: Graph, isGoal: (state: number) => boolean, usable: (edge: number) => boolean = () => true): readonly number[] {
+export function deadEnds(
+  graph: Graph,
+  isGoal: (state: number) => boolean,
+  usable: (edge: number) => boolean = () => true,
+): readonly number[] {
   const { states, froms, tos } = graph
   const starts = new Uint32Array(states + 1)
   for (const to of tos) starts[to + 1] = (starts[to + 1] as number) + 1

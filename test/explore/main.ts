@@ -49,7 +49,9 @@ function proofRows(): readonly Row[] {
   const rows: Row[] = []
   let total = 0
   let ms = 0
-  const chosen = SETUPS.filter((setup) => values.class === undefined || setup.name === values.class || setup.recovery === values.class)
+  const chosen = SETUPS.filter(
+    (setup) => values.class === undefined || setup.name === values.class || setup.recovery === values.class,
+  )
   if (chosen.length === 0) {
     process.stderr.write(`explore: no class ${values.class}; one of ${SETUPS.map((setup) => setup.name).join(', ')}\n`)
     process.exit(2)
@@ -61,7 +63,9 @@ function proofRows(): readonly Row[] {
     const how = found.complete ? 'all' : `first ${count(states)}`
     rows.push({
       name: `explore ${setup.name}`,
-      value: found.violation?.what ?? `${count(found.states)} states (${how}), ${count(found.edges)} moves, ${seconds(found.ms)}`,
+      value:
+        found.violation?.what ??
+        `${count(found.states)} states (${how}), ${count(found.edges)} moves, ${seconds(found.ms)}`,
       target: '0 violations, 0 dead ends',
       ok: found.violation === undefined,
       ...(found.violation === undefined ? {} : { details: found.violation.path }),
@@ -82,7 +86,9 @@ function proofRows(): readonly Row[] {
       value: walked.violation?.what ?? `${count(walked.walks)} walks, ${count(walked.steps)} steps`,
       target: '0 violations',
       ok: walked.violation === undefined,
-      ...(walked.violation === undefined ? {} : { details: [`seed ${walked.violation.seed}`, ...walked.violation.trace] }),
+      ...(walked.violation === undefined
+        ? {}
+        : { details: [`seed ${walked.violation.seed}`, ...walked.violation.trace] }),
     })
   }
   const missing = spinMissing()
@@ -103,7 +109,8 @@ function proofRows(): readonly Row[] {
   return rows
 }
 
-const word = ({ caught, what }: Verdict): string => (caught === undefined ? 'not run' : caught ? what.split(' ', 1)[0] ?? '' : 'missed')
+const word = ({ caught, what }: Verdict): string =>
+  caught === undefined ? 'not run' : caught ? (what.split(' ', 1)[0] ?? '') : 'missed'
 
 function mutantRow(verdicts: MutantVerdicts): Row {
   const { mutant, layers } = verdicts
@@ -120,14 +127,23 @@ function mutantRows(): readonly Row[] {
   if (missing !== undefined) say(missing)
   const rows = MUTANTS.map((mutant) => mutantRow(checkMutant(mutant, { states, walks: walks * 10 })))
   const caught = rows.filter((row) => row.ok).length
-  return [...rows, { name: 'mutants caught', value: `${caught} of ${rows.length}`, target: `${rows.length} of ${rows.length}`, ok: caught === rows.length }]
+  return [
+    ...rows,
+    {
+      name: 'mutants caught',
+      value: `${caught} of ${rows.length}`,
+      target: `${rows.length} of ${rows.length}`,
+      ok: caught === rows.length,
+    },
+  ]
 }
 
 const rows = values.mutants ? mutantRows() : proofRows()
 if (values.json) process.stdout.write(`${JSON.stringify(rows, undefined, 2)}\n`)
 else {
   say(tableOf(rows))
-  if (values.mutants) for (const { name, off } of MUTANTS) if (off !== undefined) say(`* ${name}: with this defence off too: ${off}`)
+  if (values.mutants)
+    for (const { name, off } of MUTANTS) if (off !== undefined) say(`* ${name}: with this defence off too: ${off}`)
 }
 const violated = !values.mutants && rows.some((row) => row.target.startsWith('0 ') && !row.ok)
 if (violated || (values.check && rows.some((row) => !row.ok))) process.exitCode = 1

@@ -62,7 +62,8 @@ function ageKey(next: Draft): void {
     const worker = unpack(next[i] as number)
     if (worker.pc !== PC.idle || worker.travelling) next[i] = pack({ ...worker, old: true })
   }
-  if ((next[FIELD.spool] as number) !== 0) next[FIELD.spool] = pack({ ...unpack(next[FIELD.spool] as number), old: true })
+  if ((next[FIELD.spool] as number) !== 0)
+    next[FIELD.spool] = pack({ ...unpack(next[FIELD.spool] as number), old: true })
   next[FIELD.oldOrphans] = Math.min(2, (next[FIELD.oldOrphans] as number) + (next[FIELD.orphans] as number))
   next[FIELD.orphans] = 0
   next[FIELD.stored] = STORED.nothing
@@ -88,7 +89,10 @@ export function applied(it: Explored, world: World, step: Step, fromBackup = fal
   if (step.newKey || (acts && at(world, FIELD.generation) === 1)) ageKey(next)
   if (step.newKey) next[FIELD.generation] = 1
   else if (acts) next[FIELD.generation] = 0
-  if (it.ledger.record(step.to)?.firstSendAt === NOW && it.ledger.record(at(world, FIELD.record))?.firstSendAt !== NOW) {
+  if (
+    it.ledger.record(step.to)?.firstSendAt === NOW &&
+    it.ledger.record(at(world, FIELD.record))?.firstSendAt !== NOW
+  ) {
     next[FIELD.window] = WINDOW.open
   }
   return next
@@ -98,7 +102,8 @@ export function applied(it: Explored, world: World, step: Step, fromBackup = fal
 export function owned(it: Explored, next: Draft, index: number, change: Partial<Worker>): void {
   const backup = at(next, FIELD.backup) === 0 ? RELATION.none : RELATION.ahead
   if (!it.setup.checked && change.owner === true) {
-    for (let i = FIELD.workers; i < next.length; i++) if (i !== index && next[i] !== 0) setWorker(next, i, { owner: false })
+    for (let i = FIELD.workers; i < next.length; i++)
+      if (i !== index && next[i] !== 0) setWorker(next, i, { owner: false })
   }
   setWorker(next, index, {
     relation: RELATION.own,

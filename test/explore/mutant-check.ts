@@ -45,7 +45,10 @@ export function spinMutant(mutant: Mutant): Verdict {
 }
 
 /** Runs every layer on one mutant. */
-export function checkMutant(mutant: Mutant, options: { readonly states: number; readonly walks: number }): MutantVerdicts {
+export function checkMutant(
+  mutant: Mutant,
+  options: { readonly states: number; readonly walks: number },
+): MutantVerdicts {
   const verdicts = {
     explore: exploreMutant(mutant, options.states),
     walk: walkMutant(mutant, options.walks),

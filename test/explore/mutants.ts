@@ -30,7 +30,9 @@ const onCommand =
 
 /** Lets the machine see another record than there is; the history still tells where it came from. */
 const onRecord =
-  (change: (record: OperationRecord, command: Command, now: number) => Partial<OperationRecord> | undefined): ((inner: Decide) => Decide) =>
+  (
+    change: (record: OperationRecord, command: Command, now: number) => Partial<OperationRecord> | undefined,
+  ): ((inner: Decide) => Decide) =>
   (inner) =>
   (key, record, command, now) => {
     const seen = record === undefined ? undefined : change(record, command, now)
@@ -44,7 +46,9 @@ const refuses = (command: Command): boolean => command.type === 'reject' || comm
 
 const noNonce = onCommand((record, command) => (named(command) ? { ...command, nonce: record.nonce } : command))
 const noAttempt = onCommand((record, command) =>
-  'fence' in command ? ({ ...command, fence: record.fence, ...('nonce' in command ? { nonce: record.nonce } : {}) } as Command) : command,
+  'fence' in command
+    ? ({ ...command, fence: record.fence, ...('nonce' in command ? { nonce: record.nonce } : {}) } as Command)
+    : command,
 )
 
 /** After `decide`, the stored `openSends` is something else. */
@@ -199,7 +203,9 @@ export const MUTANTS: readonly Mutant[] = [
     name: 'openSends never reset',
     says: 'a sound release leaves the open sends as they were',
     setup: 'probe',
-    decide: openSendsAfter((record, transition, next) => (transition === 'T12' || transition === 'T16' ? record.openSends : next)),
+    decide: openSendsAfter((record, transition, next) =>
+      transition === 'T12' || transition === 'T16' ? record.openSends : next,
+    ),
     spin: { mutation: 'OPEN_SENDS_KEPT', class: 'PROBE' },
   },
   {
@@ -266,7 +272,9 @@ export const MUTANTS: readonly Mutant[] = [
     name: 'refusal crosses fences',
     says: 'the refusal of an older attempt closes the newer one',
     setup: 'keyed',
-    decide: onCommand((record, command) => (refuses(command) && named(command) ? { ...command, fence: record.fence, nonce: record.nonce } : command)),
+    decide: onCommand((record, command) =>
+      refuses(command) && named(command) ? { ...command, fence: record.fence, nonce: record.nonce } : command,
+    ),
     ignore: ['I6'],
     spin: { mutation: 'REFUSAL_CROSSES', class: 'KEYED' },
   },

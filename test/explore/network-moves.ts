@@ -13,9 +13,11 @@ const effect = (next: Draft): void => {
   next[FIELD.effects] = Math.min(2, (next[FIELD.effects] as number) + 1)
 }
 
-const store = (value: number) => (next: Draft): void => {
-  next[FIELD.stored] = value
-}
+const store =
+  (value: number) =>
+  (next: Draft): void => {
+    next[FIELD.stored] = value
+  }
 
 const nothing = (): void => {}
 
@@ -30,7 +32,9 @@ function landings(it: Explored, world: World, old: boolean): readonly Landing[] 
     next[FIELD.job] = 1
   }
   const accepts: readonly Landing[] =
-    setup.accepts && at(world, FIELD.job) === 0 && !happened ? [{ how: 'is accepted for later', change: later, answer: PC.accepted }] : []
+    setup.accepts && at(world, FIELD.job) === 0 && !happened
+      ? [{ how: 'is accepted for later', change: later, answer: PC.accepted }]
+      : []
   const extra = [...(setup.rounds ? [asks] : []), ...accepts]
   if (old) return plain
   switch (setup.recovery) {
@@ -40,10 +44,12 @@ function landings(it: Explored, world: World, old: boolean): readonly Landing[] 
       if (stored === STORED.success) {
         return [{ how: 'is recognised by its key', change: nothing, answer: happened ? PC.ok : PC.accepted }]
       }
-      const first = (then: (next: Draft) => void) => (next: Draft): void => {
-        store(STORED.success)(next)
-        then(next)
-      }
+      const first =
+        (then: (next: Draft) => void) =>
+        (next: Draft): void => {
+          store(STORED.success)(next)
+          then(next)
+        }
       return [
         { how: 'takes effect', change: first(effect), answer: PC.ok },
         refuses,

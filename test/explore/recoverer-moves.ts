@@ -1,5 +1,15 @@
 import * as give from './commands.ts'
-import { anythingTravels, applied, canLand, owned, run, setWorker, withWorker, type Emit, type Explored } from './moves.ts'
+import {
+  anythingTravels,
+  applied,
+  canLand,
+  owned,
+  run,
+  setWorker,
+  withWorker,
+  type Emit,
+  type Explored,
+} from './moves.ts'
 import { at, FIELD, IDLE, PC, RELATION, unpack, type Worker, type World } from './world.ts'
 
 /** Every move of a worker between T10 and the end of its recovery. */
@@ -40,8 +50,11 @@ function probe(it: Explored, world: World, index: number, worker: Worker, name: 
   if (worker.pc === PC.recovering) {
     // A2 and A4 as an event: the wait is over only when nothing sent before T10 can still land.
     // Unchecked owners may send until they die, so their wait begins when they are found dead.
-    const quiet = setup.checked ? !canLand(world, setup, index) : (faults.ownerAssumedDead || ownerIsDead(world, index)) && !anythingTravels(world)
-    if (quiet || worker.relation !== RELATION.own) emit(`${name} has waited`, withWorker(world, index, { pc: PC.waited }))
+    const quiet = setup.checked
+      ? !canLand(world, setup, index)
+      : (faults.ownerAssumedDead || ownerIsDead(world, index)) && !anythingTravels(world)
+    if (quiet || worker.relation !== RELATION.own)
+      emit(`${name} has waited`, withWorker(world, index, { pc: PC.waited }))
     if (faults.probeAtOnce && !happened) absent(it, world, index, worker, `${name} believes an early "absent"`, emit)
     if (faults.probeBeforeWait && !happened) {
       emit(`${name} asks before it waits: absent`, withWorker(world, index, { old: true }))

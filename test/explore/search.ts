@@ -81,7 +81,9 @@ const SETTLED = ['absent', 'committed', 'rejected', 'released', 'abandoned', 'co
 
 /** Classes that must be able to settle without a person. */
 const byItself = (setup: Setup): boolean =>
-  setup.checked && !setup.amnesia && (setup.probe || setup.recovery === 'composite' || setup.recovery === 'transactional')
+  setup.checked &&
+  !setup.amnesia &&
+  (setup.probe || setup.recovery === 'composite' || setup.recovery === 'transactional')
 
 /** Breadth-first over everything reachable, then backwards from what is settled. */
 export function explore(setup: Setup, options: SearchOptions = {}): Found {
@@ -140,10 +142,15 @@ export function explore(setup: Setup, options: SearchOptions = {}): Found {
     if (states.length >= limit) return result(undefined, 0, false)
   }
   const graph = { states: states.length, froms, tos }
-  const stateOf = (index: number): string => ledger.record(at(decode(states[index] as string), FIELD.record))?.state ?? 'absent'
+  const stateOf = (index: number): string =>
+    ledger.record(at(decode(states[index] as string), FIELD.record))?.state ?? 'absent'
   const stuck = deadEnds(graph, (index) => SETTLED.includes(stateOf(index)))
   if (stuck.length > 0) {
-    return result(blame('L1 a dead end: nothing settles it any more', stuck[0] as number, undefined), stuck.length, true)
+    return result(
+      blame('L1 a dead end: nothing settles it any more', stuck[0] as number, undefined),
+      stuck.length,
+      true,
+    )
   }
   if (byItself(setup)) {
     // Also where people never answer: abandoned is theirs alone, so it is no goal here.
@@ -152,7 +159,8 @@ export function explore(setup: Setup, options: SearchOptions = {}): Found {
       (index) => SETTLED.includes(stateOf(index)),
       (edge) => people[edge] !== 1,
     )
-    if (alone.length > 0) return result(blame('L2 a dead end without a person', alone[0] as number, undefined), alone.length, true)
+    if (alone.length > 0)
+      return result(blame('L2 a dead end without a person', alone[0] as number, undefined), alone.length, true)
   }
   return result(undefined, 0, true)
 }

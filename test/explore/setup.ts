@@ -37,7 +37,15 @@ const base = {
   amnesia: false,
 } as const
 
-const lost = { ...base, orphans: 1, amnesia: true, retention: false, rounds: false, accepts: false, compensation: false } as const
+const lost = {
+  ...base,
+  orphans: 1,
+  amnesia: true,
+  retention: false,
+  rounds: false,
+  accepts: false,
+  compensation: false,
+} as const
 const unchecked = { ...base, checked: false, probe: true, rounds: false, accepts: false, compensation: false } as const
 
 /** Every configuration that `npm run explore` runs, small ones first. */

@@ -24,13 +24,18 @@ export interface Spun {
 }
 
 const MODEL = fileURLToPath(new URL('model/onefold.pml', import.meta.url))
-const runs = (command: string, flag: string): boolean => spawnSync(command, [flag], { stdio: 'ignore' }).error === undefined
+const runs = (command: string, flag: string): boolean =>
+  spawnSync(command, [flag], { stdio: 'ignore' }).error === undefined
 
 let present: string | undefined
 
 /** The one line to print when Spin cannot run here; undefined when it can. */
 export function spinMissing(): string | undefined {
-  present ??= !runs('spin', '-V') ? 'spin not found: skipped (apt-get install spin)' : !runs('cc', '--version') ? 'cc not found: spin skipped' : ''
+  present ??= !runs('spin', '-V')
+    ? 'spin not found: skipped (apt-get install spin)'
+    : !runs('cc', '--version')
+      ? 'cc not found: spin skipped'
+      : ''
   return present === '' ? undefined : present
 }
 

@@ -18,7 +18,11 @@ export function environmentMoves(world: WalkWorld): readonly EnvironmentMove[] {
 /** A2: what would land too late is lost, or lands first. */
 function passTime(world: WalkWorld): void {
   const to = world.now + world.pick(WALK.stepMs)
-  for (let due = world.requests.find((request) => request.until <= to); due !== undefined; due = world.requests.find((request) => request.until <= to)) {
+  for (
+    let due = world.requests.find((request) => request.until <= to);
+    due !== undefined;
+    due = world.requests.find((request) => request.until <= to)
+  ) {
     if (world.chance(0.5)) deliver(world, due)
     else world.requests.splice(world.requests.indexOf(due), 1)
   }
@@ -49,11 +53,21 @@ function downstream(world: WalkWorld, request: Request): Answer {
   if (setup.recovery === 'keyed') {
     const known = world.stored.get(request.key)
     if (known !== undefined && known.until > world.now) return known.success ? 'ok' : 'no'
-  } else if (world.effects > 0 && !request.unconditional && (setup.recovery === 'idempotent' || setup.recovery === 'composite')) {
+  } else if (
+    world.effects > 0 &&
+    !request.unconditional &&
+    (setup.recovery === 'idempotent' || setup.recovery === 'composite')
+  ) {
     return setup.recovery === 'idempotent' && world.chance(0.5) ? 'no' : 'ok'
   }
   if (setup.rounds && setup.recovery !== 'composite' && world.chance(0.1)) return 'asked'
-  if (setup.accepts && setup.recovery !== 'keyed' && setup.recovery !== 'composite' && setup.recovery !== 'idempotent' && world.chance(0.1)) {
+  if (
+    setup.accepts &&
+    setup.recovery !== 'keyed' &&
+    setup.recovery !== 'composite' &&
+    setup.recovery !== 'idempotent' &&
+    world.chance(0.1)
+  ) {
     world.requests.push({ ...request, worker: undefined, job: true })
     return 'accepted'
   }
@@ -96,9 +110,16 @@ function drain(world: WalkWorld): void {
   if (entry === undefined) return
   const { record } = world
   const forced = world.faults.spoolForcesRefusal && entry.kind === 'no' && record !== undefined
-  const attempt = forced ? { who, fence: record.fence, nonce: record.nonce } : { who, fence: entry.fence, nonce: entry.nonce }
+  const attempt = forced
+    ? { who, fence: record.fence, nonce: record.nonce }
+    : { who, fence: entry.fence, nonce: entry.nonce }
   if (entry.kind === 'no') world.act({ type: 'reject', ...attempt, error: { name: 'Refused', message: 'refused' } })
-  else world.act({ type: 'commit', ...attempt, outcome: { kind: 'value', text: entry.nonce, sha256: entry.nonce, size: 2 } })
+  else
+    world.act({
+      type: 'commit',
+      ...attempt,
+      outcome: { kind: 'value', text: entry.nonce, sha256: entry.nonce, size: 2 },
+    })
 }
 
 /** The store loses the record and says so. */

@@ -4,7 +4,13 @@ import type { Decide, Faults } from './faults.ts'
 import { descriptorOf } from './ledger.ts'
 import type { Setup } from './setup.ts'
 
-export const WALK = { leaseMs: 30_000, quarantineMs: 60_000, windowMs: 600_000, marginMs: 120_000, stepMs: [1_000, 20_000, 31_000, 95_000, 500_000] } as const
+export const WALK = {
+  leaseMs: 30_000,
+  quarantineMs: 60_000,
+  windowMs: 600_000,
+  marginMs: 120_000,
+  stepMs: [1_000, 20_000, 31_000, 95_000, 500_000],
+} as const
 
 /** A request on its way. It lands by `until`, or never (A2). */
 export interface Request {
@@ -18,7 +24,18 @@ export interface Request {
 
 /** One caller or recoverer with real fences, nonces and times. */
 export interface WalkWorker {
-  pc: 'idle' | 'claimed' | 'marked' | 'sent' | 'ok' | 'no' | 'asked' | 'awaiting' | 'accepted' | 'verifying' | 'recovering'
+  pc:
+    | 'idle'
+    | 'claimed'
+    | 'marked'
+    | 'sent'
+    | 'ok'
+    | 'no'
+    | 'asked'
+    | 'awaiting'
+    | 'accepted'
+    | 'verifying'
+    | 'recovering'
   fence: number
   nonce: string
   key: string
@@ -60,7 +77,7 @@ export interface WalkWorld {
   struck: boolean
   /** How likely a worker pauses, in this walk. */
   drowsiness: number
-  readonly act: (command: Command, on?: OperationRecord | undefined, blind?: boolean) => boolean
+  readonly act: (command: Command, on?: OperationRecord, blind?: boolean) => boolean
   readonly blame: (what: string) => void
 }
 
@@ -89,16 +106,33 @@ export const newWorker = (name: string): WalkWorker => ({
 })
 
 /** State, fence, nonce and open sends as the history alone tells them (I13). */
-export function fold(history: readonly HistoryEvent[]): { state: string; fence: number; nonce: string; openSends: number } {
+export function fold(history: readonly HistoryEvent[]): {
+  state: string
+  fence: number
+  nonce: string
+  openSends: number
+} {
   let folded = { state: 'absent', fence: 0, nonce: '', openSends: 0 }
   for (const event of history) {
-    if (event.from !== folded.state) throw new Error(`I13 ${event.transition} starts at ${event.from}, the history stands at ${folded.state}`)
-    folded = { state: event.to === 'deleted' ? 'absent' : event.to, fence: event.fence, nonce: event.nonce, openSends: event.openSends }
+    if (event.from !== folded.state)
+      throw new Error(`I13 ${event.transition} starts at ${event.from}, the history stands at ${folded.state}`)
+    folded = {
+      state: event.to === 'deleted' ? 'absent' : event.to,
+      fence: event.fence,
+      nonce: event.nonce,
+      openSends: event.openSends,
+    }
   }
   return folded
 }
 
-export function newWalk(setup: Setup, faults: Faults, decide: Decide, seed: number, ignore: readonly string[]): WalkWorld {
+export function newWalk(
+  setup: Setup,
+  faults: Faults,
+  decide: Decide,
+  seed: number,
+  ignore: readonly string[],
+): WalkWorld {
   const random = randomOf(seed)
   const world: WalkWorld = {
     setup,
@@ -144,7 +178,13 @@ export function newWalk(setup: Setup, faults: Faults, decide: Decide, seed: numb
 }
 
 /** I5, I6, I10 on the real records, without the explorer's abstractions. */
-function check(world: WalkWorld, before: OperationRecord | undefined, after: OperationRecord | undefined, command: Command, transition: string): void {
+function check(
+  world: WalkWorld,
+  before: OperationRecord | undefined,
+  after: OperationRecord | undefined,
+  command: Command,
+  transition: string,
+): void {
   if (before === undefined) {
     if (after !== undefined && after.fence <= Math.max(0, ...world.workers.map((worker) => worker.fence))) {
       world.blame('I6 a fence was used twice')
@@ -156,7 +196,8 @@ function check(world: WalkWorld, before: OperationRecord | undefined, after: Ope
     return
   }
   if (after.fence < before.fence) world.blame('I6 the fence fell')
-  if ('fence' in command && command.fence < before.fence && transition !== 'T15') world.blame(`I6 ${transition} by an older attempt`)
+  if ('fence' in command && command.fence < before.fence && transition !== 'T15')
+    world.blame(`I6 ${transition} by an older attempt`)
   if (before.state === 'committed' && after.state === 'committed' && after.outcome?.sha256 !== before.outcome?.sha256) {
     world.blame('I5 a committed outcome changed')
   }

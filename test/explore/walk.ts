@@ -116,7 +116,8 @@ function workerStep(world: WalkWorld, worker: WalkWorker): void {
       return succeeded(world, worker)
     case 'no':
       if (setup.spool && world.chance(0.25)) world.spool.push({ kind: 'no', fence: worker.fence, nonce: worker.nonce })
-      else if (world.chance(0.5)) world.act({ type: 'reject', ...attempt, error: { name: 'Refused', message: 'refused' } })
+      else if (world.chance(0.5))
+        world.act({ type: 'reject', ...attempt, error: { name: 'Refused', message: 'refused' } })
       else world.act({ type: 'unsent', ...attempt })
       return rest(worker)
     case 'asked':
@@ -126,7 +127,8 @@ function workerStep(world: WalkWorld, worker: WalkWorker): void {
       if (!world.act({ type: 'resume', ...attempt, leaseMs: WALK.leaseMs })) return rest(worker)
       return become(worker, { pc: 'marked', sendUntil: world.now + WALK.leaseMs })
     case 'accepted':
-      if (!world.act({ type: 'accept', ...attempt, outcome: outcomeOf(worker.nonce), leaseMs: WALK.leaseMs })) return rest(worker)
+      if (!world.act({ type: 'accept', ...attempt, outcome: outcomeOf(worker.nonce), leaseMs: WALK.leaseMs }))
+        return rest(worker)
       return become(worker, { pc: 'verifying' })
     case 'verifying':
       world.act({ type: 'verified', ...attempt, happened: world.effects > 0 })
@@ -150,7 +152,8 @@ function begin(world: WalkWorld, worker: WalkWorker): void {
   if (record?.state === 'committed') {
     toldSuccess(world)
     const hash = record.outcome?.sha256
-    if (world.toldOutcome !== undefined && hash !== world.toldOutcome) world.blame('I5 two callers were told different outcomes')
+    if (world.toldOutcome !== undefined && hash !== world.toldOutcome)
+      world.blame('I5 two callers were told different outcomes')
     world.toldOutcome = hash
   }
   if (record?.state === 'accepted' && world.act({ type: 'verify', who, nonce, leaseMs: WALK.leaseMs })) {
@@ -158,7 +161,15 @@ function begin(world: WalkWorld, worker: WalkWorker): void {
   }
   if (record?.state === 'in-doubt' && world.chance(0.7)) {
     if (world.act({ type: 'recover', who, nonce, leaseMs: 300_000, backoffMs: 0 })) {
-      become(worker, { pc: 'recovering', fence: world.record?.fence ?? 0, nonce, key: keyOf(world), since: world.now, probedAbsent: false, foundDead: false })
+      become(worker, {
+        pc: 'recovering',
+        fence: world.record?.fence ?? 0,
+        nonce,
+        key: keyOf(world),
+        since: world.now,
+        probedAbsent: false,
+        foundDead: false,
+      })
     }
     return
   }
@@ -168,7 +179,13 @@ function begin(world: WalkWorld, worker: WalkWorker): void {
   const state = world.record?.state
   if (state === 'in-doubt') return
   const marked = state === 'executing'
-  become(worker, { pc: marked ? 'marked' : 'claimed', fence: world.record?.fence ?? 0, nonce, key: keyOf(world), sendUntil: world.now + WALK.leaseMs })
+  become(worker, {
+    pc: marked ? 'marked' : 'claimed',
+    fence: world.record?.fence ?? 0,
+    nonce,
+    key: keyOf(world),
+    sendUntil: world.now + WALK.leaseMs,
+  })
   if (marked && world.setup.recovery === 'transactional') transact(world, worker)
 }
 
@@ -178,7 +195,11 @@ const keyOf = (world: WalkWorld): string => `${world.struck ? 'v2' : 'v1'}-${wor
 function transact(world: WalkWorld, worker: WalkWorker): void {
   const attempt = { who, fence: worker.fence, nonce: worker.nonce }
   const before = { record: world.record, history: [...world.history] }
-  if (world.record?.state === 'claimed' && !world.act({ type: 'mark', ...attempt, leaseMs: WALK.leaseMs, input: 'input' })) return rest(worker)
+  if (
+    world.record?.state === 'claimed' &&
+    !world.act({ type: 'mark', ...attempt, leaseMs: WALK.leaseMs, input: 'input' })
+  )
+    return rest(worker)
   if (world.faults.tellsFirst) toldSuccess(world)
   if (world.chance(0.3)) {
     world.record = before.record?.state === 'executing' ? undefined : before.record
@@ -222,7 +243,13 @@ function succeeded(world: WalkWorld, worker: WalkWorker): void {
     world.spool.push({ kind: 'ok', fence: worker.fence, nonce: worker.nonce })
     return rest(worker)
   }
-  const applied = world.act({ type: 'commit', who, fence: worker.fence, nonce: worker.nonce, outcome: outcomeOf(worker.nonce) })
+  const applied = world.act({
+    type: 'commit',
+    who,
+    fence: worker.fence,
+    nonce: worker.nonce,
+    outcome: outcomeOf(worker.nonce),
+  })
   if (world.faults.lostAckReruns && applied && world.chance(0.5)) return send(world, worker)
   rest(worker)
 }
@@ -247,7 +274,10 @@ function recovering(world: WalkWorld, worker: WalkWorker): void {
     world.act({ type: 'give-up', ...attempt, reason: 'recovery-failed' })
     return rest(worker)
   }
-  const windowOver = setup.recovery === 'keyed' && !faults.windowBeforeAwait ? (record?.firstSendAt ?? 0) + WALK.windowMs - WALK.marginMs : Infinity
+  const windowOver =
+    setup.recovery === 'keyed' && !faults.windowBeforeAwait
+      ? (record?.firstSendAt ?? 0) + WALK.windowMs - WALK.marginMs
+      : Infinity
   const lease = faults.windowBeforeAwait ? Infinity : world.now + WALK.leaseMs
   become(worker, { pc: 'marked', sendUntil: Math.min(windowOver, lease), probedAbsent: faults.unconditional })
 }

@@ -7,7 +7,9 @@ const told = (world: World): string | undefined =>
 
 /** I8: a first send is allowed only while nothing happened and nothing can still land. */
 const firstSend = (it: Explored, world: World, index: number): string | undefined =>
-  at(world, FIELD.effects) > 0 || canLand(world, it.setup, index) ? 'I8 a first send after one that may have acted' : undefined
+  at(world, FIELD.effects) > 0 || canLand(world, it.setup, index)
+    ? 'I8 a first send after one that may have acted'
+    : undefined
 
 /** Every move of the worker at `index`. */
 export function workerMoves(it: Explored, world: World, index: number, emit: Emit): void {
@@ -80,8 +82,13 @@ function idle(it: Explored, world: World, index: number, name: string, emit: Emi
       const acts = state === 'executing'
       if (state !== 'in-doubt') owned(it, next, index, { pc: acts ? PC.marked : PC.claimed, guard: acts, owner: true })
       const problem = step.problem ?? (acts ? firstSend(it, next, index) : undefined)
-      const reused = step.inserted && faults.fenceRestarts && world.some((packed, i) => i >= FIELD.workers && packed !== 0)
-      emit(`${name} ${step.transition} ${text}${stale ? ' on a stale read' : ''}`, next, problem ?? (reused ? 'I6 a fence was used twice' : undefined))
+      const reused =
+        step.inserted && faults.fenceRestarts && world.some((packed, i) => i >= FIELD.workers && packed !== 0)
+      emit(
+        `${name} ${step.transition} ${text}${stale ? ' on a stale read' : ''}`,
+        next,
+        problem ?? (reused ? 'I6 a fence was used twice' : undefined),
+      )
     }
   }
   const recover = run(it, world, 'recover', give.recover)
@@ -97,8 +104,13 @@ function idle(it: Explored, world: World, index: number, name: string, emit: Emi
     emit(`${name} T20 takes the verification over`, next, verify.problem)
   }
   const { state } = it.ledger.record(at(world, FIELD.record)) ?? { state: 'absent' }
-  if (state === 'committed' && told(world) !== undefined) emit(`${name} is told success from the record`, world, told(world))
-  if (faults.failOpen) emit(`${name} runs without the ledger`, withWorker(world, index, { pc: PC.sent, relation: RELATION.older, old: true, travelling: true }))
+  if (state === 'committed' && told(world) !== undefined)
+    emit(`${name} is told success from the record`, world, told(world))
+  if (faults.failOpen)
+    emit(
+      `${name} runs without the ledger`,
+      withWorker(world, index, { pc: PC.sent, relation: RELATION.older, old: true, travelling: true }),
+    )
 }
 
 function transact(it: Explored, world: World, index: number, label: string, markedId: number, emit: Emit): void {
@@ -125,7 +137,8 @@ function claimed(it: Explored, world: World, index: number, worker: Worker, name
     const next = applied(it, world, mark)
     setWorker(next, index, { pc: PC.marked, guard: true })
     emit(`${name} T2 writes the marker`, next, mark.problem ?? firstSend(it, next, index))
-    if (faults.sendUnmarked) emit(`${name} sends without a marker`, withWorker(world, index, { pc: PC.sent, travelling: true }))
+    if (faults.sendUnmarked)
+      emit(`${name} sends without a marker`, withWorker(world, index, { pc: PC.sent, travelling: true }))
   }
   const withdraw = run(it, world, `withdraw ${worker.relation}`, give.withdraw(worker.relation))
   if (withdraw.ok) {
@@ -154,7 +167,15 @@ function marked(it: Explored, world: World, index: number, worker: Worker, name:
 }
 
 /** Records a refusal or a proof of "not sent", whatever the machine makes of it. */
-function answer(it: Explored, world: World, index: number, worker: Worker, label: string, type: 'reject' | 'unsent', emit: Emit): void {
+function answer(
+  it: Explored,
+  world: World,
+  index: number,
+  worker: Worker,
+  label: string,
+  type: 'reject' | 'unsent',
+  emit: Emit,
+): void {
   const step = run(it, world, `${type} ${worker.relation}`, give[type](worker.relation))
   const next = applied(it, world, step)
   next[index] = IDLE
@@ -223,5 +244,9 @@ function verifying(it: Explored, world: World, index: number, worker: Worker, na
   const step = run(it, world, `verified ${worker.relation} ${happened}`, give.verified(worker.relation, happened))
   const next = applied(it, world, step)
   next[index] = IDLE
-  emit(`${name} T20 verifies: ${happened ? 'happened' : 'did not happen'} (${step.transition ?? step.refusal})`, next, step.problem)
+  emit(
+    `${name} T20 verifies: ${happened ? 'happened' : 'did not happen'} (${step.transition ?? step.refusal})`,
+    next,
+    step.problem,
+  )
 }

@@ -21,6 +21,11 @@ export class Process implements Life {
   alive = true
   pausedUntil = 0
   slept = 0
+  /** The highest sequence of the store that it was told. */
+  acked = 0
+  diedAt = Infinity
+  /** Takes no more calls; ends soon. */
+  closing = false
   #nonces = 0
   #spins = 0
   #spunAt = -1
@@ -37,17 +42,23 @@ export class Process implements Life {
   hazard(label: string): boolean {
     if (!this.alive) return true
     const { world } = this
-    if (world.crashesLeft > 0 && happens(world, world.plan.odds.crash)) this.die(label)
+    if (world.crashesLeft > 0 && happens(world, world.plan.odds.crash)) this.#crash(label)
     return !this.alive
   }
 
+  /** The end of the process: what it waits for never comes. */
   die(label: string): void {
     if (!this.alive) return
     this.alive = false
+    this.diedAt = this.world.scheduler.now
+    this.world.scheduler.note('died', () => `${this.name} at ${label}`)
+    for (const told of this.onDeath) told()
+  }
+
+  #crash(label: string): void {
     this.world.crashesLeft -= 1
     this.world.coverage.hit(`crash:${label}`)
-    this.world.scheduler.note('crash', () => `${this.name} at ${label}`)
-    for (const told of this.onDeath) told()
+    this.die(label)
   }
 
   later(ms: number, label: string, run: () => void): () => void {
@@ -112,7 +123,7 @@ export class Process implements Life {
     const { world } = this
     world.coverage.hit(`at:${point}`)
     if (!this.alive) return never()
-    if (world.plan.dieAt === point && world.crashesLeft > 0 && happens(world, 0.5)) this.die(`at:${point}`)
+    if (world.plan.dieAt === point && world.crashesLeft > 0 && happens(world, 0.5)) this.#crash(`at:${point}`)
     if (this.hazard(`at:${point}`)) return never()
     if (happens(world, world.plan.odds.stall / 4)) return this.sleep(world.random.latency(900), `stall:${point}`)
     return undefined

@@ -52,7 +52,11 @@ export function storeLink(process: Process): StoreLink {
         process.later(ms, `${label}!`, () => reject(random.chance(0.5) ? unavailable(why) : new Error(why)))
       }
       const reply = (ms: number, answer: T): void => {
-        process.later(ms, `${label}<`, () => resolve(answer))
+        process.later(ms, `${label}<`, () => {
+          const { sequence } = (answer ?? {}) as { sequence?: number }
+          if (sequence !== undefined) process.acked = Math.max(process.acked, sequence)
+          resolve(answer)
+        })
       }
       if (fate === 'refused') return fail(latency(), 'refused the connection')
       if (fate === 'lost') return random.chance(0.5) ? fail(latency() + 10, 'closed the connection') : undefined
@@ -92,6 +96,7 @@ export function storeLink(process: Process): StoreLink {
     },
     write: (write) =>
       call(`write:${write.event.transition}`, true, () => {
+        world.keeper.writer = process
         const answer = (world.mutation.write ?? ((target, it) => target.write(it)))(truth, write)
         if (answer.applied) notify(write.key)
         return answer

@@ -40,8 +40,8 @@ export class Ledgerkeeper {
   }
 
   /** The intent that an operation's sends named; undefined while it has sent nothing. */
-  intentOf(opKey: string, tenant: string): string | undefined {
-    return this.#intents.get(placeOf(opKey, tenant))
+  intentOf(opKey: string): string | undefined {
+    return this.#intents.get(opKey)
   }
 
   /** True when the store has lost a record of this operation, so that A1 does not hold for it. */
@@ -80,7 +80,7 @@ export class Ledgerkeeper {
   /** I2 and I3, in the step that claims it. */
   #ended(place: string, record: OperationRecord): void {
     const { truth, downstream } = this.#world
-    const intent = this.#intents.get(place)
+    const intent = this.#intents.get(record.key)
     if (intent === undefined || truth.lost.has(place) || record.recovery === 'composite') return
     const sends = downstream.sends.filter((send) => send.opKey === record.key && send.tenant === record.tenant)
     const acted = sends.filter((send) => send.effect !== undefined).length
@@ -94,7 +94,7 @@ export class Ledgerkeeper {
 
   sent(send: Send): void {
     const place = placeOf(send.opKey, send.tenant)
-    this.#intents.set(place, send.intent)
+    this.#intents.set(send.opKey, send.intent)
     const { scheduler, truth } = this.#world
     scheduler.note('send', () => `${send.intent} by ${send.process.name} attempt ${send.attempt} key ${send.downstreamKey.slice(0, 8)}`)
     const marker = this.#markers.get(`${place}/${send.attempt}`)

@@ -20,7 +20,9 @@ export const QUICK: Partial<Settings> = {
 }
 
 /** A guard on real clocks, on the memory store unless another is given. */
-export function testGuard(options: { readonly store?: Store; readonly settings?: Partial<Settings> } & Partial<GuardOptions> = {}): Guard {
+export function testGuard(
+  options: { readonly store?: Store; readonly settings?: Partial<Settings> } & Partial<GuardOptions> = {},
+): Guard {
   return createGuard({
     store: memoryStore(),
     allowVolatile: true,

@@ -32,10 +32,15 @@ export async function place(downstream: Downstream, input: OrderInput, send: typ
   return (await response.json()) as Placed
 }
 
-type OrderOptions = Partial<WriteOptions<typeof orderInput, Placed>> & Pick<WriteOptions<typeof orderInput, Placed>, 'recovery'>
+type OrderOptions = Partial<WriteOptions<typeof orderInput, Placed>> &
+  Pick<WriteOptions<typeof orderInput, Placed>, 'recovery'>
 
 /** A protected tool that places an order: identity `ref`, the note may be reworded. */
-export function orderTool(guard: Guard, downstream: Downstream, options: OrderOptions): ProtectedTool<OrderInput, Placed> {
+export function orderTool(
+  guard: Guard,
+  downstream: Downstream,
+  options: OrderOptions,
+): ProtectedTool<OrderInput, Placed> {
   return guard.tool({
     name: 'place_order',
     input: orderInput,
@@ -48,8 +53,10 @@ export function orderTool(guard: Guard, downstream: Downstream, options: OrderOp
 }
 
 /** Asks the order service whether an order exists. */
-export async function findOrder(downstream: Downstream, input: OrderInput): Promise<{ found: true; value: Placed } | { found: false }> {
+export async function findOrder(
+  downstream: Downstream,
+  input: OrderInput,
+): Promise<{ found: true; value: Placed } | { found: false }> {
   const response = await fetch(`${downstream.url}/effects/${encodeURIComponent(input.ref)}`)
   return response.ok ? { found: true, value: (await response.json()) as Placed } : { found: false }
 }
-

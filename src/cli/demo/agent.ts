@@ -7,6 +7,8 @@ export interface ServerCommand {
   readonly command: string
   readonly args: readonly string[]
   readonly env: Readonly<Record<string, string>>
+  /** File descriptor for its standard error. */
+  readonly stderr: number
 }
 
 /** Works through the returns with the tools of the server that it starts, and lets go of the server. */
@@ -20,20 +22,22 @@ interface Reply {
 
 /** The scripted model over a minimal MCP client of our own. */
 export const scriptedAgent: Agent = async (returns, server) => {
-  const child = spawn(server.command, server.args, { env: { ...server.env }, stdio: ['pipe', 'pipe', 'inherit'] })
+  const child = spawn(server.command, server.args, { env: { ...server.env }, stdio: ['pipe', 'pipe', server.stderr] })
+  const { stdin, stdout } = child
+  if (stdin === null || stdout === null) throw new Error('the MCP server has no standard input and output')
   const waiting = new Map<number, (reply: Reply) => void>()
   const gone = new Promise<never>((_, reject) => {
     child.once('error', reject)
     child.once('exit', (code) => reject(new Error(`the MCP server ended with ${String(code)}`)))
   })
   gone.catch(() => undefined)
-  createInterface({ input: child.stdout }).on('line', (line) => {
+  createInterface({ input: stdout }).on('line', (line) => {
     const reply = JSON.parse(line) as Reply
     if (reply.id === undefined) return
     waiting.get(reply.id)?.(reply)
     waiting.delete(reply.id)
   })
-  const write = (message: object): void => void child.stdin.write(`${JSON.stringify({ jsonrpc: '2.0', ...message })}\n`)
+  const write = (message: object): void => void stdin.write(`${JSON.stringify({ jsonrpc: '2.0', ...message })}\n`)
   let last = 0
   const request = (method: string, params: object): Promise<Reply> => {
     const id = ++last
@@ -56,6 +60,6 @@ export const scriptedAgent: Agent = async (returns, server) => {
       answers.push({ name: call.name, text: error === undefined ? text : `Error: ${error.message}` })
     }
   }
-  child.stdin.end()
+  stdin.end()
   await gone.catch(() => undefined)
 }

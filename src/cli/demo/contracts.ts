@@ -1,6 +1,7 @@
 /** The contract file that the protected run uses; examples/lost-answers/onefold.yaml is the same text. */
 export const CONTRACTS = `# What makes two calls the same operation, and what settles an unknown outcome.
 mcp:
+  name: shop
   tools:
     find_order:
       effect: read

@@ -1,5 +1,6 @@
 import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
+import { closeSync, openSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
@@ -19,7 +20,7 @@ export interface HalfOptions {
   readonly agent: Agent
   readonly returns: readonly Return[]
   /** The tool server, as the agent starts it; the shop's address is added to its environment. */
-  readonly server: Omit<ServerCommand, 'env'>
+  readonly server: Pick<ServerCommand, 'command' | 'args'>
   readonly seed: number
   /** Folder for the shop's database and the process ids. */
   readonly folder: string
@@ -30,14 +31,21 @@ export interface HalfOptions {
 export async function runHalf(options: HalfOptions): Promise<Half> {
   const pids = join(options.folder, `${options.name}.pids`)
   const shop = await startShopProcess(join(options.folder, `${options.name}-shop.db`), options.seed)
+  const told = join(options.folder, `${options.name}.log`)
+  const stderr = openSync(told, 'w', 0o600)
   const from = performance.now()
   try {
     const env = { ...environment(), SHOP_URL: shop.url, DEMO_PIDS: pids }
-    await options.agent(options.returns, { ...options.server, env })
+    await options.agent(options.returns, { ...options.server, env, stderr }).catch((error: unknown) => {
+      throw new Error(`the run ${options.name} Onefold failed:\n${readFileSync(told, 'utf8').slice(-2_000)}`, {
+        cause: error,
+      })
+    })
     const tookMs = performance.now() - from
     const counts = (await (await fetch(`${shop.url}/books`)).json()) as readonly Count[]
     return { counts, tookMs }
   } finally {
+    closeSync(stderr)
     await shop.stop()
     await ended(pids)
   }
@@ -72,7 +80,5 @@ async function firstLine(child: ChildProcess): Promise<string | undefined> {
 /** The environment for children, without what a test runner or this repository's scripts put into it. */
 function environment(): Record<string, string> {
   const { NODE_OPTIONS: _options, ...rest } = process.env
-  return Object.fromEntries(
-    Object.entries(rest).filter((entry): entry is [string, string] => entry[1] !== undefined),
-  )
+  return Object.fromEntries(Object.entries(rest).filter((entry): entry is [string, string] => entry[1] !== undefined))
 }

@@ -61,7 +61,17 @@ function statesOf({ inDoubt, open, state }: ListOptions): readonly State[] | und
 }
 
 function rows(records: readonly OperationRecord[], now: number, tenants: boolean): string {
-  const head = ['TICKET', 'TOOL', 'STATE', 'WHY', 'RECOVERY', 'ATTEMPTS', 'SINCE', ...(tenants ? ['TENANT'] : []), 'RUN']
+  const head = [
+    'TICKET',
+    'TOOL',
+    'STATE',
+    'WHY',
+    'RECOVERY',
+    'ATTEMPTS',
+    'SINCE',
+    ...(tenants ? ['TENANT'] : []),
+    'RUN',
+  ]
   const body = records.map((record) => [
     ticketOf(record.key),
     plain(record.tool),

@@ -1,8 +1,10 @@
-import { existsSync, globSync } from 'node:fs'
+import { existsSync, readdirSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
+import { loadConfig, parseStoreUrl, stateFolder, type Config, type StoreChoice } from '../../config/index.ts'
+import { parseDuration } from '../../contract/index.ts'
+import { DEFAULTS } from '../../engine/index.ts'
 import { OnefoldError } from '../../error/index.ts'
-import type { Store } from '../../engine/index.ts'
-import { sqliteStore } from '../../store/sqlite/index.ts'
+import { plain } from '../output.ts'
 
 /** The flags that say which ledger. */
 export interface WhereOptions {
@@ -11,30 +13,108 @@ export interface WhereOptions {
   readonly tenant?: string
 }
 
-/** A ledger that was found, not opened. */
+/** A ledger that was named or found; not opened, and it may not be there. */
 export interface Where {
-  readonly store: Store
+  readonly path: string
   /** As `--store` takes it. */
   readonly url: string
-  /** Its file, where it is one. */
-  readonly path: string | undefined
   readonly tenant: string
   /** The configuration file that was read. */
   readonly config: string | undefined
-  /** The flags that were given, to be repeated by commands that are proposed: empty or with a leading space. */
+  /** Q, as configured. */
+  readonly quarantineMs: number
+  /** The flags that were given, for commands that are proposed: empty, or with a space before it. */
   readonly flags: string
+  /** True when the user named it, so that its absence is remarkable. */
+  readonly named: boolean
 }
 
-export async function locate(options: WhereOptions, _how: { readonly mayBeMissing?: boolean } = {}): Promise<Where> {
-  const path = resolve((options.store ?? '').replace('sqlite:', ''))
-  return { store: sqliteStore(path), url: `sqlite:${path}`, path, tenant: options.tenant ?? 'default', config: undefined, flags: ` --store sqlite:${path}` }
+const CONFIG_NAME = 'onefold.yaml'
+
+/** The configuration of `--config`, else of `onefold.yaml` in the working directory. @throws OnefoldError CONFIG_INVALID */
+export function configOf({ config }: WhereOptions): Config | undefined {
+  if (config !== undefined) return loadConfig(config)
+  return existsSync(CONFIG_NAME) ? loadConfig(CONFIG_NAME) : undefined
+}
+
+/** The ledger that flags or configuration name; undefined when neither does. */
+export function choiceOf({ store }: WhereOptions, config: Config | undefined): StoreChoice | undefined {
+  return store === undefined ? config?.store : parseStoreUrl(store, process.cwd())
+}
+
+/**
+ * The ledger to look into: that of `--store`, else the configuration's, else `.onefold/ledger.db` of this project, else
+ * the only one in the user's state folder (where `onefold mcp` puts them).
+ * @throws OnefoldError CONFIG_INVALID, also when several could be meant
+ */
+export function locate(options: WhereOptions): Where {
+  const config = configOf(options)
+  const choice = choiceOf(options, config)
+  if (choice?.kind === 'memory') {
+    throw new OnefoldError(
+      'CONFIG_INVALID',
+      'A ledger in memory: lives in its own process only; there is nothing to look into.',
+    )
+  }
+  const path = choice?.path ?? defaultPath()
+  const { quarantine } = config?.timing ?? {}
+  return {
+    path,
+    url: `sqlite:${path}`,
+    tenant: options.tenant ?? config?.tenant ?? 'default',
+    config: config?.file,
+    quarantineMs: quarantine === undefined ? DEFAULTS.quarantineMs : parseDuration(quarantine, 'quarantine'),
+    flags: flagsOf(options),
+    named: choice !== undefined,
+  }
 }
 
 /** Says that the ledger is not there; undefined when it is. */
 export function missingLedger({ path }: Where): string | undefined {
-  return path === undefined || existsSync(path) ? undefined : `there is no ledger at ${path}`
+  return existsSync(path) ? undefined : `there is no ledger at ${path}`
 }
-void globSync
-void dirname
-void join
-void OnefoldError
+
+function defaultPath(): string {
+  const own = join(projectFolder(process.cwd()), '.onefold', 'ledger.db')
+  if (existsSync(own)) return own
+  const found = userLedgers()
+  if (found.length > 1) {
+    throw new OnefoldError(
+      'CONFIG_INVALID',
+      `Several ledgers could be meant. Name one:\n${found.map((path) => `  --store sqlite:${plain(path)}`).join('\n')}`,
+      { details: { ledgers: found } },
+    )
+  }
+  return found[0] ?? own
+}
+
+/** Ledgers in the user's state folder, by name. */
+function userLedgers(): readonly string[] {
+  try {
+    const folder = stateFolder()
+    return readdirSync(folder)
+      .filter((name) => name.endsWith('.db'))
+      .toSorted()
+      .map((name) => join(folder, name))
+  } catch {
+    return []
+  }
+}
+
+/** The folder of the nearest package.json: where `onefold()` without a store puts `.onefold/`. */
+function projectFolder(from: string): string {
+  for (let folder = from; ; folder = dirname(folder)) {
+    if (existsSync(join(folder, 'package.json'))) return folder
+    if (dirname(folder) === folder) return from
+  }
+}
+
+function flagsOf({ config, store }: WhereOptions): string {
+  const flags = [
+    ...(config === undefined ? [] : ['--config', resolve(config)]),
+    ...(store === undefined ? [] : ['--store', store]),
+  ]
+  return flags
+    .map((flag) => ` ${/^[\w./:=@-]+$/.test(flag) ? flag : `'${flag.replaceAll("'", String.raw`'\''`)}'`}`)
+    .join('')
+}

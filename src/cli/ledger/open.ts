@@ -1,6 +1,9 @@
-import { createGuard, type Guard, type Ledger, type Store } from '../../engine/index.ts'
+import { createGuard, type Guard, type Ledger } from '../../engine/index.ts'
+import { OnefoldError } from '../../error/index.ts'
+import { sqliteStore } from '../../store/sqlite/index.ts'
 import { systemClock, systemIds, systemProcesses } from '../../system/index.ts'
-import { locate, type Where, type WhereOptions } from './locate.ts'
+import { locate, missingLedger, type Where, type WhereOptions } from './locate.ts'
+import type { View } from './next.ts'
 
 /** A ledger that is open for a command. */
 export interface OpenLedger {
@@ -9,29 +12,43 @@ export interface OpenLedger {
   readonly own: Ledger
   /** Across tenants. */
   readonly all: Ledger
-  readonly tenant: string
-  /** Store time when the command began. */
-  readonly now: number
+  readonly view: View
 }
 
 /**
  * Opens the ledger that the options name, runs `work` on it and closes it. Never creates one. First, as anyone may, it
  * brings operations whose lease is over to a visible doubt, so that what is shown is true now.
- * @throws OnefoldError STORE_UNAVAILABLE, STORE_UNSAFE, CONFIG_INVALID
+ * @throws OnefoldError STORE_UNAVAILABLE (also when there is none), STORE_UNSAFE, CONFIG_INVALID
  */
 export async function withLedger<T>(options: WhereOptions, work: (ledger: OpenLedger) => Promise<T>): Promise<T> {
-  const where = await locate(options)
-  const guard = guardOn(where.store, where.tenant)
+  const where = locate(options)
+  const missing = missingLedger(where)
+  if (missing !== undefined) {
+    const hint = where.named ? 'Check the path' : 'Name it with --store sqlite:PATH or --config FILE'
+    throw new OnefoldError(
+      'STORE_UNAVAILABLE',
+      `${missing[0]?.toUpperCase()}${missing.slice(1)}. Nothing was created. ${hint}.`,
+    )
+  }
+  const guard = guardOn(where)
   try {
     await guard.internals.tick()
     const { now } = await guard.internals.operators.list({ limit: 1 })
-    return await work({ where, own: guard.ledger, all: guard.internals.operators, tenant: where.tenant, now })
+    const view = { now, flags: where.flags, quarantineMs: where.quarantineMs }
+    return await work({ where, own: guard.ledger, all: guard.internals.operators, view })
   } finally {
     await guard.close()
   }
 }
 
 /** A guard without tools: it looks and settles, and never starts an effect. */
-export function guardOn(store: Store, tenant: string): Guard {
-  return createGuard({ store, tenant, clock: systemClock(), ids: systemIds(), processes: systemProcesses() })
+export function guardOn({ path, tenant, quarantineMs }: Where): Guard {
+  return createGuard({
+    store: sqliteStore(path),
+    tenant,
+    settings: { quarantineMs },
+    clock: systemClock(),
+    ids: systemIds(),
+    processes: systemProcesses(),
+  })
 }

@@ -4,7 +4,7 @@ import { ticketOf, type Forensics, type OperationRecord, type Verdict } from '..
 import { dateOf, span } from '../ago.ts'
 import { EXIT, wrongUse } from '../exit-code.ts'
 import { colors, plain, print, printJson } from '../output.ts'
-import { quarantineLeft } from './next.ts'
+import { quarantineLeft, type View } from './next.ts'
 import { withLedger, type OpenLedger } from './open.ts'
 import type { WhereOptions } from './locate.ts'
 import { dataOf } from './shown.ts'
@@ -83,12 +83,12 @@ function valueOf({ value, valueFile }: ResolveOptions, verdict: Verdict['verdict
 async function confirmed(
   found: Forensics,
   verdict: Verdict['verdict'],
-  { now, where }: OpenLedger,
+  { view }: OpenLedger,
   options: ResolveOptions,
 ): Promise<string | undefined> {
   const { confirm, isCancel, text } = await import('@clack/prompts')
-  print(timeline(found, { now, flags: where.flags }))
-  print(`\n${meaning(found.record, verdict, now)}\n`)
+  print(timeline(found, view))
+  print(`\n${meaning(found.record, verdict, view)}\n`)
   let { note } = options
   if (note === undefined) {
     const typed = await text({
@@ -109,14 +109,14 @@ const QUESTIONS = {
 } as const
 
 /** What a verdict means for later calls, and what it rests on. */
-function meaning(record: OperationRecord, verdict: Verdict['verdict'], now: number): string {
+function meaning(record: OperationRecord, verdict: Verdict['verdict'], view: View): string {
   if (verdict === 'committed') {
     return 'Repeats of this call will be told that it is done, and get --value as their answer; nothing will run again.'
   }
   if (verdict === 'abandoned') {
     return 'Repeats of this call will be told that its outcome is unknown for good; nothing will run again.'
   }
-  const left = quarantineLeft(record, now)
+  const left = quarantineLeft(record, view)
   const quarantine =
     left > 0
       ? `A request of this attempt could still land for ${span(left)} (the quarantine); until then this is refused.`

@@ -13,13 +13,13 @@ export interface ShowOptions extends WhereOptions {
 
 /** `onefold ledger show KEY` */
 export async function ledgerShow(keyOrTicket: string, options: ShowOptions): Promise<number> {
-  return await withLedger(options, async ({ all, where, now }) => {
+  return await withLedger(options, async ({ all, view }) => {
     const found = await all.show(keyOrTicket, options.tenant)
     const showInput = options.showInput === true
     if (options.json === true) {
-      printJson({ ...forensicsOf(found, showInput), now, next: nextCommands(found.record, now, where.flags) })
+      printJson({ ...forensicsOf(found, showInput), now: view.now, next: nextCommands(found.record, view) })
     } else {
-      print(timeline(found, { now, showInput, flags: where.flags }))
+      print(timeline(found, { ...view, showInput }))
     }
     return EXIT.ok
   })

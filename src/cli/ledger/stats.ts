@@ -11,19 +11,29 @@ export interface StatsOptions extends WhereOptions {
 
 /** `onefold ledger stats` */
 export async function ledgerStats(options: StatsOptions): Promise<number> {
-  return await withLedger(options, async ({ own, all, where, tenant }) => {
+  return await withLedger(options, async ({ own, all, where }) => {
     const everywhere = options.allTenants === true
     const { states, sizeBytes } = await (everywhere ? all : own).stats()
     const total = Object.values(states).reduce((sum, count) => sum + count, 0)
     const open = OPEN_STATES.reduce((sum, state) => sum + (states[state] ?? 0), 0)
     if (options.json === true) {
-      printJson({ ledger: where.url, tenant: everywhere ? null : tenant, total, open, states, sizeBytes: sizeBytes ?? null })
+      printJson({
+        ledger: where.url,
+        tenant: everywhere ? null : where.tenant,
+        total,
+        open,
+        states,
+        sizeBytes: sizeBytes ?? null,
+      })
       return EXIT.ok
     }
     const counts = STATES.filter((state) => (states[state] ?? 0) > 0).map((state) => [state, String(states[state])])
-    print(colors.dim(`${where.url} · ${everywhere ? 'all tenants' : `tenant ${tenant}`}`))
+    print(colors.dim(`${where.url} · ${everywhere ? 'all tenants' : `tenant ${where.tenant}`}`))
     print(table([...counts, ['total', String(total)], ['still open', String(open)]], [1]))
-    if (sizeBytes !== undefined) print(colors.dim(`${(sizeBytes / 2 ** 20).toFixed(1)} MiB on disk`))
+    if (sizeBytes !== undefined) print(colors.dim(`${sizeOf(sizeBytes)} on disk`))
     return EXIT.ok
   })
 }
+
+const sizeOf = (bytes: number): string =>
+  bytes < 2 ** 20 ? `${Math.ceil(bytes / 2 ** 10)} KiB` : `${(bytes / 2 ** 20).toFixed(1)} MiB`

@@ -1,34 +1,36 @@
 import { ticketOf, type Evidence, type Forensics, type HistoryEvent, type OperationRecord } from '../../engine/index.ts'
 import { dateOf, span } from '../ago.ts'
-import { colors, plain } from '../output.ts'
-import { nextCommands } from './next.ts'
+import { colors, plain, table } from '../output.ts'
+import { nextCommands, type NextCommand, type View } from './next.ts'
 import { redacted } from './shown.ts'
 import { settledBy, whoIs, wordsOf } from './words.ts'
 
-export interface TimelineOptions {
-  /** Store time, for "so long ago". */
-  readonly now: number
+export interface TimelineOptions extends View {
   /** Shows arguments and not only their names. @default false */
   readonly showInput?: boolean
-  /** Appended to the commands that are proposed, such as `--store sqlite:./x.db`. @default '' */
-  readonly flags?: string
 }
 
 /** The forensic timeline of one operation, for people: what it is, what happened to it when, what settles it. */
 export function timeline({ record, history }: Forensics, options: TimelineOptions): string {
   const settled = settledBy(record)
-  const next = nextCommands(record, options.now, options.flags ?? '')
+  const next = nextCommands(record, options)
   return [
     title(record),
-    ...facts(record, options).map(([name, value]) => `  ${colors.dim(name.padEnd(10))}${value}`),
+    ...facts(record, options).map(([name, value]) => `  ${colors.dim(name.padEnd(11))}${value}`),
     '',
     ...lines(record, history, options.now),
     '',
     ...(settled === undefined ? [] : [`  ${colors.bold('settled by')}  ${settled}`]),
-    ...next.map((command, at) => `  ${colors.bold(at === 0 ? 'next      ' : '          ')}  ${command}`),
+    ...proposed(next),
   ]
     .join('\n')
     .trimEnd()
+}
+
+function proposed(next: readonly NextCommand[]): readonly string[] {
+  if (next.length === 0) return []
+  const lines = table(next.map(({ command, says }) => [command, says])).split('\n')
+  return lines.map((line, at) => `  ${colors.bold(at === 0 ? 'next      ' : '          ')}  ${line}`)
 }
 
 function title(record: OperationRecord): string {
@@ -56,7 +58,9 @@ function facts(record: OperationRecord, { now, showInput }: TimelineOptions): re
     ['recorded', `${dateOf(record.createdAt)} (${span(now - record.createdAt)} ago)`],
     ['attempts', attempts],
     ...(record.input === undefined ? [] : [['arguments', argumentsOf(record.input, showInput === true)] as const]),
-    ...(outcome === undefined ? [] : [['answer', `${outcome.size} bytes, sha256 ${outcome.sha256.slice(0, 12)}`] as const]),
+    ...(outcome === undefined
+      ? []
+      : [['answer', `${outcome.size} bytes, sha256 ${outcome.sha256.slice(0, 12)}`] as const]),
     ...(error === undefined ? [] : [['refusal', plain(showInput === true ? error.message : error.name)] as const]),
     ...(parent === undefined ? [] : [['inside', parent.key] as const]),
     ...(closedBy === undefined ? [] : [['closed by', plain(`${closedBy.who}: ${closedBy.note}`)] as const]),
@@ -70,35 +74,47 @@ function argumentsOf(input: string, showInput: boolean): string {
 
 /** History and evidence in one order of time; runs of heartbeats as one line. */
 function lines(record: OperationRecord, history: readonly HistoryEvent[], now: number): readonly string[] {
-  const rows: { at: number; mark: string; text: string; who: string; times: number }[] = []
+  const rows: Row[] = []
   for (const event of history) {
     const last = rows.at(-1)
     if (event.transition === 'heartbeat' && last?.mark === '♥' && last.who === event.who) {
       last.times += 1
       continue
     }
-    const why = event.why === undefined ? '' : `: ${plain(event.why)}`
+    const why = event.why === undefined ? '' : `: “${plain(event.why)}”`
     const mark = event.transition === 'heartbeat' ? '♥' : /^T\d/.test(event.transition) ? event.transition : '·'
     rows.push({ at: event.at, mark, text: `${wordsOf(event)}${why}`, who: event.who, times: 1 })
   }
   for (const evidence of record.evidence) insert(rows, evidence)
   const start = rows[0]?.at ?? record.createdAt
-  const whos = new Set(rows.map(({ who }) => who))
+  let last: string | undefined
   const shown = rows.map(({ at, mark, text, who, times }) => {
     const when = `+${span(at - start)}`.padStart(9)
-    const by = whos.size > 1 || mark === 'T16' ? colors.dim(`  ${plain(whoIs(who))}`) : ''
+    const by = who === last ? '' : colors.dim(`  ${plain(whoIs(who))}`)
+    last = who
     return `  ${colors.dim(when)}  ${mark.padEnd(3)}  ${text}${times > 1 ? ` (${times} times)` : ''}${by}`
   })
-  const [only] = whos
-  if (whos.size === 1 && only !== undefined) shown.push(colors.dim(`  all by ${plain(whoIs(only))}`))
   if (record.state === 'in-doubt') shown.push(`  ${colors.yellow(`in doubt for ${span(now - record.doubtAt)}`)}`)
   return shown
 }
 
-/** Behind the step that it belongs to: evidence is dated by the reading that the step was decided on. */
-function insert(rows: { at: number; mark: string; text: string; who: string; times: number }[], evidence: Evidence): void {
-  const after = rows.findIndex(({ at }) => at >= evidence.at)
-  const row = { at: evidence.at, mark: '·', text: `evidence: ${plain(evidence.what)}`, who: evidence.who, times: 1 }
-  if (after === -1) rows.push(row)
-  else rows.splice(after + 1, 0, { ...row, at: rows[after]?.at ?? evidence.at })
+/** Behind the step that it belongs to: evidence is dated by the reading that the step was decided on, a little earlier. */
+function insert(rows: Row[], { at, what, who }: Evidence): void {
+  const step = rows.findIndex((row) => row.at >= at && BRINGS_EVIDENCE.includes(row.mark))
+  // A person's verdict carries its note itself.
+  if (rows[step]?.mark === 'T16') return
+  const row = { at: rows[step]?.at ?? at, mark: '·', text: `evidence: ${plain(what)}`, who, times: 1 }
+  let after = step === -1 ? rows.length - 1 : step
+  while (rows[after + 1]?.text.startsWith('evidence') === true) after += 1
+  rows.splice(after + 1, 0, row)
+}
+
+const BRINGS_EVIDENCE: readonly string[] = ['T0', 'T8', 'T14', 'T15', 'T16']
+
+interface Row {
+  readonly at: number
+  readonly mark: string
+  readonly text: string
+  readonly who: string
+  times: number
 }

@@ -86,7 +86,8 @@ const VERIFIED: Partial<Record<State | 'deleted', string>> = {
 /** A process name `host/boot/pid/start` for people; a person's name stays as it is. */
 export function whoIs(who: string): string {
   const [host, boot, pid, start, ...more] = who.split('/')
-  if (host === undefined || boot === undefined || pid === undefined || start === undefined || more.length > 0) return who
+  if (host === undefined || boot === undefined || pid === undefined || start === undefined || more.length > 0)
+    return who
   return /^\d+$/.test(pid) ? `process ${pid} on ${host}` : who
 }
 

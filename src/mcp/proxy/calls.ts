@@ -78,6 +78,10 @@ export function createCalls(options: CallsOptions): Calls {
   function take(call: ToolCall, id: string, plan: Exclude<Plan, { kind: 'pass' }>): void {
     const idText = call.text.slice(call.id.start, call.id.end)
     const calledAt = options.nowMs()
+    if (open.has(id)) {
+      options.answer(failureLine(idText, invalid('$.id', 'a call with this id is still under way')))
+      return
+    }
     let end = (): void => {}
     const entry: OpenCall = {
       started: false,
@@ -174,7 +178,13 @@ export function createCalls(options: CallsOptions): Calls {
   ): Promise<Outcome | string> {
     const { call, entry, idText } = through
     let tellEarly = (_line: string): void => {}
-    const early = new Promise<string>((resolve) => (tellEarly = resolve))
+    const early = new Promise<string>((resolve) => {
+      tellEarly = (line) => {
+        resolve(line)
+        // Nobody waits any more: the sweeper settles the doubt, and what it finds undone stays undone.
+        entry.abort.abort()
+      }
+    })
     const execute = async (_input: unknown, context: ToolContext): Promise<unknown> => {
       entry.started = true
       try {

@@ -1,4 +1,4 @@
-import type { Outcome } from '../../engine/index.ts'
+import { ticketOf, type Outcome } from '../../engine/index.ts'
 import { OnefoldError, isOnefoldError } from '../../error/index.ts'
 import { RECEIPT, errorLine, resultLine, withMeta, withText } from './answers.ts'
 import { textOfStored } from './call-message.ts'
@@ -47,9 +47,13 @@ export function failureLine(id: string, error: unknown): string {
   if (!isOnefoldError(error)) return errorAnswer(id, unexpected(error), 'in-doubt')
   const status = error.code === 'IN_DOUBT' ? 'in-doubt' : 'rejected'
   const answer = error.code === 'IN_DOUBT' || error.code === 'REJECTED' ? answerIn(error.cause) : undefined
-  if (answer !== undefined) return answerLine(id, answer, { key: error.key, ticket: error.ticket, status })
+  if (answer !== undefined) return answerLine(id, answer, { key: error.key, ticket: ticketFor(error), status })
   return errorAnswer(id, error, status)
 }
+
+/** A refusal names no ticket, since nobody has to settle it; its timeline is found by one all the same. */
+const ticketFor = ({ key, ticket }: OnefoldError): string | undefined =>
+  ticket ?? (key === undefined || key === '' ? undefined : ticketOf(key))
 
 /** The server's own answer, with the receipt where there is room for one. */
 export function answerLine(id: string, answer: UpstreamAnswer, receipt: WireReceipt): string {

@@ -2,7 +2,11 @@ import assert from 'node:assert/strict'
 import { WHO, assertSame, OUTCOME, type Bench } from './bench.ts'
 import { group, type Case } from './case.ts'
 
-const heartbeat = (bench: Bench, record: { fence: number; nonce: string }, leaseMs: number): Parameters<Bench['plan']>[1] => ({
+const heartbeat = (
+  bench: Bench,
+  record: { fence: number; nonce: string },
+  leaseMs: number,
+): Parameters<Bench['plan']>[1] => ({
   type: 'heartbeat',
   fence: record.fence,
   nonce: record.nonce,
@@ -27,7 +31,13 @@ const lostAcknowledgements: readonly Omit<Case, 'group'>[] = [
     name: 'a repeated update is a conflict that carries the writer’s own name and the attempt’s nonce',
     async run(bench) {
       const record = await bench.reach('executing')
-      const write = await bench.plan(record.key, { type: 'commit', fence: record.fence, nonce: record.nonce, who: WHO, outcome: OUTCOME })
+      const write = await bench.plan(record.key, {
+        type: 'commit',
+        fence: record.fence,
+        nonce: record.nonce,
+        who: WHO,
+        outcome: OUTCOME,
+      })
       await bench.store.write(write)
       const second = await bench.store.write(write)
       assert.equal(second.applied, false)
@@ -88,7 +98,10 @@ const fences: readonly Omit<Case, 'group'>[] = [
     async run(bench) {
       const record = await bench.reach('recovering')
       const write = bench.touch(record)
-      const answer = await bench.store.write({ ...write, draft: write.draft && { ...write.draft, fence: record.fence + 7 } })
+      const answer = await bench.store.write({
+        ...write,
+        draft: write.draft && { ...write.draft, fence: record.fence + 7 },
+      })
       assert.equal(answer.record?.fence, record.fence + 7)
     },
   },
@@ -96,7 +109,9 @@ const fences: readonly Omit<Case, 'group'>[] = [
     name: 'a fence grows with recovery and with a new claim',
     async run(bench) {
       const doubted = await bench.reach('in-doubt')
-      const recovering = (await bench.apply(doubted.key, { type: 'recover', who: WHO, nonce: bench.name(), leaseMs: 1, backoffMs: 0 })).record
+      const recovering = (
+        await bench.apply(doubted.key, { type: 'recover', who: WHO, nonce: bench.name(), leaseMs: 1, backoffMs: 0 })
+      ).record
       assert.ok(recovering !== undefined && recovering.fence > doubted.fence)
       const rejected = await bench.reach('rejected')
       const again = await bench.claim(rejected.key)
@@ -154,7 +169,10 @@ const heartbeats: readonly Omit<Case, 'group'>[] = [
       const record = await bench.reach('executing')
       const after = (await bench.apply(record.key, heartbeat(bench, record, 50_000))).record
       const { leaseUntil: _l, revision: _r, writeId: _w, updatedAt: _u, ...rest } = record
-      assertSame({ ...after, leaseUntil: undefined, revision: undefined, writeId: undefined, updatedAt: undefined }, rest)
+      assertSame(
+        { ...after, leaseUntil: undefined, revision: undefined, writeId: undefined, updatedAt: undefined },
+        rest,
+      )
     },
   },
   {

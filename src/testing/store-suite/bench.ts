@@ -47,19 +47,41 @@ export interface Bench {
 
 type Step = (record: OperationRecord, bench: Bench) => Command
 
-const own = ({ fence, nonce }: OperationRecord): { fence: number; nonce: string; who: string } => ({ fence, nonce, who: WHO })
+const own = ({ fence, nonce }: OperationRecord): { fence: number; nonce: string; who: string } => ({
+  fence,
+  nonce,
+  who: WHO,
+})
 const LEASE_MS = 60_000
 
 const ask: Step = (record) => ({ type: 'ask', ...own(record) })
 const accept: Step = (record) => ({ type: 'accept', ...own(record), outcome: OUTCOME, leaseMs: LEASE_MS })
-const doubt: Step = (record) => ({ type: 'doubt', who: WHO, fence: record.fence, reason: 'timeout', evidence: 'no answer' })
-const recover: Step = (_, bench) => ({ type: 'recover', who: WHO, nonce: bench.name(), leaseMs: LEASE_MS, backoffMs: 0 })
+const doubt: Step = (record) => ({
+  type: 'doubt',
+  who: WHO,
+  fence: record.fence,
+  reason: 'timeout',
+  evidence: 'no answer',
+})
+const recover: Step = (_, bench) => ({
+  type: 'recover',
+  who: WHO,
+  nonce: bench.name(),
+  leaseMs: LEASE_MS,
+  backoffMs: 0,
+})
 const commit: Step = (record) => ({ type: 'commit', ...own(record), outcome: OUTCOME })
 const reject: Step = (record) => ({ type: 'reject', ...own(record), error: { name: 'Refused', message: 'no money' } })
 const unsent: Step = (record) => ({ type: 'unsent', ...own(record) })
 const compensate: Step = (_, bench) => ({ type: 'compensate', who: WHO, nonce: bench.name(), leaseMs: LEASE_MS })
 const compensated: Step = () => ({ type: 'compensated', who: WHO })
-const abandon: Step = () => ({ type: 'resolve', who: 'eve', verdict: 'abandoned', note: 'nobody knows', quarantineMs: 0 })
+const abandon: Step = () => ({
+  type: 'resolve',
+  who: 'eve',
+  verdict: 'abandoned',
+  note: 'nobody knows',
+  quarantineMs: 0,
+})
 const expire: Step = () => ({ type: 'expire', who: WHO })
 
 /** From `executing` (but for the first two) to each state. */
@@ -209,7 +231,9 @@ export function fold(history: readonly HistoryEvent[]): HistoryEvent['to'] | 'ab
 
 /** Every record of a listing, page by page. */
 export async function everyPage(
-  page: (after: string | undefined) => Promise<{ readonly records: readonly OperationRecord[]; readonly next: string | undefined }>,
+  page: (
+    after: string | undefined,
+  ) => Promise<{ readonly records: readonly OperationRecord[]; readonly next: string | undefined }>,
 ): Promise<OperationRecord[]> {
   const records: OperationRecord[] = []
   let after: string | undefined

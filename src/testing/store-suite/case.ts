@@ -1,7 +1,10 @@
 import type { Store } from '../../engine/index.ts'
 import type { Bench } from './bench.ts'
 
-/** A store under test, with what can be done to it from outside. Cases whose means are missing are left out. */
+/** Something that can be done to a store from outside, besides closing it. */
+export type Means = Exclude<keyof StoreUnderTest, 'store' | 'close'>
+
+/** A store under test, with what can be done to it from outside. */
 export interface StoreUnderTest {
   /** Already open. */
   readonly store: Store
@@ -24,7 +27,7 @@ export interface Case {
   readonly group: string
   readonly name: string
   /** Means without which the case cannot be run. */
-  readonly needs?: readonly Exclude<keyof StoreUnderTest, 'store' | 'close'>[]
+  readonly needs?: readonly Means[]
   /** True for a case that wants the store for itself. @default false */
   readonly alone?: boolean
   readonly run: (bench: Bench) => Promise<void>

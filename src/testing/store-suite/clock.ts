@@ -18,7 +18,8 @@ async function times(bench: Bench, count: number): Promise<number[]> {
 }
 
 function assertOrder(seen: readonly number[]): void {
-  for (const [n, time] of seen.entries()) assert.ok(n === 0 || time >= (seen[n - 1] as number), `${seen[n - 1]} then ${time}`)
+  for (const [n, time] of seen.entries())
+    assert.ok(n === 0 || time >= (seen[n - 1] as number), `${seen[n - 1]} then ${time}`)
 }
 
 const step = (bench: Bench, ms: number): void => {

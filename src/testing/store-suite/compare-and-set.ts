@@ -4,7 +4,11 @@ import { assertSame, type Bench } from './bench.ts'
 import { group, type Case } from './case.ts'
 
 /** After a refused write: told so, shown what is there, and nothing moved. */
-async function assertRefused(bench: Bench, write: Parameters<Bench['store']['write']>[0], before: OperationRecord | undefined): Promise<void> {
+async function assertRefused(
+  bench: Bench,
+  write: Parameters<Bench['store']['write']>[0],
+  before: OperationRecord | undefined,
+): Promise<void> {
   const historyBefore = await bench.store.history(write.key, bench.tenant)
   const answer = await bench.store.write(write)
   assert.equal(answer.applied, false)

@@ -6,12 +6,20 @@ import { group, type Case } from './case.ts'
 const WRITERS = 16
 
 /** What many would do at once with a record in a state. */
-const CONTESTS: readonly (readonly [state: State | 'absent', what: string, command: (record: OperationRecord, bench: Bench) => Command])[] = [
+const CONTESTS: readonly (readonly [
+  state: State | 'absent',
+  what: string,
+  command: (record: OperationRecord, bench: Bench) => Command,
+])[] = [
   ['absent', 'claim', (_, bench) => claim(bench)],
   ['claimed', 'mark', (r) => ({ type: 'mark', fence: r.fence, nonce: r.nonce, who: WHO, leaseMs: 1000, input: '{}' })],
   ['executing', 'commit', (r) => ({ type: 'commit', fence: r.fence, nonce: r.nonce, who: WHO, outcome: OUTCOME })],
   ['executing', 'doubt', (r) => ({ type: 'doubt', who: WHO, fence: r.fence, reason: 'lease-over' })],
-  ['in-doubt', 'recover', (_, bench) => ({ type: 'recover', who: WHO, nonce: bench.name(), leaseMs: 1000, backoffMs: 0 })],
+  [
+    'in-doubt',
+    'recover',
+    (_, bench) => ({ type: 'recover', who: WHO, nonce: bench.name(), leaseMs: 1000, backoffMs: 0 }),
+  ],
   ['rejected', 'claim', (_, bench) => claim(bench)],
   ['committed', 'compensate', (_, bench) => ({ type: 'compensate', who: WHO, nonce: bench.name(), leaseMs: 1000 })],
   ['released', 'expire', () => ({ type: 'expire', who: WHO })],
@@ -33,18 +41,21 @@ function assertOneWinner(answers: readonly WriteAnswer[]): WriteAnswer {
   assert.equal(winners.length, 1, `${winners.length} of ${answers.length} writers won`)
   const [winner] = winners
   assert.ok(winner !== undefined)
-  for (const answer of answers) assertSame(answer.record, winner.record, 'a loser is shown another record than the winner’s')
+  for (const answer of answers)
+    assertSame(answer.record, winner.record, 'a loser is shown another record than the winner’s')
   return winner
 }
 
-async function contest(benches: readonly Bench[], state: State | 'absent', command: (record: OperationRecord, bench: Bench) => Command): Promise<void> {
+async function contest(
+  benches: readonly Bench[],
+  state: State | 'absent',
+  command: (record: OperationRecord, bench: Bench) => Command,
+): Promise<void> {
   const [first] = benches as readonly [Bench]
   const key = first.key()
   const record = state === 'absent' ? ({} as OperationRecord) : await first.reach(state, key)
   const writes = await Promise.all(Array.from({ length: WRITERS }, () => first.plan(key, command(record, first))))
-  const answers = await Promise.all(
-    writes.map((write, n) => (benches[n % benches.length] as Bench).store.write(write)),
-  )
+  const answers = await Promise.all(writes.map((write, n) => (benches[n % benches.length] as Bench).store.write(write)))
   const winner = assertOneWinner(answers)
   for (const bench of benches) assertSame((await bench.read(key)).record, winner.record)
   if (winner.record === undefined) return
@@ -78,7 +89,9 @@ export const races: readonly Case[] = group('races', [
     name: 'many keys claimed by many at once have one winner each',
     async run(bench) {
       const keys = Array.from({ length: 30 }, () => bench.key())
-      const writes = await Promise.all(keys.flatMap((key) => Array.from({ length: 4 }, () => bench.plan(key, claim(bench)))))
+      const writes = await Promise.all(
+        keys.flatMap((key) => Array.from({ length: 4 }, () => bench.plan(key, claim(bench)))),
+      )
       const answers = await Promise.all(writes.map((write) => bench.store.write(write)))
       for (const key of keys) assertOneWinner(answers.filter((_, n) => writes[n]?.key === key))
     },

@@ -3,18 +3,30 @@ import { decide, stamp, type Command, type OperationRecord, type State } from '.
 import { assertSame, fold, OUTCOME, WHO, type Bench } from './bench.ts'
 import { group, type Case } from './case.ts'
 
-const own = ({ fence, nonce }: OperationRecord): { fence: number; nonce: string; who: string } => ({ fence, nonce, who: WHO })
+const own = ({ fence, nonce }: OperationRecord): { fence: number; nonce: string; who: string } => ({
+  fence,
+  nonce,
+  who: WHO,
+})
 const evidence = { name: 'Refused', message: 'the account is closed', text: '{"code":"closed"}' }
 
 /** Every edge that leads on from a record, with a command that takes it. */
-const EDGES: readonly (readonly [from: State, to: State | 'deleted', command: (record: OperationRecord, bench: Bench) => Command])[] = [
+const EDGES: readonly (readonly [
+  from: State,
+  to: State | 'deleted',
+  command: (record: OperationRecord, bench: Bench) => Command,
+])[] = [
   ['claimed', 'executing', (r) => ({ type: 'mark', ...own(r), leaseMs: 5000, input: '{"frozen":true}' })],
   ['claimed', 'released', (r) => ({ type: 'withdraw', ...own(r) })],
   ['claimed', 'claimed', (r) => ({ type: 'heartbeat', ...own(r), leaseMs: 90_000 })],
   ['executing', 'committed', (r) => ({ type: 'commit', ...own(r), outcome: OUTCOME })],
   ['executing', 'rejected', (r) => ({ type: 'reject', ...own(r), error: evidence })],
   ['executing', 'released', (r) => ({ type: 'unsent', ...own(r) })],
-  ['executing', 'in-doubt', (r) => ({ type: 'doubt', who: WHO, why: 'hung', fence: r.fence, reason: 'timeout', evidence: '60 s' })],
+  [
+    'executing',
+    'in-doubt',
+    (r) => ({ type: 'doubt', who: WHO, why: 'hung', fence: r.fence, reason: 'timeout', evidence: '60 s' }),
+  ],
   ['executing', 'awaiting-input', (r) => ({ type: 'ask', ...own(r) })],
   ['executing', 'accepted', (r) => ({ type: 'accept', ...own(r), outcome: OUTCOME, leaseMs: 1000 })],
   ['executing', 'executing', (r, bench) => ({ type: 'adopt', ...own(r), ordinal: 2, child: bench.key() })],
@@ -22,12 +34,24 @@ const EDGES: readonly (readonly [from: State, to: State | 'deleted', command: (r
   ['awaiting-input', 'committed', (r) => ({ type: 'commit', ...own(r), outcome: OUTCOME })],
   ['accepted', 'committed', (r) => ({ type: 'verified', ...own(r), happened: true })],
   ['accepted', 'in-doubt', (r) => ({ type: 'verified', ...own(r), happened: false })],
-  ['in-doubt', 'recovering', (_, bench) => ({ type: 'recover', who: WHO, nonce: bench.name(), leaseMs: 5000, backoffMs: 0 })],
+  [
+    'in-doubt',
+    'recovering',
+    (_, bench) => ({ type: 'recover', who: WHO, nonce: bench.name(), leaseMs: 5000, backoffMs: 0 }),
+  ],
   ['in-doubt', 'committed', (r) => ({ type: 'commit', ...own(r), outcome: { ...OUTCOME, omitted: true } })],
-  ['in-doubt', 'abandoned', () => ({ type: 'resolve', who: 'eve', verdict: 'abandoned', note: 'asked them', quarantineMs: 0 })],
+  [
+    'in-doubt',
+    'abandoned',
+    () => ({ type: 'resolve', who: 'eve', verdict: 'abandoned', note: 'asked them', quarantineMs: 0 }),
+  ],
   ['in-doubt', 'in-doubt', () => ({ type: 'note-evidence', who: 'webhook', what: 'it says paid' })],
   ['recovering', 'committed', (r) => ({ type: 'found', ...own(r), outcome: { ...OUTCOME, kind: 'error' } })],
-  ['recovering', 'in-doubt', (r) => ({ type: 'give-up', ...own(r), reason: 'recovery-failed', evidence: 'probe: 503' })],
+  [
+    'recovering',
+    'in-doubt',
+    (r) => ({ type: 'give-up', ...own(r), reason: 'recovery-failed', evidence: 'probe: 503' }),
+  ],
   [
     'recovering',
     'executing',
@@ -75,7 +99,11 @@ export const transitions: readonly Case[] = group(
       if (to === 'deleted') return
       assert.equal(fold(history), to)
       const last = history.at(-1)
-      assertSame(last, { ...write.event, fence: write.event.fence === 0 ? answer.record?.fence : write.event.fence, at: answer.now })
+      assertSame(last, {
+        ...write.event,
+        fence: write.event.fence === 0 ? answer.record?.fence : write.event.fence,
+        at: answer.now,
+      })
       // The machine reads what the store gave back as it reads its own: a command that is refused stays refused.
       assert.equal(decide(before.key, answer.record, { type: 'lapse', who: WHO }, 0).ok, false)
     },

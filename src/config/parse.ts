@@ -1,0 +1,91 @@
+import { dirname } from 'node:path'
+import { parseDuration, type Duration } from '../contract/index.ts'
+import { isOnefoldError } from '../error/index.ts'
+import type { Config, McpConfig, TimingConfig } from './config.ts'
+import { readYaml, type Reader, type Value } from './reader.ts'
+import { parseStoreUrl, type StoreChoice } from './store-url.ts'
+import { readTool } from './tool-section.ts'
+
+const DEFAULT_QUARANTINE: Duration = '60s'
+const MOST_TENANT = 128
+
+/**
+ * Checks the text of an `onefold.yaml`. Paths in it are relative to the file's own folder.
+ * @throws OnefoldError CONFIG_INVALID naming file, line and the nearest valid word
+ */
+export function parseConfig(text: string, file: string, env: Readonly<Record<string, string | undefined>> = process.env): Config {
+  const reader = readYaml(text, file)
+  const words = reader.known(reader.root, ['store', 'tenant', 'keySecret', 'timing', 'mcp', 'http'])
+  if (words.http !== undefined) {
+    reader.fail(words.http, 'is for the gateway, which is not in this version', 'Remove the section')
+  }
+  const timing = readTiming(reader, words.timing)
+  return {
+    file,
+    store: words.store === undefined ? undefined : readStore(reader, words.store, dirname(file)),
+    tenant: words.tenant === undefined ? undefined : readTenant(reader, words.tenant),
+    keySecret: words.keySecret === undefined ? undefined : readSecret(reader, words.keySecret, env),
+    timing,
+    mcp: readMcp(reader, words.mcp, parseDuration(timing.quarantine ?? DEFAULT_QUARANTINE)),
+  }
+}
+
+/** What holds without a file. */
+export const defaultConfig = (): Config => ({ ...parseConfig('', 'onefold.yaml'), file: undefined })
+
+function readStore(reader: Reader, value: Value, folder: string): StoreChoice {
+  try {
+    return parseStoreUrl(reader.text(value), folder)
+  } catch (error) {
+    if (!isOnefoldError(error) || error.details['problem'] === undefined || error.details['line'] !== undefined) throw error
+    return reader.fail(value, 'cannot be used', String(error.details['problem']))
+  }
+}
+
+function readTenant(reader: Reader, value: Value): string {
+  const tenant = reader.text(value)
+  if (tenant.length <= MOST_TENANT) return tenant
+  return reader.fail(value, 'is too long', `Write at most ${MOST_TENANT} characters`)
+}
+
+function readSecret(reader: Reader, value: Value, env: Readonly<Record<string, string | undefined>>): string {
+  if (!reader.isMap(value)) return reader.fail(value, 'must name an environment variable, so that no secret stands in the file', 'Write keySecret: { env: ONEFOLD_KEY_SECRET }')
+  const { env: named } = reader.known(value, ['env'])
+  if (named === undefined) return reader.fail(value, 'names no environment variable', 'Write keySecret: { env: ONEFOLD_KEY_SECRET }')
+  const secret = env[reader.text(named)]
+  if (secret !== undefined && secret !== '') return secret
+  return reader.fail(named, `names ${reader.text(named)}, which is not set`, 'Set it, the same wherever this ledger is used')
+}
+
+function readTiming(reader: Reader, value: Value | undefined): TimingConfig {
+  const words = value === undefined ? {} : reader.known(value, ['lease', 'quarantine', 'wait', 'timeout'])
+  const duration = (found: Value | undefined): Duration | undefined => (found === undefined ? undefined : reader.duration(found))
+  const timing = { lease: duration(words.lease), quarantine: duration(words.quarantine), wait: duration(words.wait), timeout: duration(words.timeout) }
+  for (const word of ['lease', 'timeout'] as const) {
+    const found = words[word]
+    if (found !== undefined && parseDuration(timing[word] ?? '1s') === 0) reader.fail(found, 'cannot be 0', 'Write 30s')
+  }
+  return timing
+}
+
+function readMcp(reader: Reader, value: Value | undefined, quarantineMs: number): McpConfig {
+  const words = value === undefined ? {} : reader.known(value, ['name', 'unknownTools', 'tools'])
+  const unknown = words.unknownTools === undefined ? {} : reader.known(words.unknownTools, ['mode', 'afterDelivery', 'afterError'])
+  const tools = words.tools === undefined ? [] : [...reader.entries(words.tools)]
+  const config: McpConfig = {
+    name: words.name === undefined ? undefined : readName(reader, words.name),
+    unknownTools: {
+      mode: unknown.mode === undefined ? 'guarded' : reader.choice(unknown.mode, ['guarded', 'blocked', 'open']),
+      afterDelivery: unknown.afterDelivery === undefined ? 'run' : reader.choice(unknown.afterDelivery, ['run', 'replay', 'hold']),
+      afterError: unknown.afterError === undefined ? 'hold' : reader.choice(unknown.afterError, ['hold', 'run']),
+    },
+    tools: new Map(tools.map(([name, found]) => [name, readTool(reader, found, quarantineMs)])),
+  }
+  return config
+}
+
+function readName(reader: Reader, value: Value): string {
+  const name = reader.text(value)
+  if (/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/.test(name)) return name
+  return reader.fail(value, 'must be a plain name', 'Write 1 to 64 letters, digits, dots, dashes')
+}

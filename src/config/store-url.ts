@@ -1,0 +1,57 @@
+import { isAbsolute, resolve } from 'node:path'
+import type { Store } from '../engine/index.ts'
+import { OnefoldError } from '../error/index.ts'
+import { nearest } from './nearest.ts'
+
+/** Where the ledger is. */
+export type StoreChoice = { readonly kind: 'sqlite'; readonly path: string } | { readonly kind: 'memory' }
+
+const LATER = ['redis', 'rediss', 'postgres', 'postgresql', 'dynamodb']
+
+/**
+ * Reads `sqlite:PATH` (relative to `folder`) or `memory:`.
+ * @throws OnefoldError CONFIG_INVALID, with the nearest valid form
+ */
+export function parseStoreUrl(url: string, folder: string): StoreChoice {
+  const colon = url.indexOf(':')
+  const scheme = colon === -1 ? '' : url.slice(0, colon).toLowerCase()
+  const rest = url.slice(colon + 1)
+  if (scheme === 'memory') {
+    if (rest === '') return { kind: 'memory' }
+    throw invalid(url, 'memory: takes nothing behind it')
+  }
+  if (scheme === 'sqlite') {
+    const path = rest.startsWith('///') ? rest.slice(2) : rest
+    if (path === '' || path.startsWith('//')) throw invalid(url, 'write sqlite:./ledger.db or sqlite:/var/lib/ledger.db')
+    return { kind: 'sqlite', path: isAbsolute(path) ? path : resolve(folder, path) }
+  }
+  if (LATER.includes(scheme)) throw invalid(url, `${scheme} is not in this version; use sqlite:PATH`)
+  const meant = nearest(scheme, ['sqlite', 'memory'])
+  if (meant !== undefined) throw invalid(url, `did you mean ${meant}:${rest}?`)
+  throw invalid(url, `write sqlite:${scheme === '' ? url : './ledger.db'}, or memory: for a trial`)
+}
+
+const invalid = (url: string, problem: string): OnefoldError =>
+  new OnefoldError('CONFIG_INVALID', `The store ${JSON.stringify(withoutPassword(url))} cannot be used: ${problem}. Nothing was started.`, {
+    details: { problem },
+  })
+
+const withoutPassword = (url: string): string => url.replace(/\/\/[^@/]*@/, '//…@').slice(0, 120)
+
+/** A chosen store, and the folder where answers wait that it could not take. Nothing is opened yet. */
+export interface ChosenStore {
+  readonly store: Store
+  readonly spool: string | undefined
+  /** True for a store that forgets on exit. */
+  readonly volatile: boolean
+}
+
+/** Loads only the store that was chosen. */
+export async function storeFrom(choice: StoreChoice): Promise<ChosenStore> {
+  if (choice.kind === 'memory') {
+    const { memoryStore } = await import('../store/memory/index.ts')
+    return { store: memoryStore(), spool: undefined, volatile: true }
+  }
+  const { sqliteStore } = await import('../store/sqlite/index.ts')
+  return { store: sqliteStore(choice.path), spool: `${choice.path}-spool`, volatile: false }
+}

@@ -1,0 +1,57 @@
+import type { OperationRecord } from '../../src/engine/index.ts'
+import { anyEngine, inProcess, pause } from './agent.ts'
+import type { Engine } from './engine.ts'
+import { QUARANTINE } from './plan.ts'
+import { happens, type World } from './world.ts'
+
+const PERSONAL = ['window-closed', 'precondition-failed', 'verification-failed']
+
+/** True for a doubt that nobody but a person settles. */
+export function isForPeople(record: OperationRecord): boolean {
+  if (record.state !== 'in-doubt') return false
+  if (record.recovery === 'manual' || PERSONAL.includes(record.reason ?? '')) return true
+  if (record.reason === 'amnesia') return record.recovery !== 'probe'
+  return record.recovery === 'probe' && !record.checked
+}
+
+/** Somebody who looks at the list of doubts now and then, asks the downstream, and says what is so. */
+export async function person(world: World, isOver: () => boolean): Promise<void> {
+  while (!isOver()) {
+    await pause(world, world.random.between(100, 500))
+    const engine = anyEngine(world)
+    if (engine === undefined || isOver()) continue
+    await inProcess(world, engine, () => settleSome(world, engine))
+  }
+}
+
+async function settleSome(world: World, engine: Engine): Promise<void> {
+  const { operators } = engine.guard.internals
+  const page = await operators.list({ states: ['in-doubt'] })
+  for (const record of page.records) {
+    if (!isForPeople(record)) continue
+    const verdict = verdictOn(world, record, page.now)
+    if (verdict === undefined) continue
+    world.coverage.hit(`person:${verdict.verdict}`)
+    await operators.resolve(record.key, { who: 'ann', note: 'looked', ...verdict }, record.tenant)
+  }
+}
+
+type Verdict = { readonly verdict: 'committed'; readonly value: unknown } | { readonly verdict: 'released' | 'abandoned' }
+
+function verdictOn(world: World, record: OperationRecord, now: number): Verdict | undefined {
+  const { downstream, keeper } = world
+  const intent = keeper.intentOf(record.key)
+  const effect = intent === undefined ? undefined : downstream.effectsOf(intent)[0]
+  if (effect !== undefined) return { verdict: 'committed', value: effect.value }
+  // Somebody in a hurry says "not done" at once, without a look: the engine must not believe it before Q is over.
+  if (record.checked && happens(world, 0.1)) return { verdict: 'released' }
+  if (now < record.doubtAt + QUARANTINE || stillActs(world, record)) return undefined
+  return { verdict: happens(world, 0.1) ? 'abandoned' : 'released' }
+}
+
+/** An attempt whose sends are not checked may send for as long as its process lives, and its last request travels Q. */
+function stillActs(world: World, record: OperationRecord): boolean {
+  if (record.checked) return false
+  const owner = world.engines.find(({ process }) => process.owner === record.owner)
+  return owner !== undefined && world.scheduler.now < owner.process.diedAt + QUARANTINE
+}

@@ -1,0 +1,165 @@
+import { agent, anyEngine, callOnce, pause, resetCalls, runIn, undo, type Want } from './agent.ts'
+import { Coverage } from './coverage.ts'
+import { Downstream } from './downstream.ts'
+import { Engine } from './engine.ts'
+import { startIncidents } from './incidents.ts'
+import { NO_MUTATION, type Mutation } from './mutants.ts'
+import { misuse } from './misuse.ts'
+import { person } from './people.ts'
+import { planOf, QUIET_AT, SETTLES_WITHIN, type Kind, type Plan } from './plan.ts'
+import { Random } from './random.ts'
+import { Scheduler } from './scheduler.ts'
+import { sequenceRun } from './sequences.ts'
+import { checkEnd, unsettled } from './settled.ts'
+import { Told } from './told.ts'
+import { Truth } from './truth.ts'
+import { Violation } from './oracle.ts'
+import { Ledgerkeeper } from './watch.ts'
+import { wantsOf } from './wants.ts'
+import type { World } from './world.ts'
+
+/** What one schedule came to. */
+export interface Result {
+  readonly seed: number
+  readonly plan: Plan
+  readonly violation: unknown
+  /** Equal for two runs that did the same. */
+  readonly fingerprint: string
+  readonly steps: number
+  readonly lines: readonly string[] | undefined
+}
+
+export interface SimulateOptions {
+  readonly kind?: Kind | undefined
+  readonly mutation?: Mutation
+  readonly coverage?: Coverage
+  readonly trace?: boolean
+}
+
+const START = 1_000_000_000
+
+function worldOf(plan: Plan, options: SimulateOptions): World {
+  const scheduler = new Scheduler(START, options.trace === true)
+  const random = new Random(plan.seed + 0.5 * 2 ** 31)
+  const mutation = options.mutation ?? NO_MUTATION
+  const hosts = [0, 1].map((index) => ({
+    name: `host${index}`,
+    bootOffset: 1_000_000 * (index + 1) - START,
+    wallOffset: 0,
+    spool: { entries: [] },
+  }))
+  const world = {
+    plan,
+    random,
+    scheduler,
+    hosts,
+    mutation,
+    coverage: options.coverage ?? new Coverage(),
+    engines: [] as Engine[],
+    quiet: false,
+    crashesLeft: plan.crashes,
+    storeDown: false,
+    diskFull: false,
+    frozenUntil: 0,
+    storeOffset: 0,
+  } as unknown as { -readonly [Name in keyof World]: World[Name] }
+  world.truth = new Truth(() => scheduler.now + world.storeOffset, mutation.truth ?? {}, (written) => world.keeper.written(written))
+  world.downstream = new Downstream(world)
+  world.keeper = new Ledgerkeeper(world)
+  world.told = new Told(world)
+  return world
+}
+
+/** Runs the schedule of one seed to its end, or to the first promise that is broken. */
+export async function simulate(seed: number, options: SimulateOptions = {}): Promise<Result> {
+  const plan = planOf(seed, options.kind)
+  const world = worldOf(plan, options)
+  const { scheduler, coverage } = world
+  resetCalls()
+  coverage.hit(`kind:${plan.kind}`)
+  let over = false
+  plan.hosts.forEach((host, index) => boot(world, host, index === 1))
+  void story(world).then(
+    () => (over = true),
+    (error: unknown) => scheduler.fail(error),
+  )
+  await scheduler.run(() => over)
+  if (scheduler.failure === undefined && !over) scheduler.fail(new Violation('liveness', 'nothing is left to do, and the story is not over'))
+  const fingerprint = `${scheduler.fingerprint.toString(16)}-${world.random.state.toString(16)}-${scheduler.steps}`
+  return { seed, plan, violation: scheduler.failure, fingerprint, steps: scheduler.steps, lines: scheduler.lines }
+}
+
+/** Starts a process, and another one in its place whenever it dies. */
+function boot(world: World, host: number, second: boolean): void {
+  const at = world.hosts[host]
+  if (at === undefined) return
+  const engine = new Engine(world, at, `p${world.engines.length}`, second)
+  world.engines.push(engine)
+  engine.guard.open().catch(() => undefined)
+  engine.process.onDeath.push(() => {
+    world.scheduler.after(world.quiet ? 10 : world.random.between(10, 700), 'boot', undefined, () => boot(world, host, second))
+  })
+}
+
+/** Callers, people and incidents, then quiet, then everyone asks once more. */
+async function story(world: World): Promise<void> {
+  const { plan, scheduler, random } = world
+  const wants = wantsOf(plan, random)
+  let over = false
+  startIncidents(world)
+  const people = plan.people ? person(world, () => over) : undefined
+  const callers = plan.kind === 'misuse' ? [misuse(world)] : wants.map((want) => begin(world, want))
+  const loud = Promise.all(callers)
+  await (plan.calm ? loud : pause(world, QUIET_AT))
+  world.quiet = true
+  world.storeDown = false
+  world.diskFull = false
+  scheduler.note('quiet')
+  await loud
+  await settle(world)
+  const distinct = new Map(wants.map((want) => [want.intent, want]))
+  if (plan.kind !== 'misuse') for (const want of distinct.values()) await askAgain(world, want)
+  await settle(world)
+  over = true
+  await people
+  checkEnd(world, [...distinct.values()])
+}
+
+async function begin(world: World, want: Want): Promise<void> {
+  await pause(world, world.random.latency(900))
+  await (world.plan.kind === 'sequence' ? sequenceRun(world, want) : agent(world, want))
+}
+
+/** Waits until every operation has ended or is a doubt that somebody owns. */
+async function settle(world: World): Promise<void> {
+  const { scheduler } = world
+  const until = scheduler.now + (world.plan.retires ? 2 : 1) * SETTLES_WITHIN
+  for (;;) {
+    const open = unsettled(world)
+    if (open === undefined) return
+    if (scheduler.now > until) throw new Violation('liveness', open)
+    await pause(world, 100)
+  }
+}
+
+const PATIENCE = 60
+
+/** After the faults, a caller who keeps asking gets an answer. */
+async function askAgain(world: World, want: Want): Promise<void> {
+  for (let tries = 0; tries < PATIENCE; tries += 1) {
+    const engine = anyEngine(world)
+    if (engine !== undefined) {
+      const heard = await callOnce(world, engine, want, {
+        run: runIn(engine, want),
+        ...(want.occurrence === 1 ? {} : { occurrence: want.occurrence }),
+      })
+      if (heard.kind === 'outcome') {
+        if (world.plan.kind === 'compensate' && world.downstream.effectsOf(`undo:${want.intent}`).length > 0) await undo(world, want, engine)
+        return
+      }
+      if (heard.kind === 'error' && heard.error.code !== 'IN_PROGRESS' && heard.error.code !== 'STORE_UNAVAILABLE') return
+    }
+    await pause(world, 200)
+  }
+  throw new Violation('liveness', `a patient caller of ${want.intent} got no answer`)
+}
