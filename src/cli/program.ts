@@ -55,7 +55,10 @@ const command = (parent: Command, name: string, description: string): Command =>
   parent.command(name).description(description)
 
 function addMcp(program: Command, run: Run): void {
-  withWhere(command(program, 'mcp', 'run an MCP server with a ledger in front of its tools (stdio)'))
+  withWhere(
+    command(program, 'mcp', 'run an MCP server with a ledger in front of its tools (stdio)'),
+    'one of the user, named by the server',
+  )
     .usage('[options] -- COMMAND [ARGS...]')
     .argument('<command>', 'the MCP server')
     .argument('[args...]', 'its arguments')
@@ -125,8 +128,8 @@ function addLedger(program: Command, run: Run): void {
     .action(run(async () => (await import('./ledger/export.ts')).ledgerExport))
 }
 
-/** Which ledger: the same flags on every command that needs one. */
-const withWhere = (to: Command): Command =>
+/** Which ledger: the same flags on every command that needs one. `otherwise` is where it is when nothing says so. */
+const withWhere = (to: Command, otherwise = 'this project’s, or the only one of this user'): Command =>
   to
     .option('--config <file>', 'the configuration (default: onefold.yaml here, if there is one)')
     .option(

@@ -32,7 +32,9 @@ export interface WriteConfig {
   readonly retention: Duration | undefined
   readonly retryHorizon: Duration | undefined
   readonly timeout: Duration | undefined
-  readonly errors: readonly { readonly match: string | number; readonly effect: 'none' | 'done' | 'unknown' }[] | undefined
+  readonly errors:
+    | readonly { readonly match: string | number; readonly effect: 'none' | 'done' | 'unknown' }[]
+    | undefined
   readonly callerKey: 'ignored' | 'trusted' | 'required' | undefined
   readonly notice: 'model' | undefined
   readonly occurrenceField: string | undefined

@@ -25,4 +25,6 @@ export function loadConfig(path: string): Config {
 }
 
 const unreadable = (path: string, why: string): OnefoldError =>
-  new OnefoldError('CONFIG_INVALID', `${path} cannot be read: ${why}. Nothing was started.`, { details: { file: path, problem: why } })
+  new OnefoldError('CONFIG_INVALID', `${path} cannot be read: ${why}. Nothing was started.`, {
+    details: { file: path, problem: why },
+  })

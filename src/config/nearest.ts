@@ -16,7 +16,9 @@ export function nearest(word: string, words: readonly string[]): string | undefi
   const lower = word.slice(0, 40).toLowerCase()
   const ranked = words.map((candidate) => ({ candidate, distance: steps(lower, candidate.toLowerCase()) }))
   const best = ranked.toSorted((a, b) => a.distance - b.distance)[0]
-  return best !== undefined && best.distance <= Math.max(2, Math.floor(word.length / 3)) && best.distance < best.candidate.length
+  return best !== undefined &&
+    best.distance <= Math.max(2, Math.floor(word.length / 3)) &&
+    best.distance < best.candidate.length
     ? best.candidate
     : undefined
 }

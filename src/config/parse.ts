@@ -13,7 +13,11 @@ const MOST_TENANT = 128
  * Checks the text of an `onefold.yaml`. Paths in it are relative to the file's own folder.
  * @throws OnefoldError CONFIG_INVALID naming file, line and the nearest valid word
  */
-export function parseConfig(text: string, file: string, env: Readonly<Record<string, string | undefined>> = process.env): Config {
+export function parseConfig(
+  text: string,
+  file: string,
+  env: Readonly<Record<string, string | undefined>> = process.env,
+): Config {
   const reader = readYaml(text, file)
   const words = reader.known(reader.root, ['store', 'tenant', 'keySecret', 'timing', 'mcp', 'http'])
   if (words.http !== undefined) {
@@ -37,7 +41,8 @@ function readStore(reader: Reader, value: Value, folder: string): StoreChoice {
   try {
     return parseStoreUrl(reader.text(value), folder)
   } catch (error) {
-    if (!isOnefoldError(error) || error.details['problem'] === undefined || error.details['line'] !== undefined) throw error
+    if (!isOnefoldError(error) || error.details['problem'] === undefined || error.details['line'] !== undefined)
+      throw error
     return reader.fail(value, 'cannot be used', String(error.details['problem']))
   }
 }
@@ -49,18 +54,34 @@ function readTenant(reader: Reader, value: Value): string {
 }
 
 function readSecret(reader: Reader, value: Value, env: Readonly<Record<string, string | undefined>>): string {
-  if (!reader.isMap(value)) return reader.fail(value, 'must name an environment variable, so that no secret stands in the file', 'Write keySecret: { env: ONEFOLD_KEY_SECRET }')
+  if (!reader.isMap(value))
+    return reader.fail(
+      value,
+      'must name an environment variable, so that no secret stands in the file',
+      'Write keySecret: { env: ONEFOLD_KEY_SECRET }',
+    )
   const { env: named } = reader.known(value, ['env'])
-  if (named === undefined) return reader.fail(value, 'names no environment variable', 'Write keySecret: { env: ONEFOLD_KEY_SECRET }')
+  if (named === undefined)
+    return reader.fail(value, 'names no environment variable', 'Write keySecret: { env: ONEFOLD_KEY_SECRET }')
   const secret = env[reader.text(named)]
   if (secret !== undefined && secret !== '') return secret
-  return reader.fail(named, `names ${reader.text(named)}, which is not set`, 'Set it, the same wherever this ledger is used')
+  return reader.fail(
+    named,
+    `names ${reader.text(named)}, which is not set`,
+    'Set it, the same wherever this ledger is used',
+  )
 }
 
 function readTiming(reader: Reader, value: Value | undefined): TimingConfig {
   const words = value === undefined ? {} : reader.known(value, ['lease', 'quarantine', 'wait', 'timeout'])
-  const duration = (found: Value | undefined): Duration | undefined => (found === undefined ? undefined : reader.duration(found))
-  const timing = { lease: duration(words.lease), quarantine: duration(words.quarantine), wait: duration(words.wait), timeout: duration(words.timeout) }
+  const duration = (found: Value | undefined): Duration | undefined =>
+    found === undefined ? undefined : reader.duration(found)
+  const timing = {
+    lease: duration(words.lease),
+    quarantine: duration(words.quarantine),
+    wait: duration(words.wait),
+    timeout: duration(words.timeout),
+  }
   for (const word of ['lease', 'timeout'] as const) {
     const found = words[word]
     if (found !== undefined && parseDuration(timing[word] ?? '1s') === 0) reader.fail(found, 'cannot be 0', 'Write 30s')
@@ -70,13 +91,15 @@ function readTiming(reader: Reader, value: Value | undefined): TimingConfig {
 
 function readMcp(reader: Reader, value: Value | undefined, quarantineMs: number): McpConfig {
   const words = value === undefined ? {} : reader.known(value, ['name', 'unknownTools', 'tools'])
-  const unknown = words.unknownTools === undefined ? {} : reader.known(words.unknownTools, ['mode', 'afterDelivery', 'afterError'])
+  const unknown =
+    words.unknownTools === undefined ? {} : reader.known(words.unknownTools, ['mode', 'afterDelivery', 'afterError'])
   const tools = words.tools === undefined ? [] : [...reader.entries(words.tools)]
   const config: McpConfig = {
     name: words.name === undefined ? undefined : readName(reader, words.name),
     unknownTools: {
       mode: unknown.mode === undefined ? 'guarded' : reader.choice(unknown.mode, ['guarded', 'blocked', 'open']),
-      afterDelivery: unknown.afterDelivery === undefined ? 'run' : reader.choice(unknown.afterDelivery, ['run', 'replay', 'hold']),
+      afterDelivery:
+        unknown.afterDelivery === undefined ? 'run' : reader.choice(unknown.afterDelivery, ['run', 'replay', 'hold']),
       afterError: unknown.afterError === undefined ? 'hold' : reader.choice(unknown.afterError, ['hold', 'run']),
     },
     tools: new Map(tools.map(([name, found]) => [name, readTool(reader, found, quarantineMs)])),

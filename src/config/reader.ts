@@ -35,7 +35,13 @@ export interface Reader {
 /** @throws OnefoldError CONFIG_INVALID for a text that is no YAML, or uses a key twice */
 export function readYaml(text: string, file: string): Reader {
   const counter = new LineCounter()
-  const document = parseDocument(text, { lineCounter: counter, prettyErrors: false, uniqueKeys: true, stringKeys: true, merge: false })
+  const document = parseDocument(text, {
+    lineCounter: counter,
+    prettyErrors: false,
+    uniqueKeys: true,
+    stringKeys: true,
+    merge: false,
+  })
   const at = (offset: number): { readonly line: number; readonly column: number } => {
     const { line, col } = counter.linePos(offset)
     return { line, column: col }
@@ -50,9 +56,15 @@ export function readYaml(text: string, file: string): Reader {
   if (broken !== undefined) {
     const problem = broken.message.replace(/\.$/, '').replaceAll('\n', ' ')
     const twice = broken.code === 'DUPLICATE_KEY'
-    refuse(broken.pos[0], '$', twice ? 'this key stands twice in one map' : `this is not YAML: ${problem}`, twice ? 'Keep one of them' : 'Correct the line')
+    refuse(
+      broken.pos[0],
+      '$',
+      twice ? 'this key stands twice in one map' : `this is not YAML: ${problem}`,
+      twice ? 'Keep one of them' : 'Correct the line',
+    )
   }
-  const fail = (value: Value, problem: string, fix: string): never => refuse(value.offset, value.path, `${value.path} ${problem}`, fix)
+  const fail = (value: Value, problem: string, fix: string): never =>
+    refuse(value.offset, value.path, `${value.path} ${problem}`, fix)
   return readerOf(document, fail)
 }
 
@@ -106,7 +118,11 @@ function readerOf(document: Document, fail: Reader['fail']): Reader {
         if ((words as readonly string[]).includes(name)) continue
         const meant = nearest(name, words)
         const where = value.path === '' ? 'the file' : value.path
-        fail({ ...inner, path: where }, `has no key ${JSON.stringify(name)}`, meant === undefined ? `It has ${words.join(', ')}` : `Did you mean ${meant}?`)
+        fail(
+          { ...inner, path: where },
+          `has no key ${JSON.stringify(name)}`,
+          meant === undefined ? `It has ${words.join(', ')}` : `Did you mean ${meant}?`,
+        )
       }
       return Object.fromEntries(found) as never
     },
@@ -133,7 +149,11 @@ function readerOf(document: Document, fail: Reader['fail']): Reader {
         return found as Duration
       } catch (error) {
         const message = error instanceof Error ? error.message : ''
-        return fail(value, 'is no duration', message.slice(message.indexOf(': ') + 2).replace(/\. Nothing was registered\.$/, ''))
+        return fail(
+          value,
+          'is no duration',
+          message.slice(message.indexOf(': ') + 2).replace(/\. Nothing was registered\.$/, ''),
+        )
       }
     },
     isText: (value) => typeof scalar(value) === 'string',

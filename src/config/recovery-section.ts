@@ -9,15 +9,22 @@ export interface AboutTool {
   readonly quarantineMs: number
 }
 
-const CHOOSE = 'Write recovery: manual, { keyed: 24h, key: arguments.x } or { probe: { tool, arguments, found }, settle: 5s }'
+const CHOOSE =
+  'Write recovery: manual, { keyed: 24h, key: arguments.x } or { probe: { tool, arguments, found }, settle: 5s }'
 
 /** Reads `recovery:` of a tool. */
 export function readRecovery(reader: Reader, value: Value, about: AboutTool): RecoveryConfig {
   if (!reader.isMap(value)) {
     const word = reader.choice(value, ['manual', 'keyed', 'probe', 'idempotent', 'transactional', 'composite'])
     if (word === 'manual') return { class: 'manual' }
-    if (word === 'keyed') return reader.fail(value, 'needs to know how long the server honours a key, and where it takes it', 'Write { keyed: 24h, key: arguments.idempotency_key }')
-    if (word === 'probe') return reader.fail(value, 'needs a tool to ask', 'Write { probe: { tool, arguments, found }, settle: 5s }')
+    if (word === 'keyed')
+      return reader.fail(
+        value,
+        'needs to know how long the server honours a key, and where it takes it',
+        'Write { keyed: 24h, key: arguments.idempotency_key }',
+      )
+    if (word === 'probe')
+      return reader.fail(value, 'needs a tool to ask', 'Write { probe: { tool, arguments, found }, settle: 5s }')
     return reader.fail(value, `cannot be ${word} behind a proxy: that needs code of your own`, CHOOSE)
   }
   const words = reader.known(value, ['keyed', 'key', 'probe', 'settle'])
@@ -26,14 +33,25 @@ export function readRecovery(reader: Reader, value: Value, about: AboutTool): Re
   if (words.keyed !== undefined) {
     const window = reader.duration(words.keyed)
     if (parseDuration(window) <= 2 * about.quarantineMs) {
-      return reader.fail(words.keyed, 'is too short to be used: a re-send must end twice the quarantine before it', `Write more than ${(2 * about.quarantineMs) / 1000}s, or a shorter timing.quarantine`)
+      return reader.fail(
+        words.keyed,
+        'is too short to be used: a re-send must end twice the quarantine before it',
+        `Write more than ${(2 * about.quarantineMs) / 1000}s, or a shorter timing.quarantine`,
+      )
     }
-    if (words.key === undefined) return reader.fail(value, 'does not say where the server takes the key', 'Write key: arguments.idempotency_key or key: _meta')
+    if (words.key === undefined)
+      return reader.fail(
+        value,
+        'does not say where the server takes the key',
+        'Write key: arguments.idempotency_key or key: _meta',
+      )
     return { class: 'keyed', window, key: readKeyPlace(reader, words.key, about), probe, settle }
   }
-  if (words.key !== undefined) return reader.fail(words.key, 'has no meaning without keyed', 'Write keyed: 24h beside it')
+  if (words.key !== undefined)
+    return reader.fail(words.key, 'has no meaning without keyed', 'Write keyed: 24h beside it')
   if (probe === undefined) return reader.fail(value, 'says no class', CHOOSE)
-  if (settle === undefined) return reader.fail(value, "needs settle: how long the server's reads may lag behind its writes", 'Write settle: 5s')
+  if (settle === undefined)
+    return reader.fail(value, "needs settle: how long the server's reads may lag behind its writes", 'Write settle: 5s')
   return { class: 'probe', probe, settle }
 }
 
@@ -46,7 +64,11 @@ function readKeyPlace(reader: Reader, value: Value, about: AboutTool): KeyPlaceC
   }
   const field = path.join('.')
   if (Array.isArray(about.identity) && (about.identity as readonly string[]).includes(field)) {
-    return reader.fail(value, `names ${field}, which is part of the identity`, 'The key is made from the identity, so it cannot be in it: take it out of identity')
+    return reader.fail(
+      value,
+      `names ${field}, which is part of the identity`,
+      'The key is made from the identity, so it cannot be in it: take it out of identity',
+    )
   }
   return { in: 'arguments', path }
 }
@@ -54,13 +76,20 @@ function readKeyPlace(reader: Reader, value: Value, about: AboutTool): KeyPlaceC
 function readProbe(reader: Reader, value: Value, about: AboutTool): ProbeConfig {
   const words = reader.known(value, ['tool', 'arguments', 'found'])
   if (words.tool === undefined) return reader.fail(value, 'does not say which tool to ask', 'Write tool: find_booking')
-  if (words.found === undefined) return reader.fail(value, 'does not say where its answer shows the effect', 'Write found: structuredContent.booking.id')
+  if (words.found === undefined)
+    return reader.fail(
+      value,
+      'does not say where its answer shows the effect',
+      'Write found: structuredContent.booking.id',
+    )
   const found = reader.text(words.found)
-  if (found.split('.').includes('')) return reader.fail(words.found, 'is no path', 'Write found: structuredContent.booking.id')
+  if (found.split('.').includes(''))
+    return reader.fail(words.found, 'is no path', 'Write found: structuredContent.booking.id')
   if (words.arguments !== undefined) checkReferences(reader, words.arguments, about)
   return {
     tool: reader.text(words.tool),
-    arguments: words.arguments === undefined ? {} : (reader.plain(words.arguments) as Readonly<Record<string, unknown>>),
+    arguments:
+      words.arguments === undefined ? {} : (reader.plain(words.arguments) as Readonly<Record<string, unknown>>),
     found,
   }
 }
@@ -76,10 +105,23 @@ function checkReferences(reader: Reader, value: Value, about: AboutTool): void {
     const text = reader.text(inner)
     if (!text.startsWith('$') || text.startsWith('$$') || text === '$key') continue
     const [, kind, path = ''] = /^\$(identity|input)\.(.+)$/.exec(text) ?? []
-    if (kind === undefined) reader.fail(inner, `cannot be ${JSON.stringify(text)}`, 'Write $identity.FIELD, $input.FIELD or $key; $$ for a dollar sign')
+    if (kind === undefined)
+      reader.fail(
+        inner,
+        `cannot be ${JSON.stringify(text)}`,
+        'Write $identity.FIELD, $input.FIELD or $key; $$ for a dollar sign',
+      )
     const { identity } = about
-    if (kind === 'identity' && Array.isArray(identity) && !(identity as readonly string[]).some((field) => field === path || path.startsWith(`${field}.`))) {
-      reader.fail(inner, `names ${path}, which is not part of the identity`, `Write $input.${path}, or one of ${(identity as readonly string[]).map((field) => `$identity.${field}`).join(', ')}`)
+    if (
+      kind === 'identity' &&
+      Array.isArray(identity) &&
+      !(identity as readonly string[]).some((field) => field === path || path.startsWith(`${field}.`))
+    ) {
+      reader.fail(
+        inner,
+        `names ${path}, which is not part of the identity`,
+        `Write $input.${path}, or one of ${(identity as readonly string[]).map((field) => `$identity.${field}`).join(', ')}`,
+      )
     }
   }
 }

@@ -15,7 +15,9 @@ export interface StatePlace {
  */
 export function stateFolder({ platform, env }: StatePlace = process): string {
   if (platform === 'win32') {
-    const local = env['LOCALAPPDATA'] ?? (env['USERPROFILE'] === undefined ? undefined : join(env['USERPROFILE'], 'AppData', 'Local'))
+    const local =
+      env['LOCALAPPDATA'] ??
+      (env['USERPROFILE'] === undefined ? undefined : join(env['USERPROFILE'], 'AppData', 'Local'))
     return join(local ?? homeless(), 'onefold')
   }
   const xdg = env['XDG_STATE_HOME']
@@ -23,7 +25,9 @@ export function stateFolder({ platform, env }: StatePlace = process): string {
   if (platform !== 'darwin' && xdg !== undefined && isAbsolute(xdg)) return join(xdg, 'onefold')
   const home = env['HOME']
   if (home === undefined || home === '') return homeless()
-  return platform === 'darwin' ? join(home, 'Library', 'Application Support', 'onefold') : join(home, '.local', 'state', 'onefold')
+  return platform === 'darwin'
+    ? join(home, 'Library', 'Application Support', 'onefold')
+    : join(home, '.local', 'state', 'onefold')
 }
 
 /** The default ledger of the proxy: one file a server. `name` is what `upstreamName` gives. */

@@ -22,7 +22,8 @@ export function parseStoreUrl(url: string, folder: string): StoreChoice {
   }
   if (scheme === 'sqlite') {
     const path = rest.startsWith('///') ? rest.slice(2) : rest
-    if (path === '' || path.startsWith('//')) throw invalid(url, 'write sqlite:./ledger.db or sqlite:/var/lib/ledger.db')
+    if (path === '' || path.startsWith('//'))
+      throw invalid(url, 'write sqlite:./ledger.db or sqlite:/var/lib/ledger.db')
     return { kind: 'sqlite', path: isAbsolute(path) ? path : resolve(folder, path) }
   }
   if (LATER.includes(scheme)) throw invalid(url, `${scheme} is not in this version; use sqlite:PATH`)
@@ -32,9 +33,13 @@ export function parseStoreUrl(url: string, folder: string): StoreChoice {
 }
 
 const invalid = (url: string, problem: string): OnefoldError =>
-  new OnefoldError('CONFIG_INVALID', `The store ${JSON.stringify(withoutPassword(url))} cannot be used: ${problem}. Nothing was started.`, {
-    details: { problem },
-  })
+  new OnefoldError(
+    'CONFIG_INVALID',
+    `The store ${JSON.stringify(withoutPassword(url))} cannot be used: ${problem}. Nothing was started.`,
+    {
+      details: { problem },
+    },
+  )
 
 const withoutPassword = (url: string): string => url.replace(/\/\/[^@/]*@/, '//…@').slice(0, 120)
 

@@ -72,20 +72,18 @@ export class Process implements Life {
     return new Promise((resolve) => this.world.scheduler.after(ms, label, this, resolve, true))
   }
 
-  /** Bounds what can run without time passing: an engine that spins would hang a real process. */
-  spin(what: string): void {
+  /** True for an engine that spins without time passing, which would hang a real process: it is stopped. */
+  spins(what: string): boolean {
     const { now } = this.world.scheduler
     if (this.#spunAt !== now) {
       this.#spunAt = now
       this.#spins = 0
     }
     this.#spins += 1
-    if (this.#spins > SPINS) {
-      const violation = new Violation('liveness', `${this.name} spins at ${what}`)
-      this.world.scheduler.fail(violation)
-      this.alive = false
-      throw violation
-    }
+    if (this.#spins <= SPINS) return false
+    this.world.scheduler.fail(new Violation('liveness', `${this.name} spins at ${what}`))
+    this.alive = false
+    return true
   }
 
   readonly clock: Clock = {
@@ -119,7 +117,7 @@ export class Process implements Life {
   }
 
   readonly faults = (point: FaultPoint): void | Promise<void> => {
-    this.spin(point)
+    if (this.spins(point)) return never()
     const { world } = this
     world.coverage.hit(`at:${point}`)
     if (!this.alive) return never()

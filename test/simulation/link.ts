@@ -43,8 +43,7 @@ export function storeLink(process: Process): StoreLink {
   }
 
   function call<T>(label: string, writes: boolean, step: (truth: Truth) => T): Promise<T> {
-    process.spin(label)
-    if (process.hazard(`${label}>`)) return never()
+    if (process.spins(label) || process.hazard(`${label}>`)) return never()
     const fate = fateOf(writes)
     world.coverage.hit(`store:${fate}`)
     return new Promise<T>((resolve, reject) => {
@@ -89,8 +88,7 @@ export function storeLink(process: Process): StoreLink {
     open: () => call('open', false, () => undefined),
     read: (key, tenant) => {
       if (!plan.localReads) return call('read', false, () => readNow(key, tenant))
-      process.spin('read')
-      if (process.hazard('read')) return never()
+      if (process.spins('read') || process.hazard('read')) return never()
       if (world.storeDown || scheduler.now < world.frozenUntil) throw unavailable('is busy')
       return readNow(key, tenant)
     },

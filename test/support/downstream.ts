@@ -11,6 +11,7 @@ export type Fault =
   | 'refuse'
   | 'limit-after'
   | 'hold'
+  | `slow:${number}`
   | `stall:${number}`
   | ''
 

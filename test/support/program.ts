@@ -16,11 +16,13 @@ database.exec(`
 const insert = database.prepare('INSERT INTO effects (ref, key, run, body) VALUES (?, ?, ?, ?)')
 const remember = database.prepare('INSERT INTO answers (key, ref, body) VALUES (?, ?, ?)')
 const recall = database.prepare('SELECT body FROM answers WHERE key = ?')
+const find = database.prepare('SELECT n FROM effects WHERE ref = ? ORDER BY n LIMIT 1')
 const log = database.prepare('INSERT INTO requests (ref, headers) VALUES (?, ?)')
 
 /**
  * What is to happen to the next requests for a reference: `lose-request`, `lose-answer`, `fail-before`, `fail-after` (503),
- * `refuse` (422), `limit-after` (429 after the effect), `stall:MS` (answers late), `hold` (answers when released).
+ * `refuse` (422), `limit-after` (429 after the effect), `slow:MS` (acts late), `stall:MS` (answers late), `hold` (answers
+ * when released). A PUT sets: repeated, it changes nothing.
  */
 const plans = new Map<string, string[]>()
 const held = new Map<string, (() => void)[]>()
@@ -57,7 +59,7 @@ async function handle(request: IncomingMessage, response: ServerResponse): Promi
   if (area === 'query') return json(200, database.prepare(body).all())
   if (area !== 'effects') return json(404, {})
   if (request.method === 'GET') {
-    const row = database.prepare('SELECT n, body FROM effects WHERE ref = ? ORDER BY n').get(ref)
+    const row = find.get(ref)
     return row === undefined ? json(404, {}) : json(200, { id: `effect-${String(row['n'])}`, ref })
   }
   log.run(ref, JSON.stringify(request.headers))
@@ -75,6 +77,9 @@ async function perform(
   if (fault === 'lose-request') return void response.destroy()
   if (fault === 'fail-before') return json(503, { error: 'try later' })
   if (fault === 'refuse') return json(422, { error: 'refused' })
+  if (fault.startsWith('slow:')) await pause(Number(fault.slice(5)))
+  const there = request.method === 'PUT' ? find.get(ref) : undefined
+  if (there !== undefined) return json(200, { id: `effect-${String(there['n'])}`, ref })
   const key = header(request, 'idempotency-key')
   const known = keyed && key !== undefined ? recall.get(key) : undefined
   if (known !== undefined) return json(200, JSON.parse(String(known['body'])))

@@ -1,6 +1,6 @@
 import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync, globSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { globSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
@@ -9,6 +9,7 @@ import { afterAll, describe, expect, it } from 'vitest'
 import { CONTRACTS } from './contracts.ts'
 import { faultOf } from './faults.ts'
 import type { Row } from './report.ts'
+import { isAlive } from './pids.ts'
 import { nextCall, returnsOf } from './story.ts'
 
 const root = fileURLToPath(new URL('../../..', import.meta.url))
@@ -42,11 +43,11 @@ function alive(folder: string): readonly number[] {
   const pids = globSync('**/*.pids', { cwd: folder }).flatMap((file) =>
     readFileSync(join(folder, file), 'utf8').trim().split('\n').map(Number),
   )
-  return pids.filter((pid) => pid !== process.pid && existsSync(`/proc/${pid}`))
+  return pids.filter((pid) => pid !== process.pid && isAlive(pid))
 }
 
 describe.each(FORMS)('%s', { timeout: 60_000 }, (_name, command) => {
-  it('shows duplicates without Onefold, none with it, and leaves nothing running [IN-1]', () => {
+  it('shows duplicates without Onefold, none with it, and leaves nothing running', () => {
     const temporary = mkdtempSync(join(scratch, 'kept-'))
     const { status, stdout, stderr } = spawnSync(
       process.execPath,
@@ -108,8 +109,8 @@ describe.each(FORMS)('%s', { timeout: 60_000 }, (_name, command) => {
     child.kill('SIGINT')
     expect(await exited).toEqual([130, null])
     expect(Buffer.concat(told).toString()).toBe('')
-    for (let waits = 0; started.some((pid) => existsSync(`/proc/${pid}`)) && waits < 200; waits += 1) await delay(20)
-    expect(started.filter((pid) => existsSync(`/proc/${pid}`))).toEqual([])
+    for (let waits = 0; started.some(isAlive) && waits < 200; waits += 1) await delay(20)
+    expect(started.filter(isAlive)).toEqual([])
     expect(readdirSync(temporary)).toEqual([])
   })
 })

@@ -18,7 +18,7 @@ export async function ended(file: string): Promise<void> {
 }
 
 /** True while a process of that id exists. */
-function isAlive(pid: number): boolean {
+export function isAlive(pid: number): boolean {
   try {
     process.kill(pid, 0)
     return true

@@ -1,5 +1,5 @@
 /** The caller's patience with the shop, in milliseconds. */
-const DEADLINE_MS = 150
+const DEADLINE_MS = 250
 
 /** What the tools of both servers do: one request to the shop, whose address and faults they know nothing of. */
 export interface ShopClient {

@@ -22,11 +22,15 @@ export function withMeta(result: string, values: Readonly<Record<string, unknown
   const meta = memberOf(members, '_meta')
   if (meta === undefined) {
     const start = at + 1
-    return applyEdits(result, [{ start, end: start, with: `"_meta":{${pairs.join(',')}}${members.length === 0 ? '' : ','}` }])
+    return applyEdits(result, [
+      { start, end: start, with: `"_meta":{${pairs.join(',')}}${members.length === 0 ? '' : ','}` },
+    ])
   }
   const inner = membersAt(result, meta.start)
   if (inner === undefined) return applyEdits(result, [{ ...meta, with: `{${pairs.join(',')}}` }])
-  const kept = inner.filter(({ name }) => !Object.hasOwn(values, name)).map((member) => result.slice(member.nameStart, member.end))
+  const kept = inner
+    .filter(({ name }) => !Object.hasOwn(values, name))
+    .map((member) => result.slice(member.nameStart, member.end))
   return applyEdits(result, [{ start: meta.start, end: meta.end, with: `{${[...kept, ...pairs].join(',')}}` }])
 }
 

@@ -47,7 +47,9 @@ function keyEdit({ text, params, arguments: given, meta }: ToolCall, { place, ke
     if (given !== undefined) return setMember(text, given.start, place.path, json)
     return setMember(text, params.start, ['arguments', ...place.path], json)
   }
-  return meta === undefined ? setMember(text, params.start, ['_meta', KEY_META], json) : setMember(text, meta.start, [KEY_META], json)
+  return meta === undefined
+    ? setMember(text, params.start, ['_meta', KEY_META], json)
+    : setMember(text, meta.start, [KEY_META], json)
 }
 
 /** A call of the proxy's own: a probe, or a re-send of frozen arguments. */

@@ -25,13 +25,14 @@ export function readCallMeta(call: ToolCall, input: unknown): CallMeta {
   const twice = duplicateOf(members)
   if (twice !== undefined) throw invalid(`$.params._meta[${JSON.stringify(twice)}]`, 'the member name occurs twice')
   const text = (name: string): string | undefined => textAt(call, memberOf(members, name), `$.params._meta["${name}"]`)
-  const keys = [
-    text(KEY_META),
-    textAt(call, call.idempotencyKey, '$.params.idempotencyKey'),
-    ucpKey(input),
-  ].filter((key) => key !== undefined)
+  const keys = [text(KEY_META), textAt(call, call.idempotencyKey, '$.params.idempotencyKey'), ucpKey(input)].filter(
+    (key) => key !== undefined,
+  )
   if (new Set(keys).size > 1) {
-    throw new OnefoldError('KEY_INVALID', 'The call brings two idempotency keys that differ. No effect started; send one.')
+    throw new OnefoldError(
+      'KEY_INVALID',
+      'The call brings two idempotency keys that differ. No effect started; send one.',
+    )
   }
   const occurrence = memberOf(members, OCCURRENCE_META)
   return {
@@ -62,7 +63,8 @@ function wholeAt(call: ToolCall, span: Span): number {
 
 function ucpKey(input: unknown): string | undefined {
   const meta = typeof input === 'object' && input !== null ? (input as { meta?: unknown }).meta : undefined
-  const key = typeof meta === 'object' && meta !== null ? (meta as Record<string, unknown>)['idempotency-key'] : undefined
+  const key =
+    typeof meta === 'object' && meta !== null ? (meta as Record<string, unknown>)['idempotency-key'] : undefined
   return typeof key === 'string' ? key : undefined
 }
 

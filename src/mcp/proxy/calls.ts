@@ -141,7 +141,11 @@ export function createCalls(options: CallsOptions): Calls {
       guard.internals.perform(contract, through.input, { ...optionsOf(through), execute })
     const ended = await sendOnce(through, place, settledBy, perform)
     if (typeof ended === 'string') return ended
-    return outcomeLine(through.idText, ended, { toModel: contract.notice === 'model', undeclared: false })
+    return outcomeLine(through.idText, ended, {
+      toModel: contract.notice === 'model',
+      undeclared: false,
+      sent: through.entry.started,
+    })
   }
 
   async function undeclared(
@@ -157,11 +161,14 @@ export function createCalls(options: CallsOptions): Calls {
     await delivery.recorded(first)
     const ended = await sendOnce(through, undefined, 'by a person', (execute) =>
       callOptions.occurrence === undefined
-        ? guard.internals.undeclared.perform(contract, through.input, contracts.unknownTools, { ...callOptions, execute })
+        ? guard.internals.undeclared.perform(contract, through.input, contracts.unknownTools, {
+            ...callOptions,
+            execute,
+          })
         : guard.internals.perform(contract, through.input, { ...callOptions, execute }),
     )
     if (typeof ended === 'string') return { line: ended }
-    const line = outcomeLine(through.idText, ended, { toModel: false, undeclared: true })
+    const line = outcomeLine(through.idText, ended, { toModel: false, undeclared: true, sent: through.entry.started })
     if (ended.record === undefined || through.entry.cancelled) return { line }
     return { line, flushed: delivery.answered({ key: ended.key, tenant: ended.record.tenant, first, id }, calledAt) }
   }
@@ -195,9 +202,13 @@ export function createCalls(options: CallsOptions): Calls {
         const { key } = context
         const answer = answerIn(error)
         if (answer !== undefined) {
-          void doubted(key).then(() => tellEarly(answerLine(idText, answer, { key, ticket: ticketOf(key), status: 'in-doubt' })))
+          void doubted(key).then(() =>
+            tellEarly(answerLine(idText, answer, { key, ticket: ticketOf(key), status: 'in-doubt' })),
+          )
         } else if (error instanceof UpstreamDied) {
-          void doubted(key).then(() => tellEarly(errorAnswer(idText, died(call.tool, key, ticketOf(key), settledBy), 'in-doubt')))
+          void doubted(key).then(() =>
+            tellEarly(errorAnswer(idText, died(call.tool, key, ticketOf(key), settledBy), 'in-doubt')),
+          )
         }
         throw error
       }

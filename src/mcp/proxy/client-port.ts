@@ -54,7 +54,8 @@ export function createClientPort(options: ClientPortOptions): ClientPort {
   return {
     write(line, flushed) {
       if (!usable) return
-      const whole = typeof line === 'string' || line.at(-1) === NEWLINE ? line : Buffer.concat([line, Buffer.of(NEWLINE)])
+      const whole =
+        typeof line === 'string' || line.at(-1) === NEWLINE ? line : Buffer.concat([line, Buffer.of(NEWLINE)])
       stdout.write(whole, (error) => {
         if (error === undefined || error === null) flushed?.()
       })

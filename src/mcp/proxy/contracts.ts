@@ -1,4 +1,14 @@
-import { defineContract, keyed, manual, probe, type AnyToolOptions, type Contract, type Recovery, type StandardSchemaV1, type ToolContext } from '../../contract/index.ts'
+import {
+  defineContract,
+  keyed,
+  manual,
+  probe,
+  type AnyToolOptions,
+  type Contract,
+  type Recovery,
+  type StandardSchemaV1,
+  type ToolContext,
+} from '../../contract/index.ts'
 import { canonicalize, fingerprintText } from '../../key/index.ts'
 import { callMessage, valueOf, type PlacedKey } from './call-message.ts'
 import type { DeclaredRecovery, DeclaredWrite, KeyPlace } from './declared.ts'
@@ -17,7 +27,9 @@ const LONGEST_NAME = 128
 /** Visible ASCII without blanks and percent signs, as a contract's name demands; distinct names stay distinct. */
 export function contractName(upstream: string, tool: string): string {
   const name = `${upstream}:${tool}`.replace(/[^\x21-\x24\x26-\x7e]/gu, (odd) => encodeURIComponent(odd.toWellFormed()))
-  return name.length <= LONGEST_NAME ? name : `${name.slice(0, LONGEST_NAME - 13)}~${fingerprintText(tool).slice(0, 12)}`
+  return name.length <= LONGEST_NAME
+    ? name
+    : `${name.slice(0, LONGEST_NAME - 13)}~${fingerprintText(tool).slice(0, 12)}`
 }
 
 /**
@@ -62,7 +74,12 @@ export function declaredContract(
 }
 
 /** The contract of a tool that nobody has declared: every argument identifies, a person settles. */
-export function undeclaredContract(name: string, tool: string, scope: 'tenant' | 'run', timeoutMs: number | undefined): Contract {
+export function undeclaredContract(
+  name: string,
+  tool: string,
+  scope: 'tenant' | 'run',
+  timeoutMs: number | undefined,
+): Contract {
   return defineContract(
     definedOnly({
       name: contractName(name, tool),
@@ -81,7 +98,13 @@ export function undeclaredContract(name: string, tool: string, scope: 'tenant' |
   )
 }
 
-async function sendAgain(upstream: Upstream, tool: string, input: unknown, context: ToolContext, place: KeyPlace | undefined): Promise<unknown> {
+async function sendAgain(
+  upstream: Upstream,
+  tool: string,
+  input: unknown,
+  context: ToolContext,
+  place: KeyPlace | undefined,
+): Promise<unknown> {
   const message = (id: string): string => callMessage(id, tool, canonicalize(input ?? {}), placedKey(place, context))
   return valueOf(await upstream.request(message, context.checkpoint, context.signal), tool)
 }
@@ -94,11 +117,16 @@ function recoveryOf(recovery: DeclaredRecovery, upstream: () => Upstream): Recov
     case 'manual':
       return manual()
     case 'probe':
-      return probe((input: unknown, context) => askProbe(upstream(), recovery.probe, input, context), { settle: recovery.settle }) as Recovery
+      return probe((input: unknown, context) => askProbe(upstream(), recovery.probe, input, context), {
+        settle: recovery.settle,
+      }) as Recovery
     case 'keyed': {
       const { probe: asked, settle = '0s' } = recovery
       if (asked === undefined) return keyed(recovery.window) as Recovery
-      return keyed(recovery.window, { probe: (input: unknown, context) => askProbe(upstream(), asked, input, context), settle }) as Recovery
+      return keyed(recovery.window, {
+        probe: (input: unknown, context) => askProbe(upstream(), asked, input, context),
+        settle,
+      }) as Recovery
     }
   }
 }
@@ -113,4 +141,6 @@ const definedOnly = (options: Readonly<Record<string, unknown>>): AnyToolOptions
   Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as unknown as AnyToolOptions
 
 /** A Standard Schema that accepts every value: the server's own schema checks arguments. */
-const anything: StandardSchemaV1 = { '~standard': { version: 1, vendor: 'onefold', validate: (value: unknown) => ({ value }) } }
+const anything: StandardSchemaV1 = {
+  '~standard': { version: 1, vendor: 'onefold', validate: (value: unknown) => ({ value }) },
+}

@@ -25,7 +25,10 @@ export interface DeliveryOptions {
  */
 export interface Delivery {
   /** Call when the answer is handed to the connection; call what it returns when it was flushed. */
-  answered(answer: { readonly key: string; readonly tenant: string; readonly first: string; readonly id: string }, calledAt: number): () => void
+  answered(
+    answer: { readonly key: string; readonly tenant: string; readonly first: string; readonly id: string },
+    calledAt: number,
+  ): () => void
   /** A message of the client arrived. `first`: it is a call of that operation. */
   heard(first?: string): void
   /** The client took the call back. */

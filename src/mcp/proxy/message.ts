@@ -21,7 +21,13 @@ export type ClientMessage =
   | { readonly kind: 'cancel'; readonly requestId: string | undefined }
   /** Anything else that may pass: `id` is set for requests, `method` for requests and notifications. */
   | { readonly kind: 'other'; readonly method: string | undefined; readonly id: string | undefined }
-  | { readonly kind: 'refused'; readonly id: string; readonly code: number; readonly message: string; readonly path?: string }
+  | {
+      readonly kind: 'refused'
+      readonly id: string
+      readonly code: number
+      readonly message: string
+      readonly path?: string
+    }
 
 /** JSON-RPC 2.0 section 5.1. */
 const PARSE_ERROR = -32700
@@ -62,7 +68,8 @@ export function readClientLine(bytes: Buffer): ClientMessage {
   const method = memberOf(members, 'method')
   if (method === undefined) return { kind: 'other', method: undefined, id: undefined }
   const name = stringAt(text, method)
-  if (name === undefined) return refused(INVALID_REQUEST, 'Invalid request: method is no text. Nothing was done.', idText)
+  if (name === undefined)
+    return refused(INVALID_REQUEST, 'Invalid request: method is no text. Nothing was done.', idText)
   const params = memberOf(members, 'params')
   if (name === 'notifications/cancelled') return { kind: 'cancel', requestId: requestIdOf(text, params) }
   if (name !== 'tools/call') return { kind: 'other', method: name, id: idText }
@@ -79,7 +86,12 @@ function readCall(text: string, id: Span, idText: string, params: Span | undefin
   }
   const twice = duplicateOf(members)
   if (twice !== undefined) {
-    return refused(INVALID_PARAMS, `Invalid params: ${JSON.stringify(twice)} stands twice. No effect started.`, idText, `$.params.${twice}`)
+    return refused(
+      INVALID_PARAMS,
+      `Invalid params: ${JSON.stringify(twice)} stands twice. No effect started.`,
+      idText,
+      `$.params.${twice}`,
+    )
   }
   const named = memberOf(members, 'name')
   const tool = named === undefined ? undefined : stringAt(text, named)
@@ -137,5 +149,10 @@ export function readServerLine(text: string): ServerMessage | undefined {
     const member = memberOf(members, name)
     return member === undefined ? undefined : text.slice(member.start, member.end)
   }
-  return { id: part('id'), asks: memberOf(members, 'method') !== undefined, result: part('result'), error: part('error') }
+  return {
+    id: part('id'),
+    asks: memberOf(members, 'method') !== undefined,
+    result: part('result'),
+    error: part('error'),
+  }
 }

@@ -20,20 +20,28 @@ interface WireReceipt {
   readonly suspectedRepeat?: boolean
 }
 
+interface OutcomeAbout {
+  /** The contract wants its notice where the model sees it. */
+  readonly toModel: boolean
+  readonly undeclared: boolean
+  /** True when this very call was sent; else its outcome is that of an earlier one, also where that had to be settled. */
+  readonly sent: boolean
+}
+
 /** The line for a call that came to an outcome. */
-export function outcomeLine(id: string, outcome: Outcome, about: { readonly toModel: boolean; readonly undeclared: boolean }): string {
+export function outcomeLine(id: string, outcome: Outcome, about: OutcomeAbout): string {
   if (outcome.missing !== undefined) return errorAnswer(id, missing(outcome), 'replayed')
   const { record } = outcome
   const occurrence = record?.occurrence ?? 1
   const receipt: WireReceipt = {
     key: outcome.key,
     ticket: outcome.ticket,
-    status: outcome.joined ? 'joined' : outcome.replayed ? 'replayed' : 'executed',
+    status: outcome.joined ? 'joined' : outcome.replayed || !about.sent ? 'replayed' : 'executed',
     attempts: outcome.attempts,
     ...(occurrence > 1 ? { occurrence } : {}),
     ...(outcome.recorded ? {} : { recorded: false }),
     ...(outcome.notice === undefined ? {} : { notice: outcome.notice }),
-    ...(about.undeclared && occurrence > 1 && !outcome.replayed ? { suspectedRepeat: true } : {}),
+    ...(about.undeclared && occurrence > 1 && about.sent ? { suspectedRepeat: true } : {}),
   }
   const failed = answerIn(outcome.error)
   if (failed !== undefined) return answerLine(id, failed, receipt)
@@ -57,7 +65,9 @@ const ticketFor = ({ key, ticket }: OnefoldError): string | undefined =>
 
 /** The server's own answer, with the receipt where there is room for one. */
 export function answerLine(id: string, answer: UpstreamAnswer, receipt: WireReceipt): string {
-  return answer.kind === 'error' ? errorLine(id, answer.json) : resultLine(id, withMeta(answer.json, { [RECEIPT]: receipt }))
+  return answer.kind === 'error'
+    ? errorLine(id, answer.json)
+    : resultLine(id, withMeta(answer.json, { [RECEIPT]: receipt }))
 }
 
 /** The server's answer inside an error of an attempt; also one that comes back from the ledger. */
@@ -82,7 +92,11 @@ const missing = (outcome: Outcome): OnefoldError =>
   )
 
 const unexpected = (error: unknown): OnefoldError =>
-  new OnefoldError('IN_DOUBT', 'The proxy failed while it handled this call, and its outcome is unknown. Do not call it again; look into the ledger.', {
-    effect: 'unknown',
-    cause: error,
-  })
+  new OnefoldError(
+    'IN_DOUBT',
+    'The proxy failed while it handled this call, and its outcome is unknown. Do not call it again; look into the ledger.',
+    {
+      effect: 'unknown',
+      cause: error,
+    },
+  )

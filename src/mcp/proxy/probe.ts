@@ -21,12 +21,14 @@ export async function askProbe(
   if (wanted === ABSENT) return { found: 'unknown', why: 'the operation has no value for an argument of the probe' }
   const message = (id: string): string => callMessage(id, probe.tool, canonicalize(wanted))
   const answer = await upstream.request(message, () => {}, context.signal)
-  if (answer.kind === 'error' || isErrorResult(answer.json)) return { found: 'unknown', why: 'the probe answered an error' }
+  if (answer.kind === 'error' || isErrorResult(answer.json))
+    return { found: 'unknown', why: 'the probe answered an error' }
   const [first = '', ...rest] = probe.found.split('.')
   const result = parseJson(answer.json, ANSWER_LIMITS)
   const container = stepInto(result, first)
   // A path that does not fit the answer at all says nothing about the effect.
-  if (container === undefined || container === null) return { found: 'unknown', why: `the probe's answer has no ${first}` }
+  if (container === undefined || container === null)
+    return { found: 'unknown', why: `the probe's answer has no ${first}` }
   const value = rest.reduce<unknown>(stepInto, container)
   return value === undefined || value === null ? { found: false } : { found: true, value: resultOf(answer.json) }
 }

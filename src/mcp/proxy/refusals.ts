@@ -14,7 +14,10 @@ const INVALID_PARAMS = -32602
 export function errorMappings(tool: string, declared: readonly DeclaredError[] = []): readonly ErrorMapping[] {
   return [
     { match: isUnsent, effect: 'none' },
-    ...declared.map(({ match, effect }): ErrorMapping => ({ match: (error) => isAnswer(error) && saysSo(error, match), effect })),
+    ...declared.map(({ match, effect }): ErrorMapping => ({
+      match: (error) => isAnswer(error) && saysSo(error, match),
+      effect,
+    })),
     { match: (error) => isAnswer(error) && isRefusedBeforeCall(error, tool), effect: 'none' },
   ]
 }
@@ -37,7 +40,9 @@ function factsOf(answer: UpstreamAnswer): ErrorFacts {
   const { code, message, data, content, structuredContent } = JSON.parse(answer.json) as Record<string, unknown>
   if (answer.kind === 'error') return { code, text: typeof message === 'string' ? message : '', structured: data }
   const blocks = Array.isArray(content) ? (content as unknown[]) : []
-  const texts = blocks.map((block) => (block as { text?: unknown } | null)?.text).filter((text) => typeof text === 'string')
+  const texts = blocks
+    .map((block) => (block as { text?: unknown } | null)?.text)
+    .filter((text) => typeof text === 'string')
   return { code: undefined, text: texts.join('\n'), structured: structuredContent }
 }
 
@@ -45,7 +50,15 @@ function factsOf(answer: UpstreamAnswer): ErrorFacts {
 function saysSo(answer: UpstreamAnswer, match: string | number): boolean {
   const { code, text, structured } = factsOf(answer)
   const inner = typeof structured === 'object' && structured !== null ? (structured as Record<string, unknown>) : {}
-  const codes = [code, inner['code'], inner['status'], inner['statusCode'], inner['name'], inner['type'], inner['error']]
+  const codes = [
+    code,
+    inner['code'],
+    inner['status'],
+    inner['statusCode'],
+    inner['name'],
+    inner['type'],
+    inner['error'],
+  ]
   return codes.includes(match) || (typeof match === 'string' && match !== '' && text.includes(match))
 }
 

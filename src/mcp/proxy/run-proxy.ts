@@ -104,7 +104,12 @@ interface Session {
   run(): Promise<number>
 }
 
-function createSession(options: ProxyOptions, book: ToolBook, upstream: Upstream, tell: (message: string) => void): Session {
+function createSession(
+  options: ProxyOptions,
+  book: ToolBook,
+  upstream: Upstream,
+  tell: (message: string) => void,
+): Session {
   const { guard } = options
   const port = createClientPort({
     stdin: options.stdin,
@@ -138,11 +143,21 @@ function createSession(options: ProxyOptions, book: ToolBook, upstream: Upstream
   function fromClient(line: { readonly bytes: Buffer } | { readonly tooLong: number }): void {
     const message: ClientMessage =
       'tooLong' in line
-        ? { kind: 'refused', id: 'null', code: -32600, message: `Invalid request: a message of ${line.tooLong} bytes is too long. Nothing was done.` }
+        ? {
+            kind: 'refused',
+            id: 'null',
+            code: -32600,
+            message: `Invalid request: a message of ${line.tooLong} bytes is too long. Nothing was done.`,
+          }
         : readClientLine(line.bytes)
     if (message.kind === 'refused') {
       calls.delivery.heard()
-      const data = { type: 'INPUT_INVALID', effect: 'none', retryable: false, ...(message.path === undefined ? {} : { path: message.path }) }
+      const data = {
+        type: 'INPUT_INVALID',
+        effect: 'none',
+        retryable: false,
+        ...(message.path === undefined ? {} : { path: message.path }),
+      }
       port.write(errorLine(message.id, JSON.stringify({ code: message.code, message: message.message, data })))
       return
     }
@@ -159,7 +174,10 @@ function createSession(options: ProxyOptions, book: ToolBook, upstream: Upstream
     calls.delivery.heard()
     if (message.kind === 'other' && message.method === 'notifications/initialized') register()
     if (message.kind !== 'cancel') {
-      const asked = message.kind === 'call' ? { id: message.text.slice(message.id.start, message.id.end), method: 'tools/call' } : message
+      const asked =
+        message.kind === 'call'
+          ? { id: message.text.slice(message.id.start, message.id.end), method: 'tools/call' }
+          : message
       if (asked.id !== undefined && asked.method !== undefined) {
         if (!upstream.isAlive()) return port.write(goneLine(asked.id, false))
         passing.asked(idKey(asked.id), asked.id, asked.method)
@@ -172,7 +190,8 @@ function createSession(options: ProxyOptions, book: ToolBook, upstream: Upstream
     fromServer(bytes, message) {
       port.write(bytes)
       if (message === undefined) {
-        if (!garbageTold) tell('the MCP server wrote a line to its standard output that is no JSON-RPC message; it was passed on')
+        if (!garbageTold)
+          tell('the MCP server wrote a line to its standard output that is no JSON-RPC message; it was passed on')
         garbageTold = true
         return
       }
@@ -234,7 +253,9 @@ function goneLine(id: string, stopping: boolean): string {
   const message = stopping
     ? 'The proxy is stopping. Nothing was sent; call again when it runs again.'
     : 'The MCP server behind the proxy has ended. This request was not answered.'
-  const data = stopping ? { type: 'CANCELLED', effect: 'none', retryable: true } : { type: 'UPSTREAM_DIED', effect: 'unknown', retryable: true }
+  const data = stopping
+    ? { type: 'CANCELLED', effect: 'none', retryable: true }
+    : { type: 'UPSTREAM_DIED', effect: 'unknown', retryable: true }
   return errorLine(id, JSON.stringify({ code: stopping ? -31017 : UPSTREAM_DIED_CODE, message, data }))
 }
 

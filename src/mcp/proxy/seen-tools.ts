@@ -10,7 +10,10 @@ interface Listed {
  * a misspelt tool is guarded like any undeclared one, but not as the operator thinks. Annotations are not looked at:
  * a server's word that a tool only reads is a hint, and no contract.
  */
-export function createSeenTools(contracts: ProxyContracts, warn: (message: string) => void): { answered(result: string): void } {
+export function createSeenTools(
+  contracts: ProxyContracts,
+  warn: (message: string) => void,
+): { answered(result: string): void } {
   const seen = new Map<string, Listed>()
   const told = new Set<string>()
 
@@ -24,7 +27,9 @@ export function createSeenTools(contracts: ProxyContracts, warn: (message: strin
     for (const [name, declared] of contracts.tools) {
       const listed = seen.get(name)
       if (listed === undefined) {
-        tell(`mcp.tools.${name} meets no tool of the server; it has ${[...seen.keys()].slice(0, 20).join(', ') || 'none'}`)
+        tell(
+          `mcp.tools.${name} meets no tool of the server; it has ${[...seen.keys()].slice(0, 20).join(', ') || 'none'}`,
+        )
         continue
       }
       const properties = listed.inputSchema?.properties
@@ -32,7 +37,9 @@ export function createSeenTools(contracts: ProxyContracts, warn: (message: strin
       for (const field of declared.identity ?? []) {
         const [first = ''] = field.split('.')
         if (!Object.hasOwn(properties, first)) {
-          tell(`mcp.tools.${name}: identity names ${first}, which its arguments do not have; they have ${Object.keys(properties).join(', ')}`)
+          tell(
+            `mcp.tools.${name}: identity names ${first}, which its arguments do not have; they have ${Object.keys(properties).join(', ')}`,
+          )
         }
       }
     }

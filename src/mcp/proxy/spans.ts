@@ -27,7 +27,7 @@ export function skipSpace(text: string, at: number): number {
 
 /** Behind the string whose opening quote is at `at`. */
 function skipString(text: string, at: number): number {
-  for (let from = at + 1; ; ) {
+  for (let from = at + 1; ;) {
     const quote = text.indexOf('"', from)
     if (quote === -1) return text.length
     let before = quote - 1

@@ -1,7 +1,8 @@
 import { fingerprintText } from '../../key/index.ts'
 
 /** Commands that only start what their arguments name. */
-const STARTERS = /^(?:npx|npm|pnpm|pnpx|yarn|bunx?|node|deno|tsx|uvx?|python[\d.]*|docker|sh|bash|env|exec|run|dlx|cmd)(?:\.exe|\.cmd)?$/
+const STARTERS =
+  /^(?:npx|npm|pnpm|pnpx|yarn|bunx?|node|deno|tsx|uvx?|python[\d.]*|docker|sh|bash|env|exec|run|dlx|cmd)(?:\.exe|\.cmd)?$/
 const EXTENSION = /\.(?:[cm]?[jt]sx?|py|exe|cmd|sh|rb|jar)$/
 
 /**
@@ -11,8 +12,14 @@ const EXTENSION = /\.(?:[cm]?[jt]sx?|py|exe|cmd|sh|rb|jar)$/
 export function upstreamName(command: string, args: readonly string[]): string {
   const words = [command, ...args].filter((word) => !word.startsWith('-')).map(baseOf)
   const named = words.find((word) => word !== '' && !STARTERS.test(word)) ?? words[0] ?? 'server'
-  const slug = named.replace(EXTENSION, '').replace(/[^A-Za-z0-9._-]+/g, '-').replace(/^[-.]+|[-.]+$/g, '').slice(0, 40)
-  const hash = fingerprintText(JSON.stringify([command, ...args])).replace(/[^A-Za-z0-9]/g, '').slice(-8)
+  const slug = named
+    .replace(EXTENSION, '')
+    .replace(/[^A-Za-z0-9._-]+/g, '-')
+    .replace(/^[-.]+|[-.]+$/g, '')
+    .slice(0, 40)
+  const hash = fingerprintText(JSON.stringify([command, ...args]))
+    .replace(/[^A-Za-z0-9]/g, '')
+    .slice(-8)
   return `${slug === '' ? 'server' : slug}-${hash.toLowerCase()}`
 }
 

@@ -138,7 +138,11 @@ export function startUpstream(options: UpstreamOptions): Upstream {
     })
   }
 
-  async function request(build: (id: string) => string, beforeByte: () => void, signal?: AbortSignal): Promise<UpstreamAnswer> {
+  async function request(
+    build: (id: string) => string,
+    beforeByte: () => void,
+    signal?: AbortSignal,
+  ): Promise<UpstreamAnswer> {
     while (stdin.writableNeedDrain && alive && signal?.aborted !== true) await drained(signal)
     const id = `${prefix}${(next += 1)}`
     const message = `${build(JSON.stringify(id))}\n`

@@ -6,18 +6,25 @@ const BUSY_SLICE_MS = 50
 
 const FULL = 2
 
+export interface ConnectOptions {
+  readonly readOnly: boolean
+  /** Looks at the file before anything in it is changed; throws to leave it alone. @default none */
+  readonly check?: (database: DatabaseSync) => void
+}
+
 /**
  * A connection with the settings that the promise rests on, set and read back: a new connection may silently be less
  * durable than the one before it (facts/reliability.md 0.7). `fullfsync` is what makes a sync reach the disk on macOS.
  * @throws FailureError STORE_UNSAFE when a setting does not take
  */
-export function connect(path: string, options: { readonly readOnly: boolean }): DatabaseSync {
+export function connect(path: string, options: ConnectOptions): DatabaseSync {
   const database = new SqliteDatabase(path, {
     readOnly: options.readOnly,
     timeout: options.readOnly ? 0 : BUSY_SLICE_MS,
     enableForeignKeyConstraints: false,
   })
   try {
+    options.check?.(database)
     if (!options.readOnly) {
       database.exec('PRAGMA journal_mode = WAL')
       database.exec('PRAGMA wal_autocheckpoint = 1000')

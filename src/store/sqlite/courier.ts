@@ -111,12 +111,10 @@ export async function startCourier(
     async close() {
       if (ended) return
       const gone = new Promise((resolve) => worker.once('exit', resolve))
-      try {
-        await send((id) => [id, 'close'])
-      } finally {
-        worker.ref()
-        await gone
-      }
+      // A worker that is broken has closed its connection and ends by itself; nothing more is to be saved.
+      if (!broken) await send((id) => [id, 'close']).catch((error: unknown) => ended || Promise.reject(error))
+      worker.ref()
+      await gone
     },
   }
 }

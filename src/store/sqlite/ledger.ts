@@ -4,7 +4,7 @@ import { connect } from './connection.ts'
 import { busyFailure, concernsFile, FailureError, failureOf, isBusy, unavailable, type Failure } from './failure.ts'
 import { INSERT_BLOB } from './blob.sql.ts'
 import { SELECT_META, UPDATE_AMNESIA, UPDATE_META } from './meta.sql.ts'
-import { migrate } from './migrate.ts'
+import { assertOurs, migrate } from './migrate.ts'
 import { namesOf, type Names } from './names.ts'
 import { prepareFile } from './prepare-file.ts'
 import { MIGRATIONS } from './schema.sql.ts'
@@ -58,7 +58,7 @@ export function openLedger(options: LedgerOptions): Ledger {
   const clock = steadyClock(options.wall)
   prepareFile(path)
   const opened = statSync(path)
-  const database = connect(path, { readOnly: false })
+  const database = connect(path, { readOnly: false, check: (found) => assertOurs(found, path, MIGRATIONS.length) })
   try {
     migrate(database, path, MIGRATIONS, clock.now())
   } catch (error) {

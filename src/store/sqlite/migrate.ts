@@ -9,11 +9,11 @@ import type { DatabaseSync } from './sqlite-module.ts'
  * @throws FailureError STORE_UNSAFE for a file of another application or of a newer version
  */
 export function migrate(database: DatabaseSync, path: string, migrations: readonly string[], now: number): void {
-  check(database, path, migrations.length)
+  assertOurs(database, path, migrations.length)
   if (pragma(database, 'user_version') === migrations.length) return
   database.exec('BEGIN IMMEDIATE')
   try {
-    check(database, path, migrations.length)
+    assertOurs(database, path, migrations.length)
     const from = pragma(database, 'user_version') as number
     for (const step of migrations.slice(from)) database.exec(step)
     if (from === 0) {
@@ -31,7 +31,11 @@ export function migrate(database: DatabaseSync, path: string, migrations: readon
   }
 }
 
-function check(database: DatabaseSync, path: string, newest: number): void {
+/**
+ * Passes for an empty file, and for a ledger of a schema up to `newest`.
+ * @throws FailureError STORE_UNSAFE for any other database
+ */
+export function assertOurs(database: DatabaseSync, path: string, newest: number): void {
   const application = pragma(database, 'application_id')
   const version = pragma(database, 'user_version') as number
   if (application !== APPLICATION_ID) {

@@ -104,7 +104,7 @@ function serve(ledger: Ledger, reader: LedgerReader): void {
     }
     port.postMessage(outcome.replies)
     timer ??= setTimeout(remember, REMEMBER_EVERY_MS)
-    if (outcome.broken) port.close()
+    if (outcome.broken) abandon()
   }
 
   function answer(step: ReadingStep): Reply {
@@ -143,6 +143,17 @@ function serve(ledger: Ledger, reader: LedgerReader): void {
     } catch {
       // The side file only sharpens the sight for a loss; a directory that takes no new file must not stop the ledger.
     }
+  }
+
+  /** The caller starts another worker, which looks at the file anew. */
+  function abandon(): void {
+    clearTimeout(timer)
+    try {
+      ledger.database.close()
+    } catch {
+      // What is wrong with it was told already.
+    }
+    port.close()
   }
 
   function close(step: ReadingStep): void {

@@ -1,0 +1,84 @@
+import { createServer, type IncomingMessage, type Server } from 'node:http'
+import { once } from 'node:events'
+import type { AddressInfo } from 'node:net'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import type { Send, SendPort } from '../engine/index.ts'
+import { downstreamFetch } from './index.ts'
+
+let server: Server
+let url: string
+const seen: IncomingMessage[] = []
+beforeAll(async () => {
+  server = createServer((request, response) => {
+    seen.push(request)
+    if (request.url === '/lose') return void response.destroy()
+    response.end('ok')
+  })
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+})
+afterAll(() => server.close())
+
+function port(overrides: Partial<SendPort> = {}): SendPort & { readonly sends: Send[] } {
+  const sends: Send[] = []
+  return {
+    tool: 't',
+    run: 'run-1',
+    sequenceKey: undefined,
+    checkpoint: () => {},
+    downstreamKey: (_provider, operation, ordinal) => `${operation} #${ordinal}`,
+    opened: () => {
+      const send: Send = { state: 'unsent' }
+      sends.push(send)
+      return send
+    },
+    signal: new AbortController().signal,
+    sends,
+    ...overrides,
+  }
+}
+
+describe('ctx.fetch', () => {
+  it('carries the key on writes only, one per request of the operation, and the run', async () => {
+    const it = port()
+    const send = downstreamFetch()(it)
+    seen.length = 0
+    await send(`${url}/a`, { method: 'POST' })
+    await send(`${url}/a`, { method: 'POST' })
+    await send(`${url}/b`, { method: 'PATCH', headers: { 'idempotency-key': 'own' } })
+    await send(`${url}/a`)
+    expect(seen.map((request) => request.headers['idempotency-key'])).toEqual([
+      'POST /a #0',
+      'POST /a #1',
+      'own',
+      undefined,
+    ])
+    expect(seen.every((request) => request.headers['onefold-run'] === 'run-1')).toBe(true)
+    expect(it.sends).toEqual(Array(4).fill({ state: 'answered', status: 200 }))
+  })
+
+  it('tells sent from not sent', async () => {
+    const it = port()
+    const send = downstreamFetch()(it)
+    await expect(send(`${url}/lose`, { method: 'POST' })).rejects.toThrow()
+    const closed = createServer().listen(0, '127.0.0.1')
+    await once(closed, 'listening')
+    const { port: free } = closed.address() as AddressInfo
+    closed.close()
+    await once(closed, 'close')
+    await expect(send(`http://127.0.0.1:${free}/`, { method: 'POST' })).rejects.toThrow()
+    expect(it.sends.map((one) => one.state)).toEqual(['sent', 'unsent'])
+  })
+
+  it('sends nothing once the attempt may no longer send', async () => {
+    seen.length = 0
+    const it = port({
+      checkpoint: () => {
+        throw new Error('too late')
+      },
+    })
+    await expect(downstreamFetch()(it)(`${url}/a`, { method: 'POST' })).rejects.toThrow('too late')
+    expect([seen.length, it.sends.length]).toEqual([0, 0])
+  })
+})

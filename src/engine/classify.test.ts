@@ -1,0 +1,100 @@
+import { describe, expect, it } from 'vitest'
+import { defineContract, manual, type AnyToolOptions, type ErrorMapping } from '../contract/index.ts'
+import { OnefoldError } from '../error/index.ts'
+import { AnsweredError, classifyFailure, describe as describeError, type Send } from './classify.ts'
+
+const contract = (errors: readonly ErrorMapping[] = []) =>
+  defineContract({
+    name: 'send',
+    input: { '~standard': { version: 1, vendor: 'test', validate: (value: unknown) => ({ value }) } },
+    effect: 'write',
+    identity: 'all',
+    recovery: manual(),
+    execute: () => 1,
+    errors,
+  } as unknown as AnyToolOptions)
+
+const verdict = (error: unknown, sends: readonly Send[] = [], errors: readonly ErrorMapping[] = []) =>
+  classifyFailure(contract(errors), error, sends)
+const coded = (code: string): Error => Object.assign(new Error(code), { code })
+
+describe('an attempt that threw after its marker', () => {
+  it('is doubt by default, whatever the class of the error', () => {
+    for (const error of [
+      new Error('x'),
+      coded('ECONNREFUSED'),
+      new OnefoldError('CANCELLED', 'x'),
+      'text',
+      undefined,
+    ]) {
+      expect(verdict(error).kind).toBe('doubt')
+    }
+  })
+
+  it('is proven unsent only by the error of a send that never left, when no other did', () => {
+    const refused = coded('ECONNREFUSED')
+    expect(verdict(refused, [{ state: 'unsent', error: refused }]).kind).toBe('unsent')
+    expect(verdict(new Error('wrapped', { cause: refused }), [{ state: 'unsent', error: refused }]).kind).toBe('unsent')
+    expect(verdict(new Error('another'), [{ state: 'unsent', error: refused }]).kind).toBe('doubt')
+    expect(verdict(refused, [{ state: 'sent' }, { state: 'unsent', error: refused }]).kind).toBe('doubt')
+    expect(
+      verdict(refused, [
+        { state: 'answered', status: 200 },
+        { state: 'unsent', error: refused },
+      ]).kind,
+    ).toBe('doubt')
+  })
+
+  it('is rejected by the only answer when that is 400 or 422, and by nothing less', () => {
+    const error = new Error('refused')
+    for (const status of [400, 422]) expect(verdict(error, [{ state: 'answered', status }]).kind).toBe('rejected')
+    for (const status of [401, 404, 409, 429, 500, 503])
+      expect(verdict(error, [{ state: 'answered', status }]).kind).toBe('doubt')
+    expect(
+      verdict(error, [
+        { state: 'answered', status: 200 },
+        { state: 'answered', status: 400 },
+      ]).kind,
+    ).toBe('doubt')
+  })
+
+  it('follows the contract: code, status, name or a predicate; a predicate that throws recognises nothing', () => {
+    expect(verdict(coded('DECLINED'), [], [{ match: 'DECLINED', effect: 'none' }]).kind).toBe('rejected')
+    expect(verdict(Object.assign(new Error('x'), { status: 409 }), [], [{ match: 409, effect: 'done' }]).kind).toBe(
+      'done',
+    )
+    expect(
+      verdict(new Error('x'), [{ state: 'answered', status: 400 }], [{ match: 'Error', effect: 'unknown' }]).kind,
+    ).toBe('doubt')
+    const throws = (): boolean => {
+      throw new Error('bug')
+    }
+    expect(verdict(new Error('x'), [], [{ match: throws, effect: 'none' }]).kind).toBe('doubt')
+    expect(verdict(new Error('x'), [], [{ match: (error) => error instanceof Error, effect: 'none' }]).kind).toBe(
+      'rejected',
+    )
+  })
+
+  it('reads an answered error by its answer', () => {
+    const answered = new AnsweredError('it said no', { code: 'SOLD_OUT' })
+    expect(verdict(answered)).toMatchObject({ kind: 'doubt', reason: 'answered-error' })
+    expect(verdict(answered, [], [{ match: 'SOLD_OUT', effect: 'none' }])).toMatchObject({ kind: 'rejected' })
+  })
+
+  it.each([
+    ['reset', coded('ECONNRESET'), []],
+    ['reset', new Error('fetch failed', { cause: coded('UND_ERR_SOCKET') }), []],
+    ['timeout', new DOMException('slow', 'TimeoutError'), []],
+    ['upstream-died', coded('UPSTREAM_DIED'), []],
+    ['server-error', new Error('503'), [{ state: 'answered', status: 503 }]],
+    ['threw', new Error('x'), []],
+  ] as const)('names the doubt: %s', (reason, error, sends) => {
+    expect(verdict(error, sends as readonly Send[])).toMatchObject({ kind: 'doubt', reason })
+  })
+
+  it('never puts a foreign message into the evidence', () => {
+    expect(describeError(new Error('card 4242 declined'))).toBe('Error')
+    expect(describeError(coded('ECONNRESET'))).toBe('Error ECONNRESET')
+    expect(describeError('secret')).toBe('thrown string')
+  })
+})

@@ -1,0 +1,198 @@
+import { spawnSync } from 'node:child_process'
+import {
+  chmodSync,
+  chownSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { sqliteStore } from './index.ts'
+
+let folder = ''
+let path = ''
+
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'onefold-bad-'))
+  path = join(folder, 'ledger.db')
+})
+
+afterEach(() => {
+  rmSync(folder, { recursive: true, force: true })
+})
+
+/** Opens a ledger and writes blobs until told why not; prints the error. */
+const CHILD = `
+  import { sqliteStore } from ${JSON.stringify(new URL('./index.ts', import.meta.url).href)}
+  const [path, count] = process.argv.slice(1)
+  const store = sqliteStore(path)
+  try {
+    await store.open()
+    for (let n = 0; n < Number(count); n += 1) await store.putBlob('blob ' + n, new Uint8Array(100_000).fill(n))
+    console.log(JSON.stringify({ code: 'none' }))
+  } catch ({ code, effect, message }) {
+    console.log(JSON.stringify({ code, effect, message }))
+  }
+  await store.close().catch(() => undefined)
+`
+
+interface Told {
+  readonly code: string
+  readonly effect?: string
+  readonly message?: string
+}
+
+/** Runs the child as a user without rights, or under a limit to the size of files. */
+function child(count: number, options: { readonly limitKib?: number; readonly nobody?: boolean } = {}): Told {
+  const limit = options.limitKib === undefined ? '' : `ulimit -f ${options.limitKib};`
+  const result = spawnSync(
+    'bash',
+    ['-c', `${limit} exec "$@"`, 'bash', process.execPath, '--input-type=module', '-e', CHILD, path, String(count)],
+    {
+      encoding: 'utf8',
+      ...(options.nobody === true && process.getuid?.() === 0 ? { uid: 65534, gid: 65534 } : {}),
+    },
+  )
+  expect(result.stderr).toBe('')
+  return JSON.parse(result.stdout) as Told
+}
+
+describe('a path that cannot be a ledger', () => {
+  it.each([
+    ['text', 'This is not a database, but it is long enough to be taken for one.'.repeat(100)],
+    ['a few bytes', 'hello'],
+  ])('is refused when it holds %s, and left as it was', async (_what, content) => {
+    writeFileSync(path, content)
+    await expect(sqliteStore(path).open()).rejects.toMatchObject({
+      code: 'STORE_UNSAFE',
+      effect: 'none',
+      message: expect.stringContaining('is not an SQLite database'),
+    })
+    expect(readFileSync(path, 'utf8')).toBe(content)
+  })
+
+  it('is refused when it is another application’s database, which stays as it was', async () => {
+    const other = new DatabaseSync(path)
+    other.exec('CREATE TABLE theirs (a); INSERT INTO theirs VALUES (1)')
+    other.close()
+    const before = readFileSync(path)
+    await expect(sqliteStore(path).open()).rejects.toMatchObject({
+      code: 'STORE_UNSAFE',
+      message: expect.stringContaining('of another application'),
+    })
+    expect(readFileSync(path).equals(before)).toBe(true)
+  })
+
+  it('is refused when it has a newer schema, which stays as it was', async () => {
+    const store = sqliteStore(path)
+    await store.open()
+    await store.close()
+    const other = new DatabaseSync(path)
+    other.exec('PRAGMA user_version = 99')
+    other.close()
+    await expect(store.open()).rejects.toMatchObject({
+      code: 'STORE_UNSAFE',
+      message: expect.stringMatching(/schema 99.*update onefold/),
+    })
+    await expect(store.epoch()).rejects.toMatchObject({ code: 'STORE_UNAVAILABLE' })
+  })
+
+  it('is refused when it is damaged', async () => {
+    const store = sqliteStore(path)
+    await store.open()
+    for (let n = 0; n < 50; n += 1) await store.putBlob(`blob ${n}`, new Uint8Array(10_000))
+    await store.close()
+    const bytes = readFileSync(path)
+    bytes.fill(0xaa, 100, 8192)
+    writeFileSync(path, bytes)
+    await expect(store.open()).rejects.toMatchObject({
+      code: 'STORE_UNSAFE',
+      message: expect.stringContaining('is damaged'),
+    })
+  })
+
+  it('is unavailable when it is a folder', async () => {
+    mkdirSync(path)
+    await expect(sqliteStore(path).open()).rejects.toMatchObject({ code: 'STORE_UNAVAILABLE', effect: 'none' })
+  })
+
+  it('is unavailable when a part of it is a file', async () => {
+    writeFileSync(join(folder, 'file'), '')
+    await expect(sqliteStore(join(folder, 'file', 'ledger.db')).open()).rejects.toMatchObject({
+      code: 'STORE_UNAVAILABLE',
+    })
+  })
+
+  it.each(['', ':memory:'])('is refused at once when it is %j', (where) => {
+    expect(() => sqliteStore(where)).toThrow(expect.objectContaining({ code: 'CONFIG_INVALID' }))
+  })
+})
+
+describe('rights', () => {
+  it('are the owner’s alone, for every file and every folder that is made', async () => {
+    path = join(folder, 'a', 'b', 'ledger.db')
+    const store = sqliteStore(path)
+    await store.open()
+    await store.putBlob('a', new Uint8Array(1))
+    const modes = ['', '-wal', '-shm'].map((end) => statSync(path + end).mode & 0o777)
+    expect(modes).toEqual([0o600, 0o600, 0o600])
+    expect([join(folder, 'a'), join(folder, 'a', 'b')].map((made) => statSync(made).mode & 0o777)).toEqual([
+      0o700, 0o700,
+    ])
+    await store.close()
+    expect(statSync(`${path}.seq`).mode & 0o777).toBe(0o600)
+    expect(existsSync(`${path}-wal`)).toBe(false)
+  })
+
+  it('that are missing for the folder make the store unavailable', () => {
+    chmodSync(folder, 0o555)
+    expect(child(1, { nobody: true })).toMatchObject({
+      code: 'STORE_UNAVAILABLE',
+      effect: 'none',
+      message: expect.stringContaining(path),
+    })
+    chmodSync(folder, 0o755)
+  })
+
+  it('that are missing for the file make the store unavailable', async () => {
+    const store = sqliteStore(path)
+    await store.open()
+    await store.close()
+    chmodSync(folder, 0o777)
+    chmodSync(path, 0o444)
+    expect(child(1, { nobody: true })).toMatchObject({ code: 'STORE_UNAVAILABLE', effect: 'none' })
+  })
+
+  it('that others have are found', async () => {
+    const store = sqliteStore(path)
+    await store.open()
+    chmodSync(path, 0o644)
+    const finding = (await store.doctor()).find((each) => each.check === 'file mode')
+    expect(finding).toMatchObject({ ok: false, found: '0644', fix: expect.stringContaining(`chmod 600 ${path}`) })
+    await store.close()
+  })
+})
+
+describe('a full disk', () => {
+  it('refuses what does not fit, and keeps what was acknowledged', async () => {
+    if (process.getuid?.() === 0) chownSync(folder, 65534, 65534)
+    expect(child(100, { limitKib: 2048 })).toMatchObject({
+      code: 'STORE_UNAVAILABLE',
+      effect: 'none',
+      message: expect.stringMatching(/full|failed/),
+    })
+    expect(child(1)).toEqual({ code: 'none' })
+    const store = sqliteStore(path)
+    await store.open()
+    expect((await store.getBlob('blob 0'))?.byteLength).toBe(100_000)
+    expect((await store.doctor()).filter((finding) => finding.unsafe)).toEqual([])
+    await store.close()
+  })
+})

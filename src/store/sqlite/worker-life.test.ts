@@ -1,0 +1,257 @@
+import { spawn, spawnSync, type ChildProcess } from 'node:child_process'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { monitorEventLoopDelay } from 'node:perf_hooks'
+import { DatabaseSync } from 'node:sqlite'
+import type { Worker } from 'node:worker_threads'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { decide, type Store, type Write } from '../../engine/index.ts'
+import { linearization, type Call } from '../../testing/index.ts'
+import { sqliteStore } from './index.ts'
+
+let folder = ''
+let path = ''
+const children: ChildProcess[] = []
+const workers: Worker[] = []
+process.on('worker', (worker) => workers.push(worker))
+
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'onefold-life-'))
+  path = join(folder, 'ledger.db')
+})
+
+afterEach(() => {
+  for (const child of children.splice(0)) child.kill('SIGKILL')
+  rmSync(folder, { recursive: true, force: true })
+})
+
+const SOURCE = JSON.stringify(new URL('./index.ts', import.meta.url).href)
+const ENGINE = JSON.stringify(new URL('../../engine/index.ts', import.meta.url).href)
+
+/** The claim of a key by a writer, as text for children too. */
+const CLAIM = `
+  const descriptor = { tenant: 't', tool: 'x', major: 1, recovery: 'manual', fingerprint: 'f', occurrence: 1, run: undefined,
+    session: undefined, call: undefined, parent: undefined, retentionMs: 0, retryHorizonMs: 0, amount: undefined,
+    unanchored: false, checked: false }
+  const claimOf = (decide, key, name) => {
+    const { draft, event } = decide(key, undefined, { type: 'claim', who: name, nonce: name, leaseMs: 60000, descriptor, input: '{}', mark: true }, 0)
+    return { key, tenant: 't', expect: 0, draft: { ...draft, writeId: name }, event }
+  }
+`
+// oxlint-disable-next-line no-new-func -- the children and this process have to make the same write
+const claimOf = new Function(`${CLAIM}; return claimOf`)() as (
+  decideWith: typeof decide,
+  key: string,
+  name: string,
+) => Write
+const claim = (key: string, name: string): Write => claimOf(decide, key, name)
+
+async function opened(options: { readonly busyMs?: number } = {}): Promise<Store> {
+  const store = sqliteStore({ path, ...options })
+  await store.open()
+  return store
+}
+
+/** Starts a module as a process of its own. */
+function start(
+  code: string,
+  ...args: string[]
+): { child: ChildProcess; output: () => string; ended: Promise<number | null> } {
+  const child = spawn(process.execPath, ['--input-type=module', '-e', code, path, ...args], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
+  children.push(child)
+  let text = ''
+  child.stdout.on('data', (data: Buffer) => (text += data.toString()))
+  const ended = new Promise<number | null>((resolve) => child.once('close', resolve))
+  return { child, output: () => text, ended }
+}
+
+describe('the caller’s event loop', () => {
+  it('goes on while another process holds the lock, and the write is made when it lets go', async () => {
+    const store = await opened()
+    const other = new DatabaseSync(path)
+    other.exec('BEGIN IMMEDIATE')
+    const delay = monitorEventLoopDelay({ resolution: 1 })
+    delay.enable()
+    setTimeout(() => other.close(), 400)
+    const started = performance.now()
+    const answer = await store.write(claim('a', 'one'))
+    delay.disable()
+    expect(answer.applied).toBe(true)
+    expect(performance.now() - started).toBeGreaterThan(350)
+    expect(delay.max / 1e6).toBeLessThan(100)
+    await store.close()
+  })
+
+  it('can read while another process writes', async () => {
+    const store = await opened()
+    await store.write(claim('a', 'one'))
+    const other = new DatabaseSync(path)
+    other.exec('BEGIN IMMEDIATE')
+    const reading = store.read('a', 't')
+    expect(reading).not.toBeInstanceOf(Promise)
+    expect(reading).toMatchObject({ record: { writeId: 'one' } })
+    other.close()
+    await store.close()
+  })
+})
+
+describe('a worker that dies', () => {
+  it('rejects what is under way, and is started anew by the next call', async () => {
+    const store = await opened()
+    await store.write(claim('kept', 'one'))
+    const worker = workers.at(-1)
+    const under = store.write(claim('a', 'one')).then(
+      () => 'applied',
+      (error: unknown) => error,
+    )
+    await worker?.terminate()
+    const told = await under
+    if (told !== 'applied')
+      expect(told).toMatchObject({ code: 'STORE_UNAVAILABLE', retryable: true, details: { applied: 'unknown' } })
+    const again = await store.write(claim('b', 'two'))
+    expect(again.applied).toBe(true)
+    expect(await store.read('kept', 't')).toMatchObject({ record: { writeId: 'one' } })
+    await store.close()
+  })
+
+  it('does not come back when the store was closed', async () => {
+    const store = await opened()
+    await store.close()
+    const before = workers.length
+    await expect(store.write(claim('a', 'one'))).rejects.toMatchObject({ code: 'STORE_UNAVAILABLE' })
+    expect(workers.length).toBe(before)
+  })
+})
+
+describe('a process', () => {
+  it('ends by itself while a store is open and idle, and not before its answers are there', () => {
+    const code = `
+      import { sqliteStore } from ${SOURCE}
+      import { decide } from ${ENGINE}
+      ${CLAIM}
+      const store = sqliteStore(process.argv[1])
+      await store.open()
+      store.write(claimOf(decide, 'a', 'one')).then((answer) => console.log('applied', answer.applied))
+    `
+    const result = spawnSync(process.execPath, ['--input-type=module', '-e', code, path], {
+      encoding: 'utf8',
+      timeout: 10_000,
+    })
+    expect(result).toMatchObject({ status: 0, stdout: 'applied true\n', stderr: '' })
+  })
+
+  it('that is killed while it writes loses nothing that was acknowledged', async () => {
+    const code = `
+      import { writeSync } from 'node:fs'
+      import { sqliteStore } from ${SOURCE}
+      import { decide } from ${ENGINE}
+      ${CLAIM}
+      const store = sqliteStore(process.argv[1])
+      await store.open()
+      let next = 0
+      const client = async () => {
+        for (;;) {
+          const key = 'key ' + (next += 1)
+          const { record } = await store.write(claimOf(decide, key, 'child'))
+          writeSync(1, key + ':' + record.fence + '\\n')
+        }
+      }
+      await Promise.all(Array.from({ length: 16 }, client))
+    `
+    for (let round = 0; round < 3; round += 1) {
+      rmSync(path, { force: true })
+      rmSync(`${path}.seq`, { force: true })
+      const { child, output, ended } = start(code)
+      while (output().length < 4000 * (round + 1)) await new Promise((resolve) => setTimeout(resolve, 5))
+      child.kill('SIGKILL')
+      await ended
+      const acknowledged = output().split('\n').slice(0, -1)
+      const store = await opened()
+      for (const line of acknowledged) {
+        const [key, fence] = line.split(':') as [string, string]
+        expect((await store.read(key, 't')).record?.fence).toBe(Number(fence))
+        expect(await store.history(key, 't')).toHaveLength(1)
+      }
+      expect((await store.epoch()).amnesia).toBeUndefined()
+      expect((await store.doctor()).filter((finding) => finding.unsafe)).toEqual([])
+      await store.close()
+    }
+  })
+})
+
+type Input = { readonly to: string }
+type Output = { readonly applied: boolean; readonly seen: string }
+
+describe('several processes on one file', () => {
+  it('have one winner for each key, and histories that are linearizable', async () => {
+    const KEYS = 60
+    const code = `
+      import { sqliteStore } from ${SOURCE}
+      import { decide } from ${ENGINE}
+      ${CLAIM}
+      const [path, name, begin] = process.argv.slice(1)
+      const store = sqliteStore(path)
+      await store.open()
+      while (Date.now() < Number(begin)) await new Promise((resolve) => setTimeout(resolve, 1))
+      const calls = []
+      for (let n = 0; n < ${KEYS}; n += 4) {
+        await Promise.all([0, 1, 2, 3].map(async (m) => {
+          const key = 'key ' + (n + m)
+          const called = process.hrtime.bigint().toString()
+          const { applied, record } = await store.write(claimOf(decide, key, name + ' ' + key))
+          calls.push({ key, name: name + ' ' + key, called, returned: process.hrtime.bigint().toString(), applied, seen: record.writeId })
+        }))
+      }
+      await store.close()
+      console.log(JSON.stringify(calls))
+    `
+    await (await opened()).close()
+    const begin = String(Date.now() + 700)
+    const processes = ['a', 'b', 'c'].map((name) => start(code, name, begin))
+    for (const { ended } of processes) expect(await ended).toBe(0)
+    const calls = processes.flatMap(
+      ({ output }) =>
+        JSON.parse(output()) as {
+          key: string
+          name: string
+          called: string
+          returned: string
+          applied: boolean
+          seen: string
+        }[],
+    )
+    expect(calls).toHaveLength(3 * KEYS)
+    const winners = new Map<string, number>()
+    for (let n = 0; n < KEYS; n += 1) {
+      const ofKey = calls.filter((call) => call.key === `key ${n}`)
+      for (const call of ofKey)
+        if (call.applied) winners.set(call.name[0] ?? '', (winners.get(call.name[0] ?? '') ?? 0) + 1)
+      expect(ofKey.filter((call) => call.applied)).toHaveLength(1)
+      const base = ofKey.map((call) => BigInt(call.called)).reduce((one, other) => (one < other ? one : other))
+      const history = ofKey.map((call): Call<Input, Output> => ({
+        input: { to: call.name },
+        output: { applied: call.applied, seen: call.seen },
+        called: Number(BigInt(call.called) - base),
+        returned: Number(BigInt(call.returned) - base),
+      }))
+      const order = linearization<string, Input, Output>(
+        {
+          initial: '',
+          name: (state) => state,
+          step: (state, input, output) => {
+            if (output?.applied === true) return state === '' ? input.to : undefined
+            return state !== '' && state === output?.seen ? state : undefined
+          },
+        },
+        history,
+      )
+      expect(order).toBeDefined()
+    }
+    const store = await opened()
+    expect(await store.stats('t')).toMatchObject({ states: { executing: KEYS } })
+    await store.close()
+  })
+})

@@ -1,0 +1,42 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { describe, expect, it } from 'vitest'
+import { systemClock, systemIds, systemProcesses } from './index.ts'
+
+describe('the machine', () => {
+  it('boot clock grows and never goes back', () => {
+    const clock = systemClock()
+    let last = 0
+    for (let n = 0; n < 10_000; n += 1) {
+      const now = clock.bootMs()
+      expect(now).toBeGreaterThanOrEqual(last)
+      last = now
+    }
+  })
+
+  it('nonces differ and are long; run ids are UUIDv7 in order of time', () => {
+    const ids = systemIds()
+    const nonces = new Set(Array.from({ length: 5_000 }, () => ids.nonce()))
+    expect(nonces.size).toBe(5_000)
+    expect([...nonces].every((nonce) => nonce.length === 20)).toBe(true)
+    const run = ids.runId()
+    expect(run).toMatch(/^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/)
+    expect(Math.abs(Number.parseInt(run.replaceAll('-', '').slice(0, 12), 16) - Date.now())).toBeLessThan(1000)
+  })
+
+  it('knows the dead from the living, and says nothing of other hosts', async () => {
+    const processes = systemProcesses()
+    expect(processes.isDead(processes.self)).toBe(false)
+    const [host, boot, , start] = processes.self.split('/')
+    const child = spawn(process.execPath, ['-e', 'process.stdin.resume()'], { stdio: ['pipe', 'ignore', 'ignore'] })
+    const pid = child.pid ?? 0
+    expect(processes.isDead(`${host}/${boot}/${pid}/?`)).toBe(false)
+    expect(processes.isDead(`${host}/${boot}/${pid}/1`)).toBe(true)
+    child.kill('SIGKILL')
+    await once(child, 'exit')
+    expect(processes.isDead(`${host}/${boot}/${pid}/?`)).toBe(true)
+    expect(processes.isDead(`${host}/another-boot/${process.pid}/${start}`)).toBe(true)
+    expect(processes.isDead(`elsewhere/${boot}/${pid}/1`)).toBe(false)
+    expect(processes.isDead('nonsense')).toBe(false)
+  })
+})
