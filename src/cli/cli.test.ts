@@ -148,6 +148,15 @@ describe('a ledger that is not there', () => {
     expect(stderr).not.toMatch(/\n\s+at /)
   })
 
+  it('exits 3 when another process holds the ledger locked', () => {
+    const { DatabaseSync } = process.getBuiltinModule('node:sqlite')
+    const holder = new DatabaseSync(file)
+    holder.exec('BEGIN IMMEDIATE')
+    const { status, stderr } = onefold(['ledger', 'list', ...store])
+    holder.close()
+    expect({ status, stderr }).toMatchObject({ status: 3, stderr: expect.stringMatching(/STORE_UNAVAILABLE .*locked/) })
+  })
+
   it('tells errors as data with --json', () => {
     const { status, stdout } = onefold(['ledger', 'stats', '--json', '--store', `sqlite:${join(folder, 'none.db')}`])
     expect(status).toBe(3)

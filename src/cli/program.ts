@@ -134,7 +134,7 @@ const withWhere = (to: Command, otherwise = 'this project’s, or the only one o
     .option('--config <file>', 'the configuration (default: onefold.yaml here, if there is one)')
     .option(
       '--store <url>',
-      'the ledger, such as sqlite:./effects.db (default: the configuration’s, then this project’s)',
+      `the ledger, such as sqlite:./effects.db (default: the configuration’s; else ${otherwise})`,
     )
     .option('--tenant <name>', 'the tenant (default: the configuration’s, then "default")')
 

@@ -3,7 +3,7 @@ import { colors, plain, printJson } from './output.ts'
 
 /** What to do about a code, where the message itself does not say it. */
 const NEXT: Partial<Record<ErrorCode, string>> = {
-  STORE_UNAVAILABLE: 'make the ledger reachable, then run the same command again; `onefold doctor` looks closer',
+  STORE_UNAVAILABLE: '`onefold doctor` looks closer',
   STORE_UNSAFE: 'name another ledger with --store, or mend this one; `onefold doctor` looks closer',
   CONFIG_INVALID: 'mend the file or the flag that is named; --help shows the form',
   KEY_INVALID: '`onefold ledger list` shows what is recorded',

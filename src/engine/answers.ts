@@ -116,7 +116,8 @@ export function closedAnswer(record: OperationRecord): OnefoldError | undefined 
       return new OnefoldError(
         'COMPENSATED',
         `${record.tool} was done and then undone. Nothing was executed; ask for a further occurrence if it is wanted again.`,
-        { ...about, effect: 'none', details: { state: record.state } },
+        // While the undo is only under way, the effect still stands.
+        { ...about, effect: record.state === 'compensated' ? 'none' : 'unknown', details: { state: record.state } },
       )
     case 'abandoned':
       return inDoubt(record)

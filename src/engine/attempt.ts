@@ -4,7 +4,7 @@ import { downstreamKey } from '../key/index.ts'
 import { cancelled } from './answers.ts'
 import type { Send } from './classify.ts'
 import type { Clock } from './clock.ts'
-import type { Operation, Secret } from './operation.ts'
+import type { Operation } from './operation.ts'
 import type { OperationRecord } from './record.ts'
 
 /** What a `ctx.fetch` needs of the attempt it sends for; implemented here, used by the downstream room. */
@@ -84,13 +84,13 @@ export const maySend = (attempt: LiveAttempt, clock: Clock): boolean => {
 export function contextOf(
   attempt: LiveAttempt,
   clock: Clock,
-  secret: Secret | undefined,
   run: RunReference | undefined,
   makeFetch: FetchMaker | undefined,
 ): ToolContext {
   const { op } = attempt
   const keyOf = (provider?: string, operation?: string, ordinal?: number): string =>
-    downstreamKey({ key: op.key, provider, operation, ordinal, generation: attempt.record.generation, secret })
+    // Of the key alone, which a secret has made already: a recovery under a rotated secret must send the same one.
+    downstreamKey({ key: op.key, provider, operation, ordinal, generation: attempt.record.generation })
   const checkpoint = (): void => {
     if (!maySend(attempt, clock)) throw cancelled(op.contract.name, op.key, false)
   }

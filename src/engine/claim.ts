@@ -61,7 +61,8 @@ export async function claimAndExecute(core: Core, op: Operation, from: Reading, 
       if (refusal !== undefined) return refusal
     }
     options.onMarked(attempt.record)
-    return await executeMarked(core, attempt, options)
+    const ended = await executeMarked(core, attempt, options)
+    return ended.kind === 'overtaken' && attempt.started ? { ...ended, acted: attempt.record } : ended
   } finally {
     attempt.closed = true
     core.live.delete(attempt)
@@ -97,7 +98,7 @@ async function forgetEvidence(core: Core, attempt: LiveAttempt): Promise<void> {
 /** The prepare phase and T2. Undefined when the marker is durable. */
 async function prepare(core: Core, attempt: LiveAttempt, options: ClaimOptions): Promise<Ended | undefined> {
   const { op } = attempt
-  const context = contextOf(attempt, core.clock, core.naming.keySecret, options.run, core.makeFetch)
+  const context = contextOf(attempt, core.clock, options.run, core.makeFetch)
   try {
     const input = await withFrame(options.run, options.frame, () => op.contract.prepare?.(op.input, context))
     if (input !== undefined) {
@@ -160,7 +161,9 @@ async function takeOver(core: Core, op: Operation): Promise<OperationRecord | un
  */
 function isBeyondAmnesia(op: Operation, mark: { readonly at: number }, now: number, options: ClaimOptions): boolean {
   const { recovery, retryHorizonMs } = op.contract
-  if (options.run !== undefined && options.run.mintedAt > mark.at) return true
+  // Only what is named within the run: an operation of the tenant may have been done for an earlier run.
+  const within = op.contract.sequence || op.contract.scope === 'run'
+  if (within && options.run?.mintedUnder === mark.at) return true
   if (now > mark.at + retryHorizonMs) return true
   return recovery.class === 'idempotent' || recovery.class === 'composite' || recovery.class === 'transactional'
 }

@@ -208,7 +208,13 @@ export function createPerformer(core: Core): Performer {
   }
 
   async function late(op: Operation, options: PerformOptions): Promise<Outcome> {
-    const { record } = await core.journal.read(op.key, op.tenant)
+    let record: OperationRecord | undefined
+    try {
+      record = (await core.journal.read(op.key, op.tenant)).record
+    } catch (error) {
+      // The flight goes on and may have sent already: an unreachable ledger must not be told as "no effect" here.
+      if (!(isOnefoldError(error) && error.code === 'STORE_UNAVAILABLE')) throw error
+    }
     if (record !== undefined && (record.state === 'in-doubt' || record.state === 'recovering')) {
       tell(core, op, 'in-doubt')
       return doubtful(record, undefined, options)
@@ -246,7 +252,7 @@ async function readThrough(
   if (options.signal !== undefined)
     options.signal.addEventListener('abort', () => attempt.controller.abort(options.signal?.reason), { once: true })
   const execute = options.execute ?? ((value, context) => contract.execute(value, context))
-  const value = await execute(input, contextOf(attempt, core.clock, core.naming.keySecret, run, core.makeFetch))
+  const value = await execute(input, contextOf(attempt, core.clock, run, core.makeFetch))
   return {
     status: 'committed',
     value,

@@ -29,7 +29,12 @@ export type Ended =
   /** A record under an older key (another major, an older secret) is the answer. */
   | { readonly kind: 'answered'; readonly record: OperationRecord }
   /** The record moved on without us (a duplicate recovery, a person): read it again. */
-  | { readonly kind: 'overtaken'; readonly record: OperationRecord | undefined }
+  | {
+      readonly kind: 'overtaken'
+      readonly record: OperationRecord | undefined
+      /** The attempt's own record, where it may have acted before it was overtaken. */
+      readonly acted?: OperationRecord
+    }
 
 export type Executor = (input: unknown, context: ToolContext) => unknown
 
@@ -48,7 +53,7 @@ export async function executeMarked(core: Core, attempt: LiveAttempt, options: E
   const { op } = attempt
   await at(core, 'marked', op.key)
   if (!maySend(attempt, core.clock)) return await close(core, attempt, { type: 'unsent', error: late() })
-  const context = contextOf(attempt, core.clock, core.naming.keySecret, options.run, core.makeFetch)
+  const context = contextOf(attempt, core.clock, options.run, core.makeFetch)
   const frame: OperationFrame = {
     key: op.key,
     tool: op.contract.name,
@@ -117,7 +122,9 @@ async function afterDeadline(core: Core, attempt: LiveAttempt, work: Promise<unk
     }
     value = error
   }
-  await recordSuccess(core, attempt, await sealed(core, 'value', value))
+  const outcome = await sealed(core, 'value', value)
+  // A late "accepted" is no success: it waits for the same recovery as any other doubt.
+  if (attempt.op.contract.verify === undefined) await recordSuccess(core, attempt, outcome)
 }
 
 async function succeeded(core: Core, attempt: LiveAttempt, value: unknown): Promise<Ended> {
@@ -173,14 +180,14 @@ type Closing =
   | { readonly type: 'unsent'; readonly error: unknown }
   | { readonly type: 'reject'; readonly error: unknown; readonly stored: NonNullable<OperationRecord['error']> }
 
-/** Ends an attempt that provably did nothing; when the store cannot take that, the lapsed lease will tell it as doubt. */
+/** Ends an attempt that provably did nothing; when the store cannot take that, it is told, and later recorded, as doubt. */
 async function close(core: Core, attempt: LiveAttempt, closing: Closing): Promise<Ended> {
   attempt.closed = true
   const command =
     closing.type === 'reject' ? { type: 'reject' as const, error: closing.stored } : { type: 'unsent' as const }
   const result = await closeWith(core, attempt, command).catch(onlyUnavailable)
-  // The ledger will call it a doubt when the lease is over; this caller still gets the truth.
-  if (result === undefined) return { kind: 'none', record: attempt.record, error: closing.error, retryable: false }
+  // The ledger will call it a doubt when the lease is over, and recovery may then do it: "not done" would not stay true.
+  if (result === undefined) return unrecordedDoubt(attempt, closing.error)
   const { record } = result
   if (record?.state === 'in-doubt') return { kind: 'doubt', record, error: closing.error }
   if (!result.applied) return { kind: 'overtaken', record }

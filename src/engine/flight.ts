@@ -195,7 +195,13 @@ async function claimInTurn(
     if (ended.kind === 'answered') return { settled: await replayed(core, ended.record) }
     const settled = settledBy(ended)
     if (settled !== undefined) return { settled }
-    return ended.kind === 'doubt' ? { own: ended, reading: undefined } : { reading: undefined }
+    if (ended.kind === 'doubt') return { own: ended, reading: undefined }
+    if (ended.kind === 'overtaken' && ended.acted !== undefined) {
+      // Somebody else has the record, but what this attempt sent is not undone by that.
+      const record: OperationRecord = { ...ended.acted, state: 'in-doubt' }
+      return { own: { kind: 'doubt', record, error: undefined }, reading: undefined }
+    }
+    return { reading: undefined }
   } finally {
     await endTurn().catch(() => undefined)
   }
@@ -235,7 +241,7 @@ export async function replayed(core: Core, record: OperationRecord): Promise<Set
   const base = { kind, record, fresh: false, recorded: true } as const
   if (record.outcome === undefined)
     return { ...base, value: undefined, missing: 'a person confirmed it without a result' }
-  const opened = await unseal(record.outcome, core.journal.store)
+  const opened = await unseal(record.outcome, core.journal)
   return opened.found ? { ...base, value: opened.value } : { ...base, value: undefined, missing: opened.why }
 }
 

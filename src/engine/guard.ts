@@ -185,7 +185,7 @@ export function createGuard(options: GuardOptions): Guard {
       tenant: given.tenant ?? outer?.tenant ?? defaultTenant,
       session: given.session ?? outer?.session,
       unanchored: inherits ? outer.unanchored : given.id === undefined,
-      mintedAt: inherits ? outer.mintedAt : given.id === undefined ? options.clock.wallMs() : 0,
+      mintedUnder: inherits ? outer.mintedUnder : given.id === undefined ? (core.journal.amnesia()?.at ?? 0) : 0,
     })
   }
 

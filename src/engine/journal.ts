@@ -117,16 +117,19 @@ export function createJournal(options: JournalOptions): Journal {
     const why = `the store's sequence fell from ${floor} to ${answer.sequence}`
     // Records may be missing from any time on: the last acknowledged moment is not known to a fresh copy.
     mark = { at: answer.now, lossFrom: 0, why }
-    highest = answer.sequence
     emitter.emit('alarm', { key: '', tenant: '', tool: '', run: undefined, message: `amnesia: ${why}` })
     await guarded(() => store.markAmnesia(mark))
+    // Only now: while the mark is not in the store, every look at the sequence must find the loss again.
+    highest = answer.sequence
   }
 
   async function refreshEpoch(): Promise<void> {
     const floor = highest
     const epoch = await guarded(() => store.epoch())
     mark = epoch.amnesia
-    await checkSequence({ sequence: epoch.sequence, now: clock.wallMs() }, floor)
+    if (epoch.sequence >= floor) highest = Math.max(highest, epoch.sequence)
+    // The mark's moment is compared with the store's clock, so it is taken from there; a wall clock may be days off.
+    else await checkSequence({ sequence: epoch.sequence, now: (await guarded(() => store.due(1))).now }, floor)
   }
 
   async function apply(key: string, tenant: string, from: Reading, command: Command): Promise<Applied> {

@@ -236,11 +236,12 @@ function claimAgain(record: OperationRecord, command: Claim, now: number): Decis
   if (record.state === 'claimed') {
     if (now < record.leaseUntil) return refuse('lease')
     return move(record, 'T4', 'claimed', command, {
+      // First: a descriptor that is a whole record (the sweeper's) must not bring the old owner's fence and nonce along.
+      ...command.descriptor,
       fence: record.fence + 1,
       nonce: command.nonce,
       owner: command.who,
       leaseMs: command.leaseMs,
-      ...command.descriptor,
     })
   }
   if (record.state !== 'released' && record.state !== 'rejected') return refuse('state')

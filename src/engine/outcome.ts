@@ -1,6 +1,7 @@
 import { fingerprintText } from '../key/index.ts'
 import { decode, encode } from './codec.ts'
 import type { StoredOutcome } from './record.ts'
+import type { Journal } from './journal.ts'
 import type { Store } from './store.ts'
 
 /**
@@ -37,11 +38,14 @@ export type Unsealed =
   /** It was done; its result was too large or not storable, or its blob is gone or damaged. */
   | { readonly found: false; readonly why: string }
 
-/** The original value; never a guess. */
-export function unseal(outcome: StoredOutcome, store: Store): Unsealed | Promise<Unsealed> {
+/** The original value; never a guess. @throws OnefoldError STORE_UNAVAILABLE when its blob cannot be fetched now */
+export function unseal(
+  outcome: StoredOutcome,
+  { store, withDeadline }: Pick<Journal, 'store' | 'withDeadline'>,
+): Unsealed | Promise<Unsealed> {
   if (outcome.text !== undefined) return { found: true, value: decode(outcome.text) }
   if (outcome.blob !== true) return { found: false, why: 'the result could not be stored' }
-  return store.getBlob(outcome.sha256).then((bytes): Unsealed => {
+  return withDeadline(store.getBlob(outcome.sha256)).then((bytes): Unsealed => {
     if (bytes === undefined) return { found: false, why: 'the stored result is gone' }
     const text = Buffer.from(bytes).toString()
     if (fingerprintText(text) !== outcome.sha256) return { found: false, why: 'the stored result is damaged' }

@@ -276,7 +276,6 @@ const probeContext = (it: Recovery): ProbeContext => ({
       provider,
       operation,
       generation: it.attempt.record.generation,
-      secret: it.core.naming.keySecret,
     }),
 })
 
@@ -284,7 +283,7 @@ const probeContext = (it: Recovery): ProbeContext => ({
 function runOfRecord(record: OperationRecord): ActiveRun | undefined {
   if (record.run === undefined) return undefined
   const { tenant, session, unanchored } = record
-  return newRun({ id: record.run, tenant, session, unanchored, mintedAt: 0 })
+  return newRun({ id: record.run, tenant, session, unanchored, mintedUnder: 0 })
 }
 
 /** The operation as it was first made: its frozen input, never a later caller's. */

@@ -17,8 +17,11 @@ export interface OperationFrame {
 export interface ActiveRun extends RunReference {
   /** True when the id was minted here, below whatever retries (protocol.md section 8). */
   readonly unanchored: boolean
-  /** Wall clock of minting; 0 for an id that came from outside and may be older than any loss. */
-  readonly mintedAt: number
+  /**
+   * The amnesia mark that stood when the id was minted here; 0 when none did, and for an id from outside, which may be
+   * older than any loss. No clock is asked: a wall clock may be days ahead of the store's.
+   */
+  readonly mintedUnder: number
   readonly touched: Map<string, Touched>
   readonly sequences: Map<string, SequenceState>
   readonly pending: Set<Promise<unknown>>
@@ -65,7 +68,7 @@ export function newRun(options: {
   readonly tenant: string
   readonly session: string | undefined
   readonly unanchored: boolean
-  readonly mintedAt: number
+  readonly mintedUnder: number
 }): ActiveRun {
   return { ...options, touched: new Map(), sequences: new Map(), pending: new Set() }
 }

@@ -16,6 +16,9 @@ export interface Sweeper {
   retire(): Promise<number>
 }
 
+/** Turns and near-notes are claims without an operation of their own. */
+const isAid = (record: OperationRecord): boolean => record.tool === 'exclusive' || record.tool.startsWith('near:')
+
 /** The engine's housekeeping (I9: nothing forgotten). */
 export function createSweeper(core: Core): Sweeper {
   const recovering = new Set<string>()
@@ -71,6 +74,8 @@ export function createSweeper(core: Core): Sweeper {
     }
     const nonce = core.ids.nonce()
     const who = core.processes.self
+    // A claim that outlived a loss may be an older state of an operation that was executed (I15). Turns and notes act not.
+    const amnesia = isAid(record) ? undefined : core.journal.amnesia()
     const claimed = await core.journal.apply(
       record.key,
       record.tenant,
@@ -83,6 +88,7 @@ export function createSweeper(core: Core): Sweeper {
         descriptor: record,
         input: record.input ?? 'null',
         mark: false,
+        ...(amnesia === undefined ? {} : { amnesia }),
       },
     )
     if (!claimed.applied || claimed.record?.state !== 'claimed') return

@@ -1,4 +1,4 @@
-import { manual, type Contract } from '../contract/index.ts'
+import { manual, type Contract, type ManualRecovery } from '../contract/index.ts'
 import { OnefoldError } from '../error/index.ts'
 import type { Core } from './core.ts'
 import type { Performer, PerformOptions } from './engine.ts'
@@ -95,4 +95,4 @@ const held = (key: string, contract: Contract): OnefoldError =>
   )
 
 /** The recovery class of a tool that nobody has declared. */
-export const UNDECLARED_RECOVERY = manual()
+export const UNDECLARED_RECOVERY: ManualRecovery = manual()

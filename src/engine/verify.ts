@@ -27,7 +27,7 @@ export async function verifyOnce(core: Core, contract: Contract, record: Operati
     },
   )
   if (!taken.applied || taken.record === undefined) return
-  const outcome = await unseal(record.outcome, core.journal.store)
+  const outcome = await unseal(record.outcome, core.journal)
   if (!outcome.found) return
   const controller = new AbortController()
   const cancel = core.clock.after(contract.timeoutMs, () => controller.abort())
@@ -43,7 +43,6 @@ export async function verifyOnce(core: Core, contract: Contract, record: Operati
           provider,
           operation,
           generation: record.generation,
-          secret: core.naming.keySecret,
         }),
     })
   } catch {

@@ -48,7 +48,7 @@ export function storeLink(process: Process): StoreLink {
     world.coverage.hit(`store:${fate}`)
     return new Promise<T>((resolve, reject) => {
       const fail = (ms: number, why: string): void => {
-        process.later(ms, `${label}!`, () => reject(random.chance(0.5) ? unavailable(why) : new Error(why)))
+        process.later(ms, `${label}!`, () => reject(label === 'open' || random.chance(0.5) ? unavailable(why) : new Error(why)))
       }
       const reply = (ms: number, answer: T): void => {
         process.later(ms, `${label}<`, () => {
@@ -58,7 +58,9 @@ export function storeLink(process: Process): StoreLink {
         })
       }
       if (fate === 'refused') return fail(latency(), 'refused the connection')
-      if (fate === 'lost') return random.chance(0.5) ? fail(latency() + 10, 'closed the connection') : undefined
+      // Opening has no deadline of the engine's: connecting has one of its own.
+      const silent = label !== 'open' && random.chance(0.5)
+      if (fate === 'lost') return !silent ? fail(latency() + 10, 'closed the connection') : undefined
       const travels = fate === 'late' ? random.between(deadline, deadline * 6) : latency()
       arrive(travels, label, () => {
         if (world.storeDown) return fail(latency(), 'is down')
@@ -69,7 +71,7 @@ export function storeLink(process: Process): StoreLink {
           arrive(random.between(0, deadline), label, () => reply(latency(), (answer = step(truth))))
           return
         }
-        if (fate === 'answer-lost') return random.chance(0.5) ? fail(latency(), 'reset the connection') : undefined
+        if (fate === 'answer-lost') return !silent ? fail(latency(), 'reset the connection') : undefined
         reply(latency(), answer)
       })
       // Dies with the message under way: what the store does with it, it does.
@@ -92,13 +94,15 @@ export function storeLink(process: Process): StoreLink {
       if (world.storeDown || scheduler.now < world.frozenUntil) throw unavailable('is busy')
       return readNow(key, tenant)
     },
-    write: (write) =>
-      call(`write:${write.event.transition}`, true, () => {
-        world.keeper.writer = process
+    write: (write) => {
+      const { acked } = process
+      return call(`write:${write.event.transition}`, true, () => {
+        world.keeper.knows = acked
         const answer = (world.mutation.write ?? ((target, it) => target.write(it)))(truth, write)
         if (answer.applied) notify(write.key)
         return answer
-      }),
+      })
+    },
     note: () => call('note', true, () => undefined),
     history: (key, tenant) => call('history', false, () => truth.rows.get(`${tenant}|${key}`)?.history ?? []),
     list: (query) =>

@@ -8,6 +8,7 @@ let steps = 0
 await withoutAmbient(async () => {
   for (let seed = Number(from); seed < Number(from) + Number(count); seed += 1) {
     const trace = Number(count) === 1
+    if (process.env["V"]) console.log(seed)
     const result = await simulate(seed, { coverage, trace, kind: kind as never })
     steps += result.steps
     if (trace) { console.log(JSON.stringify(result.plan)); console.log(result.lines?.join('\n')) }

@@ -1,5 +1,6 @@
 import { createGuard } from '../../src/engine/index.ts'
 import { isOnefoldError } from '../../src/error/index.ts'
+import type { Engine } from './engine.ts'
 import { anyEngine, inProcess } from './agent.ts'
 import { demand } from './oracle.ts'
 import type { World } from './world.ts'
@@ -28,11 +29,18 @@ export async function misuse(world: World): Promise<void> {
   await expect('KEY_INVALID', () => internals.perform(contract, input, { run, idempotencyKey: '' }))
   await expect('CONTRACT_INVALID', () => internals.perform(contract, input, { idempotencyKey: 'key-1' }))
   await expect('INPUT_INVALID', () => internals.perform(contract, { ...input, amount: Number.NaN }, { run, idempotencyKey: 'key-1' }))
-  await expect('RECURSIVE_OPERATION', () =>
-    engine.guard.once('again', () => engine.guard.once('again', () => undefined)),
-  )
+  await expect('RECURSIVE_OPERATION', () => nested(engine))
   await expect('STORE_UNSAFE', () => createGuard({ ...notDurable(world), settings: {} } as never))
   demand(world.downstream.sends.length === 0, 'misuse', () => 'something was sent')
+}
+
+/** An operation that calls itself: throws what the inner call was refused with. */
+async function nested(engine: Engine): Promise<void> {
+  const refusals: Error[] = []
+  await engine.guard.once('outer', () =>
+    engine.guard.once('outer', () => undefined).catch((error: unknown) => void refusals.push(error as Error)),
+  )
+  for (const refusal of refusals) throw refusal
 }
 
 const notDurable = (world: World): object => ({

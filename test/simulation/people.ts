@@ -50,7 +50,7 @@ function verdictOn(world: World, record: OperationRecord, now: number): Verdict 
 }
 
 /** An attempt whose sends are not checked may send for as long as its process lives, and its last request travels Q. */
-function stillActs(world: World, record: OperationRecord): boolean {
+export function stillActs(world: World, record: OperationRecord): boolean {
   if (record.checked) return false
   const owner = world.engines.find(({ process }) => process.owner === record.owner)
   return owner !== undefined && world.scheduler.now < owner.process.diedAt + QUARANTINE

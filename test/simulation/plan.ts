@@ -108,7 +108,7 @@ export const QUIET_AT = 2_200
 /** Milliseconds after the quiet began within which every operation has settled or is a listed doubt. */
 export const SETTLES_WITHIN = 30_000
 export const QUARANTINE = 300
-const DAY = 86_400_000
+export const DAY = 86_400_000
 
 const DEATH_POINTS = [
   'before-claim',
@@ -150,13 +150,16 @@ function incidents(random: Random, kind: Kind, processes: number, windowed: bool
   return list
 }
 
+/** True where a downstream's window counts, so that the store's clock must keep A6. */
+export const isWindowed = (kind: Kind): boolean => !['probe', 'manual', 'idempotent', 'undeclared', 'misuse'].includes(kind)
+
 /** The schedule of a seed. */
 export function planOf(seed: number, only?: Kind): Plan {
   const random = new Random(seed)
   const drawn = random.weighted(WEIGHTS)
   const kind = only ?? drawn
   const calm = random.chance(0.06)
-  const windowed = kind === 'keyed' || kind === 'keyed-probe' || kind === 'verify' || kind === 'composite' || kind === 'compensate'
+  const windowed = isWindowed(kind)
   const processes = random.weighted({ 1: 3, 2: 6, 3: 1 })
   const hosts = Array.from({ length: Number(processes) }, (_, index) => (index === 0 ? 0 : random.between(0, 1)))
   const crashes = calm ? 0 : random.weighted({ 0: 4, 1: 4, 2: 2, 3: 1 })

@@ -7,8 +7,9 @@ const TRIES = 8
  * A run that toggles something twice (`identity: 'sequence'`): its calls have no identity but their place. When the
  * process dies the whole run is made again somewhere else, from its first call.
  */
-export async function sequenceRun(world: World, want: Want): Promise<void> {
-  for (let life = 0; life < 4 && !world.quiet; life += 1) {
+export async function sequenceRun(world: World, want: Want, lives: number): Promise<void> {
+  const began = world.quiet
+  for (let life = 0; life < lives && world.quiet === began; life += 1) {
     const engine = anyEngine(world)
     if (engine === undefined) {
       await pause(world, 60)
@@ -16,7 +17,7 @@ export async function sequenceRun(world: World, want: Want): Promise<void> {
     }
     const run = runIn(engine, want)
     let step = 1
-    for (let tries = 0; tries < TRIES && step <= 2 && !world.quiet; tries += 1) {
+    for (let tries = 0; tries < TRIES && step <= 2 && world.quiet === began; tries += 1) {
       // A retried run may go another way: its nth call is then refused, not run.
       const strays = happens(world, 0.05)
       const intent = `${want.tenant}/step${step}`

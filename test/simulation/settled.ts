@@ -1,7 +1,7 @@
 import type { OperationRecord } from '../../src/engine/index.ts'
 import type { Want } from './agent.ts'
 import { demand } from './oracle.ts'
-import { isForPeople } from './people.ts'
+import { isForPeople, stillActs } from './people.ts'
 import type { World } from './world.ts'
 
 const ENDED = ['committed', 'rejected', 'released', 'compensated', 'abandoned', 'expired', 'superseded']
@@ -13,7 +13,7 @@ export function unsettled(world: World): string | undefined {
   if (world.downstream.underWay > 0) return 'requests are under way'
   for (const { record } of world.truth.rows.values()) {
     if (isAid(record) || ENDED.includes(record.state) || isOwned(world, record)) continue
-    return `${record.tool} is still ${record.state} (${record.reason ?? ''}, recoveries ${record.recoveries})`
+    return `${record.tool} is still ${record.state} (${record.reason ?? ''}, recoveries ${record.recoveries}, ${record.evidence.at(-1)?.what ?? 'no evidence'})`
   }
   for (const host of world.hosts) if (host.spool.entries.length > 0 && world.engines.some(({ process }) => process.host === host)) return 'the spool is not empty'
   return undefined
@@ -25,9 +25,12 @@ function isOwned(world: World, record: OperationRecord): boolean {
   if (record.state === 'compensating') return true
   if (record.state !== 'in-doubt') return false
   // People who are there settle what is theirs, so that it counts as open until they have.
-  if (isForPeople(record)) return !plan.people
+  // Nobody may say "not done" of an attempt that can still send.
+  if (isForPeople(record)) return !plan.people || stillActs(world, record)
   // A downstream that replays a stored 5xx cannot settle it (protocol.md section 6, keyed).
   if (record.recovery === 'keyed' && plan.stores5xx) return true
+  // Refused on top of an open send: the refusal proves nothing, until the window is closed and somebody looks.
+  if (record.reason === 'open-sends') return true
   // Only an engine with the same version of the contract may bring it to an end.
   if (plan.kind === 'versions' || plan.kind === 'supersedes') return !world.engines.some((engine) => engine.process.alive && engine.main.contract.major === record.major)
   // A composite operation waits for its parts.

@@ -6,7 +6,7 @@ import { startIncidents } from './incidents.ts'
 import { NO_MUTATION, type Mutation } from './mutants.ts'
 import { misuse } from './misuse.ts'
 import { person } from './people.ts'
-import { planOf, QUIET_AT, SETTLES_WITHIN, type Kind, type Plan } from './plan.ts'
+import { DAY, isWindowed, planOf, QUIET_AT, SETTLES_WITHIN, type Kind, type Plan } from './plan.ts'
 import { Random } from './random.ts'
 import { Scheduler } from './scheduler.ts'
 import { sequenceRun } from './sequences.ts'
@@ -83,11 +83,19 @@ export async function simulate(seed: number, options: SimulateOptions = {}): Pro
     () => (over = true),
     (error: unknown) => scheduler.fail(error),
   )
-  await scheduler.run(() => over)
+  const unhandled = (reason: unknown): void => scheduler.fail(new Violation('unhandled rejection', textOf(reason)))
+  process.on('unhandledRejection', unhandled)
+  try {
+    await scheduler.run(() => over)
+  } finally {
+    process.off('unhandledRejection', unhandled)
+  }
   if (scheduler.failure === undefined && !over) scheduler.fail(new Violation('liveness', 'nothing is left to do, and the story is not over'))
   const fingerprint = `${scheduler.fingerprint.toString(16)}-${world.random.state.toString(16)}-${scheduler.steps}`
   return { seed, plan, violation: scheduler.failure, fingerprint, steps: scheduler.steps, lines: scheduler.lines }
 }
+
+const textOf = (reason: unknown): string => (reason instanceof Error ? (reason.stack ?? reason.message) : String(reason))
 
 /** Starts a process, and another one in its place whenever it dies. */
 function boot(world: World, host: number, second: boolean): void {
@@ -95,10 +103,15 @@ function boot(world: World, host: number, second: boolean): void {
   if (at === undefined) return
   const engine = new Engine(world, at, `p${world.engines.length}`, second)
   world.engines.push(engine)
-  engine.guard.open().catch(() => undefined)
   engine.process.onDeath.push(() => {
     world.scheduler.after(world.quiet ? 10 : world.random.between(10, 700), 'boot', undefined, () => boot(world, host, second))
   })
+  open(engine)
+}
+
+/** An application opens its guard, and tries again where the store is not there yet. */
+function open(engine: Engine): void {
+  engine.guard.open().catch(() => engine.process.later(100, 'open again', () => open(engine)))
 }
 
 /** Callers, people and incidents, then quiet, then everyone asks once more. */
@@ -114,11 +127,16 @@ async function story(world: World): Promise<void> {
   world.quiet = true
   world.storeDown = false
   world.diskFull = false
+  // Leases that were set while the store's clock stood elsewhere have to run out before anything settles.
+  if (plan.incidents.some(({ type }) => type === 'store-clock') && !isWindowed(plan.kind)) world.storeOffset += 2 * DAY
   scheduler.note('quiet')
-  await loud
+  const silent = 'a caller never heard'
+  const heard = await Promise.race([loud, pause(world, SETTLES_WITHIN).then(() => silent)])
+  if (heard === silent) throw new Violation('liveness', silent)
   await settle(world)
   const distinct = new Map(wants.map((want) => [want.intent, want]))
-  if (plan.kind !== 'misuse') for (const want of distinct.values()) await askAgain(world, want)
+  if (plan.kind === 'sequence') for (const want of distinct.values()) await sequenceRun(world, want, 1)
+  else if (plan.kind !== 'misuse') for (const want of distinct.values()) await askAgain(world, want)
   await settle(world)
   over = true
   await people
@@ -127,7 +145,7 @@ async function story(world: World): Promise<void> {
 
 async function begin(world: World, want: Want): Promise<void> {
   await pause(world, world.random.latency(900))
-  await (world.plan.kind === 'sequence' ? sequenceRun(world, want) : agent(world, want))
+  await (world.plan.kind === 'sequence' ? sequenceRun(world, want, 4) : agent(world, want))
 }
 
 /** Waits until every operation has ended or is a doubt that somebody owns. */
@@ -161,5 +179,8 @@ async function askAgain(world: World, want: Want): Promise<void> {
     }
     await pause(world, 200)
   }
+  // A turn is not taken over from an operation in doubt (protocol.md section 9, exclusive).
+  const blocked = [...world.truth.rows.values()].some(({ record }) => record.state === 'in-doubt')
+  if (world.plan.kind === 'exclusive' && blocked) return
   throw new Violation('liveness', `a patient caller of ${want.intent} got no answer`)
 }

@@ -81,7 +81,8 @@ export class Told {
   }
 
   #done(call: Call, error: OnefoldError): void {
-    const { downstream, keeper } = this.#world
+    const { downstream, keeper, plan } = this.#world
+    if (plan.kind === 'composite') return
     if (error.key !== undefined && keeper.isLost(error.key, call.tenant)) return
     demand(downstream.effectsOf(call.intent).length > 0, 'I4', () => `${call.intent} was told ${error.code} with effect done, and nothing happened`)
   }

@@ -232,9 +232,9 @@ function compositeOf(engine: Engine): { readonly main: Tool; readonly parts: rea
   const recovery = plan.stores5xx ? manual() : probe(finder(process), { settle })
   const mail = leaf(process, { name: 'mail', treatment: 'plain', recovery: recovery as Recovery<Input, unknown> })
   const execute = () => async (input: unknown): Promise<unknown> => {
-    const { id, amount, account, intent } = input as Input
+    const { amount, account, intent } = input as Input
     const part = (tool: Tool, name: string): Promise<unknown> =>
-      engine.nested(tool, { id: `${id}/${name}`, amount, account, intent: `${intent}/${name}` })
+      engine.nested(tool, { id: `${intent}/${name}`, amount, account, intent: `${intent}/${name}` })
     if (happens(world, plan.odds.stall)) await process.sleep(world.random.latency(500), 'stall in parent')
     const charged = await part(charge, 'charge')
     const mailed = await part(mail, 'mail')

@@ -17,8 +17,8 @@ const NOTHING_HAPPENED = ['released', 'rejected']
 
 /** Watches every step of the store and every send and effect, and holds them against the invariants at once. */
 export class Ledgerkeeper {
-  /** The process whose write arrives at the store now. */
-  writer: Process | undefined
+  /** The highest sequence that the writer of the step now had been told when it asked for the step. */
+  knows = 0
   readonly #world: World
   readonly #markers = new Map<string, Marker>()
   readonly #fences = new Map<string, number>()
@@ -68,7 +68,7 @@ export class Ledgerkeeper {
       demand(after.outcome?.sha256 === before.outcome?.sha256, 'I5', () => 'a committed outcome changed')
     }
     if (after.state === 'executing' && before?.state !== 'executing' && before?.state !== 'awaiting-input') {
-      const knew = marked || (this.writer !== undefined && this.writer.acked >= sequence)
+      const knew = marked || this.knows >= sequence
       this.#markers.set(`${place}/${after.attempts}`, { at: scheduler.now, knewOfLoss: knew })
       const first = transition !== 'T13'
       demand(!first || after.openSends === 1, 'I8', () => `${transition} begins with ${after.openSends} open sends`)

@@ -10,6 +10,7 @@ import { DatabaseSync } from 'node:sqlite'
 const database = new DatabaseSync(process.argv[2] ?? ':memory:')
 database.exec(`
   CREATE TABLE IF NOT EXISTS effects (n INTEGER PRIMARY KEY, ref TEXT NOT NULL, key TEXT, run TEXT, body TEXT NOT NULL);
+  CREATE INDEX IF NOT EXISTS effects_of_ref ON effects (ref);
   CREATE TABLE IF NOT EXISTS answers (key TEXT PRIMARY KEY, ref TEXT NOT NULL, body TEXT NOT NULL);
   CREATE TABLE IF NOT EXISTS requests (n INTEGER PRIMARY KEY, ref TEXT NOT NULL, headers TEXT NOT NULL);
 `)

@@ -109,8 +109,8 @@ const sum = (rows: readonly Row[], name: 'wanted' | 'done' | 'duplicates' | 'inD
   rows.reduce((so, row) => so + (row[name] ?? 0), 0)
 
 const doubtsExplained = ({ doubts }: Story): string =>
-  `In doubt: ${doubts.length} mails. Their answers were lost and nothing can be asked, so they were not sent a second time;
-each has a ticket, and a person's word settles it. Without Onefold nobody knows which ones they are.`
+  `In doubt: ${doubts.length} ${doubts.length === 1 ? 'mail' : 'mails'}, of which the answer was lost. Nothing can be asked, so none was sent a second time;
+each has a ticket, and a person's word settles it. Without Onefold nobody knows which they are.`
 
 function next({ store, doubts }: Story, again: string): readonly string[] {
   if (store === undefined) {

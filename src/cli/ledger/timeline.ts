@@ -81,7 +81,12 @@ function lines(record: OperationRecord, history: readonly HistoryEvent[], now: n
       last.times += 1
       continue
     }
-    const why = event.why === undefined ? '' : `: “${plain(event.why)}”`
+    const why =
+      event.why === undefined
+        ? ''
+        : event.transition === 'duplicate'
+          ? `: ${plain(event.why)}`
+          : `: “${plain(event.why)}”`
     const mark = event.transition === 'heartbeat' ? '♥' : /^T\d/.test(event.transition) ? event.transition : '·'
     rows.push({ at: event.at, mark, text: `${wordsOf(event)}${why}`, who: event.who, times: 1 })
   }

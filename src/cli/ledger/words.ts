@@ -59,7 +59,7 @@ export function wordsOf(event: HistoryEvent): string {
     case 'adopted':
       return 'began a nested operation'
     case 'duplicate':
-      return 'a repeat arrived'
+      return 'repeats arrived'
     default:
       return transition
   }

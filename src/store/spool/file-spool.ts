@@ -79,7 +79,7 @@ export function fileSpool(folder: string): Spool {
       }
       return kept
     }
-    for (const one of [...adopted]) {
+    for (const one of Array.from(adopted)) {
       one.left = await offer(one.left)
       if (one.left.length > 0) continue
       adopted.splice(adopted.indexOf(one), 1)

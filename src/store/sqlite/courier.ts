@@ -103,6 +103,14 @@ export async function startCourier(
   worker.on('message', deliver)
   worker.unref()
 
+  async function closed(): Promise<void> {
+    try {
+      await send((id) => [id, 'close'])
+    } catch (error) {
+      if (!ended) throw error
+    }
+  }
+
   return {
     send,
     get broken() {
@@ -112,7 +120,7 @@ export async function startCourier(
       if (ended) return
       const gone = new Promise((resolve) => worker.once('exit', resolve))
       // A worker that is broken has closed its connection and ends by itself; nothing more is to be saved.
-      if (!broken) await send((id) => [id, 'close']).catch((error: unknown) => ended || Promise.reject(error))
+      if (!broken) await closed()
       worker.ref()
       await gone
     },

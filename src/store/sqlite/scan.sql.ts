@@ -23,45 +23,45 @@ const KEYS = `(
 )`
 
 /** Inputs: after, window. Answers: the last id and the number of rows of the window. */
-export const WINDOW_END = `
+export const WINDOW_END: string = `
   SELECT max(id) AS last, count(*) AS count FROM (SELECT id FROM records WHERE id > $after ORDER BY id LIMIT $window)
 `
 
-export const SCAN_ALL = `
+export const SCAN_ALL: string = `
   SELECT ${COLUMNS} FROM records NOT INDEXED
   WHERE id > $after AND id <= $last AND ${FILTER}
   ORDER BY id LIMIT $limit
 `
 
-export const SCAN_KEYS_IN_WINDOW = `
+export const SCAN_KEYS_IN_WINDOW: string = `
   SELECT ${COLUMNS} FROM records NOT INDEXED
   WHERE id > $after AND id <= $last AND ${KEYS} AND ${FILTER}
   ORDER BY id LIMIT $limit
 `
 
 /** Through the index of keys, without a window: for prefixes that few keys have. */
-export const SCAN_KEYS = `
+export const SCAN_KEYS: string = `
   SELECT ${COLUMNS} FROM records
   WHERE ${KEYS} AND +id > $after AND ${FILTER}
   ORDER BY id LIMIT $limit
 `
 
 /** Only states at most LAST_OPEN, through their index. */
-export const SCAN_OPEN = `
+export const SCAN_OPEN: string = `
   SELECT ${COLUMNS} FROM records INDEXED BY open_records
   WHERE id > $after AND state <= 7 AND ${FILTER}
   ORDER BY id LIMIT $limit
 `
 
 /** One run, through its index. */
-export const SCAN_RUN = `
+export const SCAN_RUN: string = `
   SELECT ${COLUMNS} FROM records INDEXED BY records_of_run
   WHERE run = $run AND id > $after AND ${FILTER}
   ORDER BY id LIMIT $limit
 `
 
 /** Inputs: after, now, limit. Answers: open records whose lease is over, and those accepted (4) or in doubt (5). */
-export const SCAN_DUE = `
+export const SCAN_DUE: string = `
   SELECT ${COLUMNS} FROM records INDEXED BY open_records
   WHERE id > $after AND state <= 7 AND (lease_until <= $now OR state IN (4, 5))
   ORDER BY id LIMIT $limit

@@ -16,7 +16,8 @@ describe('text columns', () => {
         ),
         (text) => {
           const column = toColumn(text)
-          return column.isWellFormed() && fromColumn(column) === text
+          expect(column.isWellFormed()).toBe(true)
+          expect(fromColumn(column)).toBe(text)
         },
       ),
     )

@@ -18,11 +18,16 @@ export function createWatchers(sequence: () => number | undefined): Watchers {
   let timer: NodeJS.Timeout | undefined
   let seen: number | undefined
 
+  /** Over a copy: a listener that watches again is told of the next change, not of this one. */
+  function tell(key: string): void {
+    for (const listener of Array.from(listeners.get(key) ?? [])) listener()
+  }
+
   function look(): void {
     const now = sequence()
     if (now === undefined || now === seen) return
     seen = now
-    for (const set of [...listeners.values()]) for (const listener of [...set]) listener()
+    for (const key of Array.from(listeners.keys())) tell(key)
   }
 
   function stop(): void {
@@ -47,9 +52,7 @@ export function createWatchers(sequence: () => number | undefined): Watchers {
         if (listeners.size === 0) stop()
       }
     },
-    tell(key) {
-      for (const listener of [...(listeners.get(key) ?? [])]) listener()
-    },
+    tell,
     stop,
   }
 }

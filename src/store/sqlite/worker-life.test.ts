@@ -27,25 +27,45 @@ afterEach(() => {
 })
 
 const SOURCE = JSON.stringify(new URL('./index.ts', import.meta.url).href)
-const ENGINE = JSON.stringify(new URL('../../engine/index.ts', import.meta.url).href)
 
-/** The claim of a key by a writer, as text for children too. */
+const descriptor = {
+  tenant: 't',
+  tool: 'x',
+  major: 1,
+  recovery: 'manual',
+  fingerprint: 'f',
+  occurrence: 1,
+  run: undefined,
+  session: undefined,
+  call: undefined,
+  parent: undefined,
+  retentionMs: 0,
+  retryHorizonMs: 0,
+  amount: undefined,
+  unanchored: false,
+  checked: false,
+} as const
+
+function claim(key: string, name: string): Write {
+  const command = {
+    type: 'claim',
+    who: name,
+    nonce: name,
+    leaseMs: 60_000,
+    descriptor,
+    input: '{}',
+    mark: true,
+  } as const
+  const decision = decide(key, undefined, command, 0)
+  if (!decision.ok || decision.draft === undefined) throw new Error('refused')
+  return { key, tenant: 't', expect: 0, draft: { ...decision.draft, writeId: name }, event: decision.event }
+}
+
+/** The same write for children, who fill in key and name. */
 const CLAIM = `
-  const descriptor = { tenant: 't', tool: 'x', major: 1, recovery: 'manual', fingerprint: 'f', occurrence: 1, run: undefined,
-    session: undefined, call: undefined, parent: undefined, retentionMs: 0, retryHorizonMs: 0, amount: undefined,
-    unanchored: false, checked: false }
-  const claimOf = (decide, key, name) => {
-    const { draft, event } = decide(key, undefined, { type: 'claim', who: name, nonce: name, leaseMs: 60000, descriptor, input: '{}', mark: true }, 0)
-    return { key, tenant: 't', expect: 0, draft: { ...draft, writeId: name }, event }
-  }
+  const template = ${JSON.stringify(JSON.stringify(claim('@key', '@name')))}
+  const claim = (key, name) => JSON.parse(template.replaceAll('@key', key).replaceAll('@name', name))
 `
-// oxlint-disable-next-line no-new-func -- the children and this process have to make the same write
-const claimOf = new Function(`${CLAIM}; return claimOf`)() as (
-  decideWith: typeof decide,
-  key: string,
-  name: string,
-) => Write
-const claim = (key: string, name: string): Write => claimOf(decide, key, name)
 
 async function opened(options: { readonly busyMs?: number } = {}): Promise<Store> {
   const store = sqliteStore({ path, ...options })
@@ -130,11 +150,10 @@ describe('a process', () => {
   it('ends by itself while a store is open and idle, and not before its answers are there', () => {
     const code = `
       import { sqliteStore } from ${SOURCE}
-      import { decide } from ${ENGINE}
       ${CLAIM}
       const store = sqliteStore(process.argv[1])
       await store.open()
-      store.write(claimOf(decide, 'a', 'one')).then((answer) => console.log('applied', answer.applied))
+      store.write(claim('a', 'one')).then((answer) => console.log('applied', answer.applied))
     `
     const result = spawnSync(process.execPath, ['--input-type=module', '-e', code, path], {
       encoding: 'utf8',
@@ -147,7 +166,6 @@ describe('a process', () => {
     const code = `
       import { writeSync } from 'node:fs'
       import { sqliteStore } from ${SOURCE}
-      import { decide } from ${ENGINE}
       ${CLAIM}
       const store = sqliteStore(process.argv[1])
       await store.open()
@@ -155,7 +173,7 @@ describe('a process', () => {
       const client = async () => {
         for (;;) {
           const key = 'key ' + (next += 1)
-          const { record } = await store.write(claimOf(decide, key, 'child'))
+          const { record } = await store.write(claim(key, 'child'))
           writeSync(1, key + ':' + record.fence + '\\n')
         }
       }
@@ -190,7 +208,6 @@ describe('several processes on one file', () => {
     const KEYS = 60
     const code = `
       import { sqliteStore } from ${SOURCE}
-      import { decide } from ${ENGINE}
       ${CLAIM}
       const [path, name, begin] = process.argv.slice(1)
       const store = sqliteStore(path)
@@ -201,7 +218,7 @@ describe('several processes on one file', () => {
         await Promise.all([0, 1, 2, 3].map(async (m) => {
           const key = 'key ' + (n + m)
           const called = process.hrtime.bigint().toString()
-          const { applied, record } = await store.write(claimOf(decide, key, name + ' ' + key))
+          const { applied, record } = await store.write(claim(key, name + ' ' + key))
           calls.push({ key, name: name + ' ' + key, called, returned: process.hrtime.bigint().toString(), applied, seen: record.writeId })
         }))
       }

@@ -50,6 +50,8 @@ function serve(ledger: Ledger, reader: LedgerReader): void {
   let reading: ReadingStep[] = []
   let closing: ReadingStep | undefined
   let timer: NodeJS.Timeout | undefined
+  /** The first step is remembered at once, so that even a short-lived ledger cannot vanish unseen. */
+  let remembered = false
 
   function accept([now, steps]: Request): void {
     ledger.clock.raise(now)
@@ -103,7 +105,7 @@ function serve(ledger: Ledger, reader: LedgerReader): void {
       return
     }
     port.postMessage(outcome.replies)
-    timer ??= setTimeout(remember, REMEMBER_EVERY_MS)
+    timer ??= setTimeout(remember, remembered ? REMEMBER_EVERY_MS : 0)
     if (outcome.broken) abandon()
   }
 
@@ -138,6 +140,7 @@ function serve(ledger: Ledger, reader: LedgerReader): void {
 
   function remember(): void {
     timer = undefined
+    remembered = true
     try {
       ledger.remember()
     } catch {
@@ -149,7 +152,7 @@ function serve(ledger: Ledger, reader: LedgerReader): void {
   function abandon(): void {
     clearTimeout(timer)
     try {
-      ledger.database.close()
+      ledger.close()
     } catch {
       // What is wrong with it was told already.
     }

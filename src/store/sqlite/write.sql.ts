@@ -7,7 +7,7 @@ import { COLUMNS } from './columns.ts'
  * the next record's columns.
  * Answers: one changed row = applied; none = a conflict, and `SELECT_RECORD` says what is there.
  */
-export const INSERT_RECORD = `
+export const INSERT_RECORD: string = `
   INSERT INTO records (${COLUMNS})
   VALUES (${COLUMNS.split(',')
     .map(() => '?')
@@ -16,7 +16,7 @@ export const INSERT_RECORD = `
 `
 
 /** Inputs: the columns from `tool` on without `id`, `key` and `tenant`, then id and expected revision. */
-export const UPDATE_RECORD = `
+export const UPDATE_RECORD: string = `
   UPDATE records
   SET ${COLUMNS.split(',')
     .slice(3)
@@ -26,22 +26,22 @@ export const UPDATE_RECORD = `
 `
 
 /** Inputs: id, expected revision. */
-export const DELETE_RECORD = `DELETE FROM records WHERE id = ? AND revision = ?`
+export const DELETE_RECORD: string = `DELETE FROM records WHERE id = ? AND revision = ?`
 
 /** Inputs: id of a record that was deleted in the same transaction. */
-export const DELETE_HISTORY = `DELETE FROM events WHERE record = ?`
+export const DELETE_HISTORY: string = `DELETE FROM events WHERE record = ?`
 
 /** Inputs: key, tenant. Answers: the id, or no row. */
-export const FIND_RECORD = `SELECT id FROM records WHERE key = ? AND tenant = ?`
+export const FIND_RECORD: string = `SELECT id FROM records WHERE key = ? AND tenant = ?`
 
 /** Inputs: id. Answers: when the lease ends, for drafts that keep it as it is. */
-export const LEASE_OF_RECORD = `SELECT lease_until FROM records WHERE id = ?`
+export const LEASE_OF_RECORD: string = `SELECT lease_until FROM records WHERE id = ?`
 
 /** Inputs: key, tenant. Answers: the record, or no row; another tenant's record is no row. */
-export const SELECT_RECORD = `SELECT ${COLUMNS} FROM records WHERE key = ? AND tenant = ?`
+export const SELECT_RECORD: string = `SELECT ${COLUMNS} FROM records WHERE key = ? AND tenant = ?`
 
 /** Inputs: record, n, at, transition, from, to, fence, nonce, who, why, openSends. */
-export const INSERT_EVENT = `
+export const INSERT_EVENT: string = `
   INSERT INTO events (record, n, at, transition, from_state, to_state, fence, nonce, who, why, open_sends)
   VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 `

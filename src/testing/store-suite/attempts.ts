@@ -72,7 +72,7 @@ const lostAcknowledgements: readonly Omit<Case, 'group'>[] = [
     async run(bench) {
       const write = await bench.plan(bench.key(), claimOf(bench))
       const answers = await Promise.all([bench.store.write(write), bench.store.write(write)])
-      assert.deepEqual(answers.map((answer) => answer.applied).sort(), [false, true])
+      assert.equal(answers.filter((answer) => answer.applied).length, 1)
     },
   },
 ]

@@ -1,0 +1,34 @@
+/**
+ * `npm run bench -- NAME [--json] [--check] [--quick]`: measures, and says what it measured against.
+ * With `--check` a missed target makes it exit 1.
+ */
+import { parseArgs } from 'node:util'
+import { isOk, report, type Measured } from './lib.ts'
+
+/** What a bench is told: `quick` trades steadiness for a minute less. */
+export interface BenchOptions {
+  readonly quick: boolean
+}
+
+const BENCHES: Readonly<Record<string, () => Promise<{ run: (options: BenchOptions) => Promise<Measured> }>>> = {
+  sqlite: () => import('./sqlite.ts'),
+}
+
+const { values: flags, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    json: { type: 'boolean', default: false },
+    check: { type: 'boolean', default: false },
+    quick: { type: 'boolean', default: false },
+  },
+})
+
+const [name = ''] = positionals
+const bench = BENCHES[name]
+if (bench === undefined) {
+  console.error(`Which bench? npm run bench -- ${Object.keys(BENCHES).join(' | ')} [--json] [--check] [--quick]`)
+  process.exit(2)
+}
+const measured = await (await bench()).run({ quick: flags.quick })
+report(measured, { json: flags.json })
+if (flags.check && !measured.rows.every(isOk)) process.exitCode = 1

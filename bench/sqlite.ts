@@ -1,0 +1,104 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { SqliteDatabase } from '../src/store/sqlite/sqlite-module.ts'
+import { sqliteStore } from '../src/store/sqlite/index.ts'
+import { median, percentile, type Measured, type Row } from './lib.ts'
+import type { BenchOptions } from './main.ts'
+import { openFloor } from './sqlite-floor.ts'
+import { claims, filledLedger, reads, sequential, throughput } from './sqlite-store.ts'
+
+const CONCURRENT = 64
+const ROUNDS = 3
+
+/**
+ * The embedded ledger against the floor of the same run. Floor and store take turns, so that a neighbour on the machine
+ * disturbs both; ratios are of medians.
+ */
+export async function run(options: BenchOptions): Promise<Measured> {
+  const folder = mkdtempSync(join(tmpdir(), 'onefold-bench-'))
+  try {
+    const effects = options.quick ? 6_400 : 19_200
+    const rows = [...(await storeRows(folder, effects)), ...(await sizeRows(folder, options.quick))]
+    return {
+      bench: 'sqlite',
+      rows,
+      setup: { sqlite: sqliteVersion(), folder, effects: String(effects), concurrent: String(CONCURRENT) },
+    }
+  } finally {
+    rmSync(folder, { recursive: true, force: true })
+  }
+}
+
+async function storeRows(folder: string, effects: number): Promise<Row[]> {
+  const floor = openFloor(join(folder, 'floor.db'))
+  const store = sqliteStore(join(folder, 'store.db'))
+  await store.open()
+  const floorRates: number[] = []
+  const storeRates: number[] = []
+  const delays: number[] = []
+  const floorPairs: number[] = []
+  const storePairs: number[] = []
+  floor.grouped(effects / 4, CONCURRENT)
+  await throughput(store, effects / 4, CONCURRENT)
+  for (let round = 0; round < ROUNDS; round += 1) {
+    floorRates.push(floor.grouped(effects, CONCURRENT))
+    const measured = await throughput(store, effects, CONCURRENT)
+    storeRates.push(measured.perSecond)
+    delays.push(measured.loopDelayMs)
+    floorPairs.push(...floor.pairs(300))
+    storePairs.push(...(await sequential(store, 300)))
+  }
+  const read = await reads(store, 20_000)
+  floor.close()
+  await store.close()
+  const floorRate = median(floorRates)
+  const storeRate = median(storeRates)
+  return [
+    { name: `floor: effects in group commits of ${CONCURRENT}`, value: Math.round(floorRate), unit: '/s' },
+    { name: `store: effects at ${CONCURRENT} concurrent`, value: Math.round(storeRate), unit: '/s' },
+    { name: 'store: effects against the floor', value: storeRate / floorRate, unit: '', target: { atLeast: 0.6 } },
+    { name: 'store: event-loop delay p99 meanwhile', value: median(delays), unit: 'ms', target: { atMost: 5 } },
+    { name: 'floor: two commits in sequence, p50', value: median(floorPairs), unit: 'ms' },
+    { name: 'store: claim and commit in sequence, p50', value: median(storePairs), unit: 'ms' },
+    {
+      name: 'store: sequence against the floor',
+      value: median(storePairs) / median(floorPairs),
+      unit: '',
+      target: { atMost: 1.8 },
+    },
+    { name: 'store: read of a committed record, p50', value: median(read), unit: 'µs', target: { atMost: 15 } },
+    { name: 'store: read of a committed record, p99', value: percentile(read, 0.99), unit: 'µs' },
+  ]
+}
+
+async function sizeRows(folder: string, quick: boolean): Promise<Row[]> {
+  const many = quick ? 100_000 : 1_000_000
+  const small = await filledLedger(join(folder, 'small.db'), 1_000)
+  const large = await filledLedger(join(folder, 'large.db'), many)
+  const smallTimes: number[] = []
+  const largeTimes: number[] = []
+  for (let round = 0; round < ROUNDS; round += 1) {
+    smallTimes.push(...(await claims(small, 300)))
+    largeTimes.push(...(await claims(large, 300)))
+  }
+  await small.close()
+  await large.close()
+  return [
+    { name: 'store: claim with 1,000 records, p50', value: median(smallTimes), unit: 'ms' },
+    { name: `store: claim with ${many.toLocaleString('en')} records, p50`, value: median(largeTimes), unit: 'ms' },
+    {
+      name: 'store: claim, many records against few',
+      value: median(largeTimes) / median(smallTimes),
+      unit: '',
+      target: { atMost: 1.5 },
+    },
+  ]
+}
+
+function sqliteVersion(): string {
+  const database = new SqliteDatabase(':memory:')
+  const version = String(database.prepare('SELECT sqlite_version() AS version').get()?.['version'])
+  database.close()
+  return version
+}
