@@ -9,8 +9,6 @@ export interface Room {
   readonly layer: number
   /** Rooms of the same layer that it may import. @default [] */
   readonly also?: readonly string[]
-  /** Rooms that it may import only by `import()` or `import type`. @default [] */
-  readonly lazy?: readonly string[]
   /** The file by which others enter. @default 'index.ts' */
   readonly entry?: string
   readonly node: readonly string[] | '*'
@@ -31,7 +29,6 @@ export interface Exception {
 export type Rule =
   | 'layer'
   | 'entry'
-  | 'lazy'
   | 'star'
   | 'package'
   | 'node'
@@ -59,7 +56,6 @@ interface Import {
   readonly from: string | undefined
   readonly offset: number
   readonly typeOnly: boolean
-  readonly dynamic: boolean
   readonly star: boolean
   readonly names: readonly string[]
 }
@@ -182,9 +178,6 @@ function checkImport(
     if (!allowed) {
       report('layer', offset, `${name} (layer ${room.layer}) may not import ${other} (layer ${there.layer})`)
     }
-    if (room.lazy?.includes(other) === true && !one.dynamic && !one.typeOnly) {
-      report('lazy', offset, `${other} is loaded only when it is needed: import()`)
-    }
     if (one.star) report('star', offset, `export * from ${other}: name what is exported`)
   }
   const entry = `${folderOf(other)}/${there.entry ?? 'index.ts'}`
@@ -219,7 +212,6 @@ function importsOf(module: EcmaScriptModule, text: string): readonly Import[] {
     from: one.moduleRequest.value,
     offset: one.start,
     typeOnly: one.entries.length > 0 && one.entries.every(({ isType }) => isType),
-    dynamic: false,
     star: false,
     names: one.entries.map(
       ({ importName }) => importName.name ?? (String(importName.kind) === 'Default' ? 'default' : '*'),
@@ -234,7 +226,6 @@ function importsOf(module: EcmaScriptModule, text: string): readonly Import[] {
               from: entry.moduleRequest.value,
               offset: one.start,
               typeOnly: entry.isType,
-              dynamic: false,
               star: String(entry.importName.kind) === 'AllButDefault',
               names: [entry.importName.name ?? '*'],
             },
@@ -243,7 +234,7 @@ function importsOf(module: EcmaScriptModule, text: string): readonly Import[] {
   )
   const dynamics = module.dynamicImports.map((one) => {
     const literal = /^(['"`])([^'"`$]*)\1$/.exec(text.slice(one.moduleRequest.start, one.moduleRequest.end))
-    return { from: literal?.[2], offset: one.start, typeOnly: false, dynamic: true, star: false, names: ['*'] }
+    return { from: literal?.[2], offset: one.start, typeOnly: false, star: false, names: ['*'] }
   })
   return [...statics, ...exports, ...dynamics]
 }
@@ -259,7 +250,6 @@ function importTypesOf(program: Node): readonly Import[] {
       from: typeof literal === 'string' ? literal : undefined,
       offset: node.start,
       typeOnly: true,
-      dynamic: false,
       star: false,
       names: [],
     })

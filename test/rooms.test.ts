@@ -53,7 +53,6 @@ describe('a seeded violation is found', () => {
     ['folder that is no room', 'attic/index.ts', ['1 unknown-room']],
     ['stray file', 'stray.ts', ['1 unknown-room']],
     ['room without an entry', 'config/file.ts', ['1 missing']],
-    ['eager import of a lazy room', 'index.ts', ['2 lazy']],
   ])('%s', (_name, file, violations) => {
     expect(at(file)).toEqual(violations)
   })
