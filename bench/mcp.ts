@@ -15,7 +15,12 @@ const WARM_UP = 100
 
 const fixture = (name: string): string => fileURLToPath(new URL(`../test/mcp/fixtures/${name}`, import.meta.url))
 const call = (id: number, tool: string, text: string): string =>
-  JSON.stringify({ jsonrpc: '2.0', id, method: 'tools/call', params: { name: tool, arguments: { to: 'a@example', text } } })
+  JSON.stringify({
+    jsonrpc: '2.0',
+    id,
+    method: 'tools/call',
+    params: { name: tool, arguments: { to: 'a@example', text } },
+  })
 
 async function timed(client: RawClient, line: string): Promise<number> {
   const start = performance.now()
@@ -26,7 +31,9 @@ async function timed(client: RawClient, line: string): Promise<number> {
 /** Two raw durable commits: what a protected effect cannot do without. */
 async function floorMs(folder: string, rounds: number): Promise<number> {
   const db = new DatabaseSync(join(folder, 'floor.db'))
-  db.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; CREATE TABLE t (k BLOB PRIMARY KEY, v TEXT) WITHOUT ROWID')
+  db.exec(
+    'PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; CREATE TABLE t (k BLOB PRIMARY KEY, v TEXT) WITHOUT ROWID',
+  )
   const insert = db.prepare('INSERT INTO t VALUES (randomblob(32), ?)')
   const samples = await times(rounds, () => {
     insert.run('x'.repeat(500))
@@ -53,7 +60,11 @@ mcp:
   )
   const server = [process.execPath, fixture('raw-server.ts')] as const
   const plain = rawClient(server[0], server.slice(1), process.env)
-  const proxy = rawClient(process.execPath, [fixture('proxy-main.ts'), '--config', config, '--', ...server], process.env)
+  const proxy = rawClient(
+    process.execPath,
+    [fixture('proxy-main.ts'), '--config', config, '--', ...server],
+    process.env,
+  )
   try {
     const kinds = ['read', 'write', 'undeclared', 'replay'] as const
     const added: Record<(typeof kinds)[number], number[]> = { read: [], write: [], undeclared: [], replay: [] }
@@ -62,7 +73,11 @@ mcp:
     for (const client of [plain, proxy]) await client.ask('{"jsonrpc":"2.0","id":0,"method":"initialize","params":{}}')
     for (let round = -WARM_UP; round < rounds; round += 1) {
       for (const kind of kinds) {
-        const line = call((id += 1), kind === 'replay' ? 'write' : kind, kind === 'replay' ? 'the same' : `text ${round}`)
+        const line = call(
+          (id += 1),
+          kind === 'replay' ? 'write' : kind,
+          kind === 'replay' ? 'the same' : `text ${round}`,
+        )
         const first = await timed(plain, line)
         const through = await timed(proxy, line)
         if (round < 0) continue

@@ -5,6 +5,7 @@ import { SqliteDatabase } from '../src/store/sqlite/sqlite-module.ts'
 import { sqliteStore } from '../src/store/sqlite/index.ts'
 import { median, percentile, type Measured, type Row } from './lib.ts'
 import type { BenchOptions } from './main.ts'
+import { engineMemory, engineReplays, engineSequential, engineThroughput, openEngine } from './sqlite-engine.ts'
 import { openFloor } from './sqlite-floor.ts'
 import { claims, filledLedger, reads, sequential, throughput } from './sqlite-store.ts'
 
@@ -19,7 +20,12 @@ export async function run(options: BenchOptions): Promise<Measured> {
   const folder = mkdtempSync(join(tmpdir(), 'onefold-bench-'))
   try {
     const effects = options.quick ? 6_400 : 19_200
-    const rows = [...(await storeRows(folder, effects)), ...(await sizeRows(folder, options.quick))]
+    const rows = [
+      ...(await engineRows(folder, effects)),
+      ...(await storeRows(folder, effects)),
+      ...(await sizeRows(folder, options.quick)),
+      ...(await memoryRows(folder, options.quick ? 100_000 : 1_000_000)),
+    ]
     return {
       bench: 'sqlite',
       rows,
@@ -28,6 +34,77 @@ export async function run(options: BenchOptions): Promise<Measured> {
   } finally {
     rmSync(folder, { recursive: true, force: true })
   }
+}
+
+/** What a caller of a protected tool pays, against the floor measured in turns with it. */
+async function engineRows(folder: string, effects: number): Promise<Row[]> {
+  const floor = openFloor(join(folder, 'engine-floor.db'))
+  const engine = await openEngine(join(folder, 'engine.db'))
+  const floorRates: number[] = []
+  const rates: number[] = []
+  const delays: number[] = []
+  const floorPairs: number[] = []
+  const firsts: number[] = []
+  floor.grouped(effects / 4, CONCURRENT)
+  await engineThroughput(engine, effects / 4, CONCURRENT)
+  for (let round = 0; round < ROUNDS; round += 1) {
+    floorRates.push(floor.grouped(effects, CONCURRENT))
+    const measured = await engineThroughput(engine, effects, CONCURRENT)
+    rates.push(measured.perSecond)
+    delays.push(measured.loopDelayMs)
+    floorPairs.push(...floor.pairs(300))
+    firsts.push(...(await engineSequential(engine, 300)))
+  }
+  const replays = await engineReplays(engine, 20_000)
+  floor.close()
+  await engine.close()
+  return [
+    { name: `floor: effects in group commits of ${CONCURRENT}`, value: Math.round(median(floorRates)), unit: '/s' },
+    { name: `engine: effects at ${CONCURRENT} concurrent`, value: Math.round(median(rates)), unit: '/s' },
+    {
+      name: 'engine: effects against the floor',
+      value: median(rates) / median(floorRates),
+      unit: '',
+      target: { atLeast: 0.45 },
+    },
+    { name: 'engine: event-loop delay p99 meanwhile', value: median(delays), unit: 'ms', target: { atMost: 5 } },
+    { name: 'floor: two commits in sequence, p50', value: median(floorPairs), unit: 'ms' },
+    { name: 'engine: first call in sequence, p50', value: median(firsts), unit: 'ms' },
+    {
+      name: 'engine: first call against the floor',
+      value: median(firsts) / median(floorPairs),
+      unit: '',
+      target: { atMost: 1.8 },
+    },
+    { name: 'engine: replay, p50', value: median(replays), unit: 'µs', target: { atMost: 30 } },
+    { name: 'engine: replay, p99', value: percentile(replays, 0.99), unit: 'µs' },
+  ]
+}
+
+/** Growth of resident memory over the second half of many operations. */
+async function memoryRows(folder: string, operations: number): Promise<Row[]> {
+  const engine = await openEngine(join(folder, 'memory.db'))
+  const shares = await engineMemory(engine, operations, CONCURRENT)
+  await engine.close()
+  const half = shares.slice(4)
+  return [
+    {
+      name: `engine: resident memory after ${(operations / 10).toLocaleString('en')} operations`,
+      value: shares[0] ?? 0,
+      unit: 'MiB',
+    },
+    {
+      name: `engine: resident memory after ${operations.toLocaleString('en')} operations`,
+      value: shares.at(-1) ?? 0,
+      unit: 'MiB',
+    },
+    {
+      name: 'engine: last share against the half-way mark',
+      value: (shares.at(-1) ?? 0) / median(half),
+      unit: '',
+      target: { atMost: 1.1 },
+    },
+  ]
 }
 
 async function storeRows(folder: string, effects: number): Promise<Row[]> {
