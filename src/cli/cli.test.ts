@@ -283,6 +283,25 @@ describe('ledger resolve', () => {
   })
 })
 
+describe('ledger lift', () => {
+  it('wants a person, and says when no mark stands', () => {
+    expect(onefold(['ledger', 'lift', ...store])).toMatchObject({ status: 2, stderr: expect.stringContaining('--yes') })
+    const none = onefold(['ledger', 'lift', '--yes', ...store])
+    expect(none).toMatchObject({ status: 1, stderr: expect.stringContaining('No amnesia mark') })
+  })
+
+  it('lifts the mark of a ledger that lost records', async () => {
+    const lost = join(folder, 'lost.db')
+    const ledger = sqliteStore(lost)
+    await ledger.open()
+    await ledger.markAmnesia({ at: 1, lossFrom: 0, why: 'restored from a copy' })
+    await ledger.close()
+    const lifted = onefold(['ledger', 'lift', '--yes', '--json', '--store', `sqlite:${lost}`])
+    expect(JSON.parse(lifted.stdout)).toMatchObject({ lifted: { why: 'restored from a copy' } })
+    expect(onefold(['ledger', 'lift', '--yes', '--store', `sqlite:${lost}`]).status).toBe(1)
+  })
+})
+
 describe('ledger stats, export', () => {
   it('counts', () => {
     expect(json(['ledger', 'stats', '--all-tenants'])).toMatchObject({

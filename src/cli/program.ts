@@ -121,6 +121,12 @@ function addLedger(program: Command, run: Run): void {
     .addHelpText('after', examples(['onefold ledger stats --json']))
     .action(run(async () => (await import('./ledger/stats.ts')).ledgerStats))
 
+  withWhere(command(group, 'lift', 'say that a ledger that lost records can be trusted again; asks back on a terminal'))
+    .option('--yes', 'do not ask back')
+    .addOption(json())
+    .addHelpText('after', examples(['onefold ledger lift --store sqlite:restored.db']))
+    .action(run(async () => (await import('./ledger/lift.ts')).ledgerLift))
+
   withWhere(command(group, 'export', 'write every operation with its history as JSON lines'))
     .addOption(allTenants())
     .option('--show-input', 'with arguments, answers and refusals, which may be private')

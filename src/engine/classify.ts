@@ -26,6 +26,14 @@ export class AnsweredError extends Error {
   }
 }
 
+/**
+ * Thrown by adapters that can prove that no byte of the request left (refused connection, name resolution): the
+ * attempt is released (T7), not rejected, and the same call may be made again.
+ */
+export class UnsentError extends Error {
+  override readonly name = 'UnsentError'
+}
+
 /** How an attempt that threw is read (protocol.md section 8: by phase, not by error class). */
 export type FailureVerdict =
   | { readonly kind: 'rejected'; readonly error: StoredError }
@@ -35,6 +43,7 @@ export type FailureVerdict =
 
 /** The verdict on an error thrown after the marker. Without a mapping or proof, it is doubt. */
 export function classifyFailure(contract: Contract, error: unknown, sends: readonly Send[]): FailureVerdict {
+  if (error instanceof UnsentError) return { kind: 'unsent' }
   const mapped = mappingOf(contract, error)
   if (mapped === 'none') return { kind: 'rejected', error: storedError(error) }
   if (mapped === 'done') return { kind: 'done' }
@@ -96,10 +105,13 @@ function reasonOf(error: unknown, sends: readonly Send[]): DoubtReason {
   const last = sends.at(-1)
   if (last?.state === 'answered' && (last.status ?? 0) >= 500) return 'server-error'
   const codes = codesOf(error, error instanceof Error ? error.cause : undefined)
+  if (codes.some((code) => typeof code === 'number' && code >= 500 && code <= 599)) return 'server-error'
   if (codes.some((code) => code === 'ECONNRESET' || code === 'EPIPE' || code === 'UND_ERR_SOCKET')) return 'reset'
   if (codes.some((code) => code === 'TimeoutError' || code === 'ETIMEDOUT' || code === 'UND_ERR_HEADERS_TIMEOUT'))
     return 'timeout'
   if (codes.includes('UPSTREAM_DIED')) return 'upstream-died'
+  // What Node's HTTP parser calls an answer that is no HTTP.
+  if (codes.some((code) => typeof code === 'string' && code.startsWith('HPE_'))) return 'unreadable-answer'
   return 'threw'
 }
 

@@ -34,8 +34,7 @@ export async function compensateOperation(
     })
     if (!begun.applied) throw nothingToUndo(contract.name, op.key, begun.record?.state)
   }
-  const outcome =
-    reading.record?.outcome === undefined ? undefined : await unseal(reading.record.outcome, core.journal)
+  const outcome = reading.record?.outcome === undefined ? undefined : await unseal(reading.record.outcome, core.journal)
   const value = outcome?.found === true ? outcome.value : undefined
   await performer.perform(
     undoOf(contract),

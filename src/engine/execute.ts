@@ -107,8 +107,11 @@ function withinDeadline(core: Core, attempt: LiveAttempt, work: Promise<unknown>
 /** The answer that came after its deadline: success settles the doubt, a refusal may, anything else changes nothing. */
 async function afterDeadline(core: Core, attempt: LiveAttempt, work: Promise<unknown>): Promise<void> {
   let value: unknown
+  let kind: StoredOutcome['kind'] = 'value'
   try {
     value = await work
+    // A late "accepted" is no success: its doubt is settled like any other.
+    if (attempt.op.contract.verify !== undefined) return
   } catch (error) {
     const verdict = classifyFailure(attempt.op.contract, error, attempt.sends)
     if (verdict.kind === 'doubt') return
@@ -120,11 +123,10 @@ async function afterDeadline(core: Core, attempt: LiveAttempt, work: Promise<unk
       )
       return
     }
+    kind = 'error'
     value = error
   }
-  const outcome = await sealed(core, 'value', value)
-  // A late "accepted" is no success: it waits for the same recovery as any other doubt.
-  if (attempt.op.contract.verify === undefined) await recordSuccess(core, attempt, outcome)
+  await recordSuccess(core, attempt, await sealed(core, kind, value))
 }
 
 async function succeeded(core: Core, attempt: LiveAttempt, value: unknown): Promise<Ended> {
@@ -172,8 +174,10 @@ const sealed = (core: Core, kind: StoredOutcome['kind'], value: unknown): Promis
 async function committed(core: Core, attempt: LiveAttempt, outcome: StoredOutcome, value: unknown): Promise<Ended> {
   const result = await recordSuccess(core, attempt, outcome)
   await at(core, 'committed', attempt.op.key)
-  if (result.kind === 'overtaken') return { kind: 'overtaken', record: result.record }
-  return { kind: 'committed', record: result.record, value, recorded: result.recorded }
+  if (result.kind === 'committed') return { kind: 'committed', record: result.record, value, recorded: result.recorded }
+  // The store has lost the record: the effect is done all the same, and its caller hears so.
+  if (result.record === undefined) return { kind: 'committed', record: attempt.record, value, recorded: false }
+  return { kind: 'overtaken', record: result.record }
 }
 
 type Closing =

@@ -114,6 +114,8 @@ export interface Internals {
   tick(): Promise<void>
   /** The ledger across all tenants, for operators. */
   readonly operators: Ledger
+  /** Content-addressed bytes beside the ledger: what a frozen request is too large to hold itself. */
+  readonly blobs: Pick<Store, 'putBlob' | 'getBlob'>
 }
 
 /** @throws OnefoldError STORE_UNSAFE for a store that forgets, unless `allowVolatile` */
@@ -257,6 +259,10 @@ export function createGuard(options: GuardOptions): Guard {
       name: performer.name,
       tick: () => lifecycle.open().then(lifecycle.tick),
       operators: opened(createLedger(core, { tenant: defaultTenant, all: true }), lifecycle.open),
+      blobs: {
+        putBlob: (sha256, bytes) => lifecycle.open().then(() => core.journal.withDeadline(store.putBlob(sha256, bytes))),
+        getBlob: (sha256) => lifecycle.open().then(() => core.journal.withDeadline(store.getBlob(sha256))),
+      },
     },
   }
 }
@@ -293,6 +299,8 @@ function opened(ledger: Ledger, open: () => Promise<void>): Ledger {
     },
     stats: (tenant) => open().then(() => ledger.stats(tenant)),
     doctor: () => open().then(() => ledger.doctor()),
+    amnesia: () => open().then(() => ledger.amnesia()),
+    liftAmnesia: () => open().then(() => ledger.liftAmnesia()),
   }
 }
 

@@ -49,6 +49,8 @@ export interface JournalOptions {
 }
 
 const RETRIES_AFTER_LOST_ACK = 2
+/** The sequence of a step that was found by reading again: equal, above or below nothing. */
+const NOT_TOLD = Number.NaN
 
 /** The engine's only way to the store: a deadline on every call, compare-and-set loops, lost acknowledgements, the epoch. */
 export function createJournal(options: JournalOptions): Journal {
@@ -147,7 +149,9 @@ export function createJournal(options: JournalOptions): Journal {
       }
       const floor = highest
       const answer = await writeSurely(write, writeId)
-      if (answer.sequence < floor) await checkSequence(answer, floor)
+      // A step that was applied has itself counted: at the old number, others were lost since.
+      const least = answer.applied ? floor + 1 : floor
+      if (answer.sequence < least) await checkSequence(answer, least)
       else if (answer.sequence > highest) highest = answer.sequence
       if (answer.applied || (answer.record !== undefined && answer.record.writeId === writeId)) {
         if ((answer.amnesiaAt ?? 0) !== (mark?.at ?? 0)) await refreshEpoch()
@@ -184,7 +188,7 @@ export function createJournal(options: JournalOptions): Journal {
             applied: ours,
             record: reading.record,
             now: reading.now,
-            sequence: highest,
+            sequence: NOT_TOLD,
             amnesiaAt: mark?.at ?? 0,
           }
         }

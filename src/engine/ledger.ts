@@ -5,7 +5,7 @@ import type { Core } from './core.ts'
 import { ticketOf } from './operation.ts'
 import { seal } from './outcome.ts'
 import type { HistoryEvent, OperationRecord, State } from './record.ts'
-import type { Finding, ListPage, ListQuery, StoreStats } from './store.ts'
+import type { AmnesiaMark, Finding, ListPage, ListQuery, StoreStats } from './store.ts'
 
 /** Everything that is known about one operation. */
 export interface Forensics {
@@ -36,6 +36,14 @@ export interface Ledger {
   export(query?: Partial<ListQuery>): AsyncIterable<Forensics>
   stats(tenant?: string): Promise<StoreStats>
   doctor(): Promise<readonly Finding[]>
+  /** The mark that stands since the store was seen to have lost records; undefined when none does. */
+  amnesia(): Promise<AmnesiaMark | undefined>
+  /**
+   * An operator's word that "absent" is evidence again, for every engine on this store. Resolves to the mark that was
+   * lifted. Whatever was done and then lost, and is asked for again from now on, happens a second time.
+   * @throws OnefoldError HELD when no mark stands
+   */
+  liftAmnesia(): Promise<AmnesiaMark>
 }
 
 /** `all: true` looks across tenants: for operators of the whole ledger only. */
@@ -113,6 +121,15 @@ export function createLedger(core: Core, options: { readonly tenant: string; rea
     export: exportAll,
     stats: (tenant) => withDeadline(store.stats(tenantOf(tenant))),
     doctor: () => store.doctor(),
+    amnesia: async () => (await withDeadline(store.epoch())).amnesia,
+    liftAmnesia: async () => {
+      const { amnesia } = await withDeadline(store.epoch())
+      if (amnesia === undefined) {
+        throw new OnefoldError('HELD', 'No amnesia mark stands on this ledger. Nothing was changed.')
+      }
+      await withDeadline(store.markAmnesia(undefined))
+      return amnesia
+    },
   }
 }
 

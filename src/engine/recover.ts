@@ -72,7 +72,9 @@ export async function recoverOnce(
   core.live.add(attempt)
   try {
     await at(core, 'recovering', record.key)
-    return await settleBy(core, contract, { core, op, attempt, startedAt, background, stale: isStale(core, record) })
+    const amnesiaAt = core.journal.amnesia()?.at ?? 0
+    const stale = isStale(core, record)
+    return await settleBy(core, contract, { core, op, attempt, startedAt, background, stale, amnesiaAt })
   } finally {
     attempt.closed = true
     core.live.delete(attempt)
@@ -88,11 +90,14 @@ interface Recovery {
   readonly background: boolean
   /** True when the store lost records after this one was written: it may be an older state of the operation. */
   readonly stale: boolean
+  /** The amnesia mark that {@link stale} was judged under; 0 for none. */
+  readonly amnesiaAt: number
 }
 
 const isStale = (core: Core, record: OperationRecord): boolean => {
   const mark = core.journal.amnesia()
-  return mark !== undefined && record.updatedAt <= mark.at
+  // Not when it was last written: a doubt that was noted after the loss is about a send from before it.
+  return mark !== undefined && record.firstSendAt <= mark.at
 }
 
 async function settleBy(core: Core, contract: Contract, it: Recovery): Promise<Ended | undefined> {
@@ -163,6 +168,13 @@ async function resend(
   attempt.now = marked.now
   attempt.leaseOverAt = beforeMark + core.settings.leaseMs
   attempt.windowOverAt = windowOverAt
+  if (marked.amnesiaAt !== it.amnesiaAt) {
+    // Records were lost since this recovery began: nothing is sent, and the next one judges the record anew.
+    const { fence } = attempt.record
+    const doubt = { type: 'doubt', fence, who: core.processes.self, reason: 'recovery-failed', ended: true } as const
+    await core.journal.apply(op.key, op.tenant, attempt, doubt)
+    return undefined
+  }
   return await executeMarked(core, attempt, {
     run: runOfRecord(attempt.record),
     frame: undefined,

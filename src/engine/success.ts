@@ -26,16 +26,21 @@ export async function recordSuccess(core: Core, attempt: Origin, outcome: Stored
   }
   const { record } = attempt
   if (core.spool !== undefined) {
-    await core.spool.append({
-      key: record.key,
-      tenant: record.tenant,
-      fence: record.fence,
-      nonce: attempt.nonce,
-      outcome,
-      at: core.clock.wallMs(),
-      who: core.processes.self,
-    })
-    core.emitter.emit('spooled', { key: record.key, tenant: record.tenant, tool: record.tool, run: record.run })
+    try {
+      await core.spool.append({
+        key: record.key,
+        tenant: record.tenant,
+        fence: record.fence,
+        nonce: attempt.nonce,
+        outcome,
+        at: core.clock.wallMs(),
+        who: core.processes.self,
+      })
+      core.emitter.emit('spooled', { key: record.key, tenant: record.tenant, tool: record.tool, run: record.run })
+    } catch {
+      // Neither ledger nor spool: the answer is still true, and this process goes on offering it.
+      alarm(core, record, 'an answer could be kept neither in the ledger nor in the spool')
+    }
   }
   inBackground(core, record, untilRecorded(core, attempt, outcome))
   return { kind: 'committed', record, recorded: false }

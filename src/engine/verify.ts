@@ -28,7 +28,14 @@ export async function verifyOnce(core: Core, contract: Contract, record: Operati
   )
   if (!taken.applied || taken.record === undefined) return
   const outcome = await unseal(record.outcome, core.journal)
-  if (!outcome.found) return
+  if (!outcome.found) {
+    // Nothing is left to ask with, so it would stay "accepted" for ever: a person has to look.
+    const { fence } = taken.record
+    const lost = { type: 'verified', fence, nonce, who, happened: false, why: outcome.why } as const
+    const doubt = await core.journal.apply(record.key, record.tenant, taken, lost)
+    if (doubt.applied && doubt.record !== undefined) tellDoubt(core, doubt.record)
+    return
+  }
   const controller = new AbortController()
   const cancel = core.clock.after(contract.timeoutMs, () => controller.abort())
   let happened: unknown

@@ -5,6 +5,7 @@ import { dateOf, span } from '../ago.ts'
 import { EXIT, wrongUse } from '../exit-code.ts'
 import { colors, plain, print, printJson } from '../output.ts'
 import { quarantineLeft, type View } from './next.ts'
+import { asksBack } from './person.ts'
 import { withLedger, type OpenLedger } from './open.ts'
 import type { WhereOptions } from './locate.ts'
 import { dataOf } from './shown.ts'
@@ -30,12 +31,7 @@ export interface ResolveOptions extends WhereOptions {
 export async function ledgerResolve(keyOrTicket: string, options: ResolveOptions): Promise<number> {
   const verdict = verdictOf(options)
   const given = valueOf(options, verdict)
-  const asks = options.yes !== true
-  if (asks && (options.json === true || !process.stdin.isTTY || !process.stdout.isTTY)) {
-    throw wrongUse(
-      'Settling a doubt is a person’s decision: run this on a terminal, where it asks back, or say --yes. Nothing was changed.',
-    )
-  }
+  const asks = asksBack(options, 'Settling a doubt')
   if (!asks && options.note === undefined) throw wrongUse('Say why with --note "…". Nothing was changed.')
   return await withLedger(options, async (ledger) => {
     const found = await ledger.all.show(keyOrTicket, options.tenant)
