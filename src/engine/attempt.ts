@@ -1,4 +1,4 @@
-import type { RunReference, ToolContext } from '../contract/index.ts'
+import type { Recovery, RunReference, ToolContext } from '../contract/index.ts'
 import { OnefoldError } from '../error/index.ts'
 import { downstreamKey } from '../key/index.ts'
 import { cancelled } from './answers.ts'
@@ -10,6 +10,10 @@ import type { OperationRecord } from './record.ts'
 /** What a `ctx.fetch` needs of the attempt it sends for; implemented here, used by the downstream room. */
 export interface SendPort {
   readonly tool: string
+  /** The contract's recovery; undefined for a read. */
+  readonly recovery: Recovery | undefined
+  /** The contract's `sends: 'checked'`: what passes here is all that the tool sends. */
+  readonly checked: boolean
   readonly run: string | undefined
   readonly sequenceKey: string | undefined
   /** Throws when the attempt may no longer send. */
@@ -80,31 +84,50 @@ export const maySend = (attempt: LiveAttempt, clock: Clock): boolean => {
   return now < attempt.leaseOverAt && now < attempt.windowOverAt
 }
 
+/** What the requests of an attempt are sent under. */
+export function portOf(attempt: LiveAttempt, clock: Clock, run: RunReference | undefined): SendPort {
+  const { op } = attempt
+  const { contract } = op
+  return {
+    tool: contract.name,
+    recovery: contract.effect === 'read' ? undefined : contract.recovery,
+    checked: contract.sends === 'checked',
+    run: run?.id,
+    sequenceKey: op.index === undefined || run === undefined ? undefined : `${run.id}::${contract.name}::${op.index}`,
+    checkpoint: () => {
+      if (!maySend(attempt, clock)) throw cancelled(contract.name, op.key, false)
+    },
+    downstreamKey: (provider, operation, ordinal) =>
+      // Of the key alone, which a secret has made already: a recovery under a rotated secret must send the same one.
+      downstreamKey({ key: op.key, provider, operation, ordinal, generation: attempt.record.generation }),
+    signal: attempt.controller.signal,
+    opened: () => {
+      const send: Send = { state: 'unsent' }
+      attempt.sends.push(send)
+      return send
+    },
+  }
+}
+
 /** The context that `prepare`, `execute`, probes and compensations are given. */
 export function contextOf(
   attempt: LiveAttempt,
   clock: Clock,
   run: RunReference | undefined,
   makeFetch: FetchMaker | undefined,
+  port: SendPort = portOf(attempt, clock, run),
 ): ToolContext {
-  const { op } = attempt
-  const keyOf = (provider?: string, operation?: string, ordinal?: number): string =>
-    // Of the key alone, which a secret has made already: a recovery under a rotated secret must send the same one.
-    downstreamKey({ key: op.key, provider, operation, ordinal, generation: attempt.record.generation })
-  const checkpoint = (): void => {
-    if (!maySend(attempt, clock)) throw cancelled(op.contract.name, op.key, false)
-  }
   const runReference: RunReference | undefined =
     run === undefined ? undefined : Object.freeze({ id: run.id, tenant: run.tenant, session: run.session })
   let fetcher: typeof fetch | undefined
   return Object.freeze({
-    key: op.key,
+    key: attempt.op.key,
     attempt: attempt.record.attempts,
     run: runReference,
     signal: attempt.controller.signal,
     transaction: undefined,
-    checkpoint,
-    downstreamKey: (provider?: string, operation?: string) => keyOf(provider, operation),
+    checkpoint: port.checkpoint,
+    downstreamKey: (provider?: string, operation?: string) => port.downstreamKey(provider, operation),
     get fetch(): typeof fetch {
       if (makeFetch === undefined) {
         throw new OnefoldError(
@@ -112,20 +135,7 @@ export function contextOf(
           'This engine was built without a fetch; use ctx.checkpoint() right before the send.',
         )
       }
-      fetcher ??= makeFetch({
-        tool: op.contract.name,
-        run: run?.id,
-        sequenceKey:
-          op.index === undefined || run === undefined ? undefined : `${run.id}::${op.contract.name}::${op.index}`,
-        checkpoint,
-        downstreamKey: keyOf,
-        signal: attempt.controller.signal,
-        opened: () => {
-          const send: Send = { state: 'unsent' }
-          attempt.sends.push(send)
-          return send
-        },
-      })
+      fetcher ??= makeFetch(port)
       return fetcher
     },
   })

@@ -78,13 +78,17 @@ async function stepBack(core: Core, attempt: LiveAttempt): Promise<void> {
 }
 
 /**
- * Nothing was sent, but what the record was claimed on was no evidence: a marker becomes a doubt. A claim is left as it is;
- * when its lease is over the machine calls it a doubt, since it is older than the mark.
+ * Nothing was sent, but what the record was claimed on was no evidence: marker and claim become a doubt. A claim that was
+ * left to lapse would look newer than a mark that another engine had set before it.
  */
 async function forgetEvidence(core: Core, attempt: LiveAttempt): Promise<void> {
   attempt.closed = true
-  const { op, record } = attempt
-  if (record.state !== 'executing') return
+  const { op, record, nonce } = attempt
+  const who = core.processes.self
+  if (record.state === 'claimed') {
+    await core.journal.apply(op.key, op.tenant, attempt, { type: 'withdraw', fence: record.fence, nonce, who, forgotten: true })
+    return
+  }
   const doubted = await core.journal.apply(op.key, op.tenant, attempt, {
     type: 'doubt',
     fence: record.fence,

@@ -87,7 +87,12 @@ function packError(error: Error, pack: (inner: unknown) => unknown): unknown {
 
 /** The value that {@link encode} was given. @throws SyntaxError on text that it did not make */
 export function decode(text: string): unknown {
-  return unpack(JSON.parse(text))
+  try {
+    return unpack(JSON.parse(text))
+  } catch (error) {
+    if (error instanceof SyntaxError) throw error
+    throw new SyntaxError('this is not a text of the tagged codec', { cause: error })
+  }
 }
 
 function unpack(item: unknown): unknown {

@@ -30,7 +30,12 @@ export interface Claim extends Actor {
 export type Command =
   | Claim
   | (Actor & Attempt & { readonly type: 'mark'; readonly leaseMs: number; readonly input: string })
-  | (Actor & Attempt & { readonly type: 'withdraw' })
+  | (Actor &
+      Attempt & {
+        readonly type: 'withdraw'
+        /** True when the claim was made on a store that had lost records, unknown to its owner: T0 instead of T3. */
+        readonly forgotten?: boolean
+      })
   | (Actor & Attempt & { readonly type: 'commit'; readonly outcome: StoredOutcome })
   | (Actor & Attempt & { readonly type: 'reject'; readonly error: StoredError })
   | (Actor & Attempt & { readonly type: 'unsent' })

@@ -1,6 +1,6 @@
 import type { ToolContext } from '../contract/index.ts'
 import { isOnefoldError } from '../error/index.ts'
-import { contextOf, maySend, type LiveAttempt } from './attempt.ts'
+import { contextOf, maySend, portOf, type LiveAttempt } from './attempt.ts'
 import { classifyFailure } from './classify.ts'
 import { at, inBackground, tellDoubt, type Core } from './core.ts'
 import type { DoubtReason, OperationRecord, StoredOutcome } from './record.ts'
@@ -53,7 +53,8 @@ export async function executeMarked(core: Core, attempt: LiveAttempt, options: E
   const { op } = attempt
   await at(core, 'marked', op.key)
   if (!maySend(attempt, core.clock)) return await close(core, attempt, { type: 'unsent', error: late() })
-  const context = contextOf(attempt, core.clock, options.run, core.makeFetch)
+  const port = portOf(attempt, core.clock, options.run)
+  const context = contextOf(attempt, core.clock, options.run, core.makeFetch, port)
   const frame: OperationFrame = {
     key: op.key,
     tool: op.contract.name,
@@ -62,9 +63,17 @@ export async function executeMarked(core: Core, attempt: LiveAttempt, options: E
     composite: op.contract.recovery.class === 'composite',
     up: options.frame,
     nextChild: 0,
+    port,
+    ended: false,
   }
   attempt.started = true
-  const work = (async () => await withFrame(options.run, frame, () => options.execute(op.input, context)))()
+  const work = (async () => {
+    try {
+      return await withFrame(options.run, frame, () => options.execute(op.input, context))
+    } finally {
+      frame.ended = true
+    }
+  })()
   const result = await withinDeadline(core, attempt, work)
   if (result.kind === 'timeout') {
     attempt.closed = true

@@ -22,6 +22,8 @@ const withEvidence = (
 /** The newest facts are the ones that settle a doubt; older ones stay in the history. */
 const EVIDENCE_KEPT = 32
 
+const FORGOTTEN = { leaseMs: 0, doubtAt: 'now', reason: 'amnesia' } as const
+
 const CLOSED = { leaseMs: 0, openSends: 0, reason: undefined } as const
 
 /**
@@ -61,6 +63,8 @@ export function decide(key: string, record: OperationRecord | undefined, command
     case 'withdraw': {
       if (record.state !== 'claimed') return refuse('state')
       if (!owns(record, command)) return refuse('fence')
+      // Released would say that nothing had happened; under a mark that the claim did not know of, nobody can say so.
+      if (command.forgotten === true) return move(record, 'T0', 'in-doubt', command, { ...FORGOTTEN })
       return move(record, 'T3', 'released', command, CLOSED)
     }
     case 'commit':

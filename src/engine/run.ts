@@ -1,5 +1,6 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 import type { RunReference } from '../contract/index.ts'
+import type { SendPort } from './attempt.ts'
 
 /** The operation that is executing in this asynchronous context; a chain up to the outermost. */
 export interface OperationFrame {
@@ -11,7 +12,13 @@ export interface OperationFrame {
   readonly up: OperationFrame | undefined
   /** Ordinal of the next child, counted in the order of calls. */
   nextChild: number
+  readonly port: SendPort
+  /** True once `execute` has ended; what it left running in this context is no longer the operation's. */
+  ended: boolean
 }
+
+/** The operation that is executing, as the observers of its requests may know it. */
+export type CurrentOperation = Readonly<Pick<OperationFrame, 'port' | 'ended'>>
 
 /** One run while it is in this process. */
 export interface ActiveRun extends RunReference {
@@ -53,6 +60,7 @@ const storage = new AsyncLocalStorage<Scope>()
 
 export const currentRun = (): ActiveRun | undefined => storage.getStore()?.run
 export const currentFrame = (): OperationFrame | undefined => storage.getStore()?.frame
+export const currentOperation = (): CurrentOperation | undefined => currentFrame()
 
 /** Runs `work` inside a run; the operation that is executing, if any, stays the parent. */
 export function withRun<T>(run: ActiveRun, work: () => T): T {

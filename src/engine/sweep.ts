@@ -92,12 +92,15 @@ export function createSweeper(core: Core): Sweeper {
       },
     )
     if (!claimed.applied || claimed.record?.state !== 'claimed') return
+    // A loss may only have shown in the answer to this very claim.
+    const lossSeen = !isAid(record) && claimed.amnesiaAt !== (amnesia?.at ?? 0)
     await core.journal.apply(record.key, record.tenant, claimed, {
       type: 'withdraw',
       fence: claimed.record.fence,
       nonce,
       who,
       why: 'its owner went away before anything was sent',
+      ...(lossSeen ? { forgotten: true } : {}),
     })
   }
 

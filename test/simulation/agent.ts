@@ -52,10 +52,12 @@ export function callOnce(world: World, engine: Engine, want: Want, asked: Asked)
   const { process } = engine
   const call: Call = { number: (calls += 1), intent: want.intent, tenant: want.tenant, process, sends: [] }
   world.scheduler.note('call', () => `${call.number} of ${want.intent} at ${process.name}`)
+  world.waiting.add(call)
   return new Promise((resolve) => {
     let heard = false
     const hear = (ms: number, what: Heard): void => {
       if (heard) return
+      world.waiting.delete(call)
       heard = true
       world.scheduler.after(ms, 'heard', undefined, () => resolve(what))
     }
@@ -84,9 +86,14 @@ export function callOnce(world: World, engine: Engine, want: Want, asked: Asked)
 }
 
 /** A signal that the caller may abort after a while. */
-export function impatience(world: World, engine: Engine): AbortSignal | undefined {
-  if (!happens(world, world.plan.odds.abort)) return undefined
+export function impatience(world: World, engine: Engine, onDoubt?: string): AbortSignal | undefined {
   const controller = new AbortController()
+  if (!happens(world, world.plan.odds.abort)) {
+    if (onDoubt !== 'wait') return undefined
+    // Waiting for a doubt has no end of its own: not every doubt is settled without a person.
+    world.scheduler.after(4_000, 'abort', engine.process, () => controller.abort())
+    return controller.signal
+  }
   if (world.random.chance(0.1)) controller.abort()
   else world.scheduler.after(world.random.latency(600), 'abort', engine.process, () => controller.abort())
   return controller.signal
@@ -107,10 +114,11 @@ export async function agent(world: World, want: Want): Promise<void> {
       continue
     }
     last = engine
+    const onDoubt = random.pick(['throw', 'throw', 'return', 'wait'] as const)
     const heard = await callOnce(world, engine, { ...want, input }, {
       run: runIn(engine, want),
-      signal: impatience(world, engine),
-      onDoubt: random.pick(['throw', 'throw', 'return', 'wait'] as const),
+      signal: impatience(world, engine, onDoubt),
+      onDoubt,
       confirm,
       ...(want.occurrence === 1 ? {} : { occurrence: want.occurrence }),
     })
@@ -128,7 +136,7 @@ export async function agent(world: World, want: Want): Promise<void> {
     if (error.code === 'HELD') confirm = error.ticket
     if (error.code === 'REJECTED' && !error.retryable) {
       if (random.chance(0.4)) return
-      if (random.chance(0.6)) input = { ...input, amount: input.amount + 1 }
+      if (plan.kind !== 'undeclared' && random.chance(0.6)) input = { ...input, amount: input.amount + 1 }
     }
     await pause(world, Math.min(200, error.retryAfterMs ?? 20) + random.latency(100))
   }

@@ -101,17 +101,18 @@ export class Downstream {
         if (fate === 'silent') return
         process.later(random.latency(300), `answer ${answer.status}`, () => resolve(answer))
       })
-      if (fate === 'twice') this.#travel(random.between(1, QUARANTINE - 5), send, () => undefined)
+      // A repeat on the way of a request that was refused is refused like it, so only acts are repeated.
+      if (fate === 'twice') this.#travel(random.between(1, QUARANTINE - 5), send, () => undefined, true)
       if (process.hazard('send~') || random.chance(0.9)) return
       if (happens(world, network / 4)) fail(random.latency(100), 'ECONNRESET')
     })
   }
 
-  #travel(ms: number, send: Send, answered: (answer: Answer) => void): void {
+  #travel(ms: number, send: Send, answered: (answer: Answer) => void, again = false): void {
     this.underWay += 1
     this.#world.scheduler.after(ms, 'land', undefined, () => {
       this.underWay -= 1
-      answered(this.#land(send))
+      if (!again || send.effect !== undefined) answered(this.#land(send))
     })
   }
 

@@ -27,8 +27,8 @@ function isOwned(world: World, record: OperationRecord): boolean {
   // People who are there settle what is theirs, so that it counts as open until they have.
   // Nobody may say "not done" of an attempt that can still send.
   if (isForPeople(record)) return !plan.people || stillActs(world, record)
-  // A downstream that replays a stored 5xx cannot settle it (protocol.md section 6, keyed).
-  if (record.recovery === 'keyed' && plan.stores5xx) return true
+  // A downstream that replays a stored 5xx, or a refusal that the engine cannot read as one, cannot settle it (protocol.md section 6, keyed).
+  if (record.recovery === 'keyed' && (plan.stores5xx || plan.sticky)) return true
   // Refused on top of an open send: the refusal proves nothing, until the window is closed and somebody looks.
   if (record.reason === 'open-sends') return true
   // Only an engine with the same version of the contract may bring it to an end.

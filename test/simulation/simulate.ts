@@ -38,7 +38,7 @@ export interface SimulateOptions {
 
 const START = 1_000_000_000
 
-function worldOf(plan: Plan, options: SimulateOptions): World {
+export function worldOf(plan: Plan, options: SimulateOptions): World {
   const scheduler = new Scheduler(START, options.trace === true)
   const random = new Random(plan.seed + 0.5 * 2 ** 31)
   const mutation = options.mutation ?? NO_MUTATION
@@ -56,6 +56,7 @@ function worldOf(plan: Plan, options: SimulateOptions): World {
     mutation,
     coverage: options.coverage ?? new Coverage(),
     engines: [] as Engine[],
+    waiting: new Set(),
     quiet: false,
     crashesLeft: plan.crashes,
     storeDown: false,
@@ -123,7 +124,7 @@ async function story(world: World): Promise<void> {
   const people = plan.people ? person(world, () => over) : undefined
   const callers = plan.kind === 'misuse' ? [misuse(world)] : wants.map((want) => begin(world, want))
   const loud = Promise.all(callers)
-  await (plan.calm ? loud : pause(world, QUIET_AT))
+  await (plan.calm ? loud : untilQuiet(world, loud))
   world.quiet = true
   world.storeDown = false
   world.diskFull = false
@@ -131,8 +132,11 @@ async function story(world: World): Promise<void> {
   if (plan.incidents.some(({ type }) => type === 'store-clock') && !isWindowed(plan.kind)) world.storeOffset += 2 * DAY
   scheduler.note('quiet')
   const silent = 'a caller never heard'
-  const heard = await Promise.race([loud, pause(world, SETTLES_WITHIN).then(() => silent)])
-  if (heard === silent) throw new Violation('liveness', silent)
+  const heard = await Promise.race([loud, pause(world, (plan.kind === 'compensate' ? 3 : 1) * SETTLES_WITHIN).then(() => silent)])
+  if (heard === silent) {
+    const [call] = world.waiting
+    throw new Violation('liveness', `${silent}${call === undefined ? '' : `: call ${call.number} of ${call.intent}`}`)
+  }
   await settle(world)
   const distinct = new Map(wants.map((want) => [want.intent, want]))
   if (plan.kind === 'sequence') for (const want of distinct.values()) await sequenceRun(world, want, 1)
@@ -143,6 +147,19 @@ async function story(world: World): Promise<void> {
   checkEnd(world, [...distinct.values()])
 }
 
+/** Faults go on until their time is over, or until there is nothing left for them to meet. */
+async function untilQuiet(world: World, loud: Promise<unknown>): Promise<void> {
+  const { scheduler, plan } = world
+  const ends = scheduler.now + QUIET_AT
+  const lastIncident = plan.incidents.reduce((latest, { at }) => Math.max(latest, START + at), 0)
+  let done = false
+  void loud.then(() => (done = true))
+  while (scheduler.now < ends) {
+    await pause(world, 50)
+    if (done && scheduler.now > lastIncident && unsettled(world) === undefined) return
+  }
+}
+
 async function begin(world: World, want: Want): Promise<void> {
   await pause(world, world.random.latency(900))
   await (world.plan.kind === 'sequence' ? sequenceRun(world, want, 4) : agent(world, want))
@@ -151,7 +168,9 @@ async function begin(world: World, want: Want): Promise<void> {
 /** Waits until every operation has ended or is a doubt that somebody owns. */
 async function settle(world: World): Promise<void> {
   const { scheduler } = world
-  const until = scheduler.now + (world.plan.retires ? 2 : 1) * SETTLES_WITHIN
+  // An undo has the default deadline of a minute.
+  const slow = world.plan.retires || world.plan.kind === 'compensate'
+  const until = scheduler.now + (slow ? 3 : 1) * SETTLES_WITHIN
   for (;;) {
     const open = unsettled(world)
     if (open === undefined) return

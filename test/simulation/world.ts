@@ -6,7 +6,7 @@ import type { Random } from './random.ts'
 import type { Scheduler } from './scheduler.ts'
 import type { Coverage } from './coverage.ts'
 import type { SimSpool } from './spool.ts'
-import type { Told } from './told.ts'
+import type { Call, Told } from './told.ts'
 import type { Truth } from './truth.ts'
 import type { Mutation } from './mutants.ts'
 
@@ -32,6 +32,8 @@ export interface World {
   /** Every process that there was, dead ones too. */
   readonly engines: Engine[]
   readonly mutation: Mutation
+  /** Calls whose callers have not heard. */
+  readonly waiting: Set<Call>
   /** No more faults: from here on everything must settle. */
   quiet: boolean
   crashesLeft: number
