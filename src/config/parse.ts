@@ -41,9 +41,9 @@ function readStore(reader: Reader, value: Value, folder: string): StoreChoice {
   try {
     return parseStoreUrl(reader.text(value), folder)
   } catch (error) {
-    if (!isOnefoldError(error) || error.details['problem'] === undefined || error.details['line'] !== undefined)
-      throw error
-    return reader.fail(value, 'cannot be used', String(error.details['problem']))
+    const problem = isOnefoldError(error) && error.details['line'] === undefined ? error.details['problem'] : undefined
+    if (typeof problem !== 'string') throw error
+    return reader.fail(value, 'cannot be used', problem)
   }
 }
 

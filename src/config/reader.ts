@@ -1,4 +1,14 @@
-import { isAlias, isMap, isScalar, isSeq, LineCounter, parseDocument, type Document, type Node } from 'yaml'
+import {
+  isAlias,
+  isMap,
+  isScalar,
+  isSeq,
+  LineCounter,
+  parseDocument,
+  type Document,
+  type Node,
+  type YAMLError,
+} from 'yaml'
 import { parseDuration, type Duration } from '../contract/index.ts'
 import { OnefoldError } from '../error/index.ts'
 import { nearest } from './nearest.ts'
@@ -16,20 +26,21 @@ export interface Value {
 export interface Reader {
   readonly root: Value
   /** Entries of a map in the file's order. @throws for anything else */
-  entries(value: Value): ReadonlyMap<string, Value>
+  readonly entries: (value: Value) => ReadonlyMap<string, Value>
   /** The same, for a map whose words are all known. @throws for an unknown word, with the nearest valid one */
-  known<Word extends string>(value: Value, words: readonly Word[]): { readonly [W in Word]?: Value }
-  list(value: Value): readonly Value[]
-  text(value: Value): string
-  texts(value: Value): readonly string[]
-  wholeNumber(value: Value, least: number): number
-  choice<Word extends string>(value: Value, words: readonly Word[]): Word
-  duration(value: Value): Duration
-  isText(value: Value): boolean
-  isMap(value: Value): boolean
+  readonly known: <Word extends string>(value: Value, words: readonly Word[]) => { readonly [W in Word]?: Value }
+  readonly list: (value: Value) => readonly Value[]
+  readonly text: (value: Value) => string
+  readonly texts: (value: Value) => readonly string[]
+  readonly wholeNumber: (value: Value, least: number) => number
+  readonly choice: <Word extends string>(value: Value, words: readonly Word[]) => Word
+  readonly duration: (value: Value) => Duration
+  readonly isText: (value: Value) => boolean
+  readonly isMap: (value: Value) => boolean
+  readonly isList: (value: Value) => boolean
   /** Text, numbers, lists and maps as they are, for what is handed on. */
-  plain(value: Value): unknown
-  fail(value: Value, problem: string, fix: string): never
+  readonly plain: (value: Value) => unknown
+  readonly fail: (value: Value, problem: string, fix: string) => never
 }
 
 /** @throws OnefoldError CONFIG_INVALID for a text that is no YAML, or uses a key twice */
@@ -54,18 +65,25 @@ export function readYaml(text: string, file: string): Reader {
   }
   const [broken] = [...document.errors, ...document.warnings]
   if (broken !== undefined) {
-    const problem = broken.message.replace(/\.$/, '').replaceAll('\n', ' ')
-    const twice = broken.code === 'DUPLICATE_KEY'
-    refuse(
-      broken.pos[0],
-      '$',
-      twice ? 'this key stands twice in one map' : `this is not YAML: ${problem}`,
-      twice ? 'Keep one of them' : 'Correct the line',
-    )
+    const [what, fix] = told(broken)
+    refuse(broken.pos[0], '$', what, fix)
   }
   const fail = (value: Value, problem: string, fix: string): never =>
     refuse(value.offset, value.path, `${value.path} ${problem}`, fix)
   return readerOf(document, fail)
+}
+
+/** What is wrong with a text that is no YAML, and what mostly helps. */
+function told({ code, message }: YAMLError): readonly [string, string] {
+  if (code === 'DUPLICATE_KEY') return ['this key stands twice in one map', 'Keep one of them']
+  const what = `this is not YAML: ${message.replace(/\.$/, '').replaceAll('\n', ' ')}`
+  // `store: memory:` reads as two keys.
+  return [
+    what,
+    code === 'BLOCK_AS_IMPLICIT_KEY'
+      ? "Put a value with a colon at its end in quotes, as 'memory:'"
+      : 'Correct the line',
+  ]
 }
 
 function readerOf(document: Document, fail: Reader['fail']): Reader {
@@ -158,6 +176,7 @@ function readerOf(document: Document, fail: Reader['fail']): Reader {
     },
     isText: (value) => typeof scalar(value) === 'string',
     isMap: (value) => isMap(resolved(value)),
+    isList: (value) => isSeq(resolved(value)),
     plain(value) {
       const node = resolved(value)
       return node === null ? null : (node.toJS(document, { maxAliasCount: 100 }) as unknown)

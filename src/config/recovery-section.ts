@@ -85,6 +85,9 @@ function readProbe(reader: Reader, value: Value, about: AboutTool): ProbeConfig 
   const found = reader.text(words.found)
   if (found.split('.').includes(''))
     return reader.fail(words.found, 'is no path', 'Write found: structuredContent.booking.id')
+  if (words.arguments !== undefined && !reader.isMap(words.arguments)) {
+    return reader.fail(words.arguments, 'must be a map', 'Write arguments: { ref: $identity.FIELD }')
+  }
   if (words.arguments !== undefined) checkReferences(reader, words.arguments, about)
   return {
     tool: reader.text(words.tool),
@@ -96,32 +99,28 @@ function readProbe(reader: Reader, value: Value, about: AboutTool): ProbeConfig 
 
 /** Every `$…` must mean something: a misspelt reference would ask after another operation. */
 function checkReferences(reader: Reader, value: Value, about: AboutTool): void {
-  for (const inner of reader.entries(value).values()) {
-    if (reader.isMap(inner)) {
-      checkReferences(reader, inner, about)
-      continue
-    }
-    if (!reader.isText(inner)) continue
-    const text = reader.text(inner)
-    if (!text.startsWith('$') || text.startsWith('$$') || text === '$key') continue
-    const [, kind, path = ''] = /^\$(identity|input)\.(.+)$/.exec(text) ?? []
-    if (kind === undefined)
-      reader.fail(
-        inner,
-        `cannot be ${JSON.stringify(text)}`,
-        'Write $identity.FIELD, $input.FIELD or $key; $$ for a dollar sign',
-      )
-    const { identity } = about
-    if (
-      kind === 'identity' &&
-      Array.isArray(identity) &&
-      !(identity as readonly string[]).some((field) => field === path || path.startsWith(`${field}.`))
-    ) {
-      reader.fail(
-        inner,
-        `names ${path}, which is not part of the identity`,
-        `Write $input.${path}, or one of ${(identity as readonly string[]).map((field) => `$identity.${field}`).join(', ')}`,
-      )
-    }
+  if (reader.isMap(value)) {
+    for (const inner of reader.entries(value).values()) checkReferences(reader, inner, about)
+  } else if (reader.isList(value)) {
+    for (const inner of reader.list(value)) checkReferences(reader, inner, about)
+  } else if (reader.isText(value)) {
+    checkReference(reader, value, about.identity)
   }
+}
+
+function checkReference(reader: Reader, value: Value, identity: AboutTool['identity']): void {
+  const text = reader.text(value)
+  if (!text.startsWith('$') || text.startsWith('$$') || text === '$key') return
+  const [, kind, path = ''] = /^\$(identity|input)\.(.+)$/.exec(text) ?? []
+  if (kind === undefined) {
+    reader.fail(
+      value,
+      `cannot be ${JSON.stringify(text)}`,
+      'Write $identity.FIELD, $input.FIELD or $key; $$ for a dollar sign',
+    )
+  }
+  if (kind !== 'identity' || identity === undefined || identity === 'all') return
+  if (identity.some((field) => field === path || path.startsWith(`${field}.`))) return
+  const known = identity.map((field) => `$identity.${field}`).join(', ')
+  reader.fail(value, `names ${path}, which is not part of the identity`, `Write $input.${path}, or one of ${known}`)
 }

@@ -9,10 +9,11 @@ export type StoreChoice = { readonly kind: 'sqlite'; readonly path: string } | {
 const LATER = ['redis', 'rediss', 'postgres', 'postgresql', 'dynamodb']
 
 /**
- * Reads `sqlite:PATH` (relative to `folder`) or `memory:`.
+ * Reads `sqlite:PATH` (relative to `folder`), `memory:` or `memory`, which needs no quotes in YAML.
  * @throws OnefoldError CONFIG_INVALID, with the nearest valid form
  */
 export function parseStoreUrl(url: string, folder: string): StoreChoice {
+  if (url.toLowerCase() === 'memory') return { kind: 'memory' }
   const colon = url.indexOf(':')
   const scheme = colon === -1 ? '' : url.slice(0, colon).toLowerCase()
   const rest = url.slice(colon + 1)

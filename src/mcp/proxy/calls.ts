@@ -1,5 +1,5 @@
 import { ticketOf, type Guard, type Outcome, type PerformOptions } from '../../engine/index.ts'
-import { OnefoldError } from '../../error/index.ts'
+import { OnefoldError, isOnefoldError } from '../../error/index.ts'
 import type { Contract, ToolContext } from '../../contract/index.ts'
 import { parseJson } from '../../key/index.ts'
 import { forwarded, valueOf } from './call-message.ts'
@@ -61,18 +61,14 @@ export function createCalls(options: CallsOptions): Calls {
     clientTimeoutMs: options.clientTimeoutMs,
   })
 
-  /** Resolves when the ledger says that this operation is in doubt. */
-  function doubted(key: string): Promise<void> {
-    return new Promise((resolve) => {
-      const tellers = onDoubt.get(key) ?? new Set()
-      onDoubt.set(key, tellers)
-      const tell = (): void => {
-        tellers.delete(tell)
-        if (tellers.size === 0) onDoubt.delete(key)
-        resolve()
-      }
-      tellers.add(tell)
-    })
+  /** Calls `tell` when the ledger says that this operation is in doubt; what it returns stops that. */
+  function whenDoubted(key: string, tell: () => void): () => void {
+    const tellers = onDoubt.get(key) ?? new Set()
+    onDoubt.set(key, tellers.add(tell))
+    return () => {
+      tellers.delete(tell)
+      if (tellers.size === 0 && onDoubt.get(key) === tellers) onDoubt.delete(key)
+    }
   }
 
   function take(call: ToolCall, id: string, plan: Exclude<Plan, { kind: 'pass' }>): void {
@@ -192,31 +188,38 @@ export function createCalls(options: CallsOptions): Calls {
         entry.abort.abort()
       }
     })
+    let stopWatching = (): void => {}
+    let done = false
     const execute = async (_input: unknown, context: ToolContext): Promise<unknown> => {
       entry.started = true
       try {
         const message = (id: string): string => forwarded(call, id, placedKey(place, context))
-        const answer = await options.upstream().request(message, context.checkpoint, context.signal)
+        const answer = await options.upstream().request(message, () => context.checkpoint(), context.signal)
         return valueOf(answer, call.tool)
       } catch (error) {
-        const { key } = context
-        const answer = answerIn(error)
-        if (answer !== undefined) {
-          void doubted(key).then(() =>
-            tellEarly(answerLine(idText, answer, { key, ticket: ticketOf(key), status: 'in-doubt' })),
-          )
-        } else if (error instanceof UpstreamDied) {
-          void doubted(key).then(() =>
-            tellEarly(errorAnswer(idText, died(call.tool, key, ticketOf(key), settledBy), 'in-doubt')),
-          )
-        }
+        const line = earlyLine(error, context.key)
+        if (line !== undefined && !done) stopWatching = whenDoubted(context.key, () => tellEarly(line()))
         throw error
       }
     }
-    const work = perform(execute)
+    const earlyLine = (error: unknown, key: string): (() => string) | undefined => {
+      const ticket = ticketOf(key)
+      const answer = answerIn(error)
+      if (answer !== undefined) return () => answerLine(idText, answer, { key, ticket, status: 'in-doubt' })
+      if (!(error instanceof UpstreamDied)) return undefined
+      return () => errorAnswer(idText, died(call.tool, key, ticket, settledBy), 'in-doubt')
+    }
+    const work = perform(execute).catch((error: unknown) => {
+      throw inMessage(error)
+    })
     // When the early answer wins, what the engine still does is its own.
     work.catch(() => undefined)
-    return await Promise.race([work, early])
+    try {
+      return await Promise.race([work, early])
+    } finally {
+      done = true
+      stopWatching()
+    }
   }
 
   return {
@@ -238,18 +241,29 @@ export function createCalls(options: CallsOptions): Calls {
   }
 }
 
+/** The engine names paths into the arguments; a client looks for them in its message. */
+function inMessage(error: unknown): unknown {
+  if (!isOnefoldError(error) || error.code !== 'INPUT_INVALID') return error
+  const { path } = error.details
+  return typeof path === 'string' ? invalid(`${ARGUMENTS}${path.slice(1)}`, reasonOf(error)) : error
+}
+
+const reasonOf = ({ details, message }: OnefoldError): string =>
+  typeof details['reason'] === 'string' ? details['reason'] : message
+
+const ARGUMENTS = '$.params.arguments'
+
 /** @throws OnefoldError INPUT_INVALID with the path into the message */
 function readArguments({ text, arguments: given }: ToolCall, maxBytes: number): unknown {
   if (given === undefined) return {}
-  const path = '$.params.arguments'
-  if (given.end - given.start > maxBytes) throw invalid(path, `the arguments are larger than ${maxBytes} bytes`)
-  if (text[given.start] !== '{') throw invalid(path, 'the arguments must be an object')
+  if (given.end - given.start > maxBytes) throw invalid(ARGUMENTS, `the arguments are larger than ${maxBytes} bytes`)
+  if (text[given.start] !== '{') throw invalid(ARGUMENTS, 'the arguments must be an object')
   try {
     return parseJson(text.slice(given.start, given.end), { maxBytes })
   } catch (error) {
     if (!(error instanceof OnefoldError)) throw error
     const { path: inner, reason } = error.details as { path?: string; reason?: string }
-    throw invalid(`${path}${(inner ?? '$').slice(1)}`, reason ?? 'it is not JSON')
+    throw invalid(`${ARGUMENTS}${(inner ?? '$').slice(1)}`, reason ?? 'it is not JSON')
   }
 }
 

@@ -106,7 +106,7 @@ async function sendAgain(
   place: KeyPlace | undefined,
 ): Promise<unknown> {
   const message = (id: string): string => callMessage(id, tool, canonicalize(input ?? {}), placedKey(place, context))
-  return valueOf(await upstream.request(message, context.checkpoint, context.signal), tool)
+  return valueOf(await upstream.request(message, () => context.checkpoint(), context.signal), tool)
 }
 
 export const placedKey = (place: KeyPlace | undefined, context: ToolContext): PlacedKey | undefined =>

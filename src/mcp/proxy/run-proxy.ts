@@ -122,7 +122,7 @@ function createSession(
     guard,
     contracts: options.contracts,
     upstream: () => upstream,
-    answer: port.write,
+    answer: (line, flushed) => port.write(line, flushed),
     maxArgumentBytes: options.maxArgumentBytes ?? 4 * MEBIBYTE,
     clientTimeoutMs: options.clientTimeoutMs ?? 30_000,
     nowMs: () => performance.now(),
@@ -219,6 +219,8 @@ function createSession(
         if (first === 'stop') {
           stopping = true
           calls.abandon()
+          if (calls.open.size > 0)
+            tell(`stopping when ${calls.open.size} started calls have ended; a signal does not wait`)
           const drained = await Promise.race([settled(), force])
           const grace = options.stopGraceMs ?? 2_000
           const exit = await Promise.race([upstream.stop(drained === 'forced' ? 0 : grace), force])

@@ -1,0 +1,43 @@
+import { join } from 'node:path'
+import { describe, expect, it } from 'vitest'
+import { defaultLedger, stateFolder } from './state-folder.ts'
+import { parseStoreUrl } from './store-url.ts'
+
+describe('parseStoreUrl', () => {
+  it('reads a file, relative to the folder of the configuration', () => {
+    expect(parseStoreUrl('sqlite:./a.db', '/etc/x')).toEqual({ kind: 'sqlite', path: '/etc/x/a.db' })
+    expect(parseStoreUrl('sqlite:/var/a.db', '/etc/x')).toEqual({ kind: 'sqlite', path: '/var/a.db' })
+    expect(parseStoreUrl('sqlite:///var/a.db', '/etc/x')).toEqual({ kind: 'sqlite', path: '/var/a.db' })
+    expect(parseStoreUrl('memory:', '/etc/x')).toEqual({ kind: 'memory' })
+  })
+
+  it.each([
+    ['postgres://me:secret@host/db', 'postgres is not in this version'],
+    ['dynamodb://table', 'dynamodb is not in this version'],
+    ['./ledger.db', 'write sqlite:./ledger.db'],
+    ['memory:x', 'memory: takes nothing behind it'],
+    ['sqlite:', 'write sqlite:./ledger.db'],
+    ['sqlite://host/db', 'write sqlite:./ledger.db'],
+  ])('refuses %s', (url, message) => {
+    expect(() => parseStoreUrl(url, '/')).toThrow(message)
+    expect(() => parseStoreUrl(url, '/')).not.toThrow('secret')
+  })
+})
+
+describe('stateFolder', () => {
+  it.each([
+    ['linux', { HOME: '/home/a' }, '/home/a/.local/state/onefold'],
+    ['linux', { HOME: '/home/a', XDG_STATE_HOME: '/state' }, '/state/onefold'],
+    ['linux', { HOME: '/home/a', XDG_STATE_HOME: 'relative' }, '/home/a/.local/state/onefold'],
+    ['darwin', { HOME: '/Users/a', XDG_STATE_HOME: '/state' }, '/Users/a/Library/Application Support/onefold'],
+    ['win32', { LOCALAPPDATA: '/local' }, '/local/onefold'],
+    ['win32', { USERPROFILE: '/u' }, '/u/AppData/Local/onefold'],
+  ] as const)('on %s with %j is %s', (platform, env, folder) => {
+    expect(stateFolder({ platform, env })).toBe(folder)
+    expect(defaultLedger('mail-1', { platform, env })).toBe(join(folder, 'mail-1.db'))
+  })
+
+  it('needs a home', () => {
+    expect(() => stateFolder({ platform: 'linux', env: {} })).toThrow('HOME is not set')
+  })
+})

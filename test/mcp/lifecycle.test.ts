@@ -1,0 +1,184 @@
+import { describe, expect, it } from 'vitest'
+import { eventually, inShop, listed, receiptOf, type Shop, PATIENCE } from './fixtures/harness.ts'
+import { callLine, inRawProxy, read, type RawProxy } from './fixtures/raw-proxy.ts'
+import { rawClient, type RawClient } from './fixtures/raw-client.ts'
+
+const INITIALIZE =
+  '{"jsonrpc":"2.0","id":0,"method":"initialize","params":{"protocolVersion":"2025-11-25","capabilities":{},"clientInfo":{"name":"x","version":"1"}}}'
+const mail = { to: 'a@example', subject: 's', body: 'b' }
+
+describe.concurrent('an effect that has started', PATIENCE, () => {
+  async function started(shop: Shop): Promise<RawClient> {
+    const [command = '', ...args] = shop.command(true)
+    const client = rawClient(command, args, shop.env, shop.folder)
+    await client.ask(INITIALIZE)
+    client.send('{"jsonrpc":"2.0","method":"notifications/initialized"}\n')
+    shop.downstream.next('messages', 'hold')
+    client.send(`${callLine(1, 'send_message', mail)}\n`)
+    await shop.downstream.happened('messages', 1)
+    return client
+  }
+
+  it(
+    'is followed into the ledger after the client has closed its end',
+    inShop(async (shop) => {
+      const client = await started(shop)
+      client.end()
+      shop.downstream.release()
+      expect(await client.exited).toBe(0)
+      expect(await listed(await shop.ledger(), ['committed'])).toMatchObject([
+        { tool: 'shop:send_message', attempts: 1 },
+      ])
+    }),
+  )
+
+  it(
+    'is followed into the ledger after SIGTERM, and its caller still gets the answer',
+    inShop(async (shop) => {
+      const client = await started(shop)
+      client.child.kill('SIGTERM')
+      shop.downstream.release()
+      expect(read(await client.line()).result?._meta['io.onefold/receipt']).toMatchObject({ status: 'executed' })
+      expect(await client.exited).toBe(0)
+      expect(await listed(await shop.ledger(), ['committed'])).toHaveLength(1)
+    }),
+  )
+
+  it(
+    'is left in doubt by a second signal, which does not wait',
+    inShop(async (shop) => {
+      const client = await started(shop)
+      client.child.kill('SIGTERM')
+      await client.says('stopping when 1 started calls have ended')
+      const other = read(await client.ask(callLine(2, 'send_message', { ...mail, to: 'b' })))
+      expect(other, 'nothing new is begun').toMatchObject({
+        id: 2,
+        error: { data: { type: 'CANCELLED', effect: 'none' } },
+      })
+      client.child.kill('SIGINT')
+      expect(await client.exited).toBe(1)
+      expect(await listed(await shop.ledger(), ['in-doubt'])).toMatchObject([{ reason: 'shutdown' }])
+    }),
+  )
+
+  it(
+    'is not started by a proxy whose client goes away while another one runs it',
+    inShop(async (shop) => {
+      const first = await started(shop)
+      const [command = '', ...args] = shop.command(true)
+      const second = rawClient(command, args, shop.env, shop.folder)
+      await second.ask(INITIALIZE)
+      second.send(`${callLine(1, 'send_message', mail)}\n`)
+      second.end()
+      expect(await second.exited, 'it does not wait for the other').toBe(0)
+      shop.downstream.release()
+      await first.line()
+      expect(shop.downstream.effects('messages')).toHaveLength(1)
+    }),
+  )
+})
+
+describe.concurrent('a call that the client takes back', PATIENCE, () => {
+  it(
+    'goes on into the ledger without an answer; the same call later gets it',
+    inShop(async (shop) => {
+      const session = await shop.connect()
+      shop.downstream.next('messages', 'hold')
+      const abort = new AbortController()
+      const call = session.call('send_message', mail, { signal: abort.signal })
+      await shop.downstream.happened('messages', 1)
+      abort.abort()
+      await expect(call).rejects.toThrow(/abort/i)
+      shop.downstream.release()
+      const ledger = await shop.ledger()
+      await eventually(async () => ((await listed(ledger, ['committed'])).length > 0 ? true : undefined), 3_000)
+      expect(receiptOf(await session.call('send_message', mail))).toMatchObject({ status: 'replayed' })
+      expect(shop.downstream.effects('messages')).toHaveLength(1)
+    }),
+  )
+})
+
+describe.concurrent('the server behind the proxy', PATIENCE, () => {
+  it(
+    'ends: every request that waits is answered, and the status is the server’s',
+    inRawProxy(async (place) => {
+      const client = place.start()
+      client.send(`${callLine('w', 'silent', { id: 1 })}\n`)
+      client.send(`${callLine('again', 'silent', { id: 1 })}\n`)
+      client.send('{"jsonrpc":"2.0","id":"same","method":"tools/call","params":{"name":"read","arguments":{}}}\n')
+      await client.line()
+      client.send(`${callLine('d', 'die', { id: 1 })}\n`)
+      const answers = [await client.line(), await client.line(), await client.line()].map(read)
+      expect(new Set(answers.map(({ id }) => id))).toEqual(new Set(['again', 'd', 'w']))
+      for (const { result } of answers)
+        expect(result).toMatchObject({
+          isError: true,
+          _meta: { 'io.onefold/error': { type: 'IN_DOUBT', effect: 'unknown' } },
+        })
+      expect(await client.exited).toBe(5)
+    }),
+  )
+
+  it(
+    'writes a line that is no JSON: it is passed on, told once, and everything goes on',
+    inRawProxy(async (place) => {
+      const client = place.start({ env: { RAW_MODE: 'garbage' } })
+      expect(await client.line()).toBe('this is no JSON')
+      expect(read(await client.ask(callLine(1, 'write', { id: 1 }))).result?._meta['io.onefold/receipt']).toMatchObject(
+        { status: 'executed' },
+      )
+      expect(client.stderr()).toContain('no JSON-RPC message')
+    }),
+  )
+
+  it(
+    'an id that is under way cannot be used again',
+    inRawProxy(async (place) => {
+      const client = place.start()
+      client.send(`${callLine(15, 'silent', { id: 1 })}\n`)
+      const answer = read(await client.ask(callLine(15, 'silent', { id: 2 })))
+      expect(answer).toMatchObject({ id: 15, error: { code: -32602, data: { path: '$.id' } } })
+    }),
+  )
+})
+
+describe.concurrent('unknownTools', PATIENCE, () => {
+  const withMode = async (
+    unknownTools: string,
+    work: (client: RawClient, place: RawProxy) => Promise<void>,
+  ): Promise<void> => {
+    await inRawProxy(
+      async (place) => await work(place.start(), place),
+      `\n  name: raw\n  unknownTools: ${unknownTools}\n  tools: { declared: { effect: write, identity: all, recovery: manual } }`,
+    )()
+  }
+  const statuses = async (client: RawClient, tool: string): Promise<unknown[]> => {
+    const told: unknown[] = []
+    for (const id of [1, 2]) {
+      const { result, error } = read(await client.ask(callLine(id, tool, { a: 1 })))
+      told.push(
+        result?._meta?.['io.onefold/error']?.['type'] ??
+          result?._meta?.['io.onefold/receipt']?.['status'] ??
+          error?.code ??
+          'open',
+      )
+    }
+    return told
+  }
+
+  it.each([
+    ['{ mode: blocked }', 'undeclared', ['HELD', 'HELD'], 0],
+    ['{ mode: blocked }', 'declared', ['executed', 'replayed'], 1],
+    ['{ mode: open }', 'undeclared', ['open', 'open'], 2],
+    ['{ mode: guarded }', 'undeclared', ['executed', 'executed'], 2],
+    ['{ afterDelivery: replay }', 'undeclared', ['executed', 'replayed'], 1],
+    ['{ afterDelivery: hold }', 'undeclared', ['executed', 'HELD'], 1],
+    ['{ afterError: hold }', 'fail', [-32050, 'IN_DOUBT'], 1],
+    ['{ afterError: run }', 'fail', [-32050, -32050], 2],
+  ])('%s, tool %s: %j', async (mode, tool, told, sent) => {
+    await withMode(mode, async (client, place) => {
+      expect(await statuses(client, tool)).toEqual(told)
+      expect(place.received()).toHaveLength(sent)
+    })
+  })
+})
