@@ -63,7 +63,8 @@ export async function campaign({ kills: wanted, seed, progress }: CampaignOption
     if (verdict.doubt) doubts += 1
     if (verdict.falseDoubt) falseDoubts += 1
     const about = `seed ${seed}, ${cell.name}: ${work.kind}${work.prepared ? ' (prepared)' : ''} ${work.ref}`
-    for (const [kind, what] of verdict.faults) faults[kind].push(`${about}: ${what}; ${JSON.stringify(cell.lives)} ${JSON.stringify([...cell.faults])}`)
+    for (const [kind, what] of verdict.faults)
+      faults[kind].push(`${about}: ${what}; ${JSON.stringify(cell.lives)} ${JSON.stringify([...cell.faults])}`)
   }
 
   const waves = plans(seed, Math.min(KILLS_A_WAVE, wanted))

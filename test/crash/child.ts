@@ -28,6 +28,7 @@ const SETTINGS: Partial<Settings> = {
 }
 const BUSY_MS = 150
 const QUIET_AFTER_MS = 20_000
+const MOST_TRIES = 20
 
 const task = JSON.parse(process.argv[2] as string) as Task
 const say = (line: Line): void => void writeSync(1, `${JSON.stringify(line)}\n`)
@@ -60,7 +61,7 @@ function lock(): void {
   setTimeout(() => other.close(), BUSY_MS * 4)
 }
 
-async function call(tool: Tool, work: Work): Promise<void> {
+async function call(tool: Tool, work: Work, tries = 1): Promise<void> {
   const { ref } = work
   say({ type: 'call', ref })
   try {
@@ -69,6 +70,10 @@ async function call(tool: Tool, work: Work): Promise<void> {
   } catch (error) {
     const told: Told = !isOnefoldError(error) || error.effect === 'done' ? 'broken' : error.effect
     say({ type: 'told', ref, told, code: isOnefoldError(error) ? error.code : String(error) })
+    // The last process does what callers do: it comes again where it was told that it may.
+    if (task.settle === undefined || !isOnefoldError(error) || !error.retryable || tries === MOST_TRIES) return
+    await pause(20 * tries)
+    await call(tool, work, tries + 1)
   }
 }
 

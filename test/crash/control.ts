@@ -23,7 +23,12 @@ export interface Control {
 }
 
 /** The naive pattern through the same deaths: one process dies or loses its answer, the next one comes to an end. */
-export async function runControl(program: string, downstream: Downstream, count: number, atOnce: number): Promise<Control> {
+export async function runControl(
+  program: string,
+  downstream: Downstream,
+  count: number,
+  atOnce: number,
+): Promise<Control> {
   const folder = mkdtempSync(join(tmpdir(), 'onefold-crash-control-'))
   const refs = Array.from({ length: count }, (_, index) => `control-${index}`)
   const task = (ref: string) => ({
@@ -42,7 +47,9 @@ export async function runControl(program: string, downstream: Downstream, count:
       await live(program, { ...task(ref), ...(die === undefined ? {} : { die }) }, kill)
       if (die !== undefined || kill !== undefined) await live(program, task(ref))
     })
-    const rows = await downstream.query("SELECT ref FROM effects WHERE ref LIKE 'control-%' GROUP BY ref HAVING count(*) > 1")
+    const rows = await downstream.query(
+      "SELECT ref FROM effects WHERE ref LIKE 'control-%' GROUP BY ref HAVING count(*) > 1",
+    )
     return { operations: count, duplicated: rows.length }
   } finally {
     rmSync(folder, { recursive: true, force: true })

@@ -25,8 +25,11 @@ export async function orderRow(): Promise<Row | string> {
     const trace = join(folder, 'trace')
     const calls = 'trace=fsync,fdatasync,pwrite64,connect,write,writev,sendto'
     const options = ['-f', '-y', '-s', '120', '-e', calls, '-o', trace]
-    const traced = spawnSync('strace', [...options, process.execPath, built.child, JSON.stringify(task)], { timeout: 30_000 })
-    if (traced.status !== 0) return `order of writes: skipped, strace cannot trace here (${traced.stderr.toString().slice(0, 200)})`
+    const traced = spawnSync('strace', [...options, process.execPath, built.child, JSON.stringify(task)], {
+      timeout: 30_000,
+    })
+    if (traced.status !== 0)
+      return `order of writes: skipped, strace cannot trace here (${traced.stderr.toString().slice(0, 200)})`
     return rowOf(readFileSync(trace, 'utf8').split('\n'), new URL(downstream.url).port)
   } finally {
     rmSync(folder, { recursive: true, force: true })
@@ -53,14 +56,22 @@ function rowOf(lines: readonly string[], port: string): Row {
   for (const [name, pattern] of stepsOf(port)) {
     const at = lines.findIndex((line, index) => index >= from && pattern.test(line))
     if (at === -1) {
-      return { name: 'order of writes', value: `${name} is missing after: ${found.join(', ')}`, target: ORDER, ok: false }
+      return {
+        name: 'order of writes',
+        value: `${name} is missing after: ${found.join(', ')}`,
+        target: ORDER,
+        ok: false,
+      }
     }
     found.push(name)
     from = at + 1
   }
   // Nothing may reach the downstream before the marker is on the disk.
   const connect = lines.findIndex((line) => line.includes(`htons(${port})`))
-  const sync = lines.findIndex((line, index) => index > lines.findIndex((text) => /\\"type\\":\\"call\\"/.test(text)) && /f(data)?sync\(/.test(line))
+  const sync = lines.findIndex(
+    (line, index) =>
+      index > lines.findIndex((text) => /\\"type\\":\\"call\\"/.test(text)) && /f(data)?sync\(/.test(line),
+  )
   return { name: 'order of writes', value: found.join(' → '), target: ORDER, ok: sync !== -1 && sync < connect }
 }
 

@@ -37,7 +37,14 @@ const FIRST_POINTS: readonly FaultPoint[] = [
   'committed',
 ]
 
-const RESEND_POINTS: readonly FaultPoint[] = ['recovering', 'before-resend', 'marked', 'answered', 'before-commit', 'committed']
+const RESEND_POINTS: readonly FaultPoint[] = [
+  'recovering',
+  'before-resend',
+  'marked',
+  'answered',
+  'before-commit',
+  'committed',
+]
 
 /** Where a second process dies that finds the operation of a dead one in doubt. */
 const RECOVERY_POINTS: Record<Kind, readonly FaultPoint[]> = {
@@ -59,7 +66,11 @@ function labels(random: Random): () => { readonly kind: Kind; readonly prepared:
   )
   let left: typeof all = []
   return () => {
-    if (left.length === 0) left = all.map((label) => ({ label, at: random.next() })).toSorted((a, b) => a.at - b.at).map(({ label }) => label)
+    if (left.length === 0)
+      left = all
+        .map((label) => ({ label, at: random.next() }))
+        .toSorted((a, b) => a.at - b.at)
+        .map(({ label }) => label)
     return left.pop() as (typeof all)[number]
   }
 }
@@ -85,7 +96,15 @@ export function* plans(seed: number, most: number): Generator<Wave> {
   }
 
   function anyFault(work: Work): Fault {
-    const choices: Fault[] = ['lose-answer', 'lose-request', 'fail-after', 'fail-before', 'stall:20', 'slow:40', 'slow:90']
+    const choices: Fault[] = [
+      'lose-answer',
+      'lose-request',
+      'fail-after',
+      'fail-before',
+      'stall:20',
+      'slow:40',
+      'slow:90',
+    ]
     if (work.kind !== 'composite') choices.push('refuse')
     return random.pick(choices)
   }
@@ -117,14 +136,18 @@ export function* plans(seed: number, most: number): Generator<Wave> {
     const work = anyWork()
     const fault = random.pick<Fault>(['lose-answer', 'fail-after', 'lose-request', 'fail-before'])
     const point = random.pick<FaultPoint>(['before-doubt', 'doubted', ...RECOVERY_POINTS[work.kind]])
-    const lives: ProcessPlan[][] = [[{ concurrent: random.chance(0.4), die: { point, nth: 1 } }], [dyingRecoverer(work.kind)]]
+    const lives: ProcessPlan[][] = [
+      [{ concurrent: random.chance(0.4), die: { point, nth: 1 } }],
+      [dyingRecoverer(work.kind)],
+    ]
     return { name: 'lost answers', works: [work], lives, faults: new Map(partsOf(work).map((part) => [part, [fault]])) }
   }
 
   function atRandom(): Omit<Cell, 'calledAgain'> {
     const cellWorks = works(4)
     const lives: ProcessPlan[][] = [[{ concurrent: random.chance(0.6), kill: killAtRandom() }]]
-    while (lives.length < 3 && random.chance(0.5)) lives.push([{ concurrent: random.chance(0.5), kill: killAtRandom() }])
+    while (lives.length < 3 && random.chance(0.5))
+      lives.push([{ concurrent: random.chance(0.5), kill: killAtRandom() }])
     return { name: 'at random', works: cellWorks, lives, faults: faultsFor(cellWorks, 0.6) }
   }
 
@@ -159,12 +182,24 @@ export function* plans(seed: number, most: number): Generator<Wave> {
   /** A process stands still past its lease and goes on, while another has taken over. */
   function zombie(): Omit<Cell, 'calledAgain'> {
     const work = anyWork()
-    const point = random.pick<FaultPoint>(['before-claim', 'claimed', 'prepared', 'marked', 'answered', 'before-commit'])
+    const point = random.pick<FaultPoint>([
+      'before-claim',
+      'claimed',
+      'prepared',
+      'marked',
+      'answered',
+      'before-commit',
+    ])
     const stall = { point, nth: 1, ms: random.between(350, 900) }
     return {
       name: 'zombie',
       works: [work],
-      lives: [[{ concurrent: false, stall }, { concurrent: false, delayMs: 150, die: { point: 'committed', nth: 1 } }]],
+      lives: [
+        [
+          { concurrent: false, stall },
+          { concurrent: false, delayMs: 150, die: { point: 'committed', nth: 1 } },
+        ],
+      ],
       faults: random.chance(0.3) ? faultsFor([work], 1) : new Map(),
     }
   }

@@ -15,7 +15,9 @@ export function rowsOf(run: Campaign, wanted: number): readonly Row[] {
   const seconds = run.ms / 1_000
   const share = (100 * run.control.duplicated) / Math.max(1, run.control.operations)
   const counts = (map: ReadonlyMap<string, number>): string =>
-    Array.from(map, ([name, n]) => `${name} ${n}`).toSorted().join(', ')
+    Array.from(map, ([name, n]) => `${name} ${n}`)
+      .toSorted()
+      .join(', ')
   return [
     {
       name: 'processes killed',
@@ -36,7 +38,12 @@ export function rowsOf(run: Campaign, wanted: number): readonly Row[] {
       details: run.unvisited.map((point) => `nobody died at ${point}`),
     },
     { name: 'states at the end', value: counts(run.states), target: '-', ok: true },
-    { name: 'doubts for a person', value: `${run.doubts} (${run.falseDoubts} had not happened)`, target: 'manual only', ok: true },
+    {
+      name: 'doubts for a person',
+      value: `${run.doubts} (${run.falseDoubts} had not happened)`,
+      target: 'manual only',
+      ok: true,
+    },
     { name: 'answers from the spool', value: String(run.spooled), target: 'at least 1', ok: run.spooled > 0 },
     {
       name: 'naive control duplicates',

@@ -46,7 +46,13 @@ export type Told = 'success' | 'none' | 'unknown' | 'broken'
 export type Line =
   | { readonly type: 'go' }
   | { readonly type: 'call'; readonly ref: string }
-  | { readonly type: 'told'; readonly ref: string; readonly told: Told; readonly answer?: string; readonly code?: string }
+  | {
+      readonly type: 'told'
+      readonly ref: string
+      readonly told: Told
+      readonly answer?: string
+      readonly code?: string
+    }
   | { readonly type: 'dying'; readonly point: string }
   | { readonly type: 'spooled'; readonly ref: string }
   | { readonly type: 'alarm'; readonly message: string }

@@ -73,7 +73,10 @@ export function crashTools(guard: Guard, url: string): (work: Work) => Tool {
     'keyed-probe': { recovery: keyed('1200ms', { probe: ask, settle: '20ms' }), execute: sendKeyed, sends: 'checked' },
     probe: { recovery: probe(ask, { settle: '20ms' }), execute: sendUnkeyed, sends: 'checked' },
     'probe-unchecked': { recovery: probe(ask, { settle: '20ms' }), execute: sendUnchecked },
-    idempotent: { recovery: idempotent({ precondition: async (given) => (await ask(given)).found !== 'unknown' }), execute: put },
+    idempotent: {
+      recovery: idempotent({ precondition: async (given) => (await ask(given)).found !== 'unknown' }),
+      execute: put,
+    },
     manual: { recovery: manual(), execute: sendUnkeyed },
     composite: { recovery: composite(), execute: inParts },
   }

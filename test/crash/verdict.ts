@@ -45,7 +45,8 @@ export function judge({ work, cell, lives, effects }: Facts): Verdict {
   const happened = effects.every((part) => part.length === 1)
   const answers = new Set(told.flatMap((line) => (line.told === 'success' ? [line.answer] : [])))
 
-  if (effects.some((part) => part.length > 1)) faults.push(['duplicate', `${effects.map((part) => part.length).join('+')} effects`])
+  if (effects.some((part) => part.length > 1))
+    faults.push(['duplicate', `${effects.map((part) => part.length).join('+')} effects`])
   if (answers.size > 0 && !happened) faults.push(['lost', 'a caller was told success, and nothing happened'])
   if (answers.size > 1) faults.push(['wrong answer', `callers were told ${[...answers].join(' and ')}`])
   const expected = JSON.stringify({ id: effects.map((part) => part[0]?.id).join('+'), ref: work.ref })

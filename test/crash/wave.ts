@@ -31,7 +31,12 @@ export async function side<T>(items: readonly T[], most: number, work: (item: T)
 let runs = 0
 
 /** Kills through one wave on one ledger file, settles it, and judges every operation. */
-export async function runWave(wave: Wave, program: string, downstream: Downstream, atOnce: number): Promise<WaveResult> {
+export async function runWave(
+  wave: Wave,
+  program: string,
+  downstream: Downstream,
+  atOnce: number,
+): Promise<WaveResult> {
   const folder = mkdtempSync(join(tmpdir(), 'onefold-crash-'))
   const base = { url: downstream.url, ledger: join(folder, 'ledger.db'), spool: join(folder, 'spool') }
   const lives: Life[] = []
@@ -95,7 +100,7 @@ async function effectsOf(downstream: Downstream, wave: Wave): Promise<Map<string
   const effects = new Map<string, Effect[]>()
   for (const row of await downstream.query(`SELECT n, ref, run FROM effects WHERE ref IN (${list}) ORDER BY n`)) {
     const ref = String(row['ref'])
-    const run = row['run'] === null ? undefined : String(row['run'])
+    const run = (row['run'] as string | null) ?? undefined
     effects.set(ref, [...(effects.get(ref) ?? []), { id: `effect-${String(row['n'])}`, run }])
   }
   return effects

@@ -5,8 +5,12 @@ import { openLedger, type Ledger } from './ledger.ts'
 import { ledgerReader, type LedgerReader } from './ledger-reader.ts'
 import type { Greeting, ReadingStep, Reply, Request, Step, WorkerOptions, WritingStep } from './wire.ts'
 
-/** More steps than this do not go into one transaction: the first of them should not wait for the last. */
-const MOST_STEPS = 256
+/**
+ * Of more steps than this one transaction takes half. The caller then works on these answers while the worker commits
+ * the other half; with all in one transaction the two would take turns waiting for each other.
+ */
+const UNDIVIDED = 32
+const MOST_STEPS = 512
 const REMEMBER_EVERY_MS = 1000
 
 const port = parentPort as MessagePort
@@ -70,7 +74,7 @@ function serve(ledger: Ledger, reader: LedgerReader): void {
   }
 
   function take(most: number): WritingStep[] {
-    if (writing.length === 0) return []
+    if (writing.length === 0 || most <= 0) return []
     return writing.splice(0, most).map(({ step }) => step)
   }
 
@@ -90,11 +94,12 @@ function serve(ledger: Ledger, reader: LedgerReader): void {
   }
 
   function commit(): void {
-    const waiting = writing.slice(0, MOST_STEPS)
-    const steps = take(MOST_STEPS)
+    const most = Math.min(MOST_STEPS, Math.max(UNDIVIDED, Math.ceil(writing.length / 2)))
+    const waiting = writing.slice(0, most)
+    const steps = take(most)
     const outcome = ledger.write(steps, () => {
       drain()
-      return take(MOST_STEPS - steps.length)
+      return take(UNDIVIDED - steps.length)
     })
     if (outcome === 'busy') {
       const late = performance.now() - options.busyMs
