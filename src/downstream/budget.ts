@@ -1,0 +1,65 @@
+import type { SendPort } from '../engine/index.ts'
+import { OnefoldError } from '../error/index.ts'
+import type { LogicalRequest } from './lines.ts'
+
+/** How many physical attempts beyond the first ones may be made. Reads are not counted: they retry freely. */
+export interface RetryBudget {
+  /** Retries that one call of a tool may cause, over all its requests. @default 5 */
+  readonly call?: number
+  /** Retries that one run may cause in this process, over all its calls. @default 50 */
+  readonly run?: number
+}
+
+/** Enough for one SDK's own retries; a 3 × 3 storm of nine attempts ends after six. */
+export const DEFAULT_BUDGET: Required<RetryBudget> = { call: 5, run: 50 }
+
+/** Who pays for an attempt. */
+export type Payer = Pick<SendPort, 'tool' | 'run'>
+
+/** Runs whose retries are remembered; the least recently seen goes first. */
+const MOST_RUNS = 10_000
+
+const ofCalls = new WeakMap<Payer, number>()
+const ofRuns = new Map<string, number>()
+
+/** The refusal of one more attempt, when it would be a retry of a write that no budget covers. */
+export function overBudget(
+  payer: Payer,
+  request: LogicalRequest,
+  budget: RetryBudget,
+  what: string,
+): OnefoldError | undefined {
+  if (request.attempts === 0 || isRead(request)) return undefined
+  const limit = { ...DEFAULT_BUDGET, ...budget }
+  if (retriesOf(payer) >= limit.call) return exhausted(payer, request, `this call may cause ${limit.call} retries`, what)
+  if (payer.run !== undefined && (ofRuns.get(payer.run) ?? 0) >= limit.run) {
+    return exhausted(payer, request, `its run may cause ${limit.run} retries`, what)
+  }
+  return undefined
+}
+
+/** Counts one more physical attempt of a request. */
+export function spend(payer: Payer, request: LogicalRequest): void {
+  request.attempts += 1
+  if (request.attempts === 1 || isRead(request)) return
+  ofCalls.set(payer, retriesOf(payer) + 1)
+  if (payer.run !== undefined) remember(payer.run, (ofRuns.get(payer.run) ?? 0) + 1)
+}
+
+const retriesOf = (payer: Payer): number => ofCalls.get(payer) ?? 0
+const isRead = ({ operation }: LogicalRequest): boolean => /^(?:GET|HEAD|OPTIONS) /.test(operation)
+
+function remember(run: string, retries: number): void {
+  ofRuns.delete(run)
+  ofRuns.set(run, retries)
+  if (ofRuns.size <= MOST_RUNS) return
+  const [oldest] = ofRuns.keys()
+  if (oldest !== undefined) ofRuns.delete(oldest)
+}
+
+const exhausted = (payer: Payer, request: LogicalRequest, limit: string, what: string): OnefoldError =>
+  new OnefoldError(
+    'RETRY_BUDGET_EXHAUSTED',
+    `${payer.tool}: attempt ${request.attempts + 1} of ${request.operation} (${what}) was not sent: ${limit}. What earlier attempts did stands in the operation’s record. Turn off the inner retries, or raise the budget.`,
+    { effect: 'none', details: { tool: payer.tool, run: payer.run, operation: request.operation, attempts: request.attempts } },
+  )

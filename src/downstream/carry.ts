@@ -1,0 +1,95 @@
+import type { Taker } from './provider-of-host.ts'
+
+/** A write on its way out. */
+export interface Outgoing {
+  readonly method: string
+  readonly url: URL
+  readonly headers: Headers
+  /** Undefined where there is none. */
+  readonly body: unknown
+}
+
+/** Whether the write carries a key now: ours, the tool's own, or none and why. */
+export type Carried =
+  | { readonly by: 'header' | 'body' | 'caller'; readonly body: unknown }
+  | { readonly by: 'nobody'; readonly body: unknown; readonly why: string }
+
+/** The Stripe SDK's key for its own retries: new at every call of it, so it protects nothing above (stripe-node 22, RequestSender). */
+export const SDK_OWN_KEY: RegExp = /^stripe-node-retry-/
+
+/**
+ * Puts the operation's key where the provider takes it. A key that the tool wrote itself stays; one that an SDK made
+ * up for its own retries does not.
+ * @param key makes the key in the form of the named provider
+ */
+export function carryKey(taker: Taker, write: Outgoing, key: (provider: string | undefined) => string): Carried {
+  const { carrier, name, paths } = taker
+  const { headers, body, url } = write
+  if (carrier.in === 'nowhere') return { by: 'nobody', body, why: whyNot(taker) }
+  if (paths !== undefined && !paths.test(url.pathname)) {
+    return { by: 'nobody', body, why: `${name ?? url.host} takes no key at ${url.pathname}` }
+  }
+  switch (carrier.in) {
+    case 'header': {
+      const there = headers.get(carrier.name)
+      if (there !== null && !SDK_OWN_KEY.test(there)) return { by: 'caller', body }
+      headers.set(carrier.name, key(name))
+      return { by: 'header', body }
+    }
+    case 'body': {
+      const filled = fillField(body, carrier.field.split('.'), () => key(name))
+      if (filled === 'there') return { by: 'caller', body }
+      if (filled === undefined) {
+        return { by: 'nobody', body, why: `${name ?? url.host} takes it as ${carrier.field} of a JSON object in a string` }
+      }
+      headers.delete('content-length')
+      return { by: 'body', body: filled.body }
+    }
+    case 'tool': {
+      const text = typeof body === 'string' ? body : body instanceof URLSearchParams ? body.toString() : ''
+      if (carrier.written.test(text) || carrier.written.test(url.search)) return { by: 'caller', body }
+      return {
+        by: 'nobody',
+        body,
+        why: `${name ?? url.host} takes it as ${carrier.what}, which the tool has to write: ctx.downstreamKey('${name ?? ''}')`,
+      }
+    }
+  }
+}
+
+const whyNot = ({ name, instead }: Taker): string =>
+  `${name ?? 'this host'} takes no idempotency key; ${instead ?? 'use probe() or manual()'}`
+
+/** Adds a field to a JSON object without writing the rest of it anew, which would change its numbers. */
+function fillField(
+  body: unknown,
+  path: readonly string[],
+  value: () => string,
+): 'there' | { readonly body: string } | undefined {
+  if (typeof body !== 'string') return undefined
+  const start = /^\s*\{/.exec(body)?.[0]
+  if (start === undefined) return undefined
+  let parsed: unknown
+  try {
+    parsed = JSON.parse(body)
+  } catch {
+    return undefined
+  }
+  const [first = '', second] = path
+  const top = parsed as Record<string, unknown>
+  const inner = top[first]
+  if (second === undefined) {
+    if (inner !== undefined) return 'there'
+    return { body: prepend(body, start, first, JSON.stringify(value()), Object.keys(top).length === 0) }
+  }
+  if (inner === undefined) {
+    const nested = JSON.stringify({ [second]: value() })
+    return { body: prepend(body, start, first, nested, Object.keys(top).length === 0) }
+  }
+  if (typeof inner !== 'object' || inner === null || Array.isArray(inner)) return undefined
+  if ((inner as Record<string, unknown>)[second] !== undefined) return 'there'
+  return { body: JSON.stringify({ ...top, [first]: { ...inner, [second]: value() } }) }
+}
+
+const prepend = (body: string, start: string, name: string, json: string, empty: boolean): string =>
+  `${start}${JSON.stringify(name)}:${json}${empty ? '' : ','}${body.slice(start.length)}`

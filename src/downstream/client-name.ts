@@ -1,0 +1,25 @@
+/**
+ * Which library made a request, as its headers tell: `openai 6.49.0`, `stripe 23.1.0`, `axios 1.21.1`, `got`.
+ * `fetch` where they tell nothing: Node's own, or a client over it.
+ */
+export function clientName(header: (name: string) => string | undefined, transport: 'undici' | 'http'): string {
+  const agent = header('user-agent') ?? ''
+  for (const [name, pattern] of AGENTS) {
+    const version = pattern.exec(agent)
+    if (version !== null) return version[1] === undefined ? name : `${name} ${version[1]}`
+  }
+  const stainless = header('x-stainless-package-version')
+  if (stainless !== undefined) return `stainless ${stainless}`
+  return transport === 'undici' ? 'fetch' : 'node:http'
+}
+
+/** User agents as the libraries write them. */
+const AGENTS: readonly (readonly [string, RegExp])[] = [
+  ['openai', /^(?:Async)?OpenAI\/JS ([\d.]+)/],
+  ['anthropic', /^Anthropic\/JS ([\d.]+)/],
+  ['stripe', /^Stripe\/v\d+ NodeBindings\/([\d.]+)/],
+  ['axios', /^axios\/([\d.]+)/],
+  ['got', /^got \(/],
+  ['ai', /^ai(?:-sdk)?\/([\d.]+)/],
+  ['node-fetch', /^node-fetch/],
+]

@@ -1,0 +1,70 @@
+import type { BodyTrace } from './lines.ts'
+
+/** A call of `fetch`, taken apart so that headers and body can be changed before it is made. */
+export interface Call {
+  readonly method: string
+  readonly url: URL
+  readonly headers: Headers
+  /** Undefined where there is none, or where it is a stream inside a `Request`. */
+  readonly body: unknown
+  readonly signal: AbortSignal | undefined
+  readonly redirect: RequestRedirect
+  /** Makes the call, with what was changed. */
+  make(base: typeof fetch, changed: Changed): Promise<Response>
+}
+
+export interface Changed {
+  readonly body: unknown
+  readonly signal: AbortSignal
+  readonly redirect: RequestRedirect
+}
+
+/** Reads the arguments of a `fetch`. A JSON body inside a `Request` is read, since keys may belong into it. */
+export async function readCall(input: Parameters<typeof fetch>[0], init: RequestInit | undefined): Promise<Call> {
+  if (!(input instanceof Request)) {
+    const url = new URL(input)
+    const { body = undefined, signal = undefined, redirect = 'follow' } = init ?? {}
+    const method = methodOf(init?.method)
+    const headers = new Headers(init?.headers)
+    return {
+      method,
+      url,
+      headers,
+      body: body ?? undefined,
+      signal: signal ?? undefined,
+      redirect,
+      make: (base, changed) => base(url, { ...init, method, headers, ...withBody(changed) }),
+    }
+  }
+  const headers = new Headers(init?.headers ?? input.headers)
+  const ownBody = init?.body ?? undefined
+  const isJson = input.body !== null && ownBody === undefined && (headers.get('content-type') ?? '').includes('json')
+  const body = isJson ? await input.text() : ownBody
+  return {
+    method: methodOf(init?.method ?? input.method),
+    url: new URL(input.url),
+    headers,
+    body,
+    signal: init?.signal ?? input.signal,
+    redirect: init?.redirect ?? input.redirect,
+    make: (base, changed) => base(new Request(input, { ...init, headers, ...withBody(changed) })),
+  }
+}
+
+const withBody = ({ body, ...rest }: Changed): RequestInit =>
+  body === undefined ? rest : { ...rest, body: body as NonNullable<RequestInit['body']> }
+
+const methodOf = (method = 'GET'): string => method.toUpperCase()
+
+/** What of a body tells a retry from another request. */
+export function traceOf(body: unknown): BodyTrace {
+  if (typeof body === 'string') return body
+  if (body instanceof URLSearchParams) return body.toString()
+  if (body instanceof Uint8Array) return body
+  if (body instanceof ArrayBuffer) return new Uint8Array(body)
+  return body instanceof Blob ? body.size : undefined
+}
+
+/** True for a body that can be sent a second time. */
+export const isRepeatable = (body: unknown): boolean =>
+  body === undefined || body instanceof FormData || body instanceof Blob || traceOf(body) !== undefined

@@ -1,0 +1,86 @@
+import { subscribe, unsubscribe } from 'node:diagnostics_channel'
+import type { ClientRequest, IncomingMessage } from 'node:http'
+import type { Socket } from 'node:net'
+import { drivenAttempt, targetUrl, type DrivenAttempt, type WireAttempt } from './attempt.ts'
+
+interface Message {
+  readonly request: ClientRequest
+  readonly response?: IncomingMessage
+  readonly error?: unknown
+}
+
+/**
+ * Tells of every request of `node:http` and `node:https`, in the asynchronous context of who made it
+ * (https://nodejs.org/api/diagnostics_channel.html#http). @returns stops it
+ */
+export function watchHttp(made: (attempt: WireAttempt) => void): () => void {
+  const attempts = new WeakMap<ClientRequest, DrivenAttempt>()
+  const on: Readonly<Record<string, (message: Message) => void>> = {
+    'http.client.request.created': ({ request }) => {
+      if (request.method === 'CONNECT') return
+      const attempt = attemptOf(request)
+      attempts.set(request, attempt)
+      follow(request, attempt)
+      made(attempt)
+    },
+    'http.client.response.finish': ({ request, response }) => {
+      const attempt = attempts.get(request)
+      if (attempt === undefined || response === undefined) return
+      attempt.happens({ type: 'answered', status: response.statusCode ?? 0 })
+      response.once('close', () => {
+        if (!response.complete) attempt.happens({ type: 'failed', error: new Error('the answer broke off') })
+      })
+    },
+    'http.client.request.error': ({ request, error }) => attempts.get(request)?.happens({ type: 'failed', error }),
+  }
+  const listeners = Object.entries(on).map(([name, listener]) => [name, guarded(listener)] as const)
+  for (const [name, listener] of listeners) subscribe(name, listener)
+  return () => {
+    for (const [name, listener] of listeners) unsubscribe(name, listener)
+  }
+}
+
+function guarded(listener: (message: Message) => void): (message: unknown) => void {
+  return (message) => {
+    try {
+      listener(message as Message)
+    } catch {
+      // Watching must never break what is watched.
+    }
+  }
+}
+
+function attemptOf(request: ClientRequest): DrivenAttempt {
+  let url: URL | undefined
+  return drivenAttempt({
+    transport: 'http',
+    method: request.method,
+    get url() {
+      return (url ??= targetUrl(`${request.protocol}//${String(request.getHeader('host') ?? request.host)}`, request.path))
+    },
+    header: (name) => {
+      const value = request.getHeader(name)
+      return value === undefined ? undefined : String(value)
+    },
+    setHeader: (name, value) => {
+      // Headers given as an array are written down at once; setting one then throws.
+      if (request.headersSent) return false
+      request.setHeader(name, value)
+      return true
+    },
+    refuse: (error) => void request.destroy(error),
+  })
+}
+
+/**
+ * A request is written as soon as its socket can be written to; until the socket has connected (with TLS: until the
+ * handshake is over) no byte of it has left. `bytesWritten` does not tell: it counts what waits.
+ */
+function follow(request: ClientRequest, attempt: DrivenAttempt): void {
+  request.once('socket', (socket: Socket & { encrypted?: boolean; secureConnecting?: boolean }) => {
+    const sent = (): void => attempt.happens({ type: 'sent' })
+    const secure = socket.encrypted === true
+    if (!socket.connecting && !(secure && socket.secureConnecting === true)) sent()
+    else socket.once(secure ? 'secureConnect' : 'connect', sent)
+  })
+}

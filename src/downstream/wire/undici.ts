@@ -1,0 +1,111 @@
+import { subscribe, unsubscribe } from 'node:diagnostics_channel'
+import { drivenAttempt, targetUrl, type DrivenAttempt, type WireAttempt } from './attempt.ts'
+
+/**
+ * What is used of undici's request. `headers` is documented as names and values in turn; `onError` is internal, and was
+ * measured on undici 6, 7 and 8 and inside Node 22 and 24 to end a request before it is dispatched.
+ */
+interface UndiciRequest {
+  readonly method: string
+  readonly origin: string | URL
+  readonly path: string
+  readonly headers: readonly unknown[] | string
+  error?: unknown
+  addHeader(name: string, value: string): unknown
+  onError?(error: Error): void
+  onResponseError?(error: Error): void
+}
+
+interface Message {
+  readonly request: UndiciRequest
+  readonly response?: { readonly statusCode: number }
+  readonly error?: unknown
+}
+
+interface Connected {
+  readonly connectParams: { readonly host?: string; readonly hostname?: string; readonly protocol?: string }
+  readonly socket: { readonly alpnProtocol?: string | false | null }
+}
+
+/** Origins spoken to over HTTP/2, where undici 6 sends without saying so. */
+const overHttp2 = new Set<string>()
+
+/**
+ * Tells of every request of undici, Node's own `fetch` included, in the asynchronous context of who made it
+ * (https://undici.nodejs.org/#/docs/api/DiagnosticsChannel). @returns stops it
+ */
+export function watchUndici(made: (attempt: WireAttempt) => void): () => void {
+  const attempts = new WeakMap<object, DrivenAttempt>()
+  const on: Readonly<Record<string, (message: Message) => void>> = {
+    'undici:request:create': ({ request }) => {
+      if (request.method === 'CONNECT') return // a proxy's tunnel, not the request
+      const attempt = attemptOf(request)
+      attempts.set(request, attempt)
+      made(attempt)
+    },
+    // Published right before the first byte is written, so without it none was.
+    'undici:client:sendHeaders': ({ request }) => attempts.get(request)?.happens({ type: 'sent' }),
+    'undici:request:headers': ({ request, response }) =>
+      attempts.get(request)?.happens({ type: 'answered', status: response?.statusCode ?? 0 }),
+    'undici:request:error': ({ request, error }) => attempts.get(request)?.happens({ type: 'failed', error }),
+    'undici:client:connected': (message) => noteProtocol(message as unknown as Connected),
+  }
+  const listeners = Object.entries(on).map(([name, listener]) => [name, guarded(listener)] as const)
+  for (const [name, listener] of listeners) subscribe(name, listener)
+  return () => {
+    for (const [name, listener] of listeners) unsubscribe(name, listener)
+  }
+}
+
+/** An error thrown in a subscriber would end the process (node:diagnostics_channel). */
+function guarded(listener: (message: Message) => void): (message: unknown) => void {
+  return (message) => {
+    try {
+      listener(message as Message)
+    } catch {
+      // Watching must never break what is watched.
+    }
+  }
+}
+
+function attemptOf(request: UndiciRequest): DrivenAttempt {
+  const origin = String(request.origin)
+  let url: URL | undefined
+  return drivenAttempt(
+    {
+      transport: 'undici',
+      method: request.method,
+      get url() {
+        return (url ??= targetUrl(origin, request.path))
+      },
+      header: (name) => {
+        const at = indexOf(request.headers, name)
+        return at === -1 ? undefined : String(request.headers[at + 1])
+      },
+      setHeader: (name, value) => {
+        const at = indexOf(request.headers, name)
+        if (at === -1) request.addHeader(name, value)
+        else (request.headers as unknown[])[at + 1] = value
+        return true
+      },
+      refuse: (error) => {
+        const end = request.onError ?? request.onResponseError
+        if (end === undefined) request.error = error
+        else end.call(request, error)
+      },
+    },
+    () => !overHttp2.has(hostOf(origin)),
+  )
+}
+
+function indexOf(headers: UndiciRequest['headers'], name: string): number {
+  if (typeof headers === 'string') return -1
+  for (let at = 0; at < headers.length; at += 2) if (String(headers[at]).toLowerCase() === name) return at
+  return -1
+}
+
+function noteProtocol({ connectParams, socket }: Connected): void {
+  if (socket.alpnProtocol === 'h2') overHttp2.add(connectParams.host ?? connectParams.hostname ?? '')
+}
+
+const hostOf = (origin: string): string => origin.slice(origin.indexOf('://') + 3)

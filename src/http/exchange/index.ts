@@ -1,0 +1,42 @@
+/**
+ * What the gateway and the middleware share: a request becomes an operation, an outcome becomes an answer.
+ * @module
+ */
+export {
+  compactBody,
+  headerOf,
+  isHopByHop,
+  isNeverReplayed,
+  namedByConnection,
+  type Answer,
+} from './answer.ts'
+export { contractName, routeContract, type Reach } from './contract.ts'
+export {
+  HTTP_DEFAULTS,
+  type DeclaredProbe,
+  type DeclaredRecovery,
+  type DeclaredRoute,
+  type DeclaredWrite,
+  type HttpRules,
+  type KeyRule,
+  type PrincipalRule,
+  type UndeclaredRule,
+} from './declared.ts'
+export { createDoubts, type Doubts } from './doubts.ts'
+export { exchange, type Exchange, type Told } from './exchange.ts'
+export { judge, type DeclaredError } from './judge.ts'
+export { readPattern, segmentsOf } from './match.ts'
+export { callerOf, isolationOf, type Caller } from './principal.ts'
+export { problemAnswer, type Problem } from './problem.ts'
+export { PROFILES, type ProfileName, type WireProblem } from './profile.ts'
+export {
+  digestOf,
+  isSecret,
+  viewOf,
+  type FrozenRequest,
+  type RequestBody,
+  type RequestFacts,
+  type RequestView,
+} from './request.ts'
+export { echoedKey, errorResponse, toldResponse, wireHeaders } from './respond.ts'
+export { createRoutes, type Plan, type Routes, type RoutesOptions, type WritePlan } from './routes.ts'

@@ -1,0 +1,113 @@
+import { OnefoldError } from '../../error/index.ts'
+import type { HttpRules } from './declared.ts'
+import { digestOf } from './request.ts'
+
+type Headers = Readonly<Record<string, string | undefined>>
+
+/** Who asks and within what: read from headers alone. */
+export interface Caller {
+  readonly tenant: string | undefined
+  /** Equal for equal credentials, and nothing of them can be read from it. */
+  readonly principal: string
+  /** `Onefold-Run`: the same through every retry above us. */
+  readonly run: string | undefined
+  readonly session: string | undefined
+  /** `Onefold-Occurrence`: which of several wanted, equal operations. */
+  readonly occurrence: number | undefined
+}
+
+const LONGEST = 255
+
+/** @throws OnefoldError INPUT_INVALID for a header of ours that is no name, or an occurrence that is no number */
+export function callerOf(headers: Headers, rules: HttpRules): Caller {
+  const { tenantHeader } = rules
+  const occurrence = headers['onefold-occurrence']
+  return {
+    tenant: tenantHeader === undefined ? undefined : named(headers, tenantHeader, true),
+    principal: principalOf(headers, rules),
+    run: named(headers, 'onefold-run', false),
+    session: named(headers, 'onefold-session', false),
+    occurrence: occurrence === undefined ? undefined : readOccurrence(occurrence),
+  }
+}
+
+function principalOf(headers: Headers, { principal }: HttpRules): string {
+  if (principal === 'none') return 'everybody'
+  if (principal !== 'authorization' && 'header' in principal) return `h:${named(headers, principal.header, true) ?? ''}`
+  const { authorization, cookie } = headers
+  const proof =
+    principal === 'authorization'
+      ? (authorization ?? headers['x-api-key'] ?? headers['api-key'] ?? cookie)
+      : cookieOf(cookie, principal.cookie)
+  // Cut off: enough to tell callers apart, and of no use to find the credentials.
+  return proof === undefined ? 'nobody' : `p:${digestOf(proof.toWellFormed()).slice(0, 22)}`
+}
+
+function cookieOf(header: string | undefined, name: string): string | undefined {
+  for (const part of header?.split(';') ?? []) {
+    const equals = part.indexOf('=')
+    if (equals !== -1 && part.slice(0, equals).trim() === name) return part.slice(equals + 1).trim()
+  }
+  return undefined
+}
+
+function named(headers: Headers, name: string, needed: boolean): string | undefined {
+  const value = headers[name]
+  if (value === undefined) {
+    if (!needed) return undefined
+    throw invalid(name, `The header ${name} is missing, by which this gateway tells its callers apart.`)
+  }
+  if (value.length < 1 || value.length > LONGEST) throw invalid(name, `The header ${name} has no usable length.`)
+  for (let at = 0; at < value.length; at += 1) {
+    const code = value.charCodeAt(at)
+    if (code < 0x21 || code > 0x7e)
+      throw invalid(name, `The header ${name} has a blank or a character that is not visible ASCII.`)
+  }
+  return value
+}
+
+function readOccurrence(text: string): number {
+  const value = Number(text)
+  if (text.length < 10 && Number.isSafeInteger(value) && value >= 1) return value
+  throw invalid('onefold-occurrence', 'The header onefold-occurrence must be a whole number from 1.')
+}
+
+const invalid = (header: string, message: string): OnefoldError =>
+  new OnefoldError('INPUT_INVALID', `${message} Nothing was done; correct it and send the request again.`, {
+    details: { path: `$.headers.${header}` },
+  })
+
+/** Names of an event that stay the same when it is delivered again (CloudEvents, Standard Webhooks, GitHub, Shopify). */
+const EVENT_HEADERS = ['ce-id', 'webhook-id', 'x-github-delivery', 'x-shopify-event-id', 'i-twilio-idempotency-token']
+
+/**
+ * The run's id: given, else derived from the request's own key or event id, so that it is the same on every retry; else
+ * undefined, and then one is minted that nothing above us knows.
+ */
+export function runIdOf(caller: Caller, key: string | undefined, headers: Headers): string | undefined {
+  if (caller.run !== undefined) return caller.run
+  if (key !== undefined) return `key-${digestOf(`${caller.tenant ?? ''}\n${caller.principal}\n${key}`).slice(0, 22)}`
+  for (const name of EVENT_HEADERS) {
+    const id = headers[name]
+    if (id !== undefined) return `event-${digestOf(`${name}\n${id.toWellFormed()}`).slice(0, 22)}`
+  }
+  return undefined
+}
+
+/**
+ * The text within which identities are compared, beside tenant and route: the principal, and what the route's scope
+ * adds. It is the session of the operation's run.
+ * @throws OnefoldError INPUT_INVALID where the scope needs a header that is not there
+ */
+export function isolationOf(caller: Caller, scope: 'tenant' | 'session' | 'run'): string {
+  if (scope === 'tenant') return caller.principal
+  const within = scope === 'session' ? caller.session : caller.run
+  if (within === undefined) {
+    throw new OnefoldError(
+      'INPUT_INVALID',
+      `This route compares operations within a ${scope}, so it needs the header Onefold-${scope === 'run' ? 'Run' : 'Session'}. Nothing was done.`,
+      { details: { path: `$.headers.onefold-${scope}` } },
+    )
+  }
+  return `${caller.principal}/${scope}:${within}`
+}

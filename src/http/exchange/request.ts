@@ -1,0 +1,204 @@
+import { hash } from 'node:crypto'
+import { isOnefoldError } from '../../error/index.ts'
+import { parseJson } from '../../key/index.ts'
+
+/** A request's body as it is known when the operation is named. */
+export type RequestBody =
+  | { readonly kind: 'none' }
+  | { readonly kind: 'bytes'; readonly bytes: Uint8Array }
+  /** Already parsed by a framework. */
+  | { readonly kind: 'value'; readonly value: unknown }
+  /** Spooled to disk: only its digest (SHA-256, base64url) is looked at. */
+  | { readonly kind: 'spooled'; readonly sha256: string; readonly size: number }
+
+/** What every framework can say about a request. */
+export interface RequestFacts {
+  readonly method: string
+  /** As it was sent, without the query. */
+  readonly path: string
+  /** With its question mark, or empty. */
+  readonly search: string
+  /** Values of the route's varying parts. */
+  readonly params: Readonly<Record<string, string>>
+  /** Names in lower case; repeated headers joined by `, `. */
+  readonly headers: Readonly<Record<string, string | undefined>>
+  readonly body: RequestBody
+}
+
+/** The frozen input of an operation: all that is needed to name it again, and to send it again. Plain JSON. */
+export interface FrozenRequest {
+  readonly method: string
+  readonly path: string
+  readonly search: string
+  readonly params: Readonly<Record<string, string>>
+  readonly headers: Readonly<Record<string, string>>
+  readonly body: FrozenBody | null
+  /** True when the request carried credentials, which are never stored. */
+  readonly secret: boolean
+}
+
+export type FrozenBody =
+  | { readonly text: string }
+  | { readonly base64: string }
+  /** Parsed by a framework before we saw it. */
+  | { readonly value: unknown }
+  /** `blob`: the bytes lie in the ledger under their digest. */
+  | { readonly sha256: string; readonly size: number; readonly blob?: true }
+
+/** Headers that a request needs to be the same request when it is sent again. Credentials are never among them. */
+const FROZEN = new Set([
+  'accept',
+  'accept-language',
+  'api-version',
+  'content-digest',
+  'content-encoding',
+  'content-language',
+  'content-type',
+  'idempotency-key',
+  'if-match',
+  'if-none-match',
+  'if-unmodified-since',
+  'prefer',
+  'repr-digest',
+  'request-id',
+  'stripe-version',
+  'x-api-version',
+  'x-request-id',
+])
+
+/** Headers that prove who asks: kept in memory while an operation is open, never written down. */
+const SECRET = new Set(['authorization', 'cookie', 'x-api-key', 'api-key', 'x-auth-token'])
+
+export const isSecret = (name: string): boolean => SECRET.has(name)
+
+const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
+
+export interface FreezeOptions {
+  /** Names that identity is made of, or that the operator adds. */
+  readonly headers: ReadonlySet<string>
+  /** Bodies up to this size stand in the record itself, in bytes. */
+  readonly inlineBytes: number
+  /** Larger bodies are put into the ledger as a blob by the caller. */
+  readonly blob: boolean
+}
+
+/** The part of a request that goes into the ledger. */
+export function freeze(facts: RequestFacts, options: FreezeOptions): FrozenRequest {
+  const headers: Record<string, string> = {}
+  let secret = false
+  for (const name in facts.headers) {
+    const value = facts.headers[name]
+    if (value === undefined) continue
+    if (SECRET.has(name)) secret = true
+    else if (FROZEN.has(name) || options.headers.has(name)) headers[name] = value.toWellFormed()
+  }
+  const { method, path, search, params } = facts
+  const frozen = { method, path, search, params, headers, body: freezeBody(facts.body, options), secret }
+  const { body } = facts
+  if (body.kind === 'bytes' && body.bytes.byteLength > options.inlineBytes && body.bytes.byteLength <= LIMITS.maxBytes) {
+    // Too large for the record, yet its fields may identify: they are read now, while the bytes are at hand.
+    const parsed = isJson(headers) ? strictJson(body.bytes) : undefined
+    if (parsed !== undefined) views.set(frozen, { method, path: params, query: queryOf(search), headers, body: parsed })
+  }
+  return frozen
+}
+
+function freezeBody(body: RequestBody, options: FreezeOptions): FrozenBody | null {
+  switch (body.kind) {
+    case 'none':
+      return null
+    case 'value':
+      return { value: body.value }
+    case 'spooled':
+      return { sha256: body.sha256, size: body.size, ...(options.blob ? { blob: true } : {}) }
+    case 'bytes': {
+      const { bytes } = body
+      if (bytes.byteLength > options.inlineBytes)
+        return { sha256: digestOf(bytes), size: bytes.byteLength, ...(options.blob ? { blob: true } : {}) }
+      const text = textOf(bytes)
+      return text === undefined ? { base64: Buffer.from(bytes).toString('base64') } : { text }
+    }
+  }
+}
+
+function textOf(bytes: Uint8Array): string | undefined {
+  try {
+    return utf8.decode(bytes)
+  } catch {
+    return undefined
+  }
+}
+
+/** SHA-256 in base64url: what the ledger names blobs by. */
+export const digestOf = (bytes: Uint8Array | string): string => hash('sha256', bytes, 'base64url')
+
+/** A frozen request as identities, fingerprints and probes see it. */
+export interface RequestView {
+  readonly method: string
+  /** Values of the route's varying parts. */
+  readonly path: Readonly<Record<string, string>>
+  readonly query: Readonly<Record<string, string | readonly string[]>>
+  readonly headers: Readonly<Record<string, string>>
+  /** Parsed JSON, else what stands for the bytes. */
+  readonly body: unknown
+}
+
+const views = new WeakMap<FrozenRequest, RequestView>()
+const LIMITS = { maxBytes: 1024 * 1024, maxDepth: 64 }
+
+/** The view of a request, made once. @throws nothing: a body that is no strict JSON stands for itself as bytes */
+export function viewOf(frozen: FrozenRequest): RequestView {
+  const known = views.get(frozen)
+  if (known !== undefined) return known
+  const { method, params, headers } = frozen
+  const view = { method, path: params, query: queryOf(frozen.search), headers, body: bodyView(frozen) }
+  views.set(frozen, view)
+  return view
+}
+
+function bodyView({ body, headers }: FrozenRequest): unknown {
+  if (body === null) return null
+  if ('value' in body) return body.value
+  if ('sha256' in body) return { sha256: body.sha256 }
+  const parsed = 'text' in body && isJson(headers) ? strictJson(body.text) : undefined
+  if (parsed !== undefined) return parsed
+  return { sha256: digestOf('text' in body ? body.text : Buffer.from(body.base64, 'base64')) }
+}
+
+/** `application/json`, `application/merge-patch+json` and their like, not compressed. */
+function isJson(headers: Readonly<Record<string, string>>): boolean {
+  const type = headers['content-type']
+  if (type === undefined || (headers['content-encoding'] ?? 'identity') !== 'identity') return false
+  const end = type.indexOf(';')
+  const name = (end === -1 ? type : type.slice(0, end)).trim().toLowerCase()
+  return name.endsWith('/json') || name.endsWith('+json')
+}
+
+/** Undefined for what is no strict JSON: such a body stands for itself as bytes. */
+function strictJson(text: string | Uint8Array): unknown {
+  try {
+    return parseJson(text, LIMITS)
+  } catch (error) {
+    if (isOnefoldError(error)) return undefined
+    throw error
+  }
+}
+
+/** The SHA-256 of the raw bytes, for profiles that compare these. */
+export function rawDigest({ body }: FrozenRequest): string | null {
+  if (body === null) return null
+  if ('value' in body) return digestOf(JSON.stringify(body.value))
+  if ('sha256' in body) return body.sha256
+  return digestOf('text' in body ? body.text : Buffer.from(body.base64, 'base64'))
+}
+
+function queryOf(search: string): Readonly<Record<string, string | readonly string[]>> {
+  if (search.length < 2) return {}
+  const query: Record<string, string | string[]> = {}
+  for (const [name, value] of new URLSearchParams(search)) {
+    const known = Object.hasOwn(query, name) ? query[name] : undefined
+    const next = known === undefined ? value : [...(Array.isArray(known) ? known : [known]), value]
+    Object.defineProperty(query, name, { value: next, writable: true, enumerable: true, configurable: true })
+  }
+  return query
+}
