@@ -6,14 +6,13 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
-import { fileURLToPath } from 'node:url'
 import { median, times, type Measured, type Row } from './lib.ts'
 import type { BenchOptions } from './main.ts'
+import { PROGRAMS } from '../test/mcp/fixtures/harness.ts'
 import { rawClient, type RawClient } from '../test/mcp/fixtures/raw-client.ts'
 
 const WARM_UP = 100
 
-const fixture = (name: string): string => fileURLToPath(new URL(`../test/mcp/fixtures/${name}`, import.meta.url))
 const call = (id: number, tool: string, text: string): string =>
   JSON.stringify({
     jsonrpc: '2.0',
@@ -58,13 +57,9 @@ mcp:
     write: { effect: write, identity: [to, text], recovery: manual }
 `,
   )
-  const server = [process.execPath, fixture('raw-server.ts')] as const
+  const server = [process.execPath, PROGRAMS.rawServer] as const
   const plain = rawClient(server[0], server.slice(1), process.env)
-  const proxy = rawClient(
-    process.execPath,
-    [fixture('proxy-main.ts'), '--config', config, '--', ...server],
-    process.env,
-  )
+  const proxy = rawClient(process.execPath, [PROGRAMS.proxy, '--config', config, '--', ...server], process.env)
   try {
     const kinds = ['read', 'write', 'undeclared', 'replay'] as const
     const added: Record<(typeof kinds)[number], number[]> = { read: [], write: [], undeclared: [], replay: [] }

@@ -29,10 +29,25 @@ export const ROOMS: readonly Room[] = [
     ],
     packages: [],
   },
-  { room: 'downstream', layer: 2, node: [], packages: [] },
+  {
+    room: 'downstream',
+    layer: 2,
+    node: ['node:async_hooks', 'node:diagnostics_channel', 'node:http', 'node:net'],
+    packages: [],
+  },
   // The wiring: what `import … from 'onefold'` is. Nothing below it knows it.
   { room: '.', layer: 2.5, node: ['node:fs', 'node:path'], packages: [] },
-  { room: 'config', layer: 3, node: ['node:fs', 'node:path'], packages: ['yaml'] },
+  { room: 'config', layer: 3, also: ['http/exchange'], node: ['node:fs', 'node:path'], packages: ['yaml'] },
+  // `exchange` is what the door (http) and the gateway share; only the gateway has a server of its own.
+  { room: 'http/exchange', layer: 3, node: ['node:crypto'], packages: [] },
+  { room: 'http', layer: 3, also: ['http/exchange'], node: [], packages: [] },
+  {
+    room: 'http/gateway',
+    layer: 3,
+    also: ['http/exchange'],
+    node: ['node:crypto', 'node:fs/promises', 'node:http', 'node:https', 'node:net', 'node:os', 'node:path', 'node:stream'],
+    packages: ['hono', '@hono/node-server'],
+  },
   {
     room: 'mcp',
     layer: 3,
@@ -49,6 +64,7 @@ export const ROOMS: readonly Room[] = [
     packages: [],
   },
   { room: 'testing', layer: 3, node: ['node:assert', 'node:assert/strict', 'node:crypto', 'node:util'], packages: [] },
+  { room: 'register', layer: 3, node: ['node:fs'], packages: [] },
   { room: 'adapter/*', layer: 3, node: [], packages: [], maxLines: 200 },
   {
     room: 'cli',

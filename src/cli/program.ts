@@ -33,6 +33,7 @@ export function createProgram(done: Done): Command {
     .addHelpText('after', () => examples(ROOT_EXAMPLES) + EXIT_CODES)
 
   addMcp(program, run)
+  addGateway(program, run)
   addLedger(program, run)
   withWhere(command(program, 'doctor', 'check the ledger, the clock and the configuration'))
     .addOption(json())
@@ -71,6 +72,24 @@ function addMcp(program: Command, run: Run): void {
       ]),
     )
     .action(run(async () => (await import('./mcp.ts')).mcp))
+}
+
+function addGateway(program: Command, run: Run): void {
+  withWhere(
+    command(program, 'gateway', 'run a reverse proxy that makes every write of an HTTP API happen once'),
+    'one of the user, named by the service',
+  )
+    .option('--upstream <url>', 'the service (default: the configuration’s)')
+    .option('--port <number>', 'where to listen; 0 for a free port', whole(0), 8787)
+    .option('--host <address>', 'the address to listen on', '127.0.0.1')
+    .addHelpText(
+      'after',
+      examples([
+        'onefold gateway --upstream http://127.0.0.1:3000',
+        'onefold gateway --config onefold.yaml --port 8080',
+      ]),
+    )
+    .action(run(async () => (await import('./gateway.ts')).gateway))
 }
 
 function addLedger(program: Command, run: Run): void {

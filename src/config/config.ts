@@ -1,4 +1,5 @@
 import type { Duration } from '../contract/index.ts'
+import type { DeclaredRoute, HttpRules } from '../http/exchange/index.ts'
 import type { StoreChoice } from './store-url.ts'
 
 /** Where an MCP server takes an idempotency key. */
@@ -56,6 +57,24 @@ export interface McpConfig {
   }
 }
 
+/** Limits of the gateway that the file sets: bytes, counts, milliseconds. */
+export interface HttpLimitsConfig {
+  readonly [limit: string]: number
+}
+
+/** The `http:` section. */
+export interface HttpConfig {
+  /** Name of the service in contracts and ledger; undefined: made from its address. */
+  readonly name: string | undefined
+  readonly upstream: string | undefined
+  readonly rules: HttpRules
+  readonly routes: readonly DeclaredRoute[]
+  readonly hosts: readonly string[]
+  readonly preserveHost: boolean
+  readonly clientTimeout: Duration | undefined
+  readonly limits: HttpLimitsConfig
+}
+
 /** The engine's times; undefined: protocol.md section 9. */
 export interface TimingConfig {
   readonly lease: Duration | undefined
@@ -74,4 +93,5 @@ export interface Config {
   readonly keySecret: string | undefined
   readonly timing: TimingConfig
   readonly mcp: McpConfig
+  readonly http: HttpConfig
 }

@@ -234,9 +234,9 @@ describe('parseConfig', () => {
       'mcp.tools.pay.errors.0 does not say what became of the effect',
     ],
     [
-      'the gateway',
+      'an upstream that is no address',
       'http: { upstream: x }\n',
-      '1:1: http is for the gateway, which is not in this version. Remove the section.',
+      '1:9: http.upstream is no address. Write http://127.0.0.1:3000.',
     ],
     [
       'a store of another version',

@@ -2,6 +2,7 @@ import { dirname } from 'node:path'
 import { parseDuration, type Duration } from '../contract/index.ts'
 import { isOnefoldError } from '../error/index.ts'
 import type { Config, McpConfig, TimingConfig } from './config.ts'
+import { readHttp } from './http-section.ts'
 import { readYaml, type Reader, type Value } from './reader.ts'
 import { parseStoreUrl, type StoreChoice } from './store-url.ts'
 import { readTool } from './tool-section.ts'
@@ -20,17 +21,16 @@ export function parseConfig(
 ): Config {
   const reader = readYaml(text, file)
   const words = reader.known(reader.root, ['store', 'tenant', 'keySecret', 'timing', 'mcp', 'http'])
-  if (words.http !== undefined) {
-    reader.fail(words.http, 'is for the gateway, which is not in this version', 'Remove the section')
-  }
   const timing = readTiming(reader, words.timing)
+  const quarantineMs = parseDuration(timing.quarantine ?? DEFAULT_QUARANTINE)
   return {
     file,
     store: words.store === undefined ? undefined : readStore(reader, words.store, dirname(file)),
     tenant: words.tenant === undefined ? undefined : readTenant(reader, words.tenant),
     keySecret: words.keySecret === undefined ? undefined : readSecret(reader, words.keySecret, env),
     timing,
-    mcp: readMcp(reader, words.mcp, parseDuration(timing.quarantine ?? DEFAULT_QUARANTINE)),
+    mcp: readMcp(reader, words.mcp, quarantineMs),
+    http: readHttp(reader, words.http, quarantineMs),
   }
 }
 

@@ -31,7 +31,8 @@ export function overBudget(
 ): OnefoldError | undefined {
   if (request.attempts === 0 || isRead(request)) return undefined
   const limit = { ...DEFAULT_BUDGET, ...budget }
-  if (retriesOf(payer) >= limit.call) return exhausted(payer, request, `this call may cause ${limit.call} retries`, what)
+  if (retriesOf(payer) >= limit.call)
+    return exhausted(payer, request, `this call may cause ${limit.call} retries`, what)
   if (payer.run !== undefined && (ofRuns.get(payer.run) ?? 0) >= limit.run) {
     return exhausted(payer, request, `its run may cause ${limit.run} retries`, what)
   }
@@ -61,5 +62,8 @@ const exhausted = (payer: Payer, request: LogicalRequest, limit: string, what: s
   new OnefoldError(
     'RETRY_BUDGET_EXHAUSTED',
     `${payer.tool}: attempt ${request.attempts + 1} of ${request.operation} (${what}) was not sent: ${limit}. What earlier attempts did stands in the operation’s record. Turn off the inner retries, or raise the budget.`,
-    { effect: 'none', details: { tool: payer.tool, run: payer.run, operation: request.operation, attempts: request.attempts } },
+    {
+      effect: 'none',
+      details: { tool: payer.tool, run: payer.run, operation: request.operation, attempts: request.attempts },
+    },
   )

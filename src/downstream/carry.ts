@@ -40,7 +40,11 @@ export function carryKey(taker: Taker, write: Outgoing, key: (provider: string |
       const filled = fillField(body, carrier.field.split('.'), () => key(name))
       if (filled === 'there') return { by: 'caller', body }
       if (filled === undefined) {
-        return { by: 'nobody', body, why: `${name ?? url.host} takes it as ${carrier.field} of a JSON object in a string` }
+        return {
+          by: 'nobody',
+          body,
+          why: `${name ?? url.host} takes it as ${carrier.field} of a JSON object in a string`,
+        }
       }
       headers.delete('content-length')
       return { by: 'body', body: filled.body }

@@ -24,6 +24,8 @@ function port(overrides: Partial<SendPort> = {}): SendPort & { readonly sends: S
   const sends: Send[] = []
   return {
     tool: 't',
+    recovery: undefined,
+    checked: false,
     run: 'run-1',
     sequenceKey: undefined,
     checkpoint: () => {},
@@ -79,6 +81,6 @@ describe('ctx.fetch', () => {
       },
     })
     await expect(downstreamFetch()(it)(`${url}/a`, { method: 'POST' })).rejects.toThrow('too late')
-    expect([seen.length, it.sends.length]).toEqual([0, 0])
+    expect([seen.length, it.sends.map((one) => one.state)]).toEqual([0, ['unsent']])
   })
 })

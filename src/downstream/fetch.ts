@@ -19,6 +19,8 @@ export interface DownstreamOptions {
   readonly budget?: RetryBudget
   /** Providers behind hosts that the table does not know. @default none; such a host is given `Idempotency-Key` */
   readonly providers?: ProviderHosts
+  /** False: requests are counted and name their run, but carry no key. @default true */
+  readonly carries?: boolean
 }
 
 const WRITES = new Set(['POST', 'PUT', 'PATCH', 'DELETE'])
@@ -30,6 +32,7 @@ interface Settings {
   readonly base: typeof fetch
   readonly takerOf: (url: URL) => Taker
   readonly budget: RetryBudget
+  readonly carries: boolean
 }
 
 /**
@@ -41,7 +44,8 @@ interface Settings {
  * sent then.
  */
 export function downstreamFetch(base: typeof fetch = fetch, options: DownstreamOptions = {}): FetchMaker {
-  const settings: Settings = { base, takerOf: providersByHost(options.providers), budget: options.budget ?? {} }
+  const { budget = {}, carries = true } = options
+  const settings: Settings = { base, takerOf: providersByHost(options.providers), budget, carries }
   return (port) => (input, init) => sendFor(port, settings, input, init)
 }
 
@@ -56,7 +60,7 @@ async function sendFor(
   try {
     const request = linesOf(port).begin(`${call.method} ${call.url.pathname}`, traceOf(call.body))
     const isWrite = WRITES.has(call.method)
-    const carried = isWrite ? carry(port, settings, call, request) : undefined
+    const carried = isWrite && settings.carries ? carry(port, settings, call, request) : undefined
     if (port.run !== undefined && !call.headers.has('onefold-run')) call.headers.set('onefold-run', port.run)
     const body = carried === undefined ? call.body : carried.body
     const flight: Flight = {
@@ -71,7 +75,9 @@ async function sendFor(
       refusal: undefined,
       over: false,
     }
-    return isWrite ? await writeOut(settings.base, call, body, flight) : await readOut(settings.base, call, body, flight)
+    return isWrite
+      ? await writeOut(settings.base, call, body, flight)
+      : await readOut(settings.base, call, body, flight)
   } catch (error) {
     send.error = error
     throw error
@@ -118,7 +124,7 @@ interface Flight {
   readonly keyless: boolean
   /** What was seen of this very request; empty where the base fetch does not go by a transport that can be watched. */
   readonly attempts: WireAttempt[]
-  refusal: OnefoldError | undefined
+  refusal: Error | undefined
   over: boolean
 }
 
@@ -134,7 +140,7 @@ function onWire(attempt: WireAttempt): void {
   const { port, request } = flight
   const client = clientName(attempt.header, attempt.transport)
   const { url } = attempt
-  const refusal = overBudget(port, request, flight.budget, client)
+  const refusal = overBudget(port, request, flight.budget, client) ?? closedPort(port, attempt.method)
   count({
     tool: port.tool,
     host: url.host,
@@ -155,6 +161,17 @@ function onWire(attempt: WireAttempt): void {
   attempt.watch(({ type }) => {
     if (type === 'failed') request.settle('failed') // also where the answer breaks off after its head
   })
+}
+
+/** What forbids a write now, right before the client takes it over. */
+function closedPort(port: SendPort, method: string): Error | undefined {
+  if (!WRITES.has(method)) return undefined
+  try {
+    port.checkpoint()
+    return undefined
+  } catch (error) {
+    return error instanceof Error ? error : new Error('the attempt may no longer send', { cause: error })
+  }
 }
 
 /** A read: the attempt's signal may cut it at any time. */
@@ -187,7 +204,8 @@ async function writeOut(base: typeof fetch, call: Call, body: unknown, flight: F
         const headers = withoutCredentials(call.headers, call.url, next.url)
         return await base(next.url, { headers, signal })
       }
-      response = await fly({ ...flight, origin: next.url.origin, method: next.method }, signal, () =>
+      const hop: Flight = { ...flight, origin: next.url.origin, method: next.method, attempts: [], over: false }
+      response = await fly(hop, signal, () =>
         base(next.url, { method: next.method, headers: call.headers, signal, redirect, ...bodyOf(body) }),
       )
       at = next

@@ -1,5 +1,14 @@
 /**
- * Carrying an operation's key to the program that performs the effect.
+ * Carrying an operation's key to the program that performs the effect, in the form that it takes; counting physical
+ * attempts; proving what was not sent. What users import of it is `public.ts`.
  * @module
  */
-export { downstreamFetch } from './fetch.ts'
+export { attemptReport, clearAttempts, count, type AttemptReport, type AttemptRow } from './attempt-book.ts'
+export { overBudget, spend, type Payer, type RetryBudget } from './budget.ts'
+export { SDK_OWN_KEY } from './carry.ts'
+export { clientName } from './client-name.ts'
+export { downstreamFetch, isCarried, type DownstreamOptions } from './fetch.ts'
+export { createLines, isRetried, linesOf, type Lines, type LogicalRequest } from './lines.ts'
+export { providersByHost, type ProviderHosts, type Taker } from './provider-of-host.ts'
+export type { WireAttempt } from './wire/attempt.ts'
+export { watchWire } from './wire/watch.ts'

@@ -27,30 +27,50 @@ interface Entry extends LogicalRequest {
   failed: boolean
 }
 
-/** Lines of their own; an operation's are those of its port ({@link linesOf}). */
-export function createLines(): Lines {
-  const entries = new Map<string, Entry[]>()
+/** The requests of one `METHOD /path`. */
+interface Line {
+  next: number
+  /** What is under way, or has failed and may be retried. */
+  readonly open: Set<Entry>
+}
+
+/**
+ * Lines of their own; an operation's are those of its port ({@link linesOf}).
+ * @param most operations that are remembered; beyond it the oldest is forgotten and counts from 0 again, which only
+ * requests without keys can afford @default all
+ */
+export function createLines(most = Infinity): Lines {
+  const lines = new Map<string, Line>()
+  const lineOf = (operation: string): Line => {
+    const known = lines.get(operation)
+    if (known !== undefined) return known
+    const line: Line = { next: 0, open: new Set() }
+    lines.set(operation, line)
+    if (lines.size > most) lines.delete(lines.keys().next().value ?? '')
+    return line
+  }
   return {
     begin: (operation, body) => {
-      const known = entries.get(operation) ?? []
-      const retried = known.find((entry) => entry.failed && mayBeSame(entry.body, body))
-      if (retried !== undefined) {
-        retried.failed = false
-        return retried
+      const line = lineOf(operation)
+      for (const entry of line.open) {
+        if (!entry.failed || !mayBeSame(entry.body, body)) continue
+        entry.failed = false
+        return entry
       }
       const entry: Entry = {
         operation,
-        ordinal: known.length,
+        ordinal: line.next,
         attempts: 0,
         body,
         failed: false,
         settle: (how) => {
           entry.failed = how === 'failed'
-          if (how === 'answered') entry.body = undefined
+          if (entry.failed) line.open.add(entry)
+          else line.open.delete(entry)
         },
       }
-      known.push(entry)
-      entries.set(operation, known)
+      line.next += 1
+      line.open.add(entry)
       return entry
     },
   }

@@ -1,5 +1,7 @@
 import type { BodyTrace } from './lines.ts'
 
+type Redirect = NonNullable<RequestInit['redirect']>
+
 /** A call of `fetch`, taken apart so that headers and body can be changed before it is made. */
 export interface Call {
   readonly method: string
@@ -8,7 +10,7 @@ export interface Call {
   /** Undefined where there is none, or where it is a stream inside a `Request`. */
   readonly body: unknown
   readonly signal: AbortSignal | undefined
-  readonly redirect: RequestRedirect
+  readonly redirect: Redirect
   /** Makes the call, with what was changed. */
   make(base: typeof fetch, changed: Changed): Promise<Response>
 }
@@ -16,7 +18,7 @@ export interface Call {
 export interface Changed {
   readonly body: unknown
   readonly signal: AbortSignal
-  readonly redirect: RequestRedirect
+  readonly redirect: Redirect
 }
 
 /** Reads the arguments of a `fetch`. A JSON body inside a `Request` is read, since keys may belong into it. */

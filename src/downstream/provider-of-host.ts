@@ -35,10 +35,7 @@ export function providersByHost(own: ProviderHosts = {}): (url: URL) => Taker {
     if (provider !== undefined) for (const host of provider.hosts) add(host, takerOf(provider))
   }
   return ({ host, hostname }) =>
-    exact.get(host) ??
-    exact.get(hostname) ??
-    suffixes.find(([suffix]) => hostname.endsWith(suffix))?.[1] ??
-    UNLISTED
+    exact.get(host) ?? exact.get(hostname) ?? suffixes.find(([suffix]) => hostname.endsWith(suffix))?.[1] ?? UNLISTED
 }
 
 const takerOf = ({ name, carrier, paths, window, key }: Provider): Taker => ({

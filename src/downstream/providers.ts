@@ -154,7 +154,11 @@ export const PROVIDERS: Readonly<Record<string, ProviderFacts>> = {
   salesforce: { carrier: NOWHERE, hosts: ['*.salesforce.com'], note: 'the UI API (/ui-api/records) takes one' },
   sendgrid: { carrier: NOWHERE, hosts: ['api.sendgrid.com', 'api.eu.sendgrid.com'] },
   slack: { carrier: NOWHERE, hosts: ['slack.com', '*.slack.com'] },
-  twilio: { carrier: NOWHERE, hosts: ['api.twilio.com'], note: 'Conversations v2, Voice v3 and Call Payments take keys' },
+  twilio: {
+    carrier: NOWHERE,
+    hosts: ['api.twilio.com'],
+    note: 'Conversations v2, Voice v3 and Call Payments take keys',
+  },
 }
 
 /** A provider with everything that is known of it. */

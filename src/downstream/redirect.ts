@@ -30,15 +30,31 @@ export function nextHop(response: Response, method: string, url: URL): NextHop |
 /** The same origin, or the same name and default port with TLS added. */
 function isSameHost(from: URL, to: URL): boolean {
   if (from.origin === to.origin) return true
-  return from.hostname === to.hostname && from.protocol === 'http:' && to.protocol === 'https:' && to.port === '' && from.port === ''
+  return (
+    from.hostname === to.hostname &&
+    from.protocol === 'http:' &&
+    to.protocol === 'https:' &&
+    to.port === '' &&
+    from.port === ''
+  )
 }
+
+/** Headers that say something of the write: its body, its key. */
+const OF_THE_WRITE: readonly string[] = [
+  'content-type',
+  'content-length',
+  'content-encoding',
+  'content-language',
+  'content-location',
+  'idempotency-key',
+  'onefold-sequence',
+]
 
 /** Headers for a read at another origin than the write's (https://fetch.spec.whatwg.org/#http-redirect-fetch, step 13). */
 export function withoutCredentials(headers: Headers, from: URL, to: URL): Headers {
   const kept = new Headers(headers)
-  for (const name of ['content-type', 'content-length', 'content-encoding', 'content-language', 'content-location']) {
-    kept.delete(name)
-  }
-  if (from.origin !== to.origin) for (const name of ['authorization', 'cookie', 'proxy-authorization']) kept.delete(name)
+  for (const name of OF_THE_WRITE) kept.delete(name)
+  if (from.origin !== to.origin)
+    for (const name of ['authorization', 'cookie', 'proxy-authorization']) kept.delete(name)
   return kept
 }

@@ -185,7 +185,7 @@ async function committed(core: Core, attempt: LiveAttempt, outcome: StoredOutcom
   await at(core, 'committed', attempt.op.key)
   if (result.kind === 'committed') return { kind: 'committed', record: result.record, value, recorded: result.recorded }
   // The store has lost the record: the effect is done all the same, and its caller hears so.
-  if (result.record === undefined) return { kind: 'committed', record: attempt.record, value, recorded: false }
+  if (result.record === undefined) return { kind: 'committed', record: { ...attempt.record, outcome }, value, recorded: false }
   return { kind: 'overtaken', record: result.record }
 }
 
@@ -193,13 +193,13 @@ type Closing =
   | { readonly type: 'unsent'; readonly error: unknown }
   | { readonly type: 'reject'; readonly error: unknown; readonly stored: NonNullable<OperationRecord['error']> }
 
-/** Ends an attempt that provably did nothing; when the store cannot take that, it is told, and later recorded, as doubt. */
+/** Ends an attempt that provably did nothing; when the store cannot take that, it is told and recorded as doubt. */
 async function close(core: Core, attempt: LiveAttempt, closing: Closing): Promise<Ended> {
   attempt.closed = true
   const command =
     closing.type === 'reject' ? { type: 'reject' as const, error: closing.stored } : { type: 'unsent' as const }
   const result = await closeWith(core, attempt, command).catch(onlyUnavailable)
-  // The ledger will call it a doubt when the lease is over, and recovery may then do it: "not done" would not stay true.
+  // The ledger will call it a doubt when the lease is over, and recovery may then do it: "not done" may not stay true.
   if (result === undefined) return unrecordedDoubt(attempt, closing.error)
   const { record } = result
   if (record?.state === 'in-doubt') return { kind: 'doubt', record, error: closing.error }

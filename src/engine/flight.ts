@@ -122,8 +122,8 @@ async function drive(
       phases.idle()
       reading = step.reading ?? (await core.journal.read(op.key, op.tenant))
     } catch (error) {
-      // Once an attempt of ours may have acted, an unreachable ledger is told as that doubt, never as "no effect".
-      if (own === undefined || !(isOnefoldError(error) && error.code === 'STORE_UNAVAILABLE')) throw error
+      // Once an attempt of ours may have acted, what goes wrong after it is told as that doubt, never as "no effect".
+      if (own === undefined || !(isOnefoldError(error) && error.effect === 'none')) throw error
       return { kind: 'doubt', record: own.record, error: own.error }
     }
   }
@@ -254,7 +254,8 @@ async function recoverInFlight(
 ): Promise<Settled | undefined> {
   const waitMs = record.doubtAt + backoffMs(core, record) - now
   if (waitMs > 0) {
-    await sleep(core.clock, waitMs)
+    // Looks again in between: a store clock that was set back would otherwise keep every caller here for as long.
+    await sleep(core.clock, Math.min(waitMs, Math.max(backoffMs(core, record), core.settings.sweepMs)))
     return undefined
   }
   const ended = await recoverOnce(core, op.contract, record, now)

@@ -125,10 +125,12 @@ export function createJournal(options: JournalOptions): Journal {
     highest = answer.sequence
   }
 
-  async function refreshEpoch(): Promise<void> {
-    const floor = highest
+  /** `floor`: a sequence below it means that records were lost. */
+  async function refreshEpoch(floor = highest): Promise<void> {
+    const before = mark
     const epoch = await guarded(() => store.epoch())
-    mark = epoch.amnesia
+    // An answer that was under way while the mark changed may be from before it.
+    if (mark === before) mark = epoch.amnesia
     if (epoch.sequence >= floor) highest = Math.max(highest, epoch.sequence)
     // The mark's moment is compared with the store's clock, so it is taken from there; a wall clock may be days off.
     else await checkSequence({ sequence: epoch.sequence, now: (await guarded(() => store.due(1))).now }, floor)
@@ -136,6 +138,12 @@ export function createJournal(options: JournalOptions): Journal {
 
   async function apply(key: string, tenant: string, from: Reading, command: Command): Promise<Applied> {
     let { record, now } = from
+    if (mark !== undefined && record !== undefined && record.updatedAt <= mark.at) {
+      // Read before the loss: its revision may have come again since, under another record.
+      const again = await read(key, tenant)
+      record = again.record
+      now = again.now
+    }
     for (;;) {
       const decision = decide(key, record, command, now)
       if (!decision.ok) return { applied: false, refusal: decision.refusal, record, now }
@@ -149,11 +157,13 @@ export function createJournal(options: JournalOptions): Journal {
       }
       const floor = highest
       const answer = await writeSurely(write, writeId)
+      const ours = answer.applied || (answer.record !== undefined && answer.record.writeId === writeId)
       // A step that was applied has itself counted: at the old number, others were lost since.
-      const least = answer.applied ? floor + 1 : floor
-      if (answer.sequence < least) await checkSequence(answer, least)
+      const least = ours ? floor + 1 : floor
+      if (Number.isNaN(answer.sequence)) await refreshEpoch(least)
+      else if (answer.sequence < least) await checkSequence(answer, least)
       else if (answer.sequence > highest) highest = answer.sequence
-      if (answer.applied || (answer.record !== undefined && answer.record.writeId === writeId)) {
+      if (ours) {
         if ((answer.amnesiaAt ?? 0) !== (mark?.at ?? 0)) await refreshEpoch()
         announce(answer, decision.transition, write)
         return {

@@ -184,7 +184,8 @@ export function decide(key: string, record: OperationRecord | undefined, command
       if (record.state !== 'executing') return refuse('state')
       if (!owns(record, command)) return refuse('fence')
       const recorded = record.children[command.ordinal]
-      if (recorded !== undefined) return refuse(recorded === command.child ? 'already' : 'diverged')
+      // Empty is the place of a part that was called before, and recorded after, a later one.
+      if (recorded !== undefined && recorded !== '') return refuse(recorded === command.child ? 'already' : 'diverged')
       const children = [...record.children]
       children[command.ordinal] = command.child
       return move(record, 'adopted', 'executing', command, { children: Array.from(children, (child) => child ?? '') })

@@ -96,8 +96,9 @@ interface Recovery {
 
 const isStale = (core: Core, record: OperationRecord): boolean => {
   const mark = core.journal.amnesia()
-  // Not when it was last written: a doubt that was noted after the loss is about a send from before it.
-  return mark !== undefined && record.firstSendAt <= mark.at
+  // Not when it was last written: a doubt that was noted after the loss is about a send from before it. And a doubt that
+  // is about the loss itself has a key of its own that says nothing about the lost one.
+  return record.reason === 'amnesia' || (mark !== undefined && record.firstSendAt <= mark.at)
 }
 
 async function settleBy(core: Core, contract: Contract, it: Recovery): Promise<Ended | undefined> {
@@ -107,6 +108,10 @@ async function settleBy(core: Core, contract: Contract, it: Recovery): Promise<E
       const marginMs = core.settings.windowMarginMs
       const { record, now } = it.attempt
       const openUntil = record.firstSendAt + recovery.windowMs - marginMs
+      // A re-send was answered 5xx: it may be the stored answer of the first, which no further one will change.
+      if (record.reason === 'server-error' && record.recoveries > 1 && recovery.probe !== undefined) {
+        return await ask(it, recovery.probe as ProbeFunction<never, unknown>, recovery.settleMs, 'server-error')
+      }
       if (record.firstSendAt > 0 && now <= openUntil && !it.stale) {
         return await resend(it, { window: { windowMs: recovery.windowMs, marginMs } }, it.startedAt + (openUntil - now))
       }

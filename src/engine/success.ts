@@ -43,7 +43,8 @@ export async function recordSuccess(core: Core, attempt: Origin, outcome: Stored
     }
   }
   inBackground(core, record, untilRecorded(core, attempt, outcome))
-  return { kind: 'committed', record, recorded: false }
+  // With the outcome, so that everyone who shares this execution is told the same: a value, or an error that means done.
+  return { kind: 'committed', record: { ...record, outcome }, recorded: false }
 }
 
 function commitOnce(core: Core, attempt: Origin, outcome: StoredOutcome): Promise<Applied> {

@@ -2,16 +2,7 @@
  * The MCP proxy over stdio: a ledger in front of any MCP server.
  * @module
  */
-export {
-  NOTHING_DECLARED,
-  type DeclaredError,
-  type DeclaredProbe,
-  type DeclaredRecovery,
-  type DeclaredTool,
-  type DeclaredWrite,
-  type KeyPlace,
-  type ProxyContracts,
-} from './proxy/declared.ts'
-export { runProxy, type ProxyOptions } from './proxy/run-proxy.ts'
+export { NOTHING_DECLARED, type ProxyContracts } from './proxy/declared.ts'
+export { runProxy } from './proxy/run-proxy.ts'
 export { upstreamName } from './proxy/upstream-name.ts'
 export { WIRE_CODES } from './proxy/wire-errors.ts'

@@ -13,8 +13,8 @@ export interface Built {
 
 /** What is used of https://rolldown.rs/reference/api */
 interface Bundler {
-  rolldown(options: { input: string; platform: 'node' }): Promise<{
-    write(options: { file: string; format: 'esm' }): Promise<unknown>
+  readonly rolldown: (options: { readonly input: string; readonly platform: 'node' }) => Promise<{
+    write(options: { readonly file: string; readonly format: 'esm' }): Promise<unknown>
     close(): Promise<void>
   }>
 }
@@ -33,9 +33,13 @@ async function bundler(): Promise<Bundler> {
 export async function build(): Promise<Built> {
   const folder = mkdtempSync(join(tmpdir(), 'onefold-crash-build-'))
   const { rolldown } = await bundler()
-  const programs = { child: './child.ts', naive: './naive.ts', worker: '../../src/store/sqlite/worker.ts' }
+  const programs = {
+    child: new URL('./child.ts', import.meta.url),
+    naive: new URL('./naive.ts', import.meta.url),
+    worker: new URL('../../src/store/sqlite/worker.ts', import.meta.url),
+  }
   for (const [name, source] of Object.entries(programs)) {
-    const bundle = await rolldown({ input: fileURLToPath(new URL(source, import.meta.url)), platform: 'node' })
+    const bundle = await rolldown({ input: fileURLToPath(source), platform: 'node' })
     await bundle.write({ file: join(folder, `${name}.js`), format: 'esm' })
     await bundle.close()
   }

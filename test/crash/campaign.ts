@@ -42,7 +42,7 @@ const WAVES_AT_ONCE = 2
 const CELLS_AT_ONCE = 3
 const MOST_BROKEN = 20
 /** Some cells lock the ledger on purpose. */
-const EXPECTED_ALARM = /held the ledger .* locked|did not answer/
+const EXPECTED_ALARM = /held the ledger .* locked|gave no answer within/
 
 /** Kills processes until there were enough kills, with the naive control beside them. */
 export async function campaign({ kills: wanted, seed, progress }: CampaignOptions): Promise<Campaign> {

@@ -18,7 +18,7 @@ const SETTINGS: Partial<Settings> = {
   leaseMs: 300,
   heartbeatMs: 100,
   sendGraceMs: 5,
-  quarantineMs: 250,
+  quarantineMs: 400,
   windowMarginMs: 500,
   sweepMs: 40,
   recoveryBackoffMs: 10,
@@ -27,7 +27,7 @@ const SETTINGS: Partial<Settings> = {
   spoolReserveBytes: 4_096,
 }
 const BUSY_MS = 150
-const QUIET_AFTER_MS = 20_000
+const QUIET_AFTER_MS = 40_000
 const MOST_TRIES = 20
 
 const task = JSON.parse(process.argv[2] as string) as Task
@@ -54,26 +54,34 @@ function die(point: string): never {
   for (;;) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1_000)
 }
 
-/** Another connection's transaction: this ledger takes no write until it ends. */
+let unlock = (): void => {}
+
+/** Another connection's transaction: this ledger takes no write until somebody was told, however often it is tried. */
 function lock(): void {
   const other = new DatabaseSync(task.ledger)
   other.exec('PRAGMA busy_timeout = 2000; BEGIN IMMEDIATE')
-  setTimeout(() => other.close(), BUSY_MS * 4)
+  unlock = () => {
+    unlock = () => {}
+    other.close()
+  }
 }
 
 async function call(tool: Tool, work: Work, tries = 1): Promise<void> {
   const { ref } = work
+  const run = tries === 1 ? task.run : `${task.run}-again-${tries}`
   say({ type: 'call', ref })
   try {
-    const outcome = await tool.perform({ ref })
-    say({ type: 'told', ref, told: 'success', answer: JSON.stringify(outcome.value) })
+    const outcome = await guard.run({ id: run }, () => tool.perform({ ref }))
+    say({ type: 'told', ref, run, told: 'success', answer: JSON.stringify(outcome.value) })
   } catch (error) {
     const told: Told = !isOnefoldError(error) || error.effect === 'done' ? 'broken' : error.effect
-    say({ type: 'told', ref, told, code: isOnefoldError(error) ? error.code : String(error) })
+    say({ type: 'told', ref, run, told, code: isOnefoldError(error) ? error.code : String(error) })
     // The last process does what callers do: it comes again where it was told that it may.
     if (task.settle === undefined || !isOnefoldError(error) || !error.retryable || tries === MOST_TRIES) return
     await pause(20 * tries)
     await call(tool, work, tries + 1)
+  } finally {
+    unlock()
   }
 }
 
@@ -120,6 +128,7 @@ guard.on('spooled', ({ key }) => {
   const ref = refs.get(key)
   if (ref !== undefined) say({ type: 'spooled', ref })
   if (task.lock?.thenDie === true) die('spooled')
+  unlock()
 })
 
 for (let tries = 0; ; tries += 1) {
@@ -132,13 +141,11 @@ for (let tries = 0; ; tries += 1) {
   }
 }
 say({ type: 'go' })
-await guard.run({ id: task.run }, async () => {
-  if (task.concurrent) {
-    await Promise.all(task.works.flatMap((work) => [call(toolOf(work), work), call(toolOf(work), work)]))
-  } else {
-    for (const work of task.works) await call(toolOf(work), work)
-  }
-})
+if (task.concurrent) {
+  await Promise.all(task.works.flatMap((work) => [call(toolOf(work), work), call(toolOf(work), work)]))
+} else {
+  for (const work of task.works) await call(toolOf(work), work)
+}
 if (task.settle !== undefined) await settled(guard, toolOf, task.settle)
 await guard.close()
 say({ type: 'done' })

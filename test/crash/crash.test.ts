@@ -14,7 +14,7 @@ describe('processes killed with SIGKILL', () => {
   let run: Campaign
   beforeAll(async () => {
     run = await campaign({ kills: KILLS, seed: SEED })
-  }, 240_000)
+  }, 600_000)
 
   it('are as many as were asked for, half of them where others had died or at random', () => {
     expect(run.kills).toBeGreaterThanOrEqual(KILLS)

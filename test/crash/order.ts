@@ -7,9 +7,12 @@ import { startDownstream } from '../support/downstream.ts'
 import { build } from './build.ts'
 import type { Task } from './task.ts'
 
+/** Of the operating system, where it is installed. */
+const STRACE = 'strace'
+
 /** Traces one call and finds, in this order, the steps by which a marker comes before the first byte. */
 export async function orderRow(): Promise<Row | string> {
-  if (spawnSync('strace', ['-V']).status !== 0) return 'order of writes: skipped, strace is not installed'
+  if (spawnSync(STRACE, ['-V']).status !== 0) return 'order of writes: skipped, strace is not installed'
   const built = await build()
   const downstream = await startDownstream()
   const folder = mkdtempSync(join(tmpdir(), 'onefold-crash-order-'))
@@ -25,7 +28,7 @@ export async function orderRow(): Promise<Row | string> {
     const trace = join(folder, 'trace')
     const calls = 'trace=fsync,fdatasync,pwrite64,connect,write,writev,sendto'
     const options = ['-f', '-y', '-s', '120', '-e', calls, '-o', trace]
-    const traced = spawnSync('strace', [...options, process.execPath, built.child, JSON.stringify(task)], {
+    const traced = spawnSync(STRACE, [...options, process.execPath, built.child, JSON.stringify(task)], {
       timeout: 30_000,
     })
     if (traced.status !== 0)

@@ -168,8 +168,12 @@ export function* plans(seed: number, most: number): Generator<Wave> {
 
   /** The ledger takes no write when the answer comes: it goes into the spool, and so may the process go. */
   function locked(): Omit<Cell, 'calledAgain'> {
-    const work = newWork(random.pick(KINDS), random.chance(0.3))
-    const refused = work.kind !== 'composite' && random.chance(0.25)
+    // A manual tool has nothing but the spool; a refusal matters where recovery would send again.
+    const refused = random.chance(0.3)
+    const kind = random.pick<Kind>(
+      refused ? ['keyed', 'keyed-probe', 'idempotent'] : ['manual', 'manual', 'manual', ...KINDS],
+    )
+    const work = newWork(kind, random.chance(0.3))
     const lock = { thenDie: !refused && random.chance(0.85) }
     return {
       name: 'ledger locked',

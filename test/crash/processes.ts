@@ -12,7 +12,7 @@ export interface Life {
   readonly complaint: string
 }
 
-const HANGS_AFTER_MS = 45_000
+const HANGS_AFTER_MS = 90_000
 
 /** Runs one process to its end. @param kill SIGKILL from outside, so long after the start or the `go` line */
 export function live(

@@ -49,6 +49,7 @@ export type Line =
   | {
       readonly type: 'told'
       readonly ref: string
+      readonly run: string
       readonly told: Told
       readonly answer?: string
       readonly code?: string

@@ -1,6 +1,6 @@
 import type { Life } from './processes.ts'
 import type { Cell } from './plan.ts'
-import { partsOf, type Line, type Work } from './task.ts'
+import type { Line, Work } from './task.ts'
 
 /** An effect as the downstream program recorded it. */
 export interface Effect {
@@ -38,7 +38,7 @@ export function judge({ work, cell, lives, effects }: Facts): Verdict {
   const faults: (readonly [Fault, string])[] = []
   const of = <T extends Line['type']>(life: Life, type: T): Extract<Line, { type: T; ref: string }>[] =>
     life.lines.filter((line) => line.type === type && 'ref' in line && line.ref === work.ref) as never
-  const told = lives.flatMap((life) => of(life, 'told').map((line) => ({ ...line, run: life.task.run })))
+  const told = lives.flatMap((life) => of(life, 'told'))
   const calls = lives.flatMap((life) => of(life, 'call')).length
   const final = lives.flatMap((life) => of(life, 'final')).at(-1)
   const state = final?.state ?? 'unseen'

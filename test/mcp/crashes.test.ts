@@ -3,7 +3,6 @@ import { describe, expect, it } from 'vitest'
 import {
   errorOf,
   eventually,
-  fixture,
   inShop,
   listed,
   receiptOf,
@@ -11,6 +10,7 @@ import {
   type Session,
   type Shop,
   PATIENCE,
+  PROGRAMS,
 } from './fixtures/harness.ts'
 
 const mail = { to: 'a@example', subject: 'Your order', body: 'Hello' }
@@ -23,13 +23,14 @@ async function killedBetween(
   tool: string,
   kind: string,
   input: Record<string, unknown>,
-): Promise<Session> {
+): Promise<Session & { readonly killedAt: number }> {
   const session = await shop.connect(protect)
   shop.downstream.next(kind, 'hold')
   void session.call(tool, input).catch(() => undefined)
   await shop.downstream.happened(kind, 1)
   await session.kill()
-  return await shop.connect(protect)
+  const killedAt = Date.now()
+  return { ...(await shop.connect(protect)), killedAt }
 }
 
 describe.concurrent('the proxy killed (SIGKILL) between effect and answer', PATIENCE, () => {
@@ -45,12 +46,13 @@ describe.concurrent('the proxy killed (SIGKILL) between effect and answer', PATI
   it(
     '[IN-7] a manual tool: one message; the restarted proxy says in doubt, and another process lists it within lease + 1 s',
     inShop(async (shop) => {
-      const again = await killedBetween(shop, true, 'send_message', 'messages', mail)
       const ledger = await shop.ledger()
+      const again = await killedBetween(shop, true, 'send_message', 'messages', mail)
       const [doubt] = await eventually(async () => {
         const found = await listed(ledger, ['in-doubt'])
         return found.length > 0 ? found : undefined
-      }, 2_000)
+      }, 10_000)
+      expect((doubt?.doubtAt ?? Infinity) - again.killedAt, 'lease 1 s + 1 s').toBeLessThan(2_000)
       expect(doubt).toMatchObject({ tool: 'shop:send_message', reason: 'lease-over' })
       const answer = await again.call('send_message', mail)
       expect(errorOf(answer)).toMatchObject({ type: 'IN_DOUBT', ticket: doubt?.key.slice(4, 16) })
@@ -129,7 +131,7 @@ describe.concurrent('the proxy killed after the answer was recorded', PATIENCE, 
 describe.concurrent('the client killed mid-call', PATIENCE, () => {
   const story = async (shop: Shop, protect: boolean): Promise<string> => {
     shop.downstream.next('messages', 'hold')
-    const args = [fixture('client-main.ts'), 'send_message', JSON.stringify(mail), '--', ...shop.command(protect)]
+    const args = [PROGRAMS.client, 'send_message', JSON.stringify(mail), '--', ...shop.command(protect)]
     const client = spawn(process.execPath, args, { env: shop.env, stdio: 'ignore' })
     await shop.downstream.happened('messages', 1)
     const gone = new Promise((resolve) => client.once('exit', resolve))

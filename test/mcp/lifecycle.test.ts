@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
-import { eventually, inShop, listed, receiptOf, type Shop, PATIENCE } from './fixtures/harness.ts'
+import { eventually, inShop, listed, receiptOf, textOf, TOOLS, type Shop, PATIENCE } from './fixtures/harness.ts'
 import { callLine, inRawProxy, read, type RawProxy } from './fixtures/raw-proxy.ts'
-import { rawClient, type RawClient } from './fixtures/raw-client.ts'
+import type { RawClient } from './fixtures/raw-client.ts'
 
 const INITIALIZE =
   '{"jsonrpc":"2.0","id":0,"method":"initialize","params":{"protocolVersion":"2025-11-25","capabilities":{},"clientInfo":{"name":"x","version":"1"}}}'
@@ -9,8 +9,7 @@ const mail = { to: 'a@example', subject: 's', body: 'b' }
 
 describe.concurrent('an effect that has started', PATIENCE, () => {
   async function started(shop: Shop): Promise<RawClient> {
-    const [command = '', ...args] = shop.command(true)
-    const client = rawClient(command, args, shop.env, shop.folder)
+    const client = shop.raw(true)
     await client.ask(INITIALIZE)
     client.send('{"jsonrpc":"2.0","method":"notifications/initialized"}\n')
     shop.downstream.next('messages', 'hold')
@@ -65,8 +64,7 @@ describe.concurrent('an effect that has started', PATIENCE, () => {
     'is not started by a proxy whose client goes away while another one runs it',
     inShop(async (shop) => {
       const first = await started(shop)
-      const [command = '', ...args] = shop.command(true)
-      const second = rawClient(command, args, shop.env, shop.folder)
+      const second = shop.raw(true)
       await second.ask(INITIALIZE)
       second.send(`${callLine(1, 'send_message', mail)}\n`)
       second.end()
@@ -95,6 +93,50 @@ describe.concurrent('a call that the client takes back', PATIENCE, () => {
       expect(receiptOf(await session.call('send_message', mail))).toMatchObject({ status: 'replayed' })
       expect(shop.downstream.effects('messages')).toHaveLength(1)
     }),
+  )
+})
+
+describe.concurrent('a probed tool whose caller got an error, and which had done nothing', PATIENCE, () => {
+  it(
+    'is found undone and stays undone until somebody calls again: nothing is sent for nobody',
+    inShop(async (shop) => {
+      const session = await shop.connect()
+      shop.downstream.next('bookings', 'drop-before')
+      const booking = { user: 'u', flight: 'f' }
+      expect(receiptOf(await session.call('book_flight', booking))).toMatchObject({ status: 'in-doubt' })
+      const ledger = await shop.ledger()
+      await eventually(async () => ((await listed(ledger, ['released'])).length > 0 ? true : undefined), 30_000)
+      expect(shop.downstream.requests('bookings')).toBe(1)
+      expect(receiptOf(await session.call('book_flight', booking))).toMatchObject({ status: 'executed', attempts: 2 })
+      expect(shop.downstream.effects('bookings')).toHaveLength(1)
+    }),
+  )
+})
+
+describe.concurrent('a probed tool that the server still works on', PATIENCE, () => {
+  it(
+    'is not taken for undone, however long it takes: it is sent once',
+    inShop(
+      async (shop) => {
+        const session = await shop.connect()
+        shop.downstream.next('bookings', 'late')
+        const call = session.call('book_flight', { user: 'u', flight: 'f' })
+        const ledger = await shop.ledger()
+        const asked = async (): Promise<true | undefined> => {
+          const [doubt] = await listed(ledger, ['in-doubt', 'recovering'])
+          return (doubt?.recoveries ?? 0) >= 4 ? true : undefined
+        }
+        await eventually(asked, 30_000)
+        expect(shop.downstream.effects('bookings')).toHaveLength(0)
+        shop.downstream.release()
+        await call
+        const again = await session.call('book_flight', { user: 'u', flight: 'f' })
+        expect(JSON.parse(textOf(again))).toMatchObject({ user: 'u', flight: 'f' })
+        expect(shop.downstream.requests('bookings')).toBe(1)
+        expect(shop.downstream.effects('bookings')).toHaveLength(1)
+      },
+      { tools: TOOLS.replace('identity: [user, flight]', 'identity: [user, flight]\n      timeout: 200ms') },
+    ),
   )
 })
 

@@ -102,6 +102,21 @@ describe('a write', PATIENCE, () => {
   })
 })
 
+describe('a repeat', PATIENCE, () => {
+  it('[AG-8] of a read reaches the server each time, of a write only once', async () => {
+    for (const tool of ['read', 'write']) {
+      for (const id of [90, 91, 92]) await client.ask(callLine(id, tool, { id: 'repeated' }))
+    }
+    const sent = place.received().filter((line) => line.includes('repeated'))
+    expect(sent.map((line) => (JSON.parse(line) as { params: { name: string } }).params.name)).toEqual([
+      'read',
+      'read',
+      'read',
+      'write',
+    ])
+  })
+})
+
 describe('errors of the server', PATIENCE, () => {
   it('invalid params are passed on unchanged and are no doubt: a corrected or equal call runs', async () => {
     for (const id of [60, 61]) {

@@ -1,7 +1,7 @@
 import { withoutAmbient } from './ambient.ts'
 import { Coverage } from './coverage.ts'
 import type { Mutation } from './mutants.ts'
-import type { Kind } from './plan.ts'
+import type { Kind, Plan } from './plan.ts'
 import { simulate } from './simulate.ts'
 
 /** A promise that a seed broke. */
@@ -26,6 +26,8 @@ export interface BatchOptions {
   readonly count: number
   readonly kind?: Kind | undefined
   readonly mutation?: Mutation | undefined
+  /** Held fixed for every seed. */
+  readonly plan?: Partial<Plan> | undefined
   /** Stop at the first failure. */
   readonly untilFailure?: boolean
 }
@@ -37,7 +39,7 @@ const breath = setImmediate
 
 /** Runs the schedules of `count` seeds, one after another, in this thread. */
 export async function runBatch(options: BatchOptions): Promise<Batch> {
-  const { from, count, kind, mutation } = options
+  const { from, count, kind, mutation, plan } = options
   const coverage = new Coverage()
   const failures: Failure[] = []
   const limit = Error.stackTraceLimit
@@ -51,7 +53,7 @@ export async function runBatch(options: BatchOptions): Promise<Batch> {
     while (more()) {
       await withoutAmbient(async () => {
         for (const end = seed + BREATH; seed < end && more(); seed += 1) {
-          const result = await simulate(seed, { coverage, kind, ...(mutation === undefined ? {} : { mutation }) })
+          const result = await simulate(seed, { coverage, kind, plan, ...(mutation === undefined ? {} : { mutation }) })
           steps += result.steps
           for (const char of result.fingerprint) fingerprint = (Math.imul(fingerprint, 31) + char.charCodeAt(0)) | 0
           if (result.violation !== undefined) failures.push({ seed, kind: result.plan.kind, message: messageOf(result.violation) })

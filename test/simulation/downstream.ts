@@ -78,7 +78,7 @@ export class Downstream {
     if (process.hazard('send>')) return never()
     const { network } = world.plan.odds
     const fate = happens(world, network)
-      ? random.pick(['refused', 'lost', 'slow', 'answer-lost', 'silent', ...(request.treatment === 'plain' ? [] : ['twice'])])
+      ? random.pick(['refused', 'lost', 'slow', 'cut', 'tardy', 'answer-lost', 'silent', ...(request.treatment === 'plain' ? [] : ['twice'])])
       : 'well'
     world.coverage.hit(`network:${fate}`)
     if (fate === 'refused') {
@@ -95,16 +95,17 @@ export class Downstream {
       signal?.addEventListener('abort', () => reject(signal.reason as Error), { once: true })
       if (fate === 'lost') return random.chance(0.5) ? fail(random.latency(300), 'ECONNRESET') : undefined
       // A2: it lands within Q, or never.
-      const travels = fate === 'slow' ? random.between(50, QUARANTINE - 5) : Math.min(QUARANTINE - 5, random.latency(200))
+      const travels = fate === 'slow' || fate === 'cut' ? random.between(50, QUARANTINE - 5) : Math.min(QUARANTINE - 5, random.latency(200))
       this.#travel(travels, send, (answer) => {
         if (fate === 'answer-lost') return fail(random.latency(300), 'ECONNRESET')
-        if (fate === 'silent') return
-        process.later(random.latency(300), `answer ${answer.status}`, () => resolve(answer))
+        if (fate === 'silent' || fate === 'cut') return
+        process.later(fate === 'tardy' ? random.between(100, 2_500) : random.latency(300), `answer ${answer.status}`, () => resolve(answer))
       })
       // A repeat on the way of a request that was refused is refused like it, so only acts are repeated.
       if (fate === 'twice') this.#travel(random.between(1, QUARANTINE - 5), send, () => undefined, true)
-      if (process.hazard('send~') || random.chance(0.9)) return
-      if (happens(world, network / 4)) fail(random.latency(100), 'ECONNRESET')
+      // The connection breaks while the request is still on its way.
+      if (fate === 'cut') fail(random.latency(50), 'ECONNRESET')
+      process.hazard('send~')
     })
   }
 
@@ -132,7 +133,7 @@ export class Downstream {
     const world = this.#world
     const { random, plan } = world
     const rough = happens(world, plan.odds.downstream)
-    const how = rough ? random.pick(['refuses', 'busy', 'fails', 'fails-after', 'says-error', 'says-error-after', 'garbles'] as const) : 'acts'
+    const how = rough ? random.pick(['refuses', 'busy', 'fails', 'fails-after', 'says-error', 'says-error-after', 'garbles', 'dies'] as const) : 'acts'
     switch (how) {
       case 'refuses': {
         const refusal = { status: random.pick([400, 422]), error: 'card_declined' }
@@ -148,6 +149,7 @@ export class Downstream {
     }
     const acted = this.#act(send)
     if (how === 'acts') return { told: acted, kept: acted }
+    if (how === 'dies') return { told: { status: 599 }, kept: acted }
     if (how === 'fails-after') {
       const failure = { status: 500, error: 'broken' }
       return { told: failure, kept: plan.stores5xx ? failure : acted }

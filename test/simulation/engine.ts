@@ -31,14 +31,14 @@ export class Engine {
     const { plan, mutation } = world
     const secrets = plan.kind !== 'secrets' ? {} : secondVersion ? { keySecret: 'new', previousSecrets: ['old'] } : { keySecret: 'old' }
     this.guard = createGuard({
-      store: mutation.store?.(store, process) ?? store,
+      store: mutation.store?.(store) ?? store,
       settings: { ...plan.settings, ...mutation.settings },
       clock: process.clock,
       ids: process.ids,
       processes: mutation.processes?.(process.processes) ?? process.processes,
       makeFetch: fetchOf(process),
       faults: process.faults,
-      ...(plan.spool ? { spool: mutation.spool?.(spoolOf(process), process) ?? spoolOf(process) } : {}),
+      ...(plan.spool ? { spool: spoolOf(process) } : {}),
       ...secrets,
     })
     const { main, parts } = toolsOf(this, secondVersion)

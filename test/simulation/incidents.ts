@@ -24,6 +24,7 @@ function happen(world: World, incident: Incident): void {
       for (const { process } of incident.type === 'pause' ? [engine] : world.engines) {
         if (process.host !== engine.process.host) continue
         process.pausedUntil = Math.max(process.pausedUntil, at + incident.forMs)
+        process.away += incident.forMs
         if (incident.type === 'sleep') process.slept += incident.forMs
       }
       return

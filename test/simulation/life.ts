@@ -21,6 +21,8 @@ export class Process implements Life {
   alive = true
   pausedUntil = 0
   slept = 0
+  /** Milliseconds paused or asleep so far. */
+  away = 0
   /** The highest sequence of the store that it was told. */
   acked = 0
   diedAt = Infinity
@@ -88,11 +90,16 @@ export class Process implements Life {
 
   readonly clock: Clock = {
     wallMs: () => this.world.scheduler.now + this.host.wallOffset,
-    bootMs: () => this.world.mutation.bootMs?.(this.world.scheduler.now) ?? this.world.scheduler.now + this.host.bootOffset,
+    bootMs: () => this.world.mutation.bootMs?.(this) ?? this.world.scheduler.now + this.host.bootOffset,
     after: (ms, callback) => {
       if (!this.alive) return () => undefined
       return this.world.scheduler.after(ms, 'timer', this, () => void (this.hazard('timer') || callback()), true)
     },
+  }
+
+  /** What a clock would show that stands still while the process is paused or its machine sleeps. */
+  awakeMs(): number {
+    return this.world.scheduler.now - this.away
   }
 
   readonly ids: Ids = {

@@ -46,6 +46,7 @@ export function storeLink(process: Process): StoreLink {
     if (process.spins(label) || process.hazard(`${label}>`)) return never()
     const fate = fateOf(writes)
     world.coverage.hit(`store:${fate}`)
+    const asked = scheduler.now
     return new Promise<T>((resolve, reject) => {
       const fail = (ms: number, why: string): void => {
         process.later(ms, `${label}!`, () => reject(label === 'open' || random.chance(0.5) ? unavailable(why) : new Error(why)))
@@ -53,7 +54,8 @@ export function storeLink(process: Process): StoreLink {
       const reply = (ms: number, answer: T): void => {
         process.later(ms, `${label}<`, () => {
           const { sequence } = (answer ?? {}) as { sequence?: number }
-          if (sequence !== undefined) process.acked = Math.max(process.acked, sequence)
+          // What comes after the deadline, the engine no longer hears.
+          if (sequence !== undefined && scheduler.now - asked < deadline) process.acked = Math.max(process.acked, sequence)
           resolve(answer)
         })
       }
@@ -98,7 +100,7 @@ export function storeLink(process: Process): StoreLink {
       const { acked } = process
       return call(`write:${write.event.transition}`, true, () => {
         world.keeper.knows = acked
-        const answer = (world.mutation.write ?? ((target, it) => target.write(it)))(truth, write)
+        const answer = world.mutation.write?.(world, write) ?? truth.write(write)
         if (answer.applied) notify(write.key)
         return answer
       })

@@ -126,7 +126,7 @@ const DEATH_POINTS = [
   'recovered',
 ]
 
-function incidents(random: Random, kind: Kind, processes: number, windowed: boolean): Incident[] {
+function incidents(random: Random, kind: Kind, processes: number, windowed: boolean, retires: boolean): Incident[] {
   const list: Incident[] = []
   const at = (): number => random.between(5, QUIET_AT - 300)
   const process = (): number => random.between(0, processes - 1)
@@ -142,7 +142,8 @@ function incidents(random: Random, kind: Kind, processes: number, windowed: bool
     const type = random.pick(['store-down', 'store-frozen', 'disk-full'] as const)
     list.push({ type, at: at(), forMs: random.between(50, 1_200) })
   }
-  if (kind !== 'undeclared' && random.chance(0.06)) {
+  // With a short retry horizon a loss is soon history: absent is evidence again.
+  if (kind !== 'undeclared' && !retires && random.chance(0.06)) {
     if (random.chance(0.6)) list.push({ type: 'fail-over', at: at(), writes: random.between(1, 6) })
     else list.push({ type: 'restore', at: at() })
   }
@@ -169,6 +170,7 @@ export function planOf(seed: number, only?: Kind): Plan {
   const crashes = calm ? 0 : random.weighted({ 0: 4, 1: 4, 2: 2, 3: 1 })
   const level = (quiet: number, rough: number): number => (calm ? 0 : random.chance(0.4) ? quiet : random.chance(0.6) ? rough / 3 : rough)
   const settleMs = random.pick([0, 60, 150])
+  const retires = random.chance(0.01)
   return {
     seed,
     kind,
@@ -201,7 +203,7 @@ export function planOf(seed: number, only?: Kind): Plan {
     inRun: random.chance(0.5),
     spool: random.chance(0.6),
     people: random.chance(0.5),
-    retires: random.chance(0.01),
+    retires,
     odds: {
       crash: crashes === '0' ? 0 : random.pick([0.005, 0.015, 0.04]),
       store: level(0, 0.25),
@@ -212,6 +214,6 @@ export function planOf(seed: number, only?: Kind): Plan {
     },
     crashes: Number(crashes),
     dieAt: crashes !== 0 && crashes !== '0' && random.chance(0.4) ? random.pick(DEATH_POINTS) : undefined,
-    incidents: calm ? [] : incidents(random, kind, Number(processes), windowed),
+    incidents: calm ? [] : incidents(random, kind, Number(processes), windowed, retires),
   }
 }

@@ -32,6 +32,7 @@ export interface Result {
 export interface SimulateOptions {
   readonly kind?: Kind | undefined
   readonly mutation?: Mutation
+  readonly plan?: Partial<Plan> | undefined
   readonly coverage?: Coverage
   readonly trace?: boolean
 }
@@ -73,7 +74,7 @@ export function worldOf(plan: Plan, options: SimulateOptions): World {
 
 /** Runs the schedule of one seed to its end, or to the first promise that is broken. */
 export async function simulate(seed: number, options: SimulateOptions = {}): Promise<Result> {
-  const plan = planOf(seed, options.kind)
+  const plan = { ...planOf(seed, options.kind), ...options.plan }
   const world = worldOf(plan, options)
   const { scheduler, coverage } = world
   resetCalls()

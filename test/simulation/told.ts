@@ -29,12 +29,13 @@ export class Told {
   }
 
   outcome(call: Call, outcome: Outcome): void {
-    const { scheduler, coverage, downstream, keeper } = this.#world
+    const { scheduler, coverage, downstream, keeper, plan, truth } = this.#world
     const how = outcome.joined ? ' joined' : outcome.replayed ? ' replayed' : ''
     coverage.hit(`told:${outcome.status}${how}`)
     scheduler.note('told', () => `call ${call.number} of ${call.intent}: ${outcome.status}${how} ${JSON.stringify(outcome.value)}`)
     if (outcome.status === 'in-doubt' || outcome.missing !== undefined) return
-    if (outcome.record?.recovery === 'composite') return this.#same(call, outcome)
+    if (keeper.isLost(outcome.key, call.tenant)) return
+    if (plan.kind === 'composite') return truth.lost.size === 0 ? this.#same(call, outcome) : undefined
     const effects = downstream.effectsOf(call.intent)
     if (outcome.status === 'accepted') {
       demand(downstream.accepted(call.intent) !== undefined, 'I4', () => `${call.intent} was told accepted, and nobody accepted it`)
@@ -45,7 +46,7 @@ export class Told {
     if (number !== undefined) {
       demand(effects.some((effect) => effect.number === number), 'I11', () => `${call.intent} was told the answer of another operation: effect ${number}`)
     }
-    if (!keeper.isLost(outcome.key, call.tenant)) this.#same(call, outcome)
+    this.#same(call, outcome)
   }
 
   #same(call: Call, outcome: Outcome): void {

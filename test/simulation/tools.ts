@@ -100,6 +100,7 @@ function leaf(process: Process, settings: ToolSettings): Tool {
     execute: execute(undefined),
     ...(plan.mapped ? POUR : {}),
     ...(plan.prepared ? { prepare: prepareIn(process) } : {}),
+    ...(world.mutation.sendsInPrepare === true ? { prepare: execute(undefined) } : {}),
     ...settings.options,
   } as unknown as AnyToolOptions
   return { contract: defineContract(options), execute, options }
@@ -119,6 +120,10 @@ function transmit(process: Process, request: Request, context: ToolContext, call
   return downstream.send(process, request, call)
 }
 
+/** What a tool is given that runs outside the engine; for mutants. */
+export const toolContextOutside = (key: string): ToolContext =>
+  ({ key, attempt: 99, checkpoint: () => undefined, downstreamKey: () => key, fetch: () => Promise.reject(new Error('outside')) }) as never
+
 /** The simulated `ctx.fetch`: the same port as production's, over the simulated network. */
 export const fetchOf = (process: Process): FetchMaker => (port) =>
   (async (given: { readonly request: Request; readonly call: Call | undefined }) => {
@@ -137,9 +142,15 @@ export const fetchOf = (process: Process): FetchMaker => (port) =>
     }
   }) as unknown as typeof fetch
 
+/** As Node's HTTP parser and as `JSON.parse` say it. */
+function garbage(): Error {
+  return Object.assign(new SyntaxError('unexpected end of data'), { code: 'HPE_INVALID_CHUNK_SIZE' })
+}
+
 function read(answer: Answer): unknown {
+  if (answer.garbage === true) throw garbage()
+  if (answer.status === 599) throw Object.assign(new Error('the upstream died'), { code: 'UPSTREAM_DIED' })
   if (answer.status >= 400) throw new HttpError(answer.status, answer.error)
-  if (answer.garbage === true) throw new SyntaxError('unexpected end of data')
   if (answer.error !== undefined) throw new AnsweredError(answer.error, { code: answer.error })
   return answer.value
 }
@@ -157,7 +168,8 @@ export function toolsOf(engine: Engine, secondVersion: boolean): { readonly main
   const { process } = engine
   const { world } = process
   const { plan } = world
-  const window = `${plan.windowMs}ms` as const
+  const { mutation } = world
+  const window = `${plan.windowMs * (mutation.windowFactor ?? 1)}ms` as const
   const settle = `${plan.settleMs}ms` as const
   const one = (name: string, treatment: Treatment, recovery: unknown, options: object = {}, version = 1): Tool =>
     leaf(process, { name, treatment, recovery: recovery as Recovery<Input, unknown>, options: options as Record<string, unknown>, version })
@@ -173,6 +185,7 @@ export function toolsOf(engine: Engine, secondVersion: boolean): { readonly main
     case 'idempotent': {
       const precondition = (input: Input, _context: ProbeContext): Promise<boolean> =>
         world.downstream.ask(process, 'precondition', () => world.downstream.effectsOf(input.intent).length === 0)
+      if (mutation.unconditional === true) return single(one('put', 'plain', idempotent({ precondition: () => true })))
       return single(one('put', 'match', idempotent({ precondition })))
     }
     case 'composite':
@@ -192,7 +205,7 @@ export function toolsOf(engine: Engine, secondVersion: boolean): { readonly main
     case 'near':
       return single(one('wire', 'keyed', keyed(window), { near: { fields: ['account'], within: '5m', then: 'hold' } }))
     case 'versions':
-      return single(one('ship', 'keyed', keyed(window), plan.sticky && secondVersion ? { replaysFrom: [1] } : {}, secondVersion ? 2 : 1))
+      return single(one(mutation.versionInName === true && secondVersion ? 'ship2' : 'ship', 'keyed', keyed(window), plan.sticky && secondVersion ? { replaysFrom: [1] } : {}, secondVersion ? 2 : 1))
     case 'supersedes': {
       const newer = {
         identity: ['id', 'account'],
@@ -236,6 +249,7 @@ function compositeOf(engine: Engine): { readonly main: Tool; readonly parts: rea
     const part = (tool: Tool, name: string): Promise<unknown> =>
       engine.nested(tool, { id: `${intent}/${name}`, amount, account, intent: `${intent}/${name}` })
     if (happens(world, plan.odds.stall)) await process.sleep(world.random.latency(500), 'stall in parent')
+    if (plan.sticky) return await Promise.all([part(charge, 'charge'), part(mail, 'mail')])
     const charged = await part(charge, 'charge')
     const mailed = await part(mail, 'mail')
     return [charged, mailed]

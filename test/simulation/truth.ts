@@ -81,6 +81,14 @@ export class Truth {
     return { applied: true, record: after, now, sequence: this.sequence, amnesiaAt }
   }
 
+  /** The record as a replica shows it that is `lagMs` behind; undefined when both are the same. */
+  replica(key: string, tenant: string, lagMs: number): { readonly record: OperationRecord | undefined } | undefined {
+    const place = placeOf(key, tenant)
+    const now = this.#clock()
+    const missed = this.#undo.find((entry) => entry.place === place && entry.at > now - lagMs)
+    return missed === undefined ? undefined : { record: missed.row?.record }
+  }
+
   /** A fail-over, or a restore from a backup: the newest `count` writes never were. */
   lose(count: number): void {
     for (let left = Math.min(count, this.#undo.length); left > 0; left -= 1) {

@@ -10,6 +10,8 @@ export interface WireAttempt {
   readonly transport: 'undici' | 'http'
   readonly method: string
   readonly url: URL
+  /** Bytes of the body, where they are known before it is sent. */
+  readonly length: number | undefined
   /** A header that was given with the request. */
   header(name: string): string | undefined
   /** Sets a header; false where the client has already written its headers down. */
@@ -35,7 +37,17 @@ export function drivenAttempt(
   let sent = false
   const watchers: ((happening: Happening) => void)[] = []
   return {
-    ...own,
+    transport: own.transport,
+    method: own.method,
+    get url() {
+      return own.url
+    },
+    get length() {
+      return own.length
+    },
+    header: own.header,
+    setHeader: own.setHeader,
+    refuse: own.refuse,
     unsent: () => !sent && provable(),
     watch: (watcher) => void watchers.push(watcher),
     happens: (happening) => {

@@ -56,7 +56,14 @@ function attemptOf(request: ClientRequest): DrivenAttempt {
     transport: 'http',
     method: request.method,
     get url() {
-      return (url ??= targetUrl(`${request.protocol}//${String(request.getHeader('host') ?? request.host)}`, request.path))
+      return (url ??= targetUrl(
+        `${request.protocol}//${String(request.getHeader('host') ?? request.host)}`,
+        request.path,
+      ))
+    },
+    get length() {
+      const length = Number(request.getHeader('content-length') ?? Number.NaN)
+      return Number.isNaN(length) ? undefined : length
     },
     header: (name) => {
       const value = request.getHeader(name)

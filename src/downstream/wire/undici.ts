@@ -10,6 +10,8 @@ interface UndiciRequest {
   readonly origin: string | URL
   readonly path: string
   readonly headers: readonly unknown[] | string
+  readonly contentLength?: number | null
+  readonly body?: unknown
   error?: unknown
   addHeader(name: string, value: string): unknown
   onError?(error: Error): void
@@ -77,6 +79,9 @@ function attemptOf(request: UndiciRequest): DrivenAttempt {
       method: request.method,
       get url() {
         return (url ??= targetUrl(origin, request.path))
+      },
+      get length() {
+        return request.contentLength ?? (request.body instanceof Uint8Array ? request.body.byteLength : undefined)
       },
       header: (name) => {
         const at = indexOf(request.headers, name)

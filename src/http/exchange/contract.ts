@@ -21,6 +21,8 @@ export interface Reach {
   /** Sends a frozen request once more. Absent where the form cannot (Express, Fastify). */
   readonly again?: (frozen: FrozenRequest, context: ToolContext) => Promise<Answer>
   readonly probe?: ProbeFunction<FrozenRequest, Answer>
+  /** The recovery itself, where a program declares it; else it is made from the declaration. */
+  readonly recovery?: Recovery
   readonly verify?: (answer: Answer, context: { readonly signal: AbortSignal }) => Promise<boolean | undefined>
 }
 
@@ -65,7 +67,7 @@ export function routeContract(
       amount: declared.amount,
       exclusive: declared.exclusive,
       errors: errorMappings([...(declared.errors ?? []), ...rules.errors]),
-      recovery: recoveryOf(declared, reach),
+      recovery: reach.recovery ?? recoveryOf(declared, reach),
       verify: reach.verify,
       sends: 'checked',
       execute: (input: FrozenRequest, context: ToolContext) => {

@@ -61,7 +61,7 @@ export async function exchange(request: Exchange): Promise<Told> {
   const frozen = freeze(facts, {
     headers: plan.frozenHeaders,
     inlineBytes: request.inlineBytes ?? INLINE_BYTES,
-    blob: recovery === 'keyed',
+    blob: recovery !== 'manual' && recovery !== 'probe',
   })
   await keepLargeBody(guard, frozen, facts)
   const scope = plan.undeclared !== undefined && caller.run !== undefined && callerKey === undefined ? 'run' : undefined

@@ -7,6 +7,7 @@ export {
   headerOf,
   isHopByHop,
   isNeverReplayed,
+  kept,
   namedByConnection,
   type Answer,
 } from './answer.ts'
@@ -23,7 +24,7 @@ export {
   type UndeclaredRule,
 } from './declared.ts'
 export { createDoubts, type Doubts } from './doubts.ts'
-export { exchange, type Exchange, type Told } from './exchange.ts'
+export { callerKeyOf, exchange, type Exchange, type Told } from './exchange.ts'
 export { judge, type DeclaredError } from './judge.ts'
 export { readPattern, segmentsOf } from './match.ts'
 export { callerOf, isolationOf, type Caller } from './principal.ts'

@@ -194,7 +194,10 @@ export function createCalls(options: CallsOptions): Calls {
       entry.started = true
       try {
         const message = (id: string): string => forwarded(call, id, placedKey(place, context))
-        const answer = await options.upstream().request(message, () => context.checkpoint(), context.signal)
+        const answer = await options.upstream().request(message, () => context.checkpoint(), {
+          signal: context.signal,
+          operation: context.key,
+        })
         return valueOf(answer, call.tool)
       } catch (error) {
         const line = earlyLine(error, context.key)

@@ -106,7 +106,8 @@ async function sendAgain(
   place: KeyPlace | undefined,
 ): Promise<unknown> {
   const message = (id: string): string => callMessage(id, tool, canonicalize(input ?? {}), placedKey(place, context))
-  return valueOf(await upstream.request(message, () => context.checkpoint(), context.signal), tool)
+  const about = { signal: context.signal, operation: context.key }
+  return valueOf(await upstream.request(message, () => context.checkpoint(), about), tool)
 }
 
 export const placedKey = (place: KeyPlace | undefined, context: ToolContext): PlacedKey | undefined =>

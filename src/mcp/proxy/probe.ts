@@ -20,7 +20,7 @@ export async function askProbe(
   const wanted = fill(probe.arguments, input, context.downstreamKey())
   if (wanted === ABSENT) return { found: 'unknown', why: 'the operation has no value for an argument of the probe' }
   const message = (id: string): string => callMessage(id, probe.tool, canonicalize(wanted))
-  const answer = await upstream.request(message, () => {}, context.signal)
+  const answer = await upstream.request(message, () => {}, { signal: context.signal, operation: undefined })
   if (answer.kind === 'error' || isErrorResult(answer.json))
     return { found: 'unknown', why: 'the probe answered an error' }
   const [first = '', ...rest] = probe.found.split('.')
@@ -30,14 +30,22 @@ export async function askProbe(
   if (container === undefined || container === null)
     return { found: 'unknown', why: `the probe's answer has no ${first}` }
   const value = rest.reduce<unknown>(stepInto, container)
-  return value === undefined || value === null ? { found: false } : { found: true, value: resultOf(answer.json) }
+  if (value === UNREADABLE) return { found: 'unknown', why: `${probe.found} leads through text that is no JSON` }
+  if (value !== undefined && value !== null) return { found: true, value: resultOf(answer.json) }
+  // However long ago it was sent: what the server has not answered yet it may still do.
+  if (upstream.isWorkingOn(context.key)) return { found: 'unknown', why: 'the server still works on the call' }
+  return { found: false }
 }
 
 const ANSWER_LIMITS = { maxBytes: 64 * 1024 * 1024, maxDepth: 512 }
 
+/** A path led through text that holds no JSON: "service unavailable" is no "not found". */
+const UNREADABLE = Symbol('unreadable')
+
 /** One step of a path; text that holds JSON is entered, since many servers answer their data as text. */
 function stepInto(value: unknown, step: string): unknown {
   const container = typeof value === 'string' ? parsed(value) : value
+  if (container === UNREADABLE) return UNREADABLE
   if (typeof container !== 'object' || container === null || !Object.hasOwn(container, step)) return undefined
   return (container as Record<string, unknown>)[step]
 }
@@ -46,7 +54,7 @@ function parsed(text: string): unknown {
   try {
     return JSON.parse(text)
   } catch {
-    return undefined
+    return UNREADABLE
   }
 }
 

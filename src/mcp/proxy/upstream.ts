@@ -54,13 +54,22 @@ export interface Upstream {
    * nothing between it and the write.
    * @throws NotSent, UpstreamDied, what `build` or `beforeByte` throw
    */
-  request(build: (id: string) => string, beforeByte: () => void, signal?: AbortSignal): Promise<UpstreamAnswer>
+  request(build: (id: string) => string, beforeByte: () => void, about: RequestAbout): Promise<UpstreamAnswer>
+  /** True while a request of this operation has left and is not answered: the server may still act. */
+  isWorkingOn(operation: string): boolean
   readonly stdout: Readable
   /** Closes the server's input, then asks it to end, then ends it (MCP 2025-11-25, lifecycle, shutdown). */
   stop(graceMs: number): Promise<UpstreamExit>
 }
 
+export interface RequestAbout {
+  readonly signal: AbortSignal
+  /** Key of the operation that this request may bring about; undefined for a request that only asks. */
+  readonly operation: string | undefined
+}
+
 interface Waiting {
+  readonly operation: string | undefined
   readonly resolve: (answer: UpstreamAnswer) => void
   readonly reject: (error: unknown) => void
 }
@@ -88,7 +97,8 @@ export function startUpstream(options: UpstreamOptions): Upstream {
 
   const started = new Promise<void>((resolve, reject) => {
     child.once('spawn', resolve)
-    child.once('error', reject)
+    // Later errors (a signal that cannot be sent) change nothing; without a listener they would end this process.
+    child.on('error', reject)
   })
   started.catch(() => undefined)
   const exited = new Promise<UpstreamExit>((resolve) => {
@@ -125,32 +135,32 @@ export function startUpstream(options: UpstreamOptions): Upstream {
   stdout.on('end', () => reader.end())
 
   /** Until the bytes that are queued for the server have left this process: what is written then leaves at once. */
-  async function drained(signal: AbortSignal | undefined): Promise<void> {
+  async function drained(signal: AbortSignal): Promise<void> {
     if (!stdin.writableNeedDrain || !alive) return
     await new Promise<void>((resolve) => {
       const done = (): void => {
         for (const event of ['drain', 'close', 'error']) stdin.off(event, done)
-        signal?.removeEventListener('abort', done)
+        signal.removeEventListener('abort', done)
         resolve()
       }
       for (const event of ['drain', 'close', 'error']) stdin.on(event, done)
-      signal?.addEventListener('abort', done, { once: true })
+      signal.addEventListener('abort', done, { once: true })
     })
   }
 
   async function request(
     build: (id: string) => string,
     beforeByte: () => void,
-    signal?: AbortSignal,
+    { signal, operation }: RequestAbout,
   ): Promise<UpstreamAnswer> {
-    while (stdin.writableNeedDrain && alive && signal?.aborted !== true) await drained(signal)
+    while (stdin.writableNeedDrain && alive && !signal.aborted) await drained(signal)
     const id = `${prefix}${(next += 1)}`
     const message = `${build(JSON.stringify(id))}\n`
     if (!alive || stdin.destroyed || stdin.writableEnded) throw new NotSent('the MCP server is gone; nothing was sent')
     if (stdin.writableNeedDrain) throw new NotSent('the MCP server takes no input; nothing was sent')
     beforeByte()
     return await new Promise<UpstreamAnswer>((resolve, reject) => {
-      waiting.set(id, { resolve, reject })
+      waiting.set(id, { operation, resolve, reject })
       stdin.write(message)
     })
   }
@@ -174,6 +184,7 @@ export function startUpstream(options: UpstreamOptions): Upstream {
       if (alive && !stdin.writableEnded) stdin.write(bytes)
     },
     request,
+    isWorkingOn: (operation) => Array.from(waiting.values()).some((waiter) => waiter.operation === operation),
     stdout,
     stop,
   }

@@ -1,6 +1,6 @@
 import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { keyFromBytes } from '../../key/index.ts'
+import { isOperationKey, keyFromBytes } from '../../key/index.ts'
 import { keyFromColumn, keyToColumn } from './key-column.ts'
 
 const digestKey = fc.uint8Array({ minLength: 32, maxLength: 32 }).map(keyFromBytes)
@@ -14,6 +14,15 @@ describe('key column', () => {
   it('has the 32 bytes of an operation key', () => {
     const bytes = Uint8Array.from({ length: 32 }, (_, n) => n)
     expect(keyToColumn(keyFromBytes(bytes))).toEqual(bytes)
+  })
+
+  it('takes for an operation key what the room `key` takes for one', () => {
+    const nearly = fc.stringMatching(/^of1_[A-Za-z0-9_-]{42,44}$/)
+    fc.assert(
+      fc.property(fc.oneof(digestKey, nearly, anyText), (key) => {
+        expect(keyToColumn(key).length === 32).toBe(isOperationKey(key))
+      }),
+    )
   })
 
   it('gives every key back', () => {

@@ -74,7 +74,8 @@ export function ledgerReader(ledger: Ledger): LedgerReader {
       }
     },
     blob(sha256) {
-      return (selectBlob.get(sha256)?.['bytes'] as Uint8Array | undefined) ?? null
+      const found = selectBlob.get(sha256)
+      return found === undefined ? null : ((found['bytes'] as Uint8Array | null) ?? new Uint8Array(0))
     },
   }
 }

@@ -17,6 +17,7 @@ describe('text columns', () => {
         (text) => {
           const column = toColumn(text)
           expect(column.isWellFormed()).toBe(true)
+          expect(column).not.toContain('\0')
           expect(fromColumn(column)).toBe(text)
         },
       ),
@@ -24,6 +25,6 @@ describe('text columns', () => {
   })
 
   it('are the text itself where nothing stands against it', () => {
-    expect(toColumn('a\0é👩')).toBe('a\0é👩')
+    expect(toColumn('a\r\n\u007fé👩')).toBe('a\r\n\u007fé👩')
   })
 })

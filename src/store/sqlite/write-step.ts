@@ -1,6 +1,7 @@
-import { momentsOf, type Moments, type Stamped } from '../../engine/index.ts'
+import type { Moments, Stamped } from '../../engine/index.ts'
 import { NAME_PLACES, NOW, type DraftColumns, type Row, type Value } from './columns.ts'
 import { keyToColumn } from './key-column.ts'
+import { momentsInWorker } from './moments.ts'
 import type { Names } from './names.ts'
 import type { DatabaseSync } from './sqlite-module.ts'
 import type { EventColumns, NoteStep, WriteReply, WriteStep } from './wire.ts'
@@ -98,7 +99,7 @@ export function recordWriter(database: DatabaseSync, names: Names): RecordWriter
     const key = step[2]
     // The number that a record is given first stays its id: fences and ids never restart, also after a deletion.
     const id = progress.sequence + 1
-    const moments = momentsOf(wantedOf(draft), undefined, progress.now, id)
+    const moments = momentsInWorker(wantedOf(draft), undefined, progress.now, id)
     const values: Value[] = [id, keyToColumn(key), tenant]
     addColumns(values, draft, moments, names)
     if (insertRecord.run(...values).changes !== 1) return conflict(key, tenant, progress)
@@ -111,7 +112,7 @@ export function recordWriter(database: DatabaseSync, names: Names): RecordWriter
   function update(step: WriteStep, draft: DraftColumns, id: number, tenant: number, progress: Progress): WriteReply {
     const revision = step[4]
     const leaseUntil = draft[10] === null ? ((leaseOfRecord.get(id)?.['lease_until'] as number | undefined) ?? 0) : 0
-    const moments = momentsOf(wantedOf(draft), { revision, leaseUntil }, progress.now, progress.sequence + 1)
+    const moments = momentsInWorker(wantedOf(draft), { revision, leaseUntil }, progress.now, progress.sequence + 1)
     const values: Value[] = []
     addColumns(values, draft, moments, names)
     values.push(id, revision)

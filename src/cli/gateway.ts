@@ -1,0 +1,114 @@
+import { defaultLedger, storeFrom } from '../config/index.ts'
+import { parseDuration } from '../contract/index.ts'
+import { OnefoldError } from '../error/index.ts'
+import { isReachable, serviceName, startGateway, type Gateway } from '../http/gateway/index.ts'
+import { onefold } from '../index.ts'
+import { choiceOf, configOf, type WhereOptions } from './ledger/locate.ts'
+import { tellOperators } from './tell-operators.ts'
+
+/** The flags of `onefold gateway`. */
+export interface GatewayFlags extends WhereOptions {
+  readonly upstream?: string
+  readonly port: number
+  readonly host: string
+}
+
+const CHECK_MS = 2_000
+
+/** `onefold gateway --upstream URL`: the ledger in front of an HTTP API, until it is told to stop. */
+export async function gateway(options: GatewayFlags): Promise<number> {
+  const config = configOf(options)
+  const upstream = upstreamOf(options.upstream ?? config?.http.upstream)
+  const service = config?.http.name ?? serviceName(upstream)
+  const choice = choiceOf(options, config) ?? ({ kind: 'sqlite', path: defaultLedger(service) } as const)
+  const { store, spool, volatile } = await storeFrom(choice)
+  if (volatile) tell('the ledger is in memory: a restart forgets what was done. For a trial only.')
+  const tenant = options.tenant ?? config?.tenant
+  const { timeout, ...timing } = config?.timing ?? {}
+  const guard = onefold({
+    store,
+    allowVolatile: volatile,
+    ...defined({ spool, tenant, keySecret: config?.keySecret, ...timing }),
+  })
+  const stopTelling = tellOperators(guard, tell)
+  try {
+    await guard.open()
+    const { http } = config ?? (await defaults())
+    const running = await started(options, () =>
+      startGateway({
+        guard,
+        upstream,
+        service,
+        rules: http.rules,
+        routes: http.routes,
+        limits: http.limits,
+        hosts: http.hosts,
+        preserveHost: http.preserveHost,
+        port: options.port,
+        host: options.host,
+        timeoutMs: timeout === undefined ? undefined : parseDuration(timeout, 'timeout'),
+        ...(http.clientTimeout === undefined ? {} : { clientTimeoutMs: parseDuration(http.clientTimeout) }),
+      }),
+    )
+    process.stdout.write(`${running.url} → ${upstream.href}\n`)
+    if (http.routes.length === 0)
+      tell('no routes are declared: every write is guarded by its Idempotency-Key, else by its whole content')
+    const why = await isReachable(upstream, CHECK_MS)
+    if (why !== undefined) tell(`${upstream.host} cannot be reached now (${why}); writes are answered 503 until it can`)
+    await stopAsked()
+    await running.close()
+    return 0
+  } finally {
+    stopTelling()
+    await guard.close()
+  }
+}
+
+const tell = (message: string): void => void process.stderr.write(`onefold: ${message}\n`)
+
+async function defaults(): Promise<ReturnType<typeof import('../config/index.ts').defaultConfig>> {
+  const { defaultConfig } = await import('../config/index.ts')
+  return defaultConfig()
+}
+
+/** @throws OnefoldError CONFIG_INVALID where nothing says what to protect */
+function upstreamOf(text: string | undefined): URL {
+  if (text === undefined)
+    throw invalid('Nothing says which service to protect. Write --upstream http://127.0.0.1:3000, or http.upstream.')
+  const url = URL.canParse(text) ? new URL(text) : undefined
+  if (url === undefined || (url.protocol !== 'http:' && url.protocol !== 'https:'))
+    throw invalid(`${JSON.stringify(text.slice(0, 120))} is no address. Write --upstream http://127.0.0.1:3000.`)
+  if (url.username !== '' || url.search !== '' || url.hash !== '')
+    throw invalid('The upstream may hold a scheme, a host, a port and a path only.')
+  return url
+}
+
+const invalid = (problem: string): OnefoldError =>
+  new OnefoldError('CONFIG_INVALID', `${problem} Nothing was started.`, { details: { problem } })
+
+async function started({ host, port }: GatewayFlags, start: () => Promise<Gateway>): Promise<Gateway> {
+  try {
+    return await start()
+  } catch (error) {
+    const code = (error as { code?: unknown }).code
+    if (code !== 'EADDRINUSE' && code !== 'EACCES' && code !== 'EADDRNOTAVAIL' && code !== 'ENOTFOUND') throw error
+    throw invalid(`The gateway cannot listen on ${host}:${port} (${code}). Name another with --port or --host.`)
+  }
+}
+
+/** Resolves at the first SIGTERM or SIGINT; a second one ends the process as it always does. */
+function stopAsked(): Promise<void> {
+  return new Promise((resolve) => {
+    const onSignal = (): void => {
+      process.off('SIGTERM', onSignal)
+      process.off('SIGINT', onSignal)
+      resolve()
+    }
+    process.on('SIGTERM', onSignal)
+    process.on('SIGINT', onSignal)
+  })
+}
+
+/** What is undefined is left to its default. */
+const defined = <T extends object>(options: T): { [K in keyof T]?: Exclude<T[K], undefined> } =>
+  Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as never

@@ -1,0 +1,155 @@
+import type { Guard } from '../../engine/index.ts'
+import { compactBody, type Answer, type RequestBody, type RequestFacts } from '../exchange/index.ts'
+import { createProtector, isPlanned } from '../protector.ts'
+import type { HttpOptions } from '../route.ts'
+
+/** What is used of Express's request (express 5). `body` is what a body parser before this middleware has read. */
+export interface ExpressRequestLike {
+  readonly method: string
+  readonly originalUrl: string
+  readonly headers: Readonly<Record<string, string | string[] | undefined>>
+  readonly body?: unknown
+}
+
+/** What is used of Express's response. */
+export interface ExpressResponseLike {
+  statusCode: number
+  readonly headersSent: boolean
+  readonly writableFinished: boolean
+  getHeaders(): Readonly<Record<string, unknown>>
+  getHeaderNames(): string[]
+  setHeader(name: string, value: string | readonly string[]): unknown
+  removeHeader(name: string): void
+  writeHead: (...args: never[]) => unknown
+  write: (...args: never[]) => boolean
+  end: (...args: never[]) => unknown
+  flushHeaders?: () => void
+  once(event: 'close', listener: () => void): unknown
+}
+
+export type ExpressMiddlewareLike = (
+  request: ExpressRequestLike,
+  response: ExpressResponseLike,
+  next: (error?: unknown) => void,
+) => void
+
+/**
+ * Middleware for an Express app: `app.use(express.json(), expressMiddleware(guard, { routes }))`, after the body parser and
+ * before the routes it protects. The answer is told when it is whole and recorded. Recovery cannot run a handler again in
+ * this form, so routes are `manual` or `probe`.
+ * @throws OnefoldError CONTRACT_INVALID
+ */
+export function expressMiddleware(guard: Guard, options: HttpOptions): ExpressMiddlewareLike {
+  const protector = createProtector(guard, options, undefined)
+  return (request, response, next) => {
+    const mark = request.originalUrl.indexOf('?')
+    const path = mark === -1 ? request.originalUrl : request.originalUrl.slice(0, mark)
+    const matched = protector.match(request.method, path)
+    if (matched === undefined) return next()
+    if (!isPlanned(matched)) return tell(response, matched)
+    const facts: RequestFacts = {
+      method: request.method,
+      path,
+      search: mark === -1 ? '' : request.originalUrl.slice(mark),
+      params: matched.params,
+      headers: request.headers as Readonly<Record<string, string | undefined>>,
+      body: bodyOf(request.body),
+    }
+    const gone = new AbortController()
+    response.once('close', () => {
+      if (!response.writableFinished) gone.abort()
+    })
+    let release = (): void => {}
+    protector
+      .perform(
+        matched,
+        facts,
+        async ({ checkpoint }) => {
+          checkpoint()
+          const held = hold(response)
+          release = held.release
+          next()
+          return await held.answer
+        },
+        gone.signal,
+      )
+      .then((answer) => {
+        release()
+        tell(response, answer)
+      })
+      .catch(next)
+  }
+}
+
+function bodyOf(body: unknown): RequestBody {
+  if (body === undefined || body === null) return { kind: 'none' }
+  if (body instanceof Uint8Array) return { kind: 'bytes', bytes: body }
+  if (typeof body === 'string') return { kind: 'bytes', bytes: Buffer.from(body) }
+  return { kind: 'value', value: body }
+}
+
+/** Keeps what a handler writes until it has ended. */
+function hold(response: ExpressResponseLike): { readonly answer: Promise<Answer>; release(): void } {
+  const { writeHead, write, end, flushHeaders } = response
+  const chunks: Buffer[] = []
+  let finish = (_answer: Answer): void => {}
+  const answer = new Promise<Answer>((resolve) => (finish = resolve))
+  const keep = (chunk: unknown, encoding: unknown): void => {
+    if (typeof chunk === 'string') chunks.push(Buffer.from(chunk, isEncoding(encoding) ? encoding : 'utf8'))
+    else if (chunk instanceof Uint8Array) chunks.push(Buffer.from(chunk))
+  }
+  const called = (args: readonly unknown[]): void => {
+    const callback = args.findLast((one) => typeof one === 'function') as (() => void) | undefined
+    if (callback !== undefined) queueMicrotask(callback)
+  }
+  Object.assign(response, {
+    flushHeaders: () => {},
+    writeHead: (status: number, ...rest: readonly unknown[]) => {
+      response.statusCode = status
+      for (const [name, value] of headerEntries(rest.at(-1))) response.setHeader(name, value)
+      return response
+    },
+    write: (...args: readonly unknown[]) => {
+      keep(args[0], args[1])
+      called(args)
+      return true
+    },
+    end: (...args: readonly unknown[]) => {
+      keep(args[0], args[1])
+      called(args)
+      finish({ status: response.statusCode, headers: headersOf(response), body: compactBody(Buffer.concat(chunks)) })
+      return response
+    },
+  })
+  return { answer, release: () => void Object.assign(response, { writeHead, write, end, flushHeaders }) }
+}
+
+const isEncoding = (value: unknown): value is BufferEncoding => typeof value === 'string' && Buffer.isEncoding(value)
+
+function headerEntries(headers: unknown): readonly (readonly [string, string])[] {
+  if (typeof headers !== 'object' || headers === null) return []
+  if (!Array.isArray(headers)) return Object.entries(headers).map(([name, value]) => [name, String(value)])
+  const flat = headers.flat() as readonly unknown[]
+  return Array.from({ length: flat.length / 2 }, (_one, at) => [String(flat[2 * at]), String(flat[2 * at + 1])])
+}
+
+const headersOf = (response: ExpressResponseLike): Answer['headers'] =>
+  Object.entries(response.getHeaders()).flatMap(([name, value]): (readonly [string, string])[] =>
+    name === 'content-length'
+      ? []
+      : Array.isArray(value)
+        ? value.map((one) => [name, String(one)] as const)
+        : [[name, String(value)]],
+  )
+
+function tell(response: ExpressResponseLike, answer: Answer): void {
+  if (response.headersSent) return
+  for (const name of response.getHeaderNames()) response.removeHeader(name)
+  const values = new Map<string, string[]>()
+  for (const [name, value] of answer.headers) values.set(name, [...(values.get(name) ?? []), value])
+  for (const [name, found] of values) response.setHeader(name, found.length === 1 ? (found[0] as string) : found)
+  response.statusCode = answer.status
+  const end = response.end as unknown as (body?: string | Uint8Array) => void
+  if (answer.body === undefined || answer.body.length === 0) end.call(response)
+  else end.call(response, answer.body)
+}

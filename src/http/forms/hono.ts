@@ -1,0 +1,62 @@
+import type { Guard } from '../../engine/index.ts'
+import { factsOf } from '../handler.ts'
+import { createProtector, isPlanned, tooLarge } from '../protector.ts'
+import { answerFrom, responseOf, type HttpOptions } from '../route.ts'
+
+/** What is used of Hono's context (hono 4). */
+export interface HonoContextLike {
+  readonly req: { readonly raw: Request; arrayBuffer(): Promise<ArrayBuffer> }
+  res: Response
+}
+
+export type HonoMiddlewareLike = (context: HonoContextLike, next: () => Promise<void>) => Promise<Response | void>
+
+export interface HonoOptions extends HttpOptions {
+  /** `(request) => app.fetch(request)`: lets recovery run the handlers again. Without it only `manual` and `probe` fit. */
+  readonly again?: (request: Request) => Promise<Response> | Response
+}
+
+/**
+ * Middleware for a Hono app: `app.use(honoMiddleware(guard, { routes }))`, before the routes it protects.
+ * @throws OnefoldError CONTRACT_INVALID
+ */
+export function honoMiddleware(guard: Guard, options: HonoOptions): HonoMiddlewareLike {
+  const { again, ...rest } = options
+  const resent = new WeakSet<Request>()
+  const protector = createProtector(
+    guard,
+    rest,
+    again === undefined
+      ? undefined
+      : async (request) => {
+          resent.add(request)
+          return await again(request)
+        },
+  )
+  return async (context, next) => {
+    const { raw } = context.req
+    // A recovery runs inside its own operation already.
+    if (resent.has(raw)) return await next()
+    const matched = protector.match(raw.method, new URL(raw.url).pathname)
+    if (matched === undefined) return await next()
+    if (!isPlanned(matched)) return responseOf(matched)
+    // Hono keeps what is read through its request, so that the handler may read it again.
+    const bytes = new Uint8Array(await context.req.arrayBuffer())
+    if (bytes.byteLength > protector.bodyBytes) return responseOf(tooLarge(protector))
+    const answer = await protector.perform(
+      matched,
+      factsOf(raw, bytes, matched.params),
+      async ({ checkpoint }) => {
+        checkpoint()
+        await next()
+        return await answerFrom(context.res)
+      },
+      raw.signal,
+    )
+    const response = responseOf(answer)
+    // Hono merges headers into a response that is already there; this one is whole.
+    context.res = undefined as unknown as Response
+    context.res = response
+    return response
+  }
+}

@@ -1,0 +1,63 @@
+import type { ServerResponse } from 'node:http'
+import type { Answer } from '../exchange/index.ts'
+import type { LiveSink } from './capture.ts'
+
+/** Answers that have no body (RFC 9110 sections 15.3.5, 15.4.5). */
+const isBodiless = (status: number): boolean => status === 204 || status === 304 || status < 200
+
+/** Writes a whole answer. `close` ends the connection after it. */
+export function writeAnswer(outgoing: ServerResponse, answer: Answer, close = false): void {
+  if (outgoing.headersSent || outgoing.destroyed) return
+  const { status, body = '' } = answer
+  const headers: string[] = []
+  for (const [name, value] of answer.headers) headers.push(name, value)
+  if (close) headers.push('connection', 'close')
+  if (isBodiless(status)) {
+    outgoing.writeHead(status, headers)
+    outgoing.end()
+    return
+  }
+  const bytes = typeof body === 'string' ? Buffer.from(body) : body
+  headers.push('content-length', String(bytes.byteLength))
+  outgoing.writeHead(status, headers)
+  outgoing.end(bytes)
+}
+
+/** The live side of an answer that is told while it still comes in. */
+export interface Live extends LiveSink {
+  /** True once the head is out: nothing else can be told on this connection any more. */
+  readonly begun: boolean
+  /** Ends what was begun; called when the ledger has the answer. */
+  end(): void
+}
+
+/** @param ours headers of ours for an answer of this status */
+export function liveTo(outgoing: ServerResponse, ours: (status: number) => Answer['headers']): Live {
+  let begun = false
+  return {
+    get begun() {
+      return begun
+    },
+    begin(status, headers) {
+      begun = true
+      if (outgoing.destroyed) return
+      const flat: string[] = []
+      for (const [name, value] of [...headers, ...ours(status)]) flat.push(name, value)
+      outgoing.writeHead(status, flat)
+      outgoing.flushHeaders()
+    },
+    // A client that has gone takes everything.
+    write: (chunk) => outgoing.destroyed || outgoing.write(chunk),
+    drained(go) {
+      const once = (): void => {
+        outgoing.off('drain', once)
+        outgoing.off('close', once)
+        go()
+      }
+      outgoing.on('drain', once)
+      outgoing.on('close', once)
+    },
+    broken: () => outgoing.destroy(),
+    end: () => outgoing.end(),
+  }
+}

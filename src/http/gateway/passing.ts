@@ -1,0 +1,55 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { pipeline } from 'node:stream'
+import { UnsentError } from '../../engine/index.ts'
+import { problemAnswer, type ProfileName } from '../exchange/index.ts'
+import { endToEnd } from './capture.ts'
+import type { Target } from './check.ts'
+import { forwardedHeaders, type ForwardOptions } from './forward.ts'
+import { writeAnswer } from './outgoing.ts'
+import type { Upstream } from './upstream.ts'
+
+export interface PassingOptions {
+  readonly upstream: Upstream
+  readonly forward: ForwardOptions
+  readonly profile: ProfileName
+}
+
+/** Reads, and whatever an operator leaves open: streamed through in both directions, given up with their client. */
+export function createPassing({
+  upstream,
+  forward,
+  profile,
+}: PassingOptions): (incoming: IncomingMessage, outgoing: ServerResponse, target: Target) => Promise<void> {
+  return async (incoming: IncomingMessage, outgoing: ServerResponse, target: Target): Promise<void> => {
+    const gone = new AbortController()
+    outgoing.once('close', () => gone.abort())
+    const hasBody = incoming.headers['content-length'] !== undefined || incoming.headers['transfer-encoding'] !== undefined
+    const headers = forwardedHeaders(incoming, forward, [])
+    if (incoming.headers['content-length'] !== undefined) headers.push('content-length', incoming.headers['content-length'])
+    else if (hasBody) headers.push('transfer-encoding', 'chunked')
+    let answer: IncomingMessage
+    try {
+      answer = await upstream.send({
+        method: incoming.method ?? 'GET',
+        target: target.path + target.search,
+        headers,
+        body: hasBody ? incoming : undefined,
+        signal: gone.signal,
+      })
+    } catch (error) {
+      if (outgoing.destroyed) return
+      const unsent = error instanceof UnsentError
+      const detail = `${unsent ? error.message : 'the service broke off before it answered'}.`
+      const told = problemAnswer(profile, { problem: 'UPSTREAM_DOWN', detail, retryAfterMs: 1000 })
+      writeAnswer(outgoing, unsent ? told : { ...told, status: 502 })
+      return
+    }
+    const flat: string[] = []
+    for (const [name, value] of endToEnd(answer.rawHeaders, answer.headers.connection)) flat.push(name, value)
+    const length = answer.headers['content-length']
+    if (length !== undefined) flat.push('content-length', length)
+    outgoing.writeHead(answer.statusCode ?? 502, flat)
+    outgoing.flushHeaders()
+    await new Promise<void>((resolve) => pipeline(answer, outgoing, () => resolve()))
+  }
+}

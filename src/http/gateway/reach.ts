@@ -1,0 +1,97 @@
+import { UnsentError, type Guard } from '../../engine/index.ts'
+import {
+  judge,
+  type Answer,
+  type DeclaredProbe,
+  type DeclaredWrite,
+  type FrozenRequest,
+  type Reach,
+  type WritePlan,
+} from '../exchange/index.ts'
+import { captureAnswer } from './capture.ts'
+import { frozenHeaders } from './forward.ts'
+import { probeTarget, readProbe, readVerify, verifyTarget } from './probe.ts'
+import type { Secrets } from './secrets.ts'
+import type { Upstream } from './upstream.ts'
+
+export interface ReachOptions {
+  readonly guard: Guard
+  readonly upstream: Upstream
+  readonly secrets: Secrets
+  readonly answerBytes: number
+  readonly replayHeaders: ReadonlySet<string>
+}
+
+type KeepAnswer = (answer: Answer) => Answer
+
+/** How the gateway reaches the service when no client of the operation is there. */
+export function createReach(options: ReachOptions, keep: KeepAnswer): (declared: DeclaredWrite) => Reach {
+  const { guard, upstream, secrets } = options
+
+  async function get(target: string, owner: string | undefined, signal: AbortSignal): Promise<Answer> {
+    const headers = ['host', upstream.url.host, 'accept', 'application/json', ...(owner === undefined ? [] : (secrets.of(owner) ?? []))]
+    const incoming = await upstream.send({ method: 'GET', target, headers, body: undefined, signal })
+    return await captureAnswer(incoming, { answerBytes: options.answerBytes, live: undefined })
+  }
+
+  async function bodyOf({ body }: FrozenRequest): Promise<Uint8Array | undefined> {
+    if (body === null) return undefined
+    if ('text' in body) return Buffer.from(body.text)
+    if ('base64' in body) return Buffer.from(body.base64, 'base64')
+    if ('value' in body) return Buffer.from(JSON.stringify(body.value))
+    const bytes = body.blob === true ? await guard.internals.blobs.getBlob(body.sha256) : undefined
+    if (bytes === undefined) throw new UnsentError('the body of the request was not kept')
+    return bytes
+  }
+
+  const again =
+    (declared: DeclaredWrite): NonNullable<Reach['again']> =>
+    async (frozen, context) => {
+      const owner = context.run?.session
+      const known = owner === undefined ? undefined : secrets.of(owner)
+      // Without the caller's credentials it would be refused, which proves nothing about the first send.
+      if (frozen.secret && known === undefined) throw new UnsentError('nobody with the credentials has asked since')
+      const body = await bodyOf(frozen)
+      const plan = { declared } as WritePlan
+      const headers = frozenHeaders(frozen, plan, context, frozen.secret ? (known ?? []) : [], upstream.url.host)
+      if (body !== undefined) headers.push('content-length', String(body.byteLength))
+      const incoming = await upstream.send({
+        method: frozen.method,
+        target: frozen.path + frozen.search,
+        headers,
+        body,
+        checkpoint: context.checkpoint,
+        signal: context.signal,
+      })
+      return keep(judge(await captureAnswer(incoming, { answerBytes: options.answerBytes, live: undefined })))
+    }
+
+  const probing =
+    (declared: DeclaredProbe): NonNullable<Reach['probe']> =>
+    async (frozen, context) => {
+      const target = probeTarget(declared, frozen, context.downstreamKey())
+      if (target === undefined) return { found: 'unknown', why: 'the request has no value for a part of the probe' }
+      const owner = (context as { readonly run?: { readonly session?: string } }).run?.session
+      const found = readProbe(await get(target, owner, context.signal), declared.found)
+      return found.found === true ? { found: true, value: keep(found.value) } : found
+    }
+
+  const verifying =
+    (declared: DeclaredProbe): NonNullable<Reach['verify']> =>
+    async (answer, context) => {
+      // Only "accepted" (RFC 9110 section 15.3.3) leaves anything to ask.
+      if (answer.status !== 202) return true
+      const target = verifyTarget(declared, answer)
+      if (target === undefined) return undefined
+      return readVerify(await get(target, undefined, context.signal), declared.found)
+    }
+
+  return (declared) => {
+    const { recovery } = declared
+    return {
+      again: again(declared),
+      ...('probe' in recovery && recovery.probe !== undefined ? { probe: probing(recovery.probe) } : {}),
+      ...(declared.verify === undefined ? {} : { verify: verifying(declared.verify) }),
+    }
+  }
+}

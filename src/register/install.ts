@@ -1,0 +1,100 @@
+import {
+  clientName,
+  count,
+  createLines,
+  isCarried,
+  isRetried,
+  linesOf,
+  overBudget,
+  providersByHost,
+  spend,
+  watchWire,
+  type LogicalRequest,
+  type WireAttempt,
+} from '../downstream/index.ts'
+import type { SendPort } from '../engine/index.ts'
+import { NOBODY, ownerOfContext } from './attribute.ts'
+import { injectKey } from './inject.ts'
+import type { RegisterSettings } from './settings.ts'
+
+const WRITES = new Set(['POST', 'PUT', 'PATCH', 'DELETE'])
+const NEEDS_KEY = new Set(['POST', 'PATCH'])
+
+/** Requests outside any run are counted, never keyed: their lines may be forgotten. */
+const strays = createLines(10_000)
+
+/**
+ * From now on every HTTP request of this process is counted for the tool and the run that it belongs to; the writes of
+ * a tool carry its operation's key, and are stopped before their first byte when the tool's attempt may no longer send
+ * or a retry budget is used up. @returns stops it @throws OnefoldError CONFIG_INVALID for a provider that is not known
+ */
+export function install(settings: RegisterSettings = {}): () => void {
+  const takerOf = providersByHost(settings.providers)
+  const ignored = new Set(settings.ignore)
+  return watchWire((attempt) => {
+    if (isCarried()) return // counted, keyed and proven by ctx.fetch
+    const { url, method } = attempt
+    if (ignored.has(url.host) || ignored.has(url.hostname)) return
+    const { payer, port } = ownerOfContext()
+    const client = clientName(attempt.header, attempt.transport)
+    const request = (payer === NOBODY ? strays : linesOf(payer)).begin(`${method} ${url.pathname}`, attempt.length)
+    const isWrite = WRITES.has(method)
+    const refusal =
+      (payer === NOBODY ? undefined : overBudget(payer, request, settings.budget ?? {}, client)) ??
+      (isWrite ? closedPort(port) : undefined)
+    const keyed =
+      refusal === undefined && isWrite && port !== undefined && injectKey(attempt, port, takerOf(url), request)
+    count({
+      tool: payer.tool,
+      host: url.host,
+      client,
+      request,
+      call: payer,
+      refused: refusal !== undefined,
+      keyless: port !== undefined && NEEDS_KEY.has(method) && !keyed,
+    })
+    if (refusal !== undefined) {
+      request.settle('failed')
+      attempt.refuse(refusal)
+      return
+    }
+    spend(payer, request)
+    follow(attempt, request)
+    if (port?.checked === true) report(attempt, port)
+  })
+}
+
+/** What forbids a send now: the attempt's deadline or lease is over. */
+function closedPort(port: SendPort | undefined): Error | undefined {
+  try {
+    port?.checkpoint()
+    return undefined
+  } catch (error) {
+    return error instanceof Error ? error : new Error('the attempt may no longer send', { cause: error })
+  }
+}
+
+function follow(attempt: WireAttempt, request: LogicalRequest): void {
+  attempt.watch((happening) => {
+    if (happening.type === 'answered') request.settle(isRetried(happening.status) ? 'failed' : 'answered')
+    else if (happening.type === 'failed') request.settle('failed')
+  })
+}
+
+/**
+ * Tells the engine of the send. Only for a tool that declares `sends: 'checked'`: of any other, requests that are seen
+ * here may not be all that it did (a database, a socket), and "nothing was sent" would prove nothing.
+ */
+function report(attempt: WireAttempt, port: SendPort): void {
+  const send = port.opened()
+  send.state = 'sent'
+  attempt.watch((happening) => {
+    if (happening.type === 'answered') {
+      send.state = 'answered'
+      send.status = happening.status
+    } else if (happening.type === 'failed') {
+      send.error = happening.error
+      if (attempt.unsent()) send.state = 'unsent'
+    }
+  })
+}
