@@ -139,6 +139,8 @@ async function story(world: World): Promise<void> {
     throw new Violation('liveness', `${silent}${call === undefined ? '' : `: call ${call.number} of ${call.intent}`}`)
   }
   await settle(world)
+  // Long enough for thirty sweeps, one of which retires what is past its retention.
+  if (plan.retires) await pause(world, RETIRES_WITHIN)
   const distinct = new Map(wants.map((want) => [want.intent, want]))
   if (plan.kind === 'sequence') for (const want of distinct.values()) await sequenceRun(world, want, 1)
   else if (plan.kind !== 'misuse') for (const want of distinct.values()) await askAgain(world, want)
@@ -181,6 +183,7 @@ async function settle(world: World): Promise<void> {
 }
 
 const PATIENCE = 60
+const RETIRES_WITHIN = 14_000
 
 /** After the faults, a caller who keeps asking gets an answer. */
 async function askAgain(world: World, want: Want): Promise<void> {
