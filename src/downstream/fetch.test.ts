@@ -63,13 +63,13 @@ describe('ctx.fetch', () => {
   it('tells sent from not sent', async () => {
     const it = port()
     const send = downstreamFetch()(it)
-    await expect(send(`${url}/lose`, { method: 'POST' })).rejects.toThrow()
+    await expect(send(`${url}/lose`, { method: 'POST' })).rejects.toThrow('fetch failed')
     const closed = createServer().listen(0, '127.0.0.1')
     await once(closed, 'listening')
     const { port: free } = closed.address() as AddressInfo
     closed.close()
     await once(closed, 'close')
-    await expect(send(`http://127.0.0.1:${free}/`, { method: 'POST' })).rejects.toThrow()
+    await expect(send(`http://127.0.0.1:${free}/`, { method: 'POST' })).rejects.toThrow('fetch failed')
     expect(it.sends.map((one) => one.state)).toEqual(['sent', 'unsent'])
   })
 

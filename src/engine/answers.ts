@@ -105,12 +105,15 @@ export function inProgress(record: OperationRecord | undefined, op: Operation, r
 export function closedAnswer(record: OperationRecord): OnefoldError | undefined {
   const about = { key: record.key, ticket: ticketOf(record.key) }
   switch (record.state) {
-    case 'expired':
+    case 'expired': {
+      // One that a person closed without knowing is as unknown as before; a doubt's reason outlives its record's content.
+      const done = record.reason === undefined && record.openSends === 0
       return new OnefoldError(
         'RESULT_EXPIRED',
-        `${record.tool} was done, and its result is no longer kept. Nothing was executed; look the result up downstream, or ask for a further occurrence if it is wanted again.`,
-        { ...about, effect: 'done' },
+        `${record.tool} ${done ? 'was done, and its result is' : 'may have been done, and what was known of it is'} no longer kept. Nothing was executed; look the result up downstream, or ask for a further occurrence if it is wanted again.`,
+        { ...about, effect: done ? 'done' : 'unknown' },
       )
+    }
     case 'compensating':
     case 'compensated':
       return new OnefoldError(

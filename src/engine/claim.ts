@@ -86,7 +86,13 @@ async function forgetEvidence(core: Core, attempt: LiveAttempt): Promise<void> {
   const { op, record, nonce } = attempt
   const who = core.processes.self
   if (record.state === 'claimed') {
-    await core.journal.apply(op.key, op.tenant, attempt, { type: 'withdraw', fence: record.fence, nonce, who, forgotten: true })
+    await core.journal.apply(op.key, op.tenant, attempt, {
+      type: 'withdraw',
+      fence: record.fence,
+      nonce,
+      who,
+      forgotten: true,
+    })
     return
   }
   const doubted = await core.journal.apply(op.key, op.tenant, attempt, {

@@ -34,8 +34,11 @@ export function encode(value: unknown): string {
       case 'function':
       case 'symbol':
         throw unstorable(`a ${typeof item}`)
+      case 'object':
+        return item === null ? null : packUnshared(item, depth)
     }
-    if (typeof item !== 'object' || item === null) return null
+  }
+  const packUnshared = (item: object, depth: number): unknown => {
     if (depth > DEPTH) throw unstorable(`nesting deeper than ${DEPTH}`)
     if (path.has(item)) throw unstorable('a cycle')
     path.add(item)

@@ -185,7 +185,8 @@ async function committed(core: Core, attempt: LiveAttempt, outcome: StoredOutcom
   await at(core, 'committed', attempt.op.key)
   if (result.kind === 'committed') return { kind: 'committed', record: result.record, value, recorded: result.recorded }
   // The store has lost the record: the effect is done all the same, and its caller hears so.
-  if (result.record === undefined) return { kind: 'committed', record: { ...attempt.record, outcome }, value, recorded: false }
+  if (result.record === undefined)
+    return { kind: 'committed', record: { ...attempt.record, outcome }, value, recorded: false }
   return { kind: 'overtaken', record: result.record }
 }
 

@@ -260,7 +260,8 @@ export function createGuard(options: GuardOptions): Guard {
       tick: () => lifecycle.open().then(lifecycle.tick),
       operators: opened(createLedger(core, { tenant: defaultTenant, all: true }), lifecycle.open),
       blobs: {
-        putBlob: (sha256, bytes) => lifecycle.open().then(() => core.journal.withDeadline(store.putBlob(sha256, bytes))),
+        putBlob: (sha256, bytes) =>
+          lifecycle.open().then(() => core.journal.withDeadline(store.putBlob(sha256, bytes))),
         getBlob: (sha256) => lifecycle.open().then(() => core.journal.withDeadline(store.getBlob(sha256))),
       },
     },
@@ -269,6 +270,7 @@ export function createGuard(options: GuardOptions): Guard {
 
 /** What a plain call answers: the value, or the error that the contract reads as done. */
 function valueOf<Output>(outcome: Outcome<Output>): Output {
+  // oxlint-disable-next-line typescript/only-throw-error -- it is thrown on as the tool threw it
   if (outcome.error !== undefined && outcome.status === 'committed') throw outcome.error
   if (outcome.missing !== undefined) {
     throw new OnefoldError(

@@ -65,7 +65,7 @@ describe.each(STORES)('on %s', (name, makeStore) => {
     await downstream.plan(ref('two'), 'stall:40')
     const outcomes = await Promise.all(tools.map((order) => order.perform({ ref: ref('two') })))
     expect(await downstream.effects(ref('two'))).toBe(1)
-    expect(outcomes.map((outcome) => outcome.replayed).toSorted()).toEqual([false, true])
+    expect(outcomes.filter((outcome) => outcome.replayed)).toHaveLength(1)
     expect(outcomes[0]?.value).toEqual(outcomes[1]?.value)
     await other.close()
   })

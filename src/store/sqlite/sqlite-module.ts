@@ -6,7 +6,6 @@ export type { DatabaseSync, SQLInputValue, StatementSync } from 'node:sqlite'
 export const SqliteDatabase: typeof Database = loadQuietly()
 
 function loadQuietly(): typeof Database {
-  // oxlint-disable-next-line typescript/unbound-method -- put back as it was, called on process below
   const emitWarning = process.emitWarning
   process.emitWarning = ((warning: string | Error, ...rest: never[]) => {
     if (!String(warning).includes('SQLite')) emitWarning.call(process, warning, ...rest)
