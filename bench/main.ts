@@ -11,6 +11,7 @@ export interface BenchOptions {
 }
 
 const BENCHES: Readonly<Record<string, () => Promise<{ run: (options: BenchOptions) => Promise<Measured> }>>> = {
+  fetch: () => import('./fetch.ts'),
   gateway: () => import('./gateway.ts'),
   sqlite: () => import('./sqlite.ts'),
 }

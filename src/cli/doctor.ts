@@ -9,11 +9,16 @@ import { colors, plain, print, printJson } from './output.ts'
 
 export interface DoctorOptions extends WhereOptions {
   readonly json?: boolean
+  readonly retries?: boolean
+  readonly layer?: readonly string[]
 }
 
 /** `onefold doctor`: one line a check; exit 1 and a fix where something is not well. */
 export async function doctor(options: DoctorOptions): Promise<number> {
-  const findings = [nodeVersion(), wallClock(), ...(await about(options))]
+  const findings =
+    options.retries === true
+      ? (await import('./doctor-retries.ts')).inheritedRetries(process.cwd(), options.layer ?? [])
+      : [nodeVersion(), wallClock(), ...(await about(options))]
   const ok = findings.every((finding) => finding.ok)
   if (options.json === true) {
     printJson({ ok, findings })

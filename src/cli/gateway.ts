@@ -47,6 +47,8 @@ export async function gateway(options: GatewayFlags): Promise<number> {
         port: options.port,
         host: options.host,
         timeoutMs: timeout === undefined ? undefined : parseDuration(timeout, 'timeout'),
+        unexpected: (error) =>
+          tell(`UNEXPECTED ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`),
         ...(http.clientTimeout === undefined ? {} : { clientTimeoutMs: parseDuration(http.clientTimeout) }),
       }),
     )

@@ -36,8 +36,21 @@ export function createProgram(done: Done): Command {
   addGateway(program, run)
   addLedger(program, run)
   withWhere(command(program, 'doctor', 'check the ledger, the clock and the configuration'))
+    .option('--retries', 'instead: time-outs and retries that this project inherits in front of its writes')
+    .option(
+      '--layer <name=NxTIME>',
+      'with --retries: what repeats the program, outermost first; may be repeated',
+      gather,
+    )
     .addOption(json())
-    .addHelpText('after', examples(['onefold doctor', 'onefold doctor --store sqlite:./effects.db --json']))
+    .addHelpText(
+      'after',
+      examples([
+        'onefold doctor',
+        'onefold doctor --store sqlite:./effects.db --json',
+        'onefold doctor --retries --layer gateway=4x30s',
+      ]),
+    )
     .action(run(async () => (await import('./doctor.ts')).doctor))
   command(program, 'demo', 'run an incident without and with Onefold, and print both end states')
     .addArgument(new Argument('[name]', 'which one').choices(DEMOS).default(DEMOS[0]))
@@ -162,6 +175,8 @@ const withWhere = (to: Command, otherwise = 'this project’s, or the only one o
       `the ledger, such as sqlite:./effects.db (default: the configuration’s; else ${otherwise})`,
     )
     .option('--tenant <name>', 'the tenant (default: the configuration’s, then "default")')
+
+const gather = (value: string, before: readonly string[] = []): readonly string[] => [...before, value]
 
 const json = (): Option => new Option('--json', 'print data')
 const allTenants = (): Option => new Option('--all-tenants', 'look across tenants').conflicts('tenant')

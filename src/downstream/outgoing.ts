@@ -17,7 +17,7 @@ export interface Call {
 
 export interface Changed {
   readonly body: unknown
-  readonly signal: AbortSignal
+  readonly signal: AbortSignal | undefined
   readonly redirect: Redirect
 }
 
@@ -53,8 +53,11 @@ export async function readCall(input: Parameters<typeof fetch>[0], init: Request
   }
 }
 
-const withBody = ({ body, ...rest }: Changed): RequestInit =>
-  body === undefined ? rest : { ...rest, body: body as NonNullable<RequestInit['body']> }
+const withBody = ({ body, signal, redirect }: Changed): RequestInit => ({
+  redirect,
+  signal: signal ?? null, // null takes off a signal that the arguments hold
+  ...(body === undefined ? {} : { body: body as NonNullable<RequestInit['body']> }),
+})
 
 const methodOf = (method = 'GET'): string => method.toUpperCase()
 

@@ -57,7 +57,7 @@ export async function claimAndExecute(core: Core, op: Operation, from: Reading, 
     }
     // Also without a prepare phase a claim that was taken over (T4) still needs its marker.
     if (attempt.record.state === 'claimed') {
-      const refusal = await prepare(core, attempt, options)
+      const refusal = await prepare(core, attempt, options, claimed.amnesiaAt)
       if (refusal !== undefined) return refusal
     }
     options.onMarked(attempt.record)
@@ -106,7 +106,12 @@ async function forgetEvidence(core: Core, attempt: LiveAttempt): Promise<void> {
 }
 
 /** The prepare phase and T2. Undefined when the marker is durable. */
-async function prepare(core: Core, attempt: LiveAttempt, options: ClaimOptions): Promise<Ended | undefined> {
+async function prepare(
+  core: Core,
+  attempt: LiveAttempt,
+  options: ClaimOptions,
+  amnesiaAt: number,
+): Promise<Ended | undefined> {
   const { op } = attempt
   const context = contextOf(attempt, core.clock, options.run, core.makeFetch)
   try {
@@ -135,6 +140,11 @@ async function prepare(core: Core, attempt: LiveAttempt, options: ClaimOptions):
   attempt.record = marked.record
   attempt.now = marked.now
   attempt.leaseOverAt = beforeMark + core.settings.leaseMs
+  if (marked.amnesiaAt !== amnesiaAt) {
+    // The loss became known between claim and marker: the claim was made on an absence that was no evidence.
+    await forgetEvidence(core, attempt)
+    return { kind: 'overtaken', record: undefined }
+  }
   return undefined
 }
 

@@ -37,8 +37,14 @@ const ROWS: Readonly<Record<string, readonly Row[]>> = {
     ],
     ['claimed before the mark, live', recordIn('claimed'), give('claim', { amnesia }), 'lease'],
     [
-      'released after the mark',
+      'released within a lease after the mark, maybe by an engine that had not heard of it',
       recordIn('released', { updatedAt: NOW - 99 }),
+      give('claim', { amnesia }),
+      ['T0', 'in-doubt', { fence: 8 }],
+    ],
+    [
+      'released more than a lease after the mark',
+      recordIn('released', { updatedAt: NOW - 60 }),
       give('claim', { amnesia }),
       ['T18', 'claimed'],
     ],

@@ -222,9 +222,14 @@ function claimAbsent(key: string, command: Claim): Decision {
   return { ok: true, transition, draft, event: eventOf(transition, 'absent', to, command, draft) }
 }
 
-/** Under the amnesia mark a record last written before it may be an older one than was acknowledged (I15). */
+/**
+ * Under the amnesia mark a record last written before it may be an older one than was acknowledged (I15). So may one that
+ * was written within a lease after it: by an engine that had not heard of the loss, and took "claimed" for evidence.
+ */
 const isForgotten = (record: OperationRecord, command: Claim): boolean =>
-  command.amnesia !== undefined && command.beyondAmnesia !== true && record.updatedAt <= command.amnesia.at
+  command.amnesia !== undefined &&
+  command.beyondAmnesia !== true &&
+  record.updatedAt <= command.amnesia.at + command.leaseMs
 
 function claimAgain(record: OperationRecord, command: Claim, now: number): Decision {
   const again = record.state === 'released' || record.state === 'rejected'

@@ -1,5 +1,6 @@
 import {
   clientName,
+  closedPort,
   count,
   createLines,
   isCarried,
@@ -36,12 +37,12 @@ export function install(settings: RegisterSettings = {}): () => void {
     const { url, method } = attempt
     if (ignored.has(url.host) || ignored.has(url.hostname)) return
     const { payer, port } = ownerOfContext()
-    const client = clientName(attempt.header, attempt.transport)
+    const client = clientName(attempt)
     const request = (payer === NOBODY ? strays : linesOf(payer)).begin(`${method} ${url.pathname}`, attempt.length)
     const isWrite = WRITES.has(method)
     const refusal =
       (payer === NOBODY ? undefined : overBudget(payer, request, settings.budget ?? {}, client)) ??
-      (isWrite ? closedPort(port) : undefined)
+      (isWrite && port !== undefined ? closedPort(port) : undefined)
     const keyed =
       refusal === undefined && isWrite && port !== undefined && injectKey(attempt, port, takerOf(url), request)
     count({
@@ -62,16 +63,6 @@ export function install(settings: RegisterSettings = {}): () => void {
     follow(attempt, request)
     if (port?.checked === true) report(attempt, port)
   })
-}
-
-/** What forbids a send now: the attempt's deadline or lease is over. */
-function closedPort(port: SendPort | undefined): Error | undefined {
-  try {
-    port?.checkpoint()
-    return undefined
-  } catch (error) {
-    return error instanceof Error ? error : new Error('the attempt may no longer send', { cause: error })
-  }
 }
 
 function follow(attempt: WireAttempt, request: LogicalRequest): void {

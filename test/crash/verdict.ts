@@ -73,7 +73,10 @@ export function judge({ work, cell, lives, effects }: Facts): Verdict {
   }
   const refused = state === 'rejected' && cell.faults.get(work.ref)?.includes('refuse') === true
   if (cell.calledAgain && state !== 'committed' && !refused && !(mayBeInDoubt && doubt)) {
-    faults.push(['lost', `called again at the end, and still ${state}`])
+    faults.push([
+      'lost',
+      `called again at the end, and still ${state}; told ${told.map((line) => line.code ?? line.told).join(', ')}`,
+    ])
   }
   const spooled = lives.some((life) => of(life, 'spooled').length > 0)
   if (spooled && state !== 'committed') faults.push(['lost', `its answer was in the spool, and it is ${state}`])

@@ -30,7 +30,8 @@ export const resetCalls = (): void => void (calls = 0)
 export const pause = (world: World, ms: number): Promise<void> =>
   new Promise((resolve) => world.scheduler.after(ms, 'agent', undefined, resolve))
 
-const alive = (world: World): readonly Engine[] => world.engines.filter(({ process }) => process.alive && !process.closing)
+const alive = (world: World): readonly Engine[] =>
+  world.engines.filter(({ process }) => process.alive && !process.closing)
 
 export function anyEngine(world: World, last?: Engine): Engine | undefined {
   const engines = alive(world)
@@ -115,13 +116,18 @@ export async function agent(world: World, want: Want): Promise<void> {
     }
     last = engine
     const onDoubt = random.pick(['throw', 'throw', 'return', 'wait'] as const)
-    const heard = await callOnce(world, engine, { ...want, input }, {
-      run: runIn(engine, want),
-      signal: impatience(world, engine, onDoubt),
-      onDoubt,
-      confirm,
-      ...(want.occurrence === 1 ? {} : { occurrence: want.occurrence }),
-    })
+    const heard = await callOnce(
+      world,
+      engine,
+      { ...want, input },
+      {
+        run: runIn(engine, want),
+        signal: impatience(world, engine, onDoubt),
+        onDoubt,
+        confirm,
+        ...(want.occurrence === 1 ? {} : { occurrence: want.occurrence }),
+      },
+    )
     if (heard.kind === 'lost') continue
     if (heard.kind === 'outcome') {
       if (heard.outcome.status === 'in-doubt' || random.chance(0.5)) return
@@ -146,7 +152,9 @@ export async function agent(world: World, want: Want): Promise<void> {
 async function goOn(world: World, want: Want, heard: Heard & { readonly kind: 'outcome' }): Promise<void> {
   if (!heard.engine.process.alive) return
   world.keeper.wantAnother(want.intent)
-  await inProcess(world, heard.engine, () => heard.engine.guard.internals.undeclared.deliver(heard.outcome.key, want.tenant, 'client'))
+  await inProcess(world, heard.engine, () =>
+    heard.engine.guard.internals.undeclared.deliver(heard.outcome.key, want.tenant, 'client'),
+  )
 }
 
 /** Asks for the undo of what was just done. */
@@ -167,7 +175,9 @@ export function inProcess(world: World, engine: Engine, work: () => Promise<unkn
         () => end(true),
         (error: unknown) => {
           if (!(error instanceof Error) || error.name !== 'OnefoldError') {
-            world.scheduler.fail(new Violation('raw error', error instanceof Error ? (error.stack ?? error.message) : String(error)))
+            world.scheduler.fail(
+              new Violation('raw error', error instanceof Error ? (error.stack ?? error.message) : String(error)),
+            )
           } else world.coverage.hit(`code:${(error as OnefoldError).code}`)
           end(false)
         },

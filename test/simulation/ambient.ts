@@ -38,7 +38,12 @@ export async function withoutAmbient<T>(work: () => Promise<T>): Promise<T> {
   const put = (holder: object, name: string, value: unknown): void => {
     const had = Object.getOwnPropertyDescriptor(holder, name)
     const inherited = had === undefined
-    Object.defineProperty(holder, name, { configurable: true, writable: true, enumerable: had?.enumerable ?? false, value })
+    Object.defineProperty(holder, name, {
+      configurable: true,
+      writable: true,
+      enumerable: had?.enumerable ?? false,
+      value,
+    })
     undo.push(() => {
       if (inherited) Reflect.deleteProperty(holder, name)
       else Object.defineProperty(holder, name, had)

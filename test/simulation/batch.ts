@@ -56,7 +56,8 @@ export async function runBatch(options: BatchOptions): Promise<Batch> {
           const result = await simulate(seed, { coverage, kind, plan, ...(mutation === undefined ? {} : { mutation }) })
           steps += result.steps
           for (const char of result.fingerprint) fingerprint = (Math.imul(fingerprint, 31) + char.charCodeAt(0)) | 0
-          if (result.violation !== undefined) failures.push({ seed, kind: result.plan.kind, message: messageOf(result.violation) })
+          if (result.violation !== undefined)
+            failures.push({ seed, kind: result.plan.kind, message: messageOf(result.violation) })
         }
       })
       await new Promise((resolve) => breath(resolve))
@@ -64,7 +65,13 @@ export async function runBatch(options: BatchOptions): Promise<Batch> {
   } finally {
     Error.stackTraceLimit = limit
   }
-  return { schedules: seed - from, steps, coverage: coverage.toJSON(), failures, fingerprint: (fingerprint >>> 0).toString(16) }
+  return {
+    schedules: seed - from,
+    steps,
+    coverage: coverage.toJSON(),
+    failures,
+    fingerprint: (fingerprint >>> 0).toString(16),
+  }
 }
 
 const messageOf = (violation: unknown): string => (violation instanceof Error ? violation.message : String(violation))

@@ -78,11 +78,22 @@ export class Downstream {
     if (process.hazard('send>')) return never()
     const { network } = world.plan.odds
     const fate = happens(world, network)
-      ? random.pick(['refused', 'lost', 'slow', 'cut', 'tardy', 'answer-lost', 'silent', ...(request.treatment === 'plain' ? [] : ['twice'])])
+      ? random.pick([
+          'refused',
+          'lost',
+          'slow',
+          'cut',
+          'tardy',
+          'answer-lost',
+          'silent',
+          ...(request.treatment === 'plain' ? [] : ['twice']),
+        ])
       : 'well'
     world.coverage.hit(`network:${fate}`)
     if (fate === 'refused') {
-      return new Promise((_, reject) => process.later(random.latency(50), 'send!', () => reject(networkError('ECONNREFUSED'))))
+      return new Promise((_, reject) =>
+        process.later(random.latency(50), 'send!', () => reject(networkError('ECONNREFUSED'))),
+      )
     }
     const send: Send = { ...request, process, call, at: scheduler.now, effect: undefined, toldNone: undefined }
     this.sends.push(send)
@@ -95,11 +106,18 @@ export class Downstream {
       signal?.addEventListener('abort', () => reject(signal.reason as Error), { once: true })
       if (fate === 'lost') return random.chance(0.5) ? fail(random.latency(300), 'ECONNRESET') : undefined
       // A2: it lands within Q, or never.
-      const travels = fate === 'slow' || fate === 'cut' ? random.between(50, QUARANTINE - 5) : Math.min(QUARANTINE - 5, random.latency(200))
+      const travels =
+        fate === 'slow' || fate === 'cut'
+          ? random.between(50, QUARANTINE - 5)
+          : Math.min(QUARANTINE - 5, random.latency(200))
       this.#travel(travels, send, (answer) => {
         if (fate === 'answer-lost') return fail(random.latency(300), 'ECONNRESET')
         if (fate === 'silent' || fate === 'cut') return
-        process.later(fate === 'tardy' ? random.between(100, 2_500) : random.latency(300), `answer ${answer.status}`, () => resolve(answer))
+        process.later(
+          fate === 'tardy' ? random.between(100, 2_500) : random.latency(300),
+          `answer ${answer.status}`,
+          () => resolve(answer),
+        )
       })
       // A repeat on the way of a request that was refused is refused like it, so only acts are repeated.
       if (fate === 'twice') this.#travel(random.between(1, QUARANTINE - 5), send, () => undefined, true)
@@ -133,7 +151,18 @@ export class Downstream {
     const world = this.#world
     const { random, plan } = world
     const rough = happens(world, plan.odds.downstream)
-    const how = rough ? random.pick(['refuses', 'busy', 'fails', 'fails-after', 'says-error', 'says-error-after', 'garbles', 'dies'] as const) : 'acts'
+    const how = rough
+      ? random.pick([
+          'refuses',
+          'busy',
+          'fails',
+          'fails-after',
+          'says-error',
+          'says-error-after',
+          'garbles',
+          'dies',
+        ] as const)
+      : 'acts'
     switch (how) {
       case 'refuses': {
         const refusal = { status: random.pick([400, 422]), error: 'card_declined' }
@@ -154,7 +183,10 @@ export class Downstream {
       const failure = { status: 500, error: 'broken' }
       return { told: failure, kept: plan.stores5xx ? failure : acted }
     }
-    return { told: how === 'garbles' ? { status: 200, garbage: true } : { status: 200, error: 'internal' }, kept: acted }
+    return {
+      told: how === 'garbles' ? { status: 200, garbage: true } : { status: 200, error: 'internal' },
+      kept: acted,
+    }
   }
 
   #act(send: Send): Answer {

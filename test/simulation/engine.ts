@@ -1,4 +1,10 @@
-import { createGuard, type Guard, type Outcome, type PerformOptions, type ProtectedTool } from '../../src/engine/index.ts'
+import {
+  createGuard,
+  type Guard,
+  type Outcome,
+  type PerformOptions,
+  type ProtectedTool,
+} from '../../src/engine/index.ts'
 import { UNDECLARED } from '../../src/engine/undeclared.ts'
 import { storeLink } from './link.ts'
 import { Process } from './life.ts'
@@ -29,7 +35,12 @@ export class Engine {
     const { store, hint } = storeLink(process)
     this.#hint = hint
     const { plan, mutation } = world
-    const secrets = plan.kind !== 'secrets' ? {} : secondVersion ? { keySecret: 'new', previousSecrets: ['old'] } : { keySecret: 'old' }
+    const secrets =
+      plan.kind !== 'secrets'
+        ? {}
+        : secondVersion
+          ? { keySecret: 'new', previousSecrets: ['old'] }
+          : { keySecret: 'old' }
     this.guard = createGuard({
       store: mutation.store?.(store) ?? store,
       settings: { ...plan.settings, ...mutation.settings },
@@ -44,7 +55,8 @@ export class Engine {
     const { main, parts } = toolsOf(this, secondVersion)
     this.main = main
     this.parts = parts
-    if (this.undoable === undefined) for (const { contract } of [main, ...parts]) this.guard.internals.register(contract)
+    if (this.undoable === undefined)
+      for (const { contract } of [main, ...parts]) this.guard.internals.register(contract)
     this.guard.on('alarm', ({ message }) => world.coverage.hit(`alarm:${message.split(' ').slice(0, 4).join(' ')}`))
     this.guard.on('alarm', ({ message, key }) => this.#alarmed(message, key))
   }
@@ -78,7 +90,9 @@ export class Engine {
   /** Undoes what a want has done. */
   async undo(want: Want): Promise<void> {
     this.undoing = want.intent
-    await this.guard.run({ id: want.run ?? 'outside', tenant: want.tenant }, () => this.undoable?.compensate(want.input))
+    await this.guard.run({ id: want.run ?? 'outside', tenant: want.tenant }, () =>
+      this.undoable?.compensate(want.input),
+    )
   }
 
   #alarmed(message: string, key: string): void {

@@ -8,6 +8,40 @@ import { happens } from './world.ts'
 /** How one message to the store fares. */
 type Fate = 'well' | 'refused' | 'lost' | 'answer-lost' | 'late' | 'twice'
 
+const FATES = {
+  well: 'store:well',
+  refused: 'store:refused',
+  lost: 'store:lost',
+  'answer-lost': 'store:answer-lost',
+  late: 'store:late',
+  twice: 'store:twice',
+} as const
+
+/** What the stations of one kind of message are called; made once, since there are very many messages. */
+interface Names {
+  readonly asked: string
+  readonly sent: string
+  readonly arrived: string
+  readonly replied: string
+  readonly failed: string
+}
+
+const names = new Map<string, Names>()
+
+function namesOf(label: string): Names {
+  const known = names.get(label)
+  if (known !== undefined) return known
+  const made = {
+    asked: `${label}>`,
+    sent: `${label}~`,
+    arrived: `${label}@store`,
+    replied: `${label}<`,
+    failed: `${label}!`,
+  }
+  names.set(label, made)
+  return made
+}
+
 export interface StoreLink {
   readonly store: Store
   /** Tells the process that a record may have changed. */
@@ -26,7 +60,9 @@ export function storeLink(process: Process): StoreLink {
 
   const fateOf = (writes: boolean): Fate => {
     if (!happens(world, trouble)) return 'well'
-    return random.pick(writes ? ['refused', 'lost', 'answer-lost', 'late', 'twice'] : ['refused', 'lost', 'answer-lost'])
+    return random.pick(
+      writes ? ['refused', 'lost', 'answer-lost', 'late', 'twice'] : ['refused', 'lost', 'answer-lost'],
+    )
   }
 
   const latency = (): number => {
@@ -36,26 +72,30 @@ export function storeLink(process: Process): StoreLink {
 
   /** Runs `step` in the store when the message arrives there; a frozen store answers after its thaw. */
   function arrive(ms: number, label: string, step: () => void): void {
-    scheduler.after(ms, `${label}@store`, undefined, () => {
+    scheduler.after(ms, label, undefined, () => {
       if (scheduler.now < world.frozenUntil) arrive(world.frozenUntil - scheduler.now, label, step)
       else step()
     })
   }
 
   function call<T>(label: string, writes: boolean, step: (truth: Truth) => T): Promise<T> {
-    if (process.spins(label) || process.hazard(`${label}>`)) return never()
+    const name = namesOf(label)
+    if (process.spins(label) || process.hazard(name.asked)) return never()
     const fate = fateOf(writes)
-    world.coverage.hit(`store:${fate}`)
+    world.coverage.hit(FATES[fate])
     const asked = scheduler.now
     return new Promise<T>((resolve, reject) => {
       const fail = (ms: number, why: string): void => {
-        process.later(ms, `${label}!`, () => reject(label === 'open' || random.chance(0.5) ? unavailable(why) : new Error(why)))
+        process.later(ms, name.failed, () =>
+          reject(label === 'open' || random.chance(0.5) ? unavailable(why) : new Error(why)),
+        )
       }
       const reply = (ms: number, answer: T): void => {
-        process.later(ms, `${label}<`, () => {
+        process.later(ms, name.replied, () => {
           const { sequence } = (answer ?? {}) as { sequence?: number }
           // What comes after the deadline, the engine no longer hears.
-          if (sequence !== undefined && scheduler.now - asked < deadline) process.acked = Math.max(process.acked, sequence)
+          if (sequence !== undefined && scheduler.now - asked < deadline)
+            process.acked = Math.max(process.acked, sequence)
           resolve(answer)
         })
       }
@@ -64,20 +104,20 @@ export function storeLink(process: Process): StoreLink {
       const silent = label !== 'open' && random.chance(0.5)
       if (fate === 'lost') return !silent ? fail(latency() + 10, 'closed the connection') : undefined
       const travels = fate === 'late' ? random.between(deadline, deadline * 6) : latency()
-      arrive(travels, label, () => {
+      arrive(travels, name.arrived, () => {
         if (world.storeDown) return fail(latency(), 'is down')
         if (writes && world.diskFull) return fail(latency(), 'has a full disk')
         let answer = step(truth)
         if (fate === 'twice') {
           // The client library sent it again: the second answer is the one that arrives.
-          arrive(random.between(0, deadline), label, () => reply(latency(), (answer = step(truth))))
+          arrive(random.between(0, deadline), name.arrived, () => reply(latency(), (answer = step(truth))))
           return
         }
         if (fate === 'answer-lost') return !silent ? fail(latency(), 'reset the connection') : undefined
         reply(latency(), answer)
       })
       // Dies with the message under way: what the store does with it, it does.
-      process.hazard(`${label}~`)
+      process.hazard(name.sent)
     })
   }
 
@@ -117,7 +157,8 @@ export function storeLink(process: Process): StoreLink {
         }),
       ),
     due: (limit, after) => call('due', false, () => truth.due(limit, after)),
-    closed: (limit, after) => call('closed', false, () => truth.page(limit, after, ({ state }) => !OPEN_STATES.includes(state))),
+    closed: (limit, after) =>
+      call('closed', false, () => truth.page(limit, after, ({ state }) => !OPEN_STATES.includes(state))),
     stats: () => call('stats', false, () => ({ states: {}, sizeBytes: undefined })),
     watch: (key, listener) => {
       const set = listeners.get(key) ?? new Set()
@@ -142,6 +183,7 @@ export function storeLink(process: Process): StoreLink {
 
   function hint(key: string): void {
     const set = listeners.get(key)
-    if (set !== undefined && set.size > 0) process.later(random.between(0, 5), 'hint', () => set.forEach((listener) => listener()))
+    if (set !== undefined && set.size > 0)
+      process.later(random.between(0, 5), 'hint', () => set.forEach((listener) => listener()))
   }
 }

@@ -46,7 +46,12 @@ async function trace(): Promise<void> {
 
 async function run(): Promise<void> {
   const began = performance.now()
-  const batch = await runPool({ from: seed, count: Number(values.schedules), processes: Number(values.processes), kind })
+  const batch = await runPool({
+    from: seed,
+    count: Number(values.schedules),
+    processes: Number(values.processes),
+    kind,
+  })
   const ms = performance.now() - began
   const rows = rowsOf(batch, ms)
   const never = missed(batch.coverage)

@@ -29,13 +29,21 @@ export async function misuse(world: World): Promise<void> {
   await expect('KEY_MISSING', () => internals.perform(contract, input, { run }))
   await expect('KEY_INVALID', () => internals.perform(contract, input, { run, idempotencyKey: '' }))
   await expect('CONTRACT_INVALID', () => internals.perform(contract, input, { idempotencyKey: 'key-1' }))
-  await expect('INPUT_INVALID', () => internals.perform(contract, { ...input, amount: Number.NaN }, { run, idempotencyKey: 'key-1' }))
+  await expect('INPUT_INVALID', () =>
+    internals.perform(contract, { ...input, amount: Number.NaN }, { run, idempotencyKey: 'key-1' }),
+  )
   await expect('RECURSIVE_OPERATION', () => nested(engine))
   await expect('STORE_UNSAFE', () => createGuard({ ...notDurable(world), settings: {} } as never))
   await expect('CONFIG_INVALID', () => {
     const { process } = engine
     const store = { guarantees: { durability: 'process' } }
-    const guard = createGuard({ store, keySecret: '', clock: process.clock, ids: process.ids, processes: process.processes } as never)
+    const guard = createGuard({
+      store,
+      keySecret: '',
+      clock: process.clock,
+      ids: process.ids,
+      processes: process.processes,
+    } as never)
     guard.internals.name(contract, input, { run, idempotencyKey: 'key-1' })
   })
   demand(world.downstream.sends.length === 0, 'misuse', () => 'something was sent')

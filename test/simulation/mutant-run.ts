@@ -46,7 +46,9 @@ export async function runMutants(json: boolean): Promise<boolean> {
     const how = failure === undefined ? 'short' : `ok     ${failure.message.slice(0, 70)}`
     console.log(`${name.padEnd(36)}  ${String(schedules).padStart(6)}  ${how}`)
   })
-  if (!json) for (const { name, hidden } of MUTANTS) if (hidden !== undefined) console.log(`${name.padEnd(36)}       -  hidden ${hidden}`)
+  if (!json)
+    for (const { name, hidden } of MUTANTS)
+      if (hidden !== undefined) console.log(`${name.padEnd(36)}       -  hidden ${hidden}`)
   const caught = verdicts.filter(({ failure }) => failure !== undefined).length
   if (json) console.log(JSON.stringify({ caught, of: verdicts.length, verdicts }, null, 2))
   else console.log(`${caught} of ${verdicts.length} mutants caught`)

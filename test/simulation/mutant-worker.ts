@@ -17,7 +17,12 @@ process.on('message', ({ name, count }: { readonly name: string; readonly count:
   const mutant = MUTANTS.find((known) => known.name === name)
   if (mutant === undefined) throw new Error(`there is no mutant ${name}`)
   changeMachine(mutant.mutation.decide)
-  void runBatch({ from: 1, count, kind: mutant.kind, plan: mutant.plan, mutation: mutant.mutation, untilFailure: true }).then((batch) =>
-    process.send?.({ name, schedules: batch.schedules, failure: batch.failures[0] }),
-  )
+  void runBatch({
+    from: 1,
+    count,
+    kind: mutant.kind,
+    plan: mutant.plan,
+    mutation: mutant.mutation,
+    untilFailure: true,
+  }).then((batch) => process.send?.({ name, schedules: batch.schedules, failure: batch.failures[0] }))
 })

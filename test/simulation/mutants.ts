@@ -16,7 +16,11 @@ export interface Mutation {
   readonly truth?: StoreFaults
   readonly bootMs?: (process: Process) => number
   readonly write?: (world: World, write: Write) => WriteAnswer
-  readonly staleRead?: (world: World, key: string, tenant: string) => { readonly record: OperationRecord | undefined } | undefined
+  readonly staleRead?: (
+    world: World,
+    key: string,
+    tenant: string,
+  ) => { readonly record: OperationRecord | undefined } | undefined
   readonly store?: (store: Store) => Store
   readonly processes?: (processes: Processes) => Processes
   readonly perform?: (perform: () => Promise<Outcome>, call: Call, input: Input, engine: Engine) => Promise<Outcome>
@@ -69,21 +73,49 @@ const PAUSES: Partial<Plan> = {
 }
 
 const ENVIRONMENT: readonly Mutant[] = [
-  { name: 'delete on throw', kind: 'manual', mutation: { write: forgets(0, (record, { event }) => record.state === 'in-doubt' && event.from === 'executing') } },
-  { name: 'fence restarts after deletion', kind: 'probe', plan: { retires: true }, mutation: { truth: { fenceRestarts: true } } },
+  {
+    name: 'delete on throw',
+    kind: 'manual',
+    mutation: { write: forgets(0, (record, { event }) => record.state === 'in-doubt' && event.from === 'executing') },
+  },
+  {
+    name: 'fence restarts after deletion',
+    kind: 'probe',
+    plan: { retires: true },
+    mutation: { truth: { fenceRestarts: true } },
+  },
   { name: 'no marker before the send', kind: 'manual', mutation: { sendsInPrepare: true } },
-  { name: 'time-to-live deletes a claim', kind: 'manual', mutation: { write: forgets(250, ({ state }) => state === 'executing' || state === 'in-doubt') } },
+  {
+    name: 'time-to-live deletes a claim',
+    kind: 'manual',
+    mutation: { write: forgets(250, ({ state }) => state === 'executing' || state === 'in-doubt') },
+  },
   { name: 'fail-over loses a record', kind: 'manual', mutation: { truth: { silentLoss: true }, excusesNoLoss: true } },
   {
     name: 'amnesia mark ignored',
     kind: 'manual',
-    mutation: { store: (store) => ({ ...store, epoch: () => store.epoch().then((epoch) => ({ ...epoch, sequence: 1e9, amnesia: undefined })), write: (write) => store.write(write).then((answer) => ({ ...answer, sequence: 1e9 + answer.now, amnesiaAt: 0 })) }) },
+    mutation: {
+      store: (store) => ({
+        ...store,
+        epoch: () => store.epoch().then((epoch) => ({ ...epoch, sequence: 1e9, amnesia: undefined })),
+        write: (write) =>
+          store.write(write).then((answer) => ({ ...answer, sequence: 1e9 + answer.now, amnesiaAt: 0 })),
+      }),
+    },
   },
   { name: 'no quarantine (probe)', kind: 'probe', mutation: { settings: { quarantineMs: 0, sendGraceMs: 0 } } },
   { name: 'no quarantine (person)', kind: 'manual', mutation: { settings: { quarantineMs: 0, sendGraceMs: 0 } } },
-  { name: 'no deadline guard', kind: 'probe', plan: PAUSES, mutation: { bootMs: (process) => process.host.bootOffset + process.awakeMs() } },
+  {
+    name: 'no deadline guard',
+    kind: 'probe',
+    plan: PAUSES,
+    mutation: { bootMs: (process) => process.host.bootOffset + process.awakeMs() },
+  },
   { name: 'no window guard', kind: 'keyed', mutation: { windowFactor: 100 } },
-  { name: 'reads from a replica', mutation: { staleRead: (world, key, tenant) => world.truth.replica(key, tenant, 150) } },
+  {
+    name: 'reads from a replica',
+    mutation: { staleRead: (world, key, tenant) => world.truth.replica(key, tenant, 150) },
+  },
   { name: 'compare-and-set without revision', mutation: { truth: { blindWrites: true } } },
   {
     name: 'fail-open for manual',
@@ -103,7 +135,12 @@ const ENVIRONMENT: readonly Mutant[] = [
   },
   { name: 'version in the key', kind: 'versions', mutation: { versionInName: true } },
   { name: 'purge of doubts', kind: 'manual', mutation: { write: forgets(100, ({ state }) => state === 'in-doubt') } },
-  { name: 'released while the owner lives', kind: 'probe', plan: { ...PAUSES, sending: 'unchecked' }, mutation: { processes: (processes) => ({ ...processes, isDead: () => true }) } },
+  {
+    name: 'released while the owner lives',
+    kind: 'probe',
+    plan: { ...PAUSES, sending: 'unchecked' },
+    mutation: { processes: (processes) => ({ ...processes, isDead: () => true }) },
+  },
   { name: 're-apply without precondition', kind: 'idempotent', mutation: { unconditional: true } },
 ]
 
@@ -112,12 +149,19 @@ const HIDDEN: Readonly<Record<string, string>> = {
   'refusal crosses fences': 'a refusal after a re-send meets two open sends, and is a doubt by that',
 }
 
-const KINDS: Readonly<Record<string, Kind>> = { manual: 'manual', keyed: 'keyed', probe: 'probe', idempotent: 'idempotent' }
+const KINDS: Readonly<Record<string, Kind>> = {
+  manual: 'manual',
+  keyed: 'keyed',
+  probe: 'probe',
+  idempotent: 'idempotent',
+}
 
 /** Every mutant that this layer can switch on: the environment's, then the state machine's. */
 export const MUTANTS: readonly Mutant[] = [
   ...ENVIRONMENT,
-  ...PROTOCOL_MUTANTS.filter(({ decide, name }) => decide !== undefined && !ENVIRONMENT.some((known) => known.name === name)).map((mutant): Mutant => {
+  ...PROTOCOL_MUTANTS.filter(
+    ({ decide, name }) => decide !== undefined && !ENVIRONMENT.some((known) => known.name === name),
+  ).map((mutant): Mutant => {
     const kind = KINDS[mutant.setup.split(',')[0] ?? '']
     return {
       name: mutant.name,

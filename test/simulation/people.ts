@@ -1,7 +1,7 @@
 import type { OperationRecord } from '../../src/engine/index.ts'
 import { anyEngine, inProcess, pause } from './agent.ts'
 import type { Engine } from './engine.ts'
-import { QUARANTINE } from './plan.ts'
+import { isWindowed, LEASE, QUARANTINE } from './plan.ts'
 import { happens, type World } from './world.ts'
 
 const PERSONAL = ['window-closed', 'precondition-failed', 'verification-failed']
@@ -24,6 +24,18 @@ export async function person(world: World, isOver: () => boolean): Promise<void>
   }
 }
 
+/** When somebody first saw a doubt, by their own watch: the store's clock may have jumped since. */
+const seen = new WeakMap<World, Map<string, number>>()
+
+function waitedMs(world: World, record: OperationRecord): number {
+  const since = seen.get(world) ?? new Map<string, number>()
+  seen.set(world, since)
+  const name = `${record.key}/${record.attempts}`
+  const first = since.get(name) ?? world.scheduler.now
+  since.set(name, first)
+  return world.scheduler.now - first
+}
+
 async function settleSome(world: World, engine: Engine): Promise<void> {
   const { operators } = engine.guard.internals
   const page = await operators.list({ states: ['in-doubt'] })
@@ -36,7 +48,9 @@ async function settleSome(world: World, engine: Engine): Promise<void> {
   }
 }
 
-type Verdict = { readonly verdict: 'committed'; readonly value: unknown } | { readonly verdict: 'released' | 'abandoned' }
+type Verdict =
+  | { readonly verdict: 'committed'; readonly value: unknown }
+  | { readonly verdict: 'released' | 'abandoned' }
 
 function verdictOn(world: World, record: OperationRecord, now: number): Verdict | undefined {
   const { downstream, keeper } = world
@@ -44,7 +58,11 @@ function verdictOn(world: World, record: OperationRecord, now: number): Verdict 
   const effect = intent === undefined ? undefined : downstream.effectsOf(intent)[0]
   if (effect !== undefined) return { verdict: 'committed', value: effect.value }
   // Somebody in a hurry says "not done" at once, without a look: the engine must not believe it before Q is over.
-  if (record.checked && happens(world, 0.1)) return { verdict: 'released' }
+  const waited = waitedMs(world, record)
+  const jumps = world.plan.incidents.some(({ type }) => type === 'store-clock') && !isWindowed(world.plan.kind)
+  if (record.checked && !jumps && happens(world, 0.1)) return { verdict: 'released' }
+  // T16 waits by the store's clock alone; where that may jump by a day, a person's own watch has to do.
+  if (jumps && waited < LEASE + QUARANTINE) return undefined
   if (now < record.doubtAt + QUARANTINE || stillActs(world, record)) return undefined
   return { verdict: happens(world, 0.1) ? 'abandoned' : 'released' }
 }

@@ -108,6 +108,7 @@ export const QUIET_AT = 1_800
 /** Milliseconds after the quiet began within which every operation has settled or is a listed doubt. */
 export const SETTLES_WITHIN = 30_000
 export const QUARANTINE = 300
+export const LEASE = 600
 export const DAY = 86_400_000
 
 const DEATH_POINTS = [
@@ -156,7 +157,8 @@ function incidents(random: Random, kind: Kind, processes: number, windowed: bool
 }
 
 /** True where a downstream's window counts, so that the store's clock must keep A6. */
-export const isWindowed = (kind: Kind): boolean => !['probe', 'manual', 'idempotent', 'undeclared', 'misuse'].includes(kind)
+export const isWindowed = (kind: Kind): boolean =>
+  !['probe', 'manual', 'idempotent', 'undeclared', 'misuse'].includes(kind)
 
 /** The schedule of a seed. */
 export function planOf(seed: number, only?: Kind): Plan {
@@ -168,7 +170,8 @@ export function planOf(seed: number, only?: Kind): Plan {
   const processes = random.weighted({ 1: 5, 2: 6, 3: 1 })
   const hosts = Array.from({ length: Number(processes) }, (_, index) => (index === 0 ? 0 : random.between(0, 1)))
   const crashes = calm ? 0 : random.weighted({ 0: 4, 1: 4, 2: 2, 3: 1 })
-  const level = (quiet: number, rough: number): number => (calm ? 0 : random.chance(0.4) ? quiet : random.chance(0.6) ? rough / 3 : rough)
+  const level = (quiet: number, rough: number): number =>
+    calm ? 0 : random.chance(0.4) ? quiet : random.chance(0.6) ? rough / 3 : rough
   const settleMs = random.pick([0, 60, 150])
   const retires = random.chance(0.01)
   return {
@@ -176,7 +179,7 @@ export function planOf(seed: number, only?: Kind): Plan {
     kind,
     calm,
     settings: {
-      leaseMs: 600,
+      leaseMs: LEASE,
       heartbeatMs: random.pick([200, 300, 300]),
       sendGraceMs: 30,
       quarantineMs: QUARANTINE,
@@ -184,13 +187,15 @@ export function planOf(seed: number, only?: Kind): Plan {
       waitMs: random.pick([100, 400, 1_200]),
       sweepMs: random.pick([200, 400]),
       storeDeadlineMs: 60,
-      inlineResultBytes: random.chance(0.08) ? 1 : 65_536,
+      inlineResultBytes: kind !== 'composite' && random.chance(0.08) ? 1 : 65_536,
       recoveryBackoffMs: 20,
       maxRecoveryBackoffMs: 500,
     },
     localReads: random.chance(0.4),
     hosts,
-    sending: random.pick(kind === 'manual' || kind === 'probe' ? ['fetch', 'checked', 'unchecked'] : ['fetch', 'checked']),
+    sending: random.pick(
+      kind === 'manual' || kind === 'probe' ? ['fetch', 'checked', 'unchecked'] : ['fetch', 'checked'],
+    ),
     prepared: random.chance(0.25),
     sticky: random.chance(0.5),
     stores5xx: random.chance(0.15),

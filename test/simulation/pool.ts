@@ -51,7 +51,9 @@ export async function runPool(options: PoolOptions): Promise<Batch> {
         if (!take(child)) child.disconnect()
       })
       child.on('error', reject)
-      child.on('exit', (code) => (code === 0 ? resolve() : reject(new Error(`a worker of the simulation ended with ${code}`))))
+      child.on('exit', (code) =>
+        code === 0 ? resolve() : reject(new Error(`a worker of the simulation ended with ${code}`)),
+      )
       if (!take(child)) child.disconnect()
     })
   await Promise.all(Array.from({ length: Math.max(1, Math.min(options.processes, Math.ceil(count / ROW))) }, work))

@@ -77,7 +77,7 @@ export class Scheduler {
     return new Promise((resolve) => {
       const step = (): void => {
         if (this.failure !== undefined || done()) return resolve()
-      const event = this.#next()
+        const event = this.#next()
         if (event === undefined) return resolve()
         this.steps += 1
         try {

@@ -22,7 +22,12 @@ export async function sequenceRun(world: World, want: Want, lives: number): Prom
       const strays = happens(world, 0.05)
       const intent = `${want.tenant}/step${step}`
       const input = { ...want.input, id: strays ? 'stray' : `step${step}`, intent }
-      const heard = await callOnce(world, engine, { ...want, intent, input }, { run, signal: impatience(world, engine) })
+      const heard = await callOnce(
+        world,
+        engine,
+        { ...want, intent, input },
+        { run, signal: impatience(world, engine) },
+      )
       if (heard.kind === 'lost') break
       if (heard.kind === 'outcome' && heard.outcome.status !== 'in-doubt') step += 1
       else if (heard.kind === 'error' && (heard.error.code === 'DIVERGED' || strays)) return

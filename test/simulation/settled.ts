@@ -15,7 +15,9 @@ export function unsettled(world: World): string | undefined {
     if (isAid(record) || ENDED.includes(record.state) || isOwned(world, record)) continue
     return `${record.tool} is still ${record.state} (${record.reason ?? ''}, recoveries ${record.recoveries}, ${record.evidence.at(-1)?.what ?? 'no evidence'})`
   }
-  for (const host of world.hosts) if (host.spool.entries.length > 0 && world.engines.some(({ process }) => process.host === host)) return 'the spool is not empty'
+  for (const host of world.hosts)
+    if (host.spool.entries.length > 0 && world.engines.some(({ process }) => process.host === host))
+      return 'the spool is not empty'
   return undefined
 }
 
@@ -23,6 +25,9 @@ export function unsettled(world: World): string | undefined {
 function isOwned(world: World, record: OperationRecord): boolean {
   const { plan } = world
   if (record.state === 'compensating') return true
+  // A composite operation runs again and again while one of its parts waits for somebody.
+  if (record.recovery === 'composite' && record.reason !== 'amnesia')
+    return record.children.some((key) => partIsOwned(world, key))
   if (record.state !== 'in-doubt') return false
   // People who are there settle what is theirs, so that it counts as open until they have.
   // Nobody may say "not done" of an attempt that can still send.
@@ -32,9 +37,8 @@ function isOwned(world: World, record: OperationRecord): boolean {
   // Refused on top of an open send: the refusal proves nothing, until the window is closed and somebody looks.
   if (record.reason === 'open-sends') return true
   // Only an engine with the same version of the contract may bring it to an end.
-  if (plan.kind === 'versions' || plan.kind === 'supersedes') return !world.engines.some((engine) => engine.process.alive && engine.main.contract.major === record.major)
-  // A composite operation waits for its parts.
-  if (record.recovery === 'composite') return record.children.some((key) => partIsOwned(world, key))
+  if (plan.kind === 'versions' || plan.kind === 'supersedes')
+    return !world.engines.some((engine) => engine.process.alive && engine.main.contract.major === record.major)
   return false
 }
 
@@ -51,7 +55,11 @@ export function checkEnd(world: World, wants: readonly Want[]): void {
   for (const { record, history } of truth.rows.values()) {
     if (keeper.isLost(record.key, record.tenant)) continue
     const last = history.at(-1)
-    demand(last?.to === record.state && last.fence === record.fence, 'I13', () => `the history of ${record.tool} ends ${last?.to ?? 'nowhere'}, the record is ${record.state}`)
+    demand(
+      last?.to === record.state && last.fence === record.fence,
+      'I13',
+      () => `the history of ${record.tool} ends ${last?.to ?? 'nowhere'}, the record is ${record.state}`,
+    )
     for (let i = 1; i < history.length; i += 1) {
       demand(history[i]?.from === history[i - 1]?.to, 'I13', () => `a gap in the history of ${record.tool} at ${i}`)
     }
@@ -59,11 +67,13 @@ export function checkEnd(world: World, wants: readonly Want[]): void {
     if (intent === undefined || isAid(record) || keeper.isLost(record.key, record.tenant)) continue
     const effects = downstream.sends.filter((send) => send.opKey === record.key && send.effect !== undefined).length
     coverage.hit(`end:${record.state}`)
-    if (record.state === 'committed' || record.state === 'expired') {
+    const wasAbandoned = record.state === 'expired' && (record.reason !== undefined || record.openSends > 0)
+    if (record.state === 'committed' || (record.state === 'expired' && !wasAbandoned)) {
       const byName = downstream.effectsOf(intent).length
       demand(byName > 0, 'I2', () => `${intent} ended ${record.state} and nothing happened`)
     }
-    if (record.state === 'released' || record.state === 'rejected') demand(effects === 0, 'I3', () => `${intent} ended ${record.state} with ${effects} effects`)
+    if (record.state === 'released' || record.state === 'rejected')
+      demand(effects === 0, 'I3', () => `${intent} ended ${record.state} with ${effects} effects`)
   }
   if (plan.calm && plan.kind !== 'misuse') checkBaseline(world, wants)
 }
@@ -74,6 +84,10 @@ function checkBaseline(world: World, wants: readonly Want[]): void {
   if (plan.kind === 'sequence' || plan.kind === 'composite' || plan.kind === 'near') return
   for (const want of wants) {
     const count = downstream.effectsOf(want.intent).length
-    demand(count >= 1 && count <= keeper.wanted(want.intent), 'baseline', () => `${want.intent} happened ${count} times without any fault`)
+    demand(
+      count >= 1 && count <= keeper.wanted(want.intent),
+      'baseline',
+      () => `${want.intent} happened ${count} times without any fault`,
+    )
   }
 }

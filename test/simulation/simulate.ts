@@ -65,7 +65,11 @@ export function worldOf(plan: Plan, options: SimulateOptions): World {
     frozenUntil: 0,
     storeOffset: 0,
   } as unknown as { -readonly [Name in keyof World]: World[Name] }
-  world.truth = new Truth(() => scheduler.now + world.storeOffset, mutation.truth ?? {}, (written) => world.keeper.written(written))
+  world.truth = new Truth(
+    () => scheduler.now + world.storeOffset,
+    mutation.truth ?? {},
+    (written) => world.keeper.written(written),
+  )
   world.downstream = new Downstream(world)
   world.keeper = new Ledgerkeeper(world)
   world.told = new Told(world)
@@ -92,12 +96,14 @@ export async function simulate(seed: number, options: SimulateOptions = {}): Pro
   } finally {
     process.off('unhandledRejection', unhandled)
   }
-  if (scheduler.failure === undefined && !over) scheduler.fail(new Violation('liveness', 'nothing is left to do, and the story is not over'))
+  if (scheduler.failure === undefined && !over)
+    scheduler.fail(new Violation('liveness', 'nothing is left to do, and the story is not over'))
   const fingerprint = `${scheduler.fingerprint.toString(16)}-${world.random.state.toString(16)}-${scheduler.steps}`
   return { seed, plan, violation: scheduler.failure, fingerprint, steps: scheduler.steps, lines: scheduler.lines }
 }
 
-const textOf = (reason: unknown): string => (reason instanceof Error ? (reason.stack ?? reason.message) : String(reason))
+const textOf = (reason: unknown): string =>
+  reason instanceof Error ? (reason.stack ?? reason.message) : String(reason)
 
 /** Starts a process, and another one in its place whenever it dies. */
 function boot(world: World, host: number, second: boolean): void {
@@ -106,7 +112,9 @@ function boot(world: World, host: number, second: boolean): void {
   const engine = new Engine(world, at, `p${world.engines.length}`, second)
   world.engines.push(engine)
   engine.process.onDeath.push(() => {
-    world.scheduler.after(world.quiet ? 10 : world.random.between(10, 700), 'boot', undefined, () => boot(world, host, second))
+    world.scheduler.after(world.quiet ? 10 : world.random.between(10, 700), 'boot', undefined, () =>
+      boot(world, host, second),
+    )
   })
   open(engine)
 }
@@ -133,7 +141,10 @@ async function story(world: World): Promise<void> {
   if (plan.incidents.some(({ type }) => type === 'store-clock') && !isWindowed(plan.kind)) world.storeOffset += 2 * DAY
   scheduler.note('quiet')
   const silent = 'a caller never heard'
-  const heard = await Promise.race([loud, pause(world, (plan.kind === 'compensate' ? 3 : 1) * SETTLES_WITHIN).then(() => silent)])
+  const heard = await Promise.race([
+    loud,
+    pause(world, (plan.kind === 'compensate' ? 3 : 1) * SETTLES_WITHIN).then(() => silent),
+  ])
   if (heard === silent) {
     const [call] = world.waiting
     throw new Violation('liveness', `${silent}${call === undefined ? '' : `: call ${call.number} of ${call.intent}`}`)
@@ -141,6 +152,8 @@ async function story(world: World): Promise<void> {
   await settle(world)
   // Long enough for thirty sweeps, one of which retires what is past its retention.
   if (plan.retires) await pause(world, RETIRES_WITHIN)
+  // What was said about an undeclared tool's calls is history by then, and an equal call is new work.
+  if (plan.retires && plan.kind === 'undeclared') for (const { intent } of wants) world.keeper.wantAnother(intent)
   const distinct = new Map(wants.map((want) => [want.intent, want]))
   if (plan.kind === 'sequence') for (const want of distinct.values()) await sequenceRun(world, want, 1)
   else if (plan.kind !== 'misuse') for (const want of distinct.values()) await askAgain(world, want)
@@ -195,15 +208,19 @@ async function askAgain(world: World, want: Want): Promise<void> {
         ...(want.occurrence === 1 ? {} : { occurrence: want.occurrence }),
       })
       if (heard.kind === 'outcome') {
-        if (world.plan.kind === 'compensate' && world.downstream.effectsOf(`undo:${want.intent}`).length > 0) await undo(world, want, engine)
+        if (world.plan.kind === 'compensate' && world.downstream.effectsOf(`undo:${want.intent}`).length > 0)
+          await undo(world, want, engine)
         return
       }
-      if (heard.kind === 'error' && heard.error.code !== 'IN_PROGRESS' && heard.error.code !== 'STORE_UNAVAILABLE') return
+      if (heard.kind === 'error' && heard.error.code !== 'IN_PROGRESS' && heard.error.code !== 'STORE_UNAVAILABLE')
+        return
     }
     await pause(world, 200)
   }
   // A turn is not taken over from an operation in doubt (protocol.md section 9, exclusive).
-  const blocked = [...world.truth.rows.values()].some(({ record }) => record.state === 'in-doubt')
+  const blocked = [...world.truth.rows.values()].some(
+    ({ record }) => record.state === 'in-doubt' || record.recoveries > 0,
+  )
   if (world.plan.kind === 'exclusive' && blocked) return
   throw new Violation('liveness', `a patient caller of ${want.intent} got no answer`)
 }

@@ -46,7 +46,18 @@ const CODES = [
   'CONFIG_INVALID',
 ]
 
-const INCIDENTS = ['pause', 'sleep', 'store-clock', 'wall-clock', 'store-down', 'store-frozen', 'disk-full', 'fail-over', 'restore', 'close']
+const INCIDENTS = [
+  'pause',
+  'sleep',
+  'store-clock',
+  'wall-clock',
+  'store-down',
+  'store-frozen',
+  'disk-full',
+  'fail-over',
+  'restore',
+  'close',
+]
 
 /** What the engine cannot do yet, each with the reason; remove it here when it can. */
 export const NOT_REACHED: Readonly<Record<string, string>> = {
@@ -63,7 +74,9 @@ export const SOMETIMES: readonly string[] = [
   ...CODES.map((name) => `code:${name}`),
   ...FAULT_POINTS.map((name) => `crash:at:${name}`),
   ...INCIDENTS.map((name) => `incident:${name}`),
-  ...['well', 'refused', 'lost', 'slow', 'cut', 'tardy', 'answer-lost', 'silent', 'twice'].map((name) => `network:${name}`),
+  ...['well', 'refused', 'lost', 'slow', 'cut', 'tardy', 'answer-lost', 'silent', 'twice'].map(
+    (name) => `network:${name}`,
+  ),
   ...['well', 'refused', 'lost', 'answer-lost', 'late', 'twice'].map((name) => `store:${name}`),
   ...['committed', 'released', 'abandoned'].map((name) => `person:${name}`),
   ...['committed', 'committed joined', 'committed replayed', 'accepted', 'in-doubt'].map((name) => `told:${name}`),

@@ -16,7 +16,16 @@ export interface Call {
 }
 
 /** Codes under which nothing of this call happened. */
-const NOTHING = ['REJECTED', 'STORE_UNAVAILABLE', 'CANCELLED', 'HELD', 'DIVERGED', 'KEY_MISSING', 'INPUT_INVALID', 'CONTRACT_INVALID']
+const NOTHING = [
+  'REJECTED',
+  'STORE_UNAVAILABLE',
+  'CANCELLED',
+  'HELD',
+  'DIVERGED',
+  'KEY_MISSING',
+  'INPUT_INVALID',
+  'CONTRACT_INVALID',
+]
 
 /** Holds what every caller is told, in the moment it is told, against what happened. */
 export class Told {
@@ -32,21 +41,32 @@ export class Told {
     const { scheduler, coverage, downstream, keeper, plan, truth } = this.#world
     const how = outcome.joined ? ' joined' : outcome.replayed ? ' replayed' : ''
     coverage.hit(`told:${outcome.status}${how}`)
-    scheduler.note('told', () => `call ${call.number} of ${call.intent}: ${outcome.status}${how} ${JSON.stringify(outcome.value)}`)
+    scheduler.note(
+      'told',
+      () => `call ${call.number} of ${call.intent}: ${outcome.status}${how} ${JSON.stringify(outcome.value)}`,
+    )
     if (outcome.status === 'in-doubt' || outcome.missing !== undefined) return
     if (keeper.isLost(outcome.key, call.tenant)) return
     if (plan.kind === 'composite') return truth.lost.size === 0 ? this.#same(call, outcome) : undefined
     const effects = downstream.effectsOf(call.intent)
     if (outcome.status === 'accepted') {
-      demand(downstream.accepted(call.intent) !== undefined, 'I4', () => `${call.intent} was told accepted, and nobody accepted it`)
+      demand(
+        downstream.accepted(call.intent) !== undefined,
+        'I4',
+        () => `${call.intent} was told accepted, and nobody accepted it`,
+      )
       return
     }
     demand(effects.length > 0, 'I4', () => `${call.intent} was told done, and nothing happened`)
     const number = (outcome.value as { effect?: number } | undefined)?.effect
     if (number !== undefined) {
-      demand(effects.some((effect) => effect.number === number), 'I11', () => `${call.intent} was told the answer of another operation: effect ${number}`)
+      demand(
+        effects.some((effect) => effect.number === number),
+        'I11',
+        () => `${call.intent} was told the answer of another operation: effect ${number}`,
+      )
     }
-    this.#same(call, outcome)
+    if (!keeper.isLostIntent(call.intent)) this.#same(call, outcome)
   }
 
   #same(call: Call, outcome: Outcome): void {
@@ -61,10 +81,17 @@ export class Told {
   failure(call: Call, error: unknown): OnefoldError {
     const { scheduler, coverage } = this.#world
     if (!isOnefoldError(error)) {
-      throw new Violation('raw error', `a caller of ${call.intent} got ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`)
+      throw new Violation(
+        'raw error',
+        `a caller of ${call.intent} got ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`,
+      )
     }
     coverage.hit(`code:${error.code}`)
-    scheduler.note('told', () => `call ${call.number} of ${call.intent}: ${error.code} effect ${error.effect}: ${error.message.slice(0, 90)}`)
+    scheduler.note(
+      'told',
+      () =>
+        `call ${call.number} of ${call.intent}: ${error.code} effect ${error.effect}: ${error.message.slice(0, 90)}`,
+    )
     if (error.effect === 'none' && NOTHING.includes(error.code)) this.#nothing(call, error)
     if (error.effect === 'done') this.#done(call, error)
     if (error.code === 'COMPENSATED' && error.effect === 'none') {
@@ -76,7 +103,13 @@ export class Told {
 
   #nothing(call: Call, error: OnefoldError): void {
     for (const send of call.sends) {
-      demand(send.effect === undefined, 'I4', () => `${call.intent} was told ${error.code} with effect none, and this very call did it`)
+      // Without A1 the second look of a call may know nothing of its first.
+      if (this.#world.keeper.isLost(send.opKey, send.tenant)) continue
+      demand(
+        send.effect === undefined,
+        'I4',
+        () => `${call.intent} was told ${error.code} with effect none, and this very call did it`,
+      )
       send.toldNone = error.code
     }
   }
@@ -85,6 +118,10 @@ export class Told {
     const { downstream, keeper, plan } = this.#world
     if (plan.kind === 'composite') return
     if (error.key !== undefined && keeper.isLost(error.key, call.tenant)) return
-    demand(downstream.effectsOf(call.intent).length > 0, 'I4', () => `${call.intent} was told ${error.code} with effect done, and nothing happened`)
+    demand(
+      downstream.effectsOf(call.intent).length > 0,
+      'I4',
+      () => `${call.intent} was told ${error.code} with effect done, and nothing happened`,
+    )
   }
 }

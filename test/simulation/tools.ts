@@ -61,7 +61,12 @@ interface ToolSettings {
   readonly version?: number
 }
 
-const POUR = { errors: [{ match: 'card_declined', effect: 'none' }, { match: 'already_exists', effect: 'done' }] }
+const POUR = {
+  errors: [
+    { match: 'card_declined', effect: 'none' },
+    { match: 'already_exists', effect: 'done' },
+  ],
+}
 
 /** An intent begins with its tenant. */
 const tenantOf = (intent: string): string => intent.replace('undo:', '').split('/', 1)[0] ?? ''
@@ -70,22 +75,24 @@ function leaf(process: Process, settings: ToolSettings): Tool {
   const { world } = process
   const { plan } = world
   const major = settings.version ?? 1
-  const execute = (call: Call | undefined) => async (input: unknown, context: ToolContext): Promise<unknown> => {
-    const { intent } = input as Input
-    if (happens(world, plan.odds.stall)) await process.sleep(world.random.latency(900), 'stall before')
-    const request: Request = {
-      intent,
-      tenant: tenantOf(intent),
-      opKey: context.key,
-      downstreamKey: context.downstreamKey(),
-      attempt: context.attempt,
-      treatment: settings.treatment,
-      major,
+  const execute =
+    (call: Call | undefined) =>
+    async (input: unknown, context: ToolContext): Promise<unknown> => {
+      const { intent } = input as Input
+      if (happens(world, plan.odds.stall)) await process.sleep(world.random.latency(900), 'stall before')
+      const request: Request = {
+        intent,
+        tenant: tenantOf(intent),
+        opKey: context.key,
+        downstreamKey: context.downstreamKey(),
+        attempt: context.attempt,
+        treatment: settings.treatment,
+        major,
+      }
+      const answer = await transmit(process, request, context, call)
+      if (happens(world, plan.odds.stall / 2)) await process.sleep(world.random.latency(900), 'stall after')
+      return read(answer)
     }
-    const answer = await transmit(process, request, context, call)
-    if (happens(world, plan.odds.stall / 2)) await process.sleep(world.random.latency(900), 'stall after')
-    return read(answer)
-  }
   const options = {
     name: settings.name,
     version: major,
@@ -122,25 +129,33 @@ function transmit(process: Process, request: Request, context: ToolContext, call
 
 /** What a tool is given that runs outside the engine; for mutants. */
 export const toolContextOutside = (key: string): ToolContext =>
-  ({ key, attempt: 99, checkpoint: () => undefined, downstreamKey: () => key, fetch: () => Promise.reject(new Error('outside')) }) as never
+  ({
+    key,
+    attempt: 99,
+    checkpoint: () => undefined,
+    downstreamKey: () => key,
+    fetch: () => Promise.reject(new Error('outside')),
+  }) as never
 
 /** The simulated `ctx.fetch`: the same port as production's, over the simulated network. */
-export const fetchOf = (process: Process): FetchMaker => (port) =>
-  (async (given: { readonly request: Request; readonly call: Call | undefined }) => {
-    port.checkpoint()
-    const send = port.opened()
-    send.state = 'sent'
-    try {
-      const answer = await process.world.downstream.send(process, given.request, given.call, port.signal)
-      send.state = 'answered'
-      send.status = answer.status
-      return answer
-    } catch (error) {
-      send.error = error
-      if ((error as { code?: string }).code === 'ECONNREFUSED') send.state = 'unsent'
-      throw error
-    }
-  }) as unknown as typeof fetch
+export const fetchOf =
+  (process: Process): FetchMaker =>
+  (port) =>
+    (async (given: { readonly request: Request; readonly call: Call | undefined }) => {
+      port.checkpoint()
+      const send = port.opened()
+      send.state = 'sent'
+      try {
+        const answer = await process.world.downstream.send(process, given.request, given.call, port.signal)
+        send.state = 'answered'
+        send.status = answer.status
+        return answer
+      } catch (error) {
+        send.error = error
+        if ((error as { code?: string }).code === 'ECONNREFUSED') send.state = 'unsent'
+        throw error
+      }
+    }) as unknown as typeof fetch
 
 /** As Node's HTTP parser and as `JSON.parse` say it. */
 function garbage(): Error {
@@ -156,15 +171,20 @@ function read(answer: Answer): unknown {
 }
 
 /** Asks the downstream for the effect by what it is about. */
-const finder = (process: Process) => async (input: Input): Promise<ProbeAnswer<unknown>> => {
-  const { world } = process
-  if (happens(world, world.plan.odds.downstream / 4)) return { found: 'unknown', why: 'the probe is confused' }
-  const effect = await world.downstream.ask(process, 'probe', (now) => world.downstream.shown(input.intent, now))
-  return effect === undefined ? { found: false } : { found: true, value: effect.value }
-}
+const finder =
+  (process: Process) =>
+  async (input: Input): Promise<ProbeAnswer<unknown>> => {
+    const { world } = process
+    if (happens(world, world.plan.odds.downstream / 4)) return { found: 'unknown', why: 'the probe is confused' }
+    const effect = await world.downstream.ask(process, 'probe', (now) => world.downstream.shown(input.intent, now))
+    return effect === undefined ? { found: false } : { found: true, value: effect.value }
+  }
 
 /** The tools of one process, by what they are for. */
-export function toolsOf(engine: Engine, secondVersion: boolean): { readonly main: Tool; readonly parts: readonly Tool[] } {
+export function toolsOf(
+  engine: Engine,
+  secondVersion: boolean,
+): { readonly main: Tool; readonly parts: readonly Tool[] } {
   const { process } = engine
   const { world } = process
   const { plan } = world
@@ -172,7 +192,13 @@ export function toolsOf(engine: Engine, secondVersion: boolean): { readonly main
   const window = `${plan.windowMs * (mutation.windowFactor ?? 1)}ms` as const
   const settle = `${plan.settleMs}ms` as const
   const one = (name: string, treatment: Treatment, recovery: unknown, options: object = {}, version = 1): Tool =>
-    leaf(process, { name, treatment, recovery: recovery as Recovery<Input, unknown>, options: options as Record<string, unknown>, version })
+    leaf(process, {
+      name,
+      treatment,
+      recovery: recovery as Recovery<Input, unknown>,
+      options: options as Record<string, unknown>,
+      version,
+    })
   const plain: Treatment = plan.mapped ? 'unique' : 'plain'
   const single = (tool: Tool): { readonly main: Tool; readonly parts: readonly Tool[] } => ({ main: tool, parts: [] })
   switch (plan.kind) {
@@ -205,7 +231,15 @@ export function toolsOf(engine: Engine, secondVersion: boolean): { readonly main
     case 'near':
       return single(one('wire', 'keyed', keyed(window), { near: { fields: ['account'], within: '5m', then: 'hold' } }))
     case 'versions':
-      return single(one(mutation.versionInName === true && secondVersion ? 'ship2' : 'ship', 'keyed', keyed(window), plan.sticky && secondVersion ? { replaysFrom: [1] } : {}, secondVersion ? 2 : 1))
+      return single(
+        one(
+          mutation.versionInName === true && secondVersion ? 'ship2' : 'ship',
+          'keyed',
+          keyed(window),
+          plan.sticky && secondVersion ? { replaysFrom: [1] } : {},
+          secondVersion ? 2 : 1,
+        ),
+      )
     case 'supersedes': {
       const newer = {
         identity: ['id', 'account'],
@@ -240,20 +274,26 @@ function compositeOf(engine: Engine): { readonly main: Tool; readonly parts: rea
   const { process } = engine
   const { world } = process
   const { plan } = world
-  const charge = leaf(process, { name: 'charge', treatment: 'keyed', recovery: keyed(`${plan.windowMs}ms`) as Recovery<Input, unknown> })
+  const charge = leaf(process, {
+    name: 'charge',
+    treatment: 'keyed',
+    recovery: keyed(`${plan.windowMs}ms`) as Recovery<Input, unknown>,
+  })
   const settle = `${plan.settleMs}ms` as const
   const recovery = plan.stores5xx ? manual() : probe(finder(process), { settle })
   const mail = leaf(process, { name: 'mail', treatment: 'plain', recovery: recovery as Recovery<Input, unknown> })
-  const execute = () => async (input: unknown): Promise<unknown> => {
-    const { amount, account, intent } = input as Input
-    const part = (tool: Tool, name: string): Promise<unknown> =>
-      engine.nested(tool, { id: `${intent}/${name}`, amount, account, intent: `${intent}/${name}` })
-    if (happens(world, plan.odds.stall)) await process.sleep(world.random.latency(500), 'stall in parent')
-    if (plan.sticky) return await Promise.all([part(charge, 'charge'), part(mail, 'mail')])
-    const charged = await part(charge, 'charge')
-    const mailed = await part(mail, 'mail')
-    return [charged, mailed]
-  }
+  const execute =
+    () =>
+    async (input: unknown): Promise<unknown> => {
+      const { amount, account, intent } = input as Input
+      const part = (tool: Tool, name: string): Promise<unknown> =>
+        engine.nested(tool, { id: `${intent}/${name}`, amount, account, intent: `${intent}/${name}` })
+      if (happens(world, plan.odds.stall)) await process.sleep(world.random.latency(500), 'stall in parent')
+      if (plan.sticky) return await Promise.all([part(charge, 'charge'), part(mail, 'mail')])
+      const charged = await part(charge, 'charge')
+      const mailed = await part(mail, 'mail')
+      return [charged, mailed]
+    }
   const contract = defineContract({
     name: 'checkout',
     input: anything,

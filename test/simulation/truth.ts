@@ -75,7 +75,11 @@ export class Truth {
       const anew = this.#faults.fenceRestarts === true && row === undefined
       after = stamp(write.draft, row?.record, now, anew ? 1 : this.sequence)
       const event = { ...write.event, fence: write.event.fence === 0 ? after.fence : write.event.fence, at: now }
-      this.rows.set(place, { id: row?.id ?? (this.#ids += 1), record: after, history: [...(row?.history ?? []), event] })
+      this.rows.set(place, {
+        id: row?.id ?? (this.#ids += 1),
+        record: after,
+        history: [...(row?.history ?? []), event],
+      })
     }
     this.#watch({ write, before: row?.record, after, sequence: this.sequence, marked: this.amnesia !== undefined })
     return { applied: true, record: after, now, sequence: this.sequence, amnesiaAt }

@@ -13,6 +13,7 @@ interface Marker {
 }
 
 const FINAL = ['committed', 'compensated', 'abandoned', 'expired', 'released', 'rejected', 'superseded']
+const MAY_ACT = ['executing', 'in-doubt', 'recovering']
 const NOTHING_HAPPENED = ['released', 'rejected']
 
 /** Watches every step of the store and every send and effect, and holds them against the invariants at once. */
@@ -54,13 +55,29 @@ export class Ledgerkeeper {
     const place = placeOf(write.key, write.tenant)
     const { transition } = write.event
     coverage.hit(`transition:${transition}`)
-    scheduler.note(transition, () => `${write.key.slice(4, 10)} ${before?.state ?? 'absent'} > ${after?.state ?? 'deleted'} fence ${after?.fence ?? 0} by ${write.event.who}`)
+    scheduler.note(
+      transition,
+      () =>
+        `${write.key.slice(4, 10)} ${before?.state ?? 'absent'} > ${after?.state ?? 'deleted'} fence ${after?.fence ?? 0} by ${write.event.who}`,
+    )
     // After a loss a revision may come again, and a write that travelled meanwhile then meets another record.
     const lost = this.#world.truth.lost.has(place)
-    demand(lost || write.event.from === (before?.state ?? 'absent'), 'I13', () => `the history says from ${write.event.from}, the record was ${before?.state ?? 'absent'}`)
-    demand(lost || write.event.to === (after?.state ?? 'deleted'), 'I13', () => `the history says to ${write.event.to}, the record is ${after?.state ?? 'deleted'}`)
+    demand(
+      lost || write.event.from === (before?.state ?? 'absent'),
+      'I13',
+      () => `the history says from ${write.event.from}, the record was ${before?.state ?? 'absent'}`,
+    )
+    demand(
+      lost || write.event.to === (after?.state ?? 'deleted'),
+      'I13',
+      () => `the history says to ${write.event.to}, the record is ${after?.state ?? 'deleted'}`,
+    )
     if (after === undefined) {
-      demand(before !== undefined && NOTHING_HAPPENED.includes(before.state), 'I10', () => `a ${before?.state ?? 'absent'} record was deleted`)
+      demand(
+        before !== undefined && NOTHING_HAPPENED.includes(before.state),
+        'I10',
+        () => `a ${before?.state ?? 'absent'} record was deleted`,
+      )
       return
     }
     const newest = this.#fences.get(place) ?? 0
@@ -73,7 +90,11 @@ export class Ledgerkeeper {
       const knew = marked || this.knows >= sequence
       this.#markers.set(`${place}/${after.attempts}`, { at: scheduler.now, knewOfLoss: knew })
       const first = transition !== 'T13'
-      demand(lost || !first || after.openSends === 1, 'I8', () => `${transition} begins with ${after.openSends} open sends`)
+      demand(
+        lost || !first || after.openSends === 1,
+        'I8',
+        () => `${transition} begins with ${after.openSends} open sends`,
+      )
     }
     if (after.state === 'in-doubt' && before?.state !== 'in-doubt') coverage.hit(`reason:${after.reason ?? 'none'}`)
     if (FINAL.includes(after.state) && before?.state !== after.state) this.#ended(place, after)
@@ -87,33 +108,74 @@ export class Ledgerkeeper {
     const sends = downstream.sends.filter((send) => send.opKey === record.key && send.tenant === record.tenant)
     const acted = sends.filter((send) => send.effect !== undefined).length
     if (record.state === 'committed') {
-      demand(acted > 0 || downstream.effectsOf(intent).length > 0, 'I2', () => `${intent} is committed and nothing happened`)
+      demand(
+        acted > 0 || downstream.effectsOf(intent).length > 0,
+        'I2',
+        () => `${intent} is committed and nothing happened`,
+      )
     }
     if (NOTHING_HAPPENED.includes(record.state)) {
       demand(acted === 0, 'I3', () => `${intent} is ${record.state} and its effect exists`)
     }
   }
 
+  /** The store has lost a record of this intent, under whatever key. */
+  isLostIntent(intent: string): boolean {
+    const { downstream, truth } = this.#world
+    return downstream.sends.some((send) => send.intent === intent && truth.lost.has(placeOf(send.opKey, send.tenant)))
+  }
+
   sent(send: Send): void {
     const place = placeOf(send.opKey, send.tenant)
     this.#intents.set(send.opKey, send.intent)
     const { scheduler, truth } = this.#world
-    scheduler.note('send', () => `${send.intent} by ${send.process.name} attempt ${send.attempt} key ${send.downstreamKey.slice(0, 8)}`)
+    scheduler.note(
+      'send',
+      () => `${send.intent} by ${send.process.name} attempt ${send.attempt} key ${send.downstreamKey.slice(0, 8)}`,
+    )
     const marker = this.#markers.get(`${place}/${send.attempt}`)
-    demand(marker !== undefined, 'I7', () => `${send.intent} was sent without a durable marker of attempt ${send.attempt}`)
+    demand(
+      marker !== undefined,
+      'I7',
+      () => `${send.intent} was sent without a durable marker of attempt ${send.attempt}`,
+    )
+    if (this.#world.plan.kind === 'exclusive' && truth.lost.size === 0) this.#alone(send)
     const record = truth.find(send.opKey, send.tenant)
     if (record === undefined || truth.lost.has(place)) return
-    demand(record.major === send.major, 'I12', () => `version ${send.major} sent for a record of version ${record.major}`)
+    demand(
+      record.major === send.major,
+      'I12',
+      () => `version ${send.major} sent for a record of version ${record.major}`,
+    )
+  }
+
+  /** Operations on one account take turns: nothing is sent while another one may still act. */
+  #alone(send: Send): void {
+    for (const { record } of this.#world.truth.rows.values()) {
+      if (record.key === send.opKey || record.tenant !== send.tenant || !MAY_ACT.includes(record.state)) continue
+      demand(
+        false,
+        'exclusive',
+        () => `${send.intent} was sent while ${this.#intents.get(record.key) ?? record.key} is ${record.state}`,
+      )
+    }
   }
 
   landed(effect: Effect): void {
     const { truth, downstream, coverage } = this.#world
     const { send } = effect
     const place = placeOf(send.opKey, send.tenant)
-    demand(send.toldNone === undefined, 'I4', () => `${send.intent} lands after its caller was told ${send.toldNone ?? ''} with effect none`)
+    demand(
+      send.toldNone === undefined,
+      'I4',
+      () => `${send.intent} lands after its caller was told ${send.toldNone ?? ''} with effect none`,
+    )
     const count = downstream.effectsOf(send.intent).length
     if (count > this.wanted(send.intent)) {
-      const excused = this.#world.mutation.excusesNoLoss !== true && truth.lost.has(place) && this.#markers.get(`${place}/${send.attempt}`)?.knewOfLoss !== true
+      const excused =
+        this.#world.mutation.excusesNoLoss !== true &&
+        this.isLostIntent(send.intent) &&
+        this.#markers.get(`${place}/${send.attempt}`)?.knewOfLoss !== true
       if (excused) coverage.hit('loss that nobody could know of')
       else demand(false, 'I1', () => `${send.intent} happened ${count} times`)
     }

@@ -24,42 +24,76 @@ export interface WireAttempt {
   watch(watcher: (happening: Happening) => void): void
 }
 
-/** An attempt as its channel drives it. */
-export interface DrivenAttempt extends WireAttempt {
-  happens(happening: Happening): void
+/** How a transport's own request is read and changed. */
+export interface Transport<Request> {
+  readonly name: WireAttempt['transport']
+  url(request: Request): URL
+  length(request: Request): number | undefined
+  header(request: Request, name: string): string | undefined
+  setHeader(request: Request, name: string, value: string): boolean
+  refuse(request: Request, error: Error): void
+  /** False where this transport may send without saying so. */
+  tellsOfSending(request: Request): boolean
 }
 
-/** The part of an attempt that is the same for every transport. @param provable false where sending cannot be seen */
-export function drivenAttempt(
-  own: Omit<WireAttempt, 'unsent' | 'watch'>,
-  provable: () => boolean = () => true,
-): DrivenAttempt {
-  let sent = false
-  const watchers: ((happening: Happening) => void)[] = []
-  return {
-    transport: own.transport,
-    method: own.method,
-    get url() {
-      return own.url
-    },
-    get length() {
-      return own.length
-    },
-    header: own.header,
-    setHeader: own.setHeader,
-    refuse: own.refuse,
-    unsent: () => !sent && provable(),
-    watch: (watcher) => void watchers.push(watcher),
-    happens: (happening) => {
-      if (happening.type !== 'failed') sent = true
-      for (const watcher of watchers) {
-        try {
-          watcher(happening)
-        } catch {
-          // An error thrown in a channel's subscriber would end the process (node:diagnostics_channel).
-        }
+/** An attempt as its channel drives it. */
+export class DrivenAttempt<Request extends { readonly method: string }> implements WireAttempt {
+  readonly #request: Request
+  readonly #by: Transport<Request>
+  readonly #watchers: ((happening: Happening) => void)[] = []
+  #url: URL | undefined
+  #sent = false
+
+  constructor(request: Request, by: Transport<Request>) {
+    this.#request = request
+    this.#by = by
+  }
+
+  get transport(): WireAttempt['transport'] {
+    return this.#by.name
+  }
+
+  get method(): string {
+    return this.#request.method
+  }
+
+  get url(): URL {
+    return (this.#url ??= this.#by.url(this.#request))
+  }
+
+  get length(): number | undefined {
+    return this.#by.length(this.#request)
+  }
+
+  header(name: string): string | undefined {
+    return this.#by.header(this.#request, name)
+  }
+
+  setHeader(name: string, value: string): boolean {
+    return this.#by.setHeader(this.#request, name, value)
+  }
+
+  refuse(error: Error): void {
+    this.#by.refuse(this.#request, error)
+  }
+
+  unsent(): boolean {
+    return !this.#sent && this.#by.tellsOfSending(this.#request)
+  }
+
+  watch(watcher: (happening: Happening) => void): void {
+    this.#watchers.push(watcher)
+  }
+
+  happens(happening: Happening): void {
+    if (happening.type !== 'failed') this.#sent = true
+    for (const watcher of this.#watchers) {
+      try {
+        watcher(happening)
+      } catch {
+        // An error thrown in a channel's subscriber would end the process (node:diagnostics_channel).
       }
-    },
+    }
   }
 }
 

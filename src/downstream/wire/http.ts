@@ -1,7 +1,7 @@
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import type { ClientRequest, IncomingMessage } from 'node:http'
 import type { Socket } from 'node:net'
-import { drivenAttempt, targetUrl, type DrivenAttempt, type WireAttempt } from './attempt.ts'
+import { DrivenAttempt, targetUrl, type Transport, type WireAttempt } from './attempt.ts'
 
 interface Message {
   readonly request: ClientRequest
@@ -14,11 +14,11 @@ interface Message {
  * (https://nodejs.org/api/diagnostics_channel.html#http). @returns stops it
  */
 export function watchHttp(made: (attempt: WireAttempt) => void): () => void {
-  const attempts = new WeakMap<ClientRequest, DrivenAttempt>()
+  const attempts = new WeakMap<ClientRequest, DrivenAttempt<ClientRequest>>()
   const on: Readonly<Record<string, (message: Message) => void>> = {
     'http.client.request.created': ({ request }) => {
       if (request.method === 'CONNECT') return
-      const attempt = attemptOf(request)
+      const attempt = new DrivenAttempt(request, HTTP)
       attempts.set(request, attempt)
       follow(request, attempt)
       made(attempt)
@@ -50,40 +50,33 @@ function guarded(listener: (message: Message) => void): (message: unknown) => vo
   }
 }
 
-function attemptOf(request: ClientRequest): DrivenAttempt {
-  let url: URL | undefined
-  return drivenAttempt({
-    transport: 'http',
-    method: request.method,
-    get url() {
-      return (url ??= targetUrl(
-        `${request.protocol}//${String(request.getHeader('host') ?? request.host)}`,
-        request.path,
-      ))
-    },
-    get length() {
-      const length = Number(request.getHeader('content-length') ?? Number.NaN)
-      return Number.isNaN(length) ? undefined : length
-    },
-    header: (name) => {
-      const value = request.getHeader(name)
-      return value === undefined ? undefined : String(value)
-    },
-    setHeader: (name, value) => {
-      // Headers given as an array are written down at once; setting one then throws.
-      if (request.headersSent) return false
-      request.setHeader(name, value)
-      return true
-    },
-    refuse: (error) => void request.destroy(error),
-  })
+const HTTP: Transport<ClientRequest> = {
+  name: 'http',
+  url: (request) =>
+    targetUrl(`${request.protocol}//${String(request.getHeader('host') ?? request.host)}`, request.path),
+  length: (request) => {
+    const length = Number(request.getHeader('content-length') ?? Number.NaN)
+    return Number.isNaN(length) ? undefined : length
+  },
+  header: (request, name) => {
+    const value = request.getHeader(name)
+    return value === undefined ? undefined : String(value)
+  },
+  setHeader: (request, name, value) => {
+    // Headers given as an array are written down at once; setting one then throws.
+    if (request.headersSent) return false
+    request.setHeader(name, value)
+    return true
+  },
+  refuse: (request, error) => void request.destroy(error),
+  tellsOfSending: () => true,
 }
 
 /**
  * A request is written as soon as its socket can be written to; until the socket has connected (with TLS: until the
  * handshake is over) no byte of it has left. `bytesWritten` does not tell: it counts what waits.
  */
-function follow(request: ClientRequest, attempt: DrivenAttempt): void {
+function follow(request: ClientRequest, attempt: DrivenAttempt<ClientRequest>): void {
   request.once('socket', (socket: Socket & { encrypted?: boolean; secureConnecting?: boolean }) => {
     const sent = (): void => attempt.happens({ type: 'sent' })
     const secure = socket.encrypted === true

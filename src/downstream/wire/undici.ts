@@ -1,5 +1,5 @@
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
-import { drivenAttempt, targetUrl, type DrivenAttempt, type WireAttempt } from './attempt.ts'
+import { DrivenAttempt, targetUrl, type Transport, type WireAttempt } from './attempt.ts'
 
 /**
  * What is used of undici's request. `headers` is documented as names and values in turn; `onError` is internal, and was
@@ -37,11 +37,11 @@ const overHttp2 = new Set<string>()
  * (https://undici.nodejs.org/#/docs/api/DiagnosticsChannel). @returns stops it
  */
 export function watchUndici(made: (attempt: WireAttempt) => void): () => void {
-  const attempts = new WeakMap<object, DrivenAttempt>()
+  const attempts = new WeakMap<object, DrivenAttempt<UndiciRequest>>()
   const on: Readonly<Record<string, (message: Message) => void>> = {
     'undici:request:create': ({ request }) => {
       if (request.method === 'CONNECT') return // a proxy's tunnel, not the request
-      const attempt = attemptOf(request)
+      const attempt = new DrivenAttempt(request, UNDICI)
       attempts.set(request, attempt)
       made(attempt)
     },
@@ -70,42 +70,34 @@ function guarded(listener: (message: Message) => void): (message: unknown) => vo
   }
 }
 
-function attemptOf(request: UndiciRequest): DrivenAttempt {
-  const origin = String(request.origin)
-  let url: URL | undefined
-  return drivenAttempt(
-    {
-      transport: 'undici',
-      method: request.method,
-      get url() {
-        return (url ??= targetUrl(origin, request.path))
-      },
-      get length() {
-        return request.contentLength ?? (request.body instanceof Uint8Array ? request.body.byteLength : undefined)
-      },
-      header: (name) => {
-        const at = indexOf(request.headers, name)
-        return at === -1 ? undefined : String(request.headers[at + 1])
-      },
-      setHeader: (name, value) => {
-        const at = indexOf(request.headers, name)
-        if (at === -1) request.addHeader(name, value)
-        else (request.headers as unknown[])[at + 1] = value
-        return true
-      },
-      refuse: (error) => {
-        const end = request.onError ?? request.onResponseError
-        if (end === undefined) request.error = error
-        else end.call(request, error)
-      },
-    },
-    () => !overHttp2.has(hostOf(origin)),
-  )
+const UNDICI: Transport<UndiciRequest> = {
+  name: 'undici',
+  url: ({ origin, path }) => targetUrl(String(origin), path),
+  length: ({ contentLength, body }) => contentLength ?? (body instanceof Uint8Array ? body.byteLength : undefined),
+  header: ({ headers }, name) => {
+    const at = indexOf(headers, name)
+    return at === -1 ? undefined : String(headers[at + 1])
+  },
+  setHeader: (request, name, value) => {
+    const at = indexOf(request.headers, name)
+    if (at === -1) request.addHeader(name, value)
+    else (request.headers as unknown[])[at + 1] = value
+    return true
+  },
+  refuse: (request, error) => {
+    const end = request.onError ?? request.onResponseError
+    if (end === undefined) request.error = error
+    else end.call(request, error)
+  },
+  tellsOfSending: ({ origin }) => overHttp2.size === 0 || !overHttp2.has(hostOf(String(origin))),
 }
 
 function indexOf(headers: UndiciRequest['headers'], name: string): number {
   if (typeof headers === 'string') return -1
-  for (let at = 0; at < headers.length; at += 2) if (String(headers[at]).toLowerCase() === name) return at
+  for (let at = 0; at < headers.length; at += 2) {
+    const there = String(headers[at])
+    if (there.length === name.length && there.toLowerCase() === name) return at
+  }
   return -1
 }
 

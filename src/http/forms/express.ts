@@ -15,7 +15,6 @@ export interface ExpressRequestLike {
 export interface ExpressResponseLike {
   statusCode: number
   readonly headersSent: boolean
-  readonly writableFinished: boolean
   getHeaders(): Readonly<Record<string, unknown>>
   getHeaderNames(): string[]
   setHeader(name: string, value: string | readonly string[]): unknown
@@ -24,7 +23,6 @@ export interface ExpressResponseLike {
   write: (...args: never[]) => boolean
   end: (...args: never[]) => unknown
   flushHeaders?: () => void
-  once(event: 'close', listener: () => void): unknown
 }
 
 export type ExpressMiddlewareLike = (
@@ -55,24 +53,16 @@ export function expressMiddleware(guard: Guard, options: HttpOptions): ExpressMi
       headers: request.headers as Readonly<Record<string, string | undefined>>,
       body: bodyOf(request.body),
     }
-    const gone = new AbortController()
-    response.once('close', () => {
-      if (!response.writableFinished) gone.abort()
-    })
     let release = (): void => {}
+    // A client that goes away changes nothing: what the handler still writes is held for the ledger.
     protector
-      .perform(
-        matched,
-        facts,
-        async ({ checkpoint }) => {
-          checkpoint()
-          const held = hold(response)
-          release = held.release
-          next()
-          return await held.answer
-        },
-        gone.signal,
-      )
+      .perform(matched, facts, async ({ checkpoint }) => {
+        checkpoint()
+        const held = hold(response)
+        release = held.release
+        next()
+        return await held.answer
+      })
       .then((answer) => {
         release()
         tell(response, answer)

@@ -43,16 +43,16 @@ export function honoMiddleware(guard: Guard, options: HonoOptions): HonoMiddlewa
     // Hono keeps what is read through its request, so that the handler may read it again.
     const bytes = new Uint8Array(await context.req.arrayBuffer())
     if (bytes.byteLength > protector.bodyBytes) return responseOf(tooLarge(protector))
-    const answer = await protector.perform(
-      matched,
-      factsOf(raw, bytes, matched.params),
-      async ({ checkpoint }) => {
-        checkpoint()
-        await next()
-        return await answerFrom(context.res)
-      },
-      raw.signal,
-    )
+    let isTold = false
+    // Without the client's signal: Hono reads the handler's answer from a context that is still open.
+    const answer = await protector.perform(matched, factsOf(raw, bytes, matched.params), async ({ checkpoint }) => {
+      checkpoint()
+      await next()
+      // After the deadline the context holds what the client was told, which is not the handler's word.
+      if (isTold) throw new Error('the handler ended after its deadline')
+      return await answerFrom(context.res)
+    })
+    isTold = true
     const response = responseOf(answer)
     // Hono merges headers into a response that is already there; this one is whole.
     context.res = undefined as unknown as Response

@@ -43,6 +43,8 @@ export interface GatewayOptions {
   readonly timeoutMs?: number | undefined
   /** How long clients wait at most before they give up without a word, in milliseconds. @default 30000 */
   readonly clientTimeoutMs?: number
+  /** Told what must not happen: a defect of the gateway. @default dropped */
+  readonly unexpected?: (error: unknown) => void
 }
 
 export interface Gateway {
@@ -164,6 +166,7 @@ function createHandler(
     delivery,
     secrets,
     nowMs,
+    unexpected: options.unexpected ?? (() => undefined),
   })
   return async (incoming, outgoing, target) => {
     const method = incoming.method ?? 'GET'

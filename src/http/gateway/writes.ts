@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { ToolContext } from '../../contract/index.ts'
 import type { Guard } from '../../engine/index.ts'
+import { isOnefoldError } from '../../error/index.ts'
 import {
   callerOf,
   callerKeyOf,
@@ -42,6 +43,8 @@ export interface WritesOptions {
   readonly delivery: Delivery
   readonly secrets: Secrets
   readonly nowMs: () => number
+  /** Told what must not happen: a defect of the gateway. */
+  readonly unexpected: (error: unknown) => void
 }
 
 type Handle = (
@@ -68,7 +71,7 @@ export function createWrites(options: WritesOptions): Handle {
     const headers = incoming.headers as Readonly<Record<string, string | undefined>>
     const sentKey = echoedKey(headers['idempotency-key'])
     let body: ReceivedBody | undefined
-    let same: string | undefined
+    let entered: string | undefined
     try {
       body = await receiveBody(incoming, limits)
       const caller = callerOf(headers, rules)
@@ -81,12 +84,13 @@ export function createWrites(options: WritesOptions): Handle {
         body: body.facts,
       }
       const key = callerKeyOf({ plan, facts, rules })
-      same = nameOf(plan, caller, key, facts, incoming)
+      const same = nameOf(plan, caller, key, facts, incoming)
       const refusedMs = breaker.refuses(same)
       if (refusedMs !== undefined) return refuse(outgoing, flood(refusedMs), sentKey)
       const already = waiting.get(same) ?? 0
       if (already >= limits.waiters) return refuse(outgoing, crowd(), sentKey)
       waiting.set(same, already + 1)
+      entered = same
       // Evidence of delivery must be in the ledger before an identical request is judged by it.
       const heard = delivery.heard(incoming.socket, same)
       if (heard !== undefined && plan.undeclared !== undefined) await heard
@@ -94,7 +98,7 @@ export function createWrites(options: WritesOptions): Handle {
     } catch (error) {
       fail(incoming, outgoing, error, sentKey)
     } finally {
-      if (same !== undefined) leave(same)
+      if (entered !== undefined) leave(entered)
       if (body !== undefined && body.facts.kind === 'spooled') {
         // A client that has left does not end the sending, which still reads the file.
         const taken = body
@@ -200,6 +204,7 @@ export function createWrites(options: WritesOptions): Handle {
       writeAnswer(outgoing, problemAnswer(rules.profile, { problem: 'TOO_LARGE', detail }), true)
       return
     }
+    if (!isOnefoldError(error)) options.unexpected(error)
     writeAnswer(outgoing, errorResponse(rules.profile, error, sentKey), !incoming.complete)
   }
 
@@ -209,22 +214,24 @@ export function createWrites(options: WritesOptions): Handle {
     else waiting.set(same, left)
   }
 
-  const flood = (retryAfterMs: number): Answer =>
-    problemAnswer(rules.profile, {
+  function flood(retryAfterMs: number): Answer {
+    return problemAnswer(rules.profile, {
       problem: 'TOO_MANY',
       detail:
         'This operation was asked for too often by the same client. Nothing was done again; its outcome stands as it was told.',
       effect: 'unknown',
       retryAfterMs,
     })
+  }
 
-  const crowd = (): Answer =>
-    problemAnswer(rules.profile, {
+  function crowd(): Answer {
+    return problemAnswer(rules.profile, {
       problem: 'IN_PROGRESS',
       detail: `More than ${limits.waiters} requests wait for this operation. Nothing was done again.`,
       effect: 'unknown',
       retryAfterMs: 1000,
     })
+  }
 }
 
 const EXECUTED: Told = {

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { connect, pragma } from './connection.ts'
-import { migrate } from './migrate.ts'
+import { assertOurs, migrate } from './migrate.ts'
 import { MIGRATIONS } from './schema.sql.ts'
 import { SqliteDatabase, type DatabaseSync } from './sqlite-module.ts'
 
@@ -69,6 +69,28 @@ describe('migrate', () => {
   ])('refuses a file of another application, known by %s', (_by, sql) => {
     database.exec(sql)
     expect(() => migrate(database, 'a.db', MIGRATIONS, 6)).toThrow(/of another application/)
+  })
+
+  it('takes no new ledger for a stranger’s when another process makes it between two looks', () => {
+    const between = (sql: string): void => {
+      if (sql !== 'PRAGMA user_version') return
+      const other = connect(join(folder, 'a.db'), { readOnly: false })
+      migrate(other, 'a.db', MIGRATIONS, 5)
+      other.close()
+    }
+    const watched = {
+      prepare: (sql: string) => {
+        between(sql)
+        return database.prepare(sql)
+      },
+      exec: (sql: string) => database.exec(sql),
+      get isTransaction() {
+        return database.isTransaction
+      },
+    } as unknown as DatabaseSync
+    expect(() => assertOurs(watched, 'a.db', MIGRATIONS.length)).not.toThrow()
+    expect(database.isTransaction).toBe(false)
+    expect(() => assertOurs(database, 'a.db', MIGRATIONS.length)).not.toThrow()
   })
 })
 

@@ -36,15 +36,26 @@ export function migrate(database: DatabaseSync, path: string, migrations: readon
  * @throws FailureError STORE_UNSAFE for any other database
  */
 export function assertOurs(database: DatabaseSync, path: string, newest: number): void {
-  const application = pragma(database, 'application_id')
-  const version = pragma(database, 'user_version') as number
-  if (application !== APPLICATION_ID) {
-    const tables = database.prepare('SELECT count(*) AS count FROM sqlite_schema').get()?.['count']
-    if (application !== 0 || version !== 0 || tables !== 0) {
-      throw unsafe(`${path} is a database of another application: name another path for the ledger.`)
-    }
+  const { application, version, tables } = inOneSnapshot(database, () => ({
+    application: pragma(database, 'application_id'),
+    version: pragma(database, 'user_version') as number,
+    tables: database.prepare('SELECT count(*) AS count FROM sqlite_schema').get()?.['count'],
+  }))
+  if (application !== APPLICATION_ID && (application !== 0 || version !== 0 || tables !== 0)) {
+    throw unsafe(`${path} is a database of another application: name another path for the ledger.`)
   }
   if (version > newest) {
     throw unsafe(`The ledger ${path} has schema ${version}; this version of onefold knows ${newest}: update onefold.`)
+  }
+}
+
+/** Between two reads of its own, another process may just have made the empty file a ledger. */
+function inOneSnapshot<T>(database: DatabaseSync, read: () => T): T {
+  if (database.isTransaction) return read()
+  database.exec('BEGIN')
+  try {
+    return read()
+  } finally {
+    if (database.isTransaction) database.exec('ROLLBACK')
   }
 }

@@ -1,0 +1,81 @@
+import { spawnSync } from 'node:child_process'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { inheritedRetries } from './doctor-retries.ts'
+import { RETRY_DEFAULTS } from './retry-defaults.ts'
+
+let folder: string
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), 'onefold-retries-'))
+})
+afterAll(() => rmSync(folder, { recursive: true, force: true }))
+
+/** A project with these dependencies, and a lock file where one is given. */
+function project(dependencies: Record<string, string>, lock?: object): string {
+  const at = mkdtempSync(join(folder, 'p-'))
+  writeFileSync(join(at, 'package.json'), JSON.stringify({ dependencies }))
+  if (lock !== undefined) writeFileSync(join(at, 'package-lock.json'), JSON.stringify({ packages: lock }))
+  return at
+}
+
+describe('inherited time-outs × retries [BF-13]', () => {
+  it('are multiplied along the layers in front of a write, each with a fix', () => {
+    const findings = inheritedRetries(project({ stripe: '^23.0.0' }), ['gateway=4x30s', 'queue=2'])
+    const [stripe, gateway, ...rest] = findings
+    expect(rest).toEqual([])
+    expect(stripe).toMatchObject({ check: 'stripe ^23.0.0', ok: false })
+    expect(stripe?.found).toContain(
+      'up to 3 times, 80 s each × gateway up to 4 times × queue up to 2 times = up to 24 times',
+    )
+    expect(stripe?.fix).toContain("ctx.downstreamKey('stripe')")
+    expect(gateway).toMatchObject({ check: 'layer gateway', ok: false })
+    expect(gateway?.found).toContain('gives up after 30 s')
+    expect(gateway?.found).toContain('stripe (4 min)')
+    expect(gateway?.found).toContain('queue (no time-out)')
+  })
+
+  it('show a model that may outlast the gateway', () => {
+    const [openai, gateway] = inheritedRetries(project({ openai: '6' }), ['gateway=4x30s'])
+    expect(openai?.found).toContain('a model call up to 3 times, 10 min each')
+    expect(gateway?.found).toContain('openai (30 min)')
+  })
+
+  it('come from the lock file too, without what only development needs', () => {
+    const lock = {
+      'node_modules/stripe': { version: '23.1.0' },
+      'node_modules/x/node_modules/inngest': { version: '4.0.0' },
+      'node_modules/openai': { version: '6.0.0', dev: true },
+    }
+    const findings = inheritedRetries(project({}, lock), [])
+    expect(findings.map(({ check }) => check)).toEqual(['stripe 23.1.0', 'inngest 4.0.0'])
+    expect(findings[0]?.found).toContain('inngest up to 5 times = up to 15 times')
+  })
+
+  it('are none for a client that tries once', () => {
+    const findings = inheritedRetries(project({ axios: '1' }), [])
+    expect(findings).toMatchObject([{ check: 'axios 1', ok: true }])
+    expect(inheritedRetries(project({ left: '1' }), [])).toMatchObject([{ ok: true }])
+  })
+
+  it('name a source for each figure', () => {
+    for (const { source, fix } of RETRY_DEFAULTS) expect([source, fix].every((text) => text.length > 3)).toBe(true)
+    expect(new Set(RETRY_DEFAULTS.map((one) => one.package)).size).toBe(RETRY_DEFAULTS.length)
+  })
+
+  it('are what `onefold doctor --retries` prints; exit 1, and 2 for a layer that cannot be read [BF-13]', () => {
+    const run = (...flags: string[]) =>
+      spawnSync(
+        process.execPath,
+        ['-C', 'onefold-source', fileURLToPath(new URL('../../bin/onefold.js', import.meta.url)), 'doctor', ...flags],
+        { cwd: project({ stripe: '23.1.0' }), encoding: 'utf8' },
+      )
+    const { status, stdout } = run('--retries', '--layer', 'gateway=4x30s')
+    expect([status, stdout]).toEqual([1, expect.stringContaining('= up to 12 times')])
+    expect(stdout).toContain('fix:')
+    expect(JSON.parse(run('--retries', '--json').stdout)).toMatchObject({ ok: false, findings: [{ ok: false }] })
+    expect(run('--retries', '--layer', 'gateway').status).toBe(2)
+  })
+})

@@ -1,0 +1,161 @@
+import { existsSync, readFileSync } from 'node:fs'
+import { dirname, join, resolve } from 'node:path'
+import type { Finding } from '../engine/index.ts'
+import { wrongUse } from './exit-code.ts'
+import { RETRY_DEFAULTS, type RetryDefault } from './retry-defaults.ts'
+
+/** Something above the program that repeats the whole of it: a gateway, a queue, a cron job. */
+export interface RetryLayer {
+  readonly name: string
+  readonly attempts: number
+  /** Milliseconds after which it gives up one attempt; undefined where nothing ends it. */
+  readonly timeoutMs: number | undefined
+}
+
+/** How long callers above may retry by default (protocol.md section 9). */
+const RETRY_HORIZON_MS = 24 * 3_600_000
+
+/**
+ * Time-outs and retries that the project inherits from its dependencies, multiplied with the layers above it, outermost
+ * first: what sits in front of a write. @throws OnefoldError INPUT_INVALID for a layer that cannot be read
+ */
+export function inheritedRetries(folder: string, given: readonly string[]): readonly Finding[] {
+  const project = nearestProject(folder)
+  const installed = project === undefined ? new Map<string, string>() : installedPackages(project)
+  const found = RETRY_DEFAULTS.filter((one) => installed.has(one.package))
+  const layers = [
+    ...given.map(readLayer),
+    ...found
+      .filter(({ kind }) => kind === 'layer')
+      .map((one) => ({ name: one.package, attempts: one.attempts, timeoutMs: one.timeoutMs })),
+  ]
+  const findings = [
+    ...found.map((one) => repeats(one, installed.get(one.package) ?? '', layers)),
+    ...given.map(readLayer).flatMap((layer, at) => overtakes(layer, layers.slice(at + 1), found)),
+  ]
+  if (project === undefined)
+    return [{ check: 'retries', ok: false, found: 'no package.json here', fix: 'run it in the project' }]
+  if (findings.length > 0) return findings
+  return [{ check: 'retries', ok: true, found: 'none of the known retrying packages is a dependency' }]
+}
+
+/** One package: how often a single wanted write may be made, and for how long. */
+function repeats(one: RetryDefault, version: string, layers: readonly RetryLayer[]): Finding {
+  const above = one.kind === 'layer' ? layers.filter(({ name }) => name !== one.package) : layers
+  const factors = above.filter(({ attempts }) => attempts > 1)
+  const times = factors.reduce((product, { attempts }) => product * attempts, one.attempts)
+  const check = `${one.package}${version === '' ? '' : ` ${version}`}`
+  const own = `${WHAT[one.kind]} ${many(one.attempts)}${one.timeoutMs === undefined ? '' : `, ${lasting(one.timeoutMs)} each`}`
+  const product =
+    factors.length === 0
+      ? ''
+      : ` × ${factors.map(({ name, attempts }) => `${name} ${many(attempts)}`).join(' × ')} = ${many(times)}`
+  if (times === 1) return { check, ok: true, found: `${own} (${one.source})` }
+  const totalMs = times * (one.timeoutMs ?? 0)
+  const late =
+    totalMs > RETRY_HORIZON_MS
+      ? `; the last may come after ${lasting(totalMs)}: set retryHorizon and retention above it`
+      : ''
+  return { check, ok: false, found: `${own}${product} (${one.source})`, fix: `${one.fix}${late}` }
+}
+
+const WHAT = { client: 'makes a write', model: 'makes a model call', layer: 'runs your function' } as const
+
+const many = (attempts: number): string =>
+  attempts === Infinity ? 'without end' : attempts === 1 ? 'once' : `up to ${attempts} times`
+
+/** A layer that gives up sooner than what it waits for starts again while the first attempt is still acting. */
+function overtakes(
+  layer: RetryLayer,
+  below: readonly RetryLayer[],
+  found: readonly RetryDefault[],
+): readonly Finding[] {
+  const { timeoutMs } = layer
+  if (timeoutMs === undefined || layer.attempts === 1) return []
+  const slower = [
+    ...below.map(({ name, attempts, timeoutMs: each }) => ({ name, longest: lasts(attempts, each) })),
+    ...found
+      .filter(({ kind }) => kind !== 'layer')
+      .map((one) => ({ name: one.package, longest: lasts(one.attempts, one.timeoutMs) })),
+  ].filter(({ longest }) => longest > timeoutMs)
+  if (slower.length === 0) return []
+  const names = slower.map(
+    ({ name, longest }) => `${name} (${longest === Infinity ? 'no time-out' : lasting(longest)})`,
+  )
+  return [
+    {
+      check: `layer ${layer.name}`,
+      ok: false,
+      found: `gives up after ${lasting(timeoutMs)} and starts again, up to ${layer.attempts} times, while these may still be acting: ${names.join(', ')}`,
+      fix: `let every attempt below end within ${lasting(timeoutMs)} (time-outs and retries of what is named), and give the run an id that stays the same through its retries`,
+    },
+  ]
+}
+
+/** Exact where it can be: `80 s`, `10 min`, `30 h`. */
+function lasting(ms: number): string {
+  if (ms < 1_000) return `${ms} ms`
+  if (ms < 180_000) return `${Math.round(ms / 1_000)} s`
+  return ms < 10_800_000 ? `${Math.round(ms / 60_000)} min` : `${Math.round(ms / 3_600_000)} h`
+}
+
+const lasts = (attempts: number, timeoutMs: number | undefined): number =>
+  timeoutMs === undefined ? Infinity : attempts * timeoutMs
+
+const UNITS = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000 } as const
+
+/** `gateway=4x30s`: name, attempts, time-out of each (which may be left out). */
+function readLayer(text: string): RetryLayer {
+  const match = /^([^=]+)=(\d+)(?:x(\d+)(ms|s|m|h))?$/.exec(text)
+  const attempts = Number(match?.[2])
+  if (match === null || attempts < 1) {
+    throw wrongUse(`A layer is NAME=ATTEMPTS or NAME=ATTEMPTSxTIME-OUT, such as gateway=4x30s; this is ${text}.`)
+  }
+  const [, name = '', , time, unit] = match
+  return {
+    name,
+    attempts,
+    timeoutMs: time === undefined ? undefined : Number(time) * UNITS[unit as keyof typeof UNITS],
+  }
+}
+
+function nearestProject(folder: string): string | undefined {
+  for (let at = resolve(folder); ; at = dirname(at)) {
+    if (existsSync(join(at, 'package.json'))) return at
+    if (at === dirname(at)) return undefined
+  }
+}
+
+interface Lock {
+  readonly packages?: Readonly<Record<string, { readonly version?: string; readonly dev?: boolean }>>
+}
+
+interface Manifest {
+  readonly dependencies?: Readonly<Record<string, string>>
+  readonly optionalDependencies?: Readonly<Record<string, string>>
+  readonly peerDependencies?: Readonly<Record<string, string>>
+}
+
+/** Packages that run with the program, and their versions: of the lock file, or else of package.json. */
+function installedPackages(project: string): ReadonlyMap<string, string> {
+  const installed = new Map<string, string>()
+  const manifest = readJson<Manifest>(join(project, 'package.json'))
+  const { dependencies, optionalDependencies, peerDependencies } = manifest ?? {}
+  for (const [name, range] of Object.entries({ ...peerDependencies, ...optionalDependencies, ...dependencies })) {
+    installed.set(name, range)
+  }
+  const lock = readJson<Lock>(join(project, 'package-lock.json'))
+  for (const [place, { version, dev }] of Object.entries(lock?.packages ?? {})) {
+    const name = place.split('node_modules/').at(-1) ?? ''
+    if (name !== '' && dev !== true && version !== undefined) installed.set(name, version)
+  }
+  return installed
+}
+
+function readJson<T>(file: string): T | undefined {
+  try {
+    return JSON.parse(readFileSync(file, 'utf8')) as T
+  } catch {
+    return undefined
+  }
+}

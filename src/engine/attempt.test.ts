@@ -1,0 +1,150 @@
+import { describe, expect, it } from 'vitest'
+import { recordIn } from '../../test/explore/machine-fixture.ts'
+import { contractOf } from '../../test/mutation/bench.ts'
+import { thrownBy } from '../../test/vectors/attempt.ts'
+import { virtualClock } from '../../test/mutation/virtual-clock.ts'
+import { downstreamKey } from '../key/index.ts'
+import { contextOf, maySend, newAttempt, portOf } from './attempt.ts'
+import { sleep } from './clock.ts'
+import { namelessOperation, nameOperation } from './operation.ts'
+import { newRun } from './run.ts'
+
+const naming = { defaultTenant: 'default', keySecret: undefined, previousSecrets: [], maxInputBytes: 10_000 }
+const run = newRun({ id: 'r', tenant: 't', session: 's', unanchored: false, mintedUnder: 0 })
+const start = (options: object = {}, index?: number) => {
+  const op = nameOperation(naming, contractOf(options), { ref: 'a' }, {}, run, undefined, index)
+  const time = virtualClock()
+  return { op, time, attempt: newAttempt(op, 'n', recordIn('executing'), 7, time.bootMs() + 100, time.bootMs()) }
+}
+
+it('a new attempt has sent nothing', () => {
+  const { op, attempt, time } = start()
+  expect(attempt).toEqual({
+    op,
+    nonce: 'n',
+    record: recordIn('executing'),
+    now: 7,
+    leaseOverAt: time.bootMs() + 100,
+    windowOverAt: Infinity,
+    closed: false,
+    started: false,
+    sends: [],
+    controller: expect.any(AbortController) as AbortController,
+    beating: false,
+    lastBeatAt: time.bootMs(),
+  })
+})
+
+it('may send until its lease or its window is over, or it is closed', () => {
+  const { attempt, time } = start()
+  time.pause(99)
+  expect(maySend(attempt, time)).toBe(true)
+  attempt.windowOverAt = time.bootMs()
+  expect(maySend(attempt, time)).toBe(false)
+  attempt.windowOverAt = time.bootMs() + 1
+  expect(maySend(attempt, time)).toBe(true)
+  attempt.closed = true
+  expect(maySend(attempt, time)).toBe(false)
+  attempt.closed = false
+  attempt.windowOverAt = Infinity
+  time.pause(1)
+  expect(maySend(attempt, time)).toBe(false)
+})
+
+describe('the port of an attempt', () => {
+  it('names what it sends for', () => {
+    const { attempt, time } = start({ sends: 'checked' })
+    expect(portOf(attempt, time, run)).toMatchObject({
+      tool: 'place_order',
+      recovery: { class: 'manual' },
+      checked: true,
+      run: 'r',
+      sequenceKey: undefined,
+      signal: attempt.controller.signal,
+    })
+    expect(portOf(attempt, time, undefined).run).toBeUndefined()
+    expect(portOf(start().attempt, time, run).checked).toBe(false)
+    const read = namelessOperation(naming, contractOf({ effect: 'read', identity: undefined, recovery: undefined }), 1, run, 'n')
+    expect(portOf({ ...attempt, op: read }, time, run).recovery).toBeUndefined()
+    const counted = start({ identity: 'sequence' }, 3)
+    expect(portOf(counted.attempt, time, run).sequenceKey).toBe('r::place_order::3')
+    expect(portOf(counted.attempt, time, undefined).sequenceKey).toBeUndefined()
+  })
+
+  it('keeps its sends, checks each, and derives their keys of the operation and its generation', () => {
+    const { op, attempt, time } = start()
+    const port = portOf(attempt, time, run)
+    const send = port.opened()
+    expect(send).toEqual({ state: 'unsent' })
+    expect(attempt.sends).toEqual([send])
+    expect(attempt.sends[0]).toBe(send)
+    port.checkpoint()
+    attempt.closed = true
+    expect(thrownBy(() => port.checkpoint())).toMatchObject({ code: 'CANCELLED', effect: 'none', key: op.key })
+    expect(port.downstreamKey('stripe', 'charge', 2)).toBe(
+      downstreamKey({ key: op.key, provider: 'stripe', operation: 'charge', ordinal: 2, generation: 2 }),
+    )
+  })
+})
+
+describe('the context of a tool', () => {
+  it('says what it is about, and cannot be changed', () => {
+    const { op, attempt, time } = start()
+    const context = contextOf(attempt, time, run, undefined)
+    expect(context).toMatchObject({
+      key: op.key,
+      attempt: 1,
+      run: { id: 'r', tenant: 't', session: 's' },
+      signal: attempt.controller.signal,
+      transaction: undefined,
+    })
+    expect(Object.keys(context.run ?? {})).toEqual(['id', 'tenant', 'session'])
+    expect(Object.isFrozen(context)).toBe(true)
+    expect(Object.isFrozen(context.run)).toBe(true)
+    expect(contextOf(attempt, time, undefined, undefined).run).toBeUndefined()
+    expect(context.downstreamKey('stripe', 'charge')).toBe(
+      downstreamKey({ key: op.key, provider: 'stripe', operation: 'charge', generation: 2 }),
+    )
+    attempt.closed = true
+    expect(thrownBy(() => context.checkpoint())).toMatchObject({ code: 'CANCELLED' })
+  })
+
+  it('makes its fetch once, or says that there is none', () => {
+    const { attempt, time } = start()
+    const ports: unknown[] = []
+    const port = portOf(attempt, time, run)
+    const make = (given: unknown): typeof fetch => {
+      ports.push(given)
+      return (async () => new Response('')) as typeof fetch
+    }
+    const context = contextOf(attempt, time, run, make, port)
+    expect(ports).toEqual([])
+    expect(context.fetch).toBe(context.fetch)
+    expect(ports).toEqual([port])
+    expect(thrownBy(() => contextOf(attempt, time, run, undefined).fetch)).toMatchObject({ code: 'CONTRACT_INVALID' })
+  })
+})
+
+describe('sleep', () => {
+  it('ends in time', async () => {
+    const time = virtualClock()
+    let awake = false
+    void sleep(time, 10).then(() => (awake = true))
+    await time.advance(9)
+    expect(awake).toBe(false)
+    expect(time.timers()).toEqual([{ inMs: 1, background: false }])
+    await time.advance(1)
+    expect(awake).toBe(true)
+  })
+
+  it('ends at once when aborted, before or meanwhile, and leaves no timer', async () => {
+    const time = virtualClock()
+    const controller = new AbortController()
+    const sleeping = sleep(time, 10, controller.signal, true)
+    expect(time.timers()).toEqual([{ inMs: 10, background: true }])
+    controller.abort()
+    await sleeping
+    await sleep(time, 10, controller.signal)
+    expect(time.timers()).toEqual([])
+  })
+})

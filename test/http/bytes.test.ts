@@ -1,0 +1,152 @@
+import { gzipSync } from 'node:zlib'
+import { setTimeout as pause } from 'node:timers/promises'
+import { request } from 'node:http'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { ask, startFront, write, type Front, type Seen } from './fixtures/harness.ts'
+import { startService, type Got, type Service } from './fixtures/service.ts'
+import type { ServerResponse } from 'node:http'
+
+const BINARY = Buffer.from(Array.from({ length: 3_000 }, (_one, n) => (n * 7) % 256))
+const LARGE = Buffer.from(Array.from({ length: 400_000 }, (_one, n) => 32 + ((n * 31) % 90)))
+const HUGE = Buffer.alloc(1_500_000, 'h')
+
+const ANSWERS: Readonly<Record<string, (response: ServerResponse, got: Got) => void | Promise<void>>> = {
+  '/json': (response) => {
+    response.writeHead(201, {
+      'content-type': 'application/json; charset=utf-8',
+      location: '/orders/1',
+      etag: '"v1"',
+      'set-cookie': ['sid=secret', 'theme=dark'],
+      'x-order-id': 'o-1',
+      'x-internal': 'no',
+    })
+    response.end('{"id": 1.50,  "name":"Zoë ☕"}\n')
+  },
+  '/binary': (response) => response.writeHead(200, { 'content-type': 'application/octet-stream' }).end(BINARY) as never,
+  '/empty': (response) => response.writeHead(204, { etag: '"gone"' }).end() as never,
+  '/empty-200': (response) => response.writeHead(200).end() as never,
+  '/gzip': (response) =>
+    response.writeHead(200, { 'content-type': 'text/plain', 'content-encoding': 'gzip' }).end(gzipSync('compressed')) as never,
+  '/chunked': async (response) => {
+    response.writeHead(200, { 'content-type': 'text/plain' })
+    for (const part of ['one ', 'two ', 'three']) {
+      response.write(part)
+      await pause(3)
+    }
+    response.end()
+  },
+  '/events': async (response) => {
+    response.writeHead(200, { 'content-type': 'text/event-stream' })
+    for (let n = 1; n <= 3; n += 1) {
+      response.write(`data: ${n}\n\n`)
+      await pause(30)
+    }
+    response.end()
+  },
+  '/large': (response) => response.writeHead(200, { 'content-type': 'text/plain' }).end(LARGE) as never,
+  '/huge': (response) => response.writeHead(200, { 'content-type': 'text/plain' }).end(HUGE) as never,
+  '/redirect': (response) => response.writeHead(303, { location: '/orders/9' }).end() as never,
+  '/broken': (response) => {
+    response.writeHead(200, { 'content-type': 'text/plain', 'content-length': '100' })
+    response.write('half')
+    setTimeout(() => response.destroy(), 10)
+  },
+  '/broken-events': (response) => {
+    response.writeHead(200, { 'content-type': 'text/event-stream' })
+    response.write('data: 1\n\n')
+    setTimeout(() => response.destroy(), 30)
+  },
+  '/garbage': (response) => void response.socket?.end('this is no HTTP\r\n\r\n'),
+}
+
+let service: Service
+let front: Front
+
+beforeAll(async () => {
+  service = await startService((got, response) => ANSWERS[got.url]?.(response, got))
+  front = await startFront({
+    upstream: service.url,
+    rules: { replayHeaders: ['x-order-id'] },
+    routes: Object.keys(ANSWERS).map((path) => write(`POST ${path}`)),
+    gateway: { limits: { answerBytes: 1_000_000 } },
+  })
+})
+afterAll(async () => {
+  await front.close()
+  await service.close()
+})
+
+const post = (path: string, key = path): Promise<Seen> =>
+  ask(front.url + path, { headers: { 'idempotency-key': key }, body: '{}' })
+
+describe('a replay is the original, byte for byte', () => {
+  it.each(['/json', '/binary', '/empty', '/empty-200', '/gzip', '/chunked', '/events', '/large', '/redirect'])(
+    '[OR-3] %s',
+    async (path) => {
+      const direct = await ask(service.url + path, { body: '{}' })
+      const first = await post(path)
+      const again = await post(path)
+      expect([first.status, again.status]).toEqual([direct.status, direct.status])
+      expect(first.body.equals(direct.body)).toBe(true)
+      expect(again.body.equals(direct.body)).toBe(true)
+      for (const name of ['content-type', 'content-encoding', 'location', 'etag'])
+        expect(again.headers[name], name).toBe(direct.headers[name])
+      expect([first.headers['idempotent-replayed'], again.headers['idempotent-replayed']]).toEqual([undefined, 'true'])
+      expect(service.effects(path)).toBe(2)
+    },
+  )
+
+  it('carries no cookie, and of other headers only those that are listed', async () => {
+    const first = await post('/json', 'cookies')
+    const again = await post('/json', 'cookies')
+    expect(first.headers['set-cookie']).toEqual(['sid=secret', 'theme=dark'])
+    expect(again.headers['set-cookie']).toBeUndefined()
+    expect([again.headers['x-order-id'], again.headers['x-internal']]).toEqual(['o-1', undefined])
+    const { records } = await front.guard.ledger.list({ tool: 'shop:POST:/json' })
+    expect(JSON.stringify(records)).not.toContain('sid=')
+  })
+})
+
+describe('answers that take their time', () => {
+  it('events reach the client as they come, and its duplicate at the end', async () => {
+    const chunks: number[] = []
+    const started = performance.now()
+    await new Promise<void>((resolve, reject) => {
+      const outgoing = request(`${front.url}/events`, { method: 'POST', headers: { 'idempotency-key': 'live' } }, (incoming) => {
+        expect(incoming.headers['onefold-outcome']).toBe('executed')
+        incoming.on('data', () => chunks.push(performance.now() - started))
+        incoming.on('end', resolve)
+      })
+      outgoing.on('error', reject)
+      outgoing.end()
+    })
+    expect(chunks.length).toBeGreaterThan(1)
+    expect(chunks.at(-1)! - chunks[0]!).toBeGreaterThan(25)
+    const again = await ask(`${front.url}/events`, { headers: { 'idempotency-key': 'live' } })
+    expect(again.text).toBe('data: 1\n\ndata: 2\n\ndata: 3\n\n')
+  })
+
+  it('an answer too large to keep passes, and its repeat is told that it was done', async () => {
+    const before = service.effects('/huge')
+    const first = await post('/huge')
+    expect(first.body.equals(HUGE)).toBe(true)
+    const again = await post('/huge')
+    expect([again.status, again.json()]).toMatchObject([410, { code: 'RESULT_EXPIRED', effect: 'done' }])
+    expect(service.effects('/huge')).toBe(before + 1)
+  })
+})
+
+describe('an answer that breaks off', () => {
+  it.each(['/broken', '/garbage'])('%s: the client is told the doubt, and no repeat is sent', async (path) => {
+    const first = await post(path)
+    expect([first.status, first.json()['code']]).toEqual([422, 'IN_DOUBT'])
+    expect((await post(path)).json()).toMatchObject({ code: 'IN_DOUBT' })
+    expect(service.effects(path)).toBe(1)
+  })
+
+  it('in the middle of a stream: the client’s connection breaks off as well', async () => {
+    await expect(post('/broken-events')).rejects.toThrow(/aborted|hang up|ECONNRESET/)
+    expect((await post('/broken-events')).json()).toMatchObject({ code: 'IN_DOUBT' })
+    expect(service.effects('/broken-events')).toBe(1)
+  })
+})

@@ -1,0 +1,123 @@
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { startDownstream, type Downstream } from '../support/downstream.ts'
+import { temporaryFolder } from '../support/guard.ts'
+import { startCommand } from './fixtures/command.ts'
+import { ask, eventually, type Seen } from './fixtures/harness.ts'
+
+let orders: Downstream
+const folder = temporaryFolder()
+let files = 0
+
+beforeAll(async () => {
+  orders = await startDownstream()
+})
+afterAll(async () => {
+  await orders.close()
+  folder.remove()
+})
+
+/** A configuration in a file of its own. */
+function config(http: string, store = 'sqlite:./ledger.db'): string {
+  files += 1
+  const file = join(folder.path, `onefold-${files}.yaml`)
+  const timing = 'timing: { lease: 1s, quarantine: 50ms, wait: 8s }'
+  writeFileSync(file, `store: '${store}'\n${timing}\nhttp:\n  upstream: ${orders.url}\n  name: shop\n${http}`)
+  return file
+}
+
+const post = (url: string, ref: string, method = 'POST'): Promise<Seen> =>
+  ask(`${url}/effects/${ref}`, { method, headers: { 'idempotency-key': `key-${ref}` }, body: { ref } })
+
+const ROUTES = `  routes:
+    - { match: POST /effects/:ref, key: required, recovery: manual }
+    - { match: PUT /effects/:ref, key: required, recovery: { keyed: 24h } }
+    - { match: GET /**, effect: read }
+`
+
+describe('the gateway killed between the effect and its answer', () => {
+  it('control: the client comes back and orders again', async () => {
+    await orders.honoursKeys(false)
+    await orders.plan('kill-control', 'lose-answer')
+    await post(orders.url, 'kill-control').catch(() => undefined)
+    await post(orders.url, 'kill-control')
+    expect(await orders.effects('kill-control')).toBe(2)
+  })
+
+  it('and started again on the same ledger: a manual route is in doubt, a keyed one is settled; one order each', async () => {
+    await orders.honoursKeys(true)
+    const file = config(ROUTES)
+    const first = await startCommand(['--config', file])
+    for (const ref of ['kill-manual', 'kill-keyed']) await orders.plan(ref, 'hold')
+    const lost = [post(first.url, 'kill-manual'), post(first.url, 'kill-keyed', 'PUT')].map((one) =>
+      one.then(
+        () => 'answered',
+        () => 'cut',
+      ),
+    )
+    await Promise.all([orders.until('kill-manual', 1), orders.until('kill-keyed', 1)])
+    await first.kill()
+    expect(await Promise.all(lost)).toEqual(['cut', 'cut'])
+    const second = await startCommand(['--config', file])
+    try {
+      const keyed = await post(second.url, 'kill-keyed', 'PUT')
+      expect([keyed.status, keyed.json()]).toMatchObject([200, { ref: 'kill-keyed' }])
+      const manual = await post(second.url, 'kill-manual')
+      expect([manual.status, manual.json()]).toMatchObject([422, { code: 'IN_DOUBT', effect: 'unknown' }])
+      expect([await orders.effects('kill-manual'), await orders.effects('kill-keyed')]).toEqual([1, 1])
+      await eventually(() => (second.stderr().includes('ledger show') ? true : undefined))
+    } finally {
+      expect(await second.stop()).toBe(0)
+    }
+  }, 20_000)
+
+  it('what was answered before is replayed after a restart', async () => {
+    const file = config(ROUTES, 'sqlite:./restart.db')
+    const first = await startCommand(['--config', file])
+    const original = await post(first.url, 'restart')
+    await first.stop()
+    const second = await startCommand(['--config', file])
+    const again = await post(second.url, 'restart')
+    await second.stop()
+    expect([again.status, again.text, again.headers['idempotent-replayed']]).toEqual([201, original.text, 'true'])
+    expect(await orders.effects('restart')).toBe(1)
+  }, 20_000)
+})
+
+describe('what is wrong is told at start-up', () => {
+  it.each([
+    ['a misspelt word', '  routes:\n    - { match: POST /a, identiy: [body.x], recovery: manual }\n', /:7:25: .*Did you mean identity\?/],
+    ['a route that is none', '  routes:\n    - { match: orders, key: required, recovery: manual }\n', /:7:\d+: .*is no route/],
+    ['a method that is none', '  routes:\n    - { match: POTS /a, key: required, recovery: manual }\n', /has no method "POTS"/],
+    ['no identity', '  routes:\n    - { match: POST /a, recovery: manual }\n', /needs identity, or key: required/],
+    ['no recovery', '  routes:\n    - { match: POST /a, key: required }\n', /needs recovery/],
+    ['a part of the path that is not there', '  routes:\n    - { match: POST /a/:id, identity: [path.ref], recovery: manual }\n', /Write path\.id/],
+    ['a placeholder that means nothing', '  routes:\n    - { match: POST /a, key: required, recovery: { probe: { get: "/a?x={boddy.x}" }, settle: 1s } }\n', /cannot fill \{boddy\.x\}/],
+    ['a profile that is none', '  profile: strip\n', /Did you mean stripe\?/],
+    ['a header that is never replayed', '  replayHeaders: [Set-Cookie]\n', /names set-cookie/],
+    ['a retention below the horizon', '  routes:\n    - { match: POST /a, key: required, recovery: manual, retention: 1h, retryHorizon: 2h }\n', /retention \(1h\) is shorter/],
+  ])('%s: file, line and the fix', async (_name, http, message) => {
+    const failed = await startCommand(['--config', config(http)]).then(
+      () => undefined,
+      (error: Error) => error.message,
+    )
+    expect(failed).toMatch(/onefold-\d+\.yaml:\d+:\d+/)
+    expect(failed).toMatch(message)
+  })
+
+  it('a service that cannot be reached, and a port that is taken', async () => {
+    const lonely = await startCommand(['--upstream', 'http://127.0.0.1:1', '--store', 'memory:'])
+    await eventually(() => (lonely.stderr().includes('cannot be reached now (ECONNREFUSED)') ? true : undefined))
+    expect(lonely.stderr()).toContain('no routes are declared')
+    const port = new URL(lonely.url).port
+    const taken = startCommand(['--upstream', 'http://127.0.0.1:1', '--store', 'memory:', '--port', port])
+    await expect(taken).rejects.toThrow(/cannot listen on 127\.0\.0\.1:\d+ \(EADDRINUSE\)/)
+    await lonely.stop()
+  })
+
+  it('no upstream, or one that is none', async () => {
+    await expect(startCommand(['--store', 'memory:'])).rejects.toThrow(/Nothing says which service/)
+    await expect(startCommand(['--upstream', 'localhost:3000'])).rejects.toThrow(/is no address/)
+  })
+})

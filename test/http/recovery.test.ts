@@ -1,0 +1,130 @@
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { sqliteStore } from '../../src/store/sqlite/index.ts'
+import { temporaryFolder } from '../support/guard.ts'
+import { ask, eventually, KEYED, startFront, write, type Front } from './fixtures/harness.ts'
+import { startService, type Got, type Service } from './fixtures/service.ts'
+
+/** The service cuts the connection after the first request of each path, and honours keys. */
+let service: Service
+const folder = temporaryFolder()
+const done = new Map<string, string>()
+const cut = new Set<string>()
+/** Paths that stay silent while this is set. */
+let down = false
+
+function handle(got: Got, response: import('node:http').ServerResponse): void {
+  const key = String(got.headers['idempotency-key'])
+  if (got.method === 'GET') {
+    const found = done.get(got.url.split('/').at(-1) ?? '')
+    response.writeHead(found === undefined ? 404 : 200, { 'content-type': 'application/json' })
+    return void response.end(JSON.stringify({ state: found === undefined ? null : 'confirmed' }))
+  }
+  if (down) return void response.destroy()
+  if (got.url.startsWith('/secured') && got.headers.authorization === undefined)
+    return void response.writeHead(401).end()
+  const fresh = !done.has(key)
+  if (fresh) done.set(key, JSON.stringify({ n: done.size + 1, size: got.body.byteLength }))
+  if (got.url.startsWith('/accepted')) {
+    response.writeHead(202, { 'content-type': 'application/json' })
+    return void response.end(JSON.stringify({ job: key }))
+  }
+  if (!cut.has(got.url)) {
+    cut.add(got.url)
+    return void response.destroy()
+  }
+  response.writeHead(201, { 'content-type': 'application/json' })
+  response.end(done.get(key))
+}
+
+const routes = [
+  write('POST /orders', { key: 'required', recovery: KEYED }),
+  write('POST /uploads', { key: 'derived', identity: 'all', recovery: KEYED }),
+  write('POST /secured', { key: 'required', recovery: KEYED }),
+  write('POST /accepted', { key: 'required', verify: { get: '/jobs/{answer.job}', found: 'body.state' } }),
+]
+const start = (file: string): Promise<Front> =>
+  startFront({
+    upstream: service.url,
+    routes,
+    store: sqliteStore(join(folder.path, file)),
+    settings: { maxRecoveryBackoffMs: 20 },
+    gateway: { limits: { memoryBytes: 100_000 } },
+  })
+
+beforeAll(async () => {
+  service = await startService(handle)
+})
+afterAll(async () => {
+  await service.close()
+  folder.remove()
+})
+
+const sentTo = (path: string): readonly Got[] => service.requests.filter(({ url, method }) => url === path && method !== 'GET')
+
+describe('a keyed route sends the frozen request again', () => {
+  it('with the same key, path, headers and bytes', async () => {
+    const front = await start('a.db')
+    const seen = await ask(`${front.url}/orders`, {
+      headers: { 'idempotency-key': '"quoted-1"', 'content-type': 'application/json', 'x-other': '1' },
+      body: '{ "b": 1, "a": 2.50 }',
+    })
+    expect([seen.status, seen.json()['n']]).toEqual([201, 1])
+    const [first, again] = sentTo('/orders')
+    expect(again?.body.toString()).toBe('{ "b": 1, "a": 2.50 }')
+    for (const name of ['idempotency-key', 'content-type', 'onefold-run', 'content-length'])
+      expect(again?.headers[name], name).toBe(first?.headers[name])
+    await front.close()
+  })
+
+  it('also a body too large for the record, and one from the disk', async () => {
+    const front = await start('b.db')
+    for (const size of [80_000, 300_000]) {
+      cut.delete('/uploads')
+      const bytes = Buffer.alloc(size, size % 251)
+      const seen = await ask(`${front.url}/uploads`, { body: bytes })
+      expect([seen.status, seen.json()['size']]).toEqual([201, size])
+      expect(sentTo('/uploads').filter(({ body }) => body.equals(bytes)).length).toBe(2)
+    }
+    await front.close()
+  })
+
+  it('after a restart only when somebody with the credentials has asked again; they are in no file', async () => {
+    const first = await start('c.db')
+    down = true
+    const headers = { 'idempotency-key': 'secured-1', authorization: 'Bearer canary-token' }
+    const gone = new AbortController()
+    const lost = ask(`${first.url}/secured`, { headers, body: {}, signal: gone.signal }).catch(() => undefined)
+    await eventually(() => (sentTo('/secured').length > 0 ? true : undefined))
+    gone.abort()
+    await lost
+    await first.close()
+    down = false
+    cut.add('/secured')
+    const second = await start('c.db')
+    const before = sentTo('/secured').length
+    await second.guard.internals.tick()
+    await new Promise((resolve) => setTimeout(resolve, 60))
+    expect(sentTo('/secured').length, 'nothing is sent without them').toBe(before)
+    const seen = await ask(`${second.url}/secured`, { headers, body: {} })
+    expect(seen.status).toBe(201)
+    expect(sentTo('/secured').at(-1)?.headers.authorization).toBe('Bearer canary-token')
+    expect(done.has('secured-1')).toBe(true)
+    await second.close()
+  })
+})
+
+describe('a 202 on a route that can verify', () => {
+  it('[AG-5] is told as accepted, and done only when the service says so', async () => {
+    const front = await start('d.db')
+    const seen = await ask(`${front.url}/accepted`, { headers: { 'idempotency-key': 'job-1' }, body: {} })
+    expect([seen.status, seen.json()]).toEqual([202, { job: 'job-1' }])
+    const state = async (): Promise<string | undefined> => (await front.guard.ledger.list({})).records[0]?.state
+    expect(await state()).toBe('accepted')
+    await eventually(async () => ((await state()) === 'committed' ? true : undefined))
+    const again = await ask(`${front.url}/accepted`, { headers: { 'idempotency-key': 'job-1' }, body: {} })
+    expect([again.status, again.headers['onefold-outcome']]).toEqual([202, 'replayed'])
+    expect(sentTo('/accepted').length).toBe(1)
+    await front.close()
+  })
+})
