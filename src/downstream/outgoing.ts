@@ -25,7 +25,7 @@ export interface Changed {
 export async function readCall(input: Parameters<typeof fetch>[0], init: RequestInit | undefined): Promise<Call> {
   if (!(input instanceof Request)) {
     const url = new URL(input)
-    const { body = undefined, signal = undefined, redirect = 'follow' } = init ?? {}
+    const { body, signal, redirect = 'follow' } = init ?? {}
     const method = methodOf(init?.method)
     const headers = new Headers(init?.headers)
     return {

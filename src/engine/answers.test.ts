@@ -1,16 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { recordIn } from '../../test/explore/machine-fixture.ts'
 import { contractOf, facts } from '../../test/mutation/bench.ts'
-import {
-  cancelled,
-  closedAnswer,
-  inDoubt,
-  inProgress,
-  keyReused,
-  noticeOf,
-  rejected,
-  superseded,
-} from './answers.ts'
+import { cancelled, closedAnswer, inDoubt, inProgress, keyReused, noticeOf, rejected, superseded } from './answers.ts'
 import { nameOperation, type Operation } from './operation.ts'
 import { STATES, type OperationRecord, type State } from './record.ts'
 
@@ -64,15 +55,7 @@ describe('a call whose key is known under other values', () => {
     const counted = keyReused(opOf({ ref: 'a' }, { identity: 'all' }), recordOf('committed'))
     expect(counted?.code).toBe('KEY_REUSED')
     const run = { id: 'r', tenant: 'default', session: undefined } as never
-    const sequence = nameOperation(
-      NAMING,
-      contractOf({ identity: 'sequence' }),
-      { ref: 'a' },
-      {},
-      run,
-      undefined,
-      3,
-    )
+    const sequence = nameOperation(NAMING, contractOf({ identity: 'sequence' }), { ref: 'a' }, {}, run, undefined, 3)
     const error = keyReused(sequence, recordOf('committed', { input: '{"ref":"b"}' }))
     expect(facts(error)).toMatchObject({ code: 'DIVERGED', details: { fields: ['ref'] } })
     expect(error?.message).toContain('Call 3 of place_order')
@@ -132,7 +115,11 @@ describe('IN_DOUBT', () => {
 it('IN_PROGRESS asks to wait', () => {
   const about = { code: 'IN_PROGRESS', effect: 'unknown', retryable: true, retryAfterMs: 70, key: op.key }
   const its = op.key.slice(4, 16)
-  expect(facts(inProgress(recordOf('executing'), op, 70))).toEqual({ ...about, ticket: its, details: { state: 'executing' } })
+  expect(facts(inProgress(recordOf('executing'), op, 70))).toEqual({
+    ...about,
+    ticket: its,
+    details: { state: 'executing' },
+  })
   expect(facts(inProgress(undefined, op, 70))).toEqual({ ...about, ticket: its, details: { state: undefined } })
 })
 

@@ -64,7 +64,13 @@ describe('the port of an attempt', () => {
     })
     expect(portOf(attempt, time, undefined).run).toBeUndefined()
     expect(portOf(start().attempt, time, run).checked).toBe(false)
-    const read = namelessOperation(naming, contractOf({ effect: 'read', identity: undefined, recovery: undefined }), 1, run, 'n')
+    const read = namelessOperation(
+      naming,
+      contractOf({ effect: 'read', identity: undefined, recovery: undefined }),
+      1,
+      run,
+      'n',
+    )
     expect(portOf({ ...attempt, op: read }, time, run).recovery).toBeUndefined()
     const counted = start({ identity: 'sequence' }, 3)
     expect(portOf(counted.attempt, time, run).sequenceKey).toBe('r::place_order::3')

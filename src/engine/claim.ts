@@ -1,8 +1,10 @@
+import { isOnefoldError } from '../error/index.ts'
 import { canonicalize } from '../key/index.ts'
 import type { Operation } from './operation.ts'
 import { contextOf, maySend, newAttempt, type LiveAttempt } from './attempt.ts'
 import { superseded, cancelled } from './answers.ts'
-import { at, tellDoubt, type Core } from './core.ts'
+import { sleep } from './clock.ts'
+import { at, inBackground, tellDoubt, type Core } from './core.ts'
 import { executeMarked, type Ended, type ExecuteOptions } from './execute.ts'
 import type { OperationRecord } from './record.ts'
 import type { Reading } from './store.ts'
@@ -21,9 +23,31 @@ export interface ClaimOptions extends ExecuteOptions {
  * @throws OnefoldError STORE_UNAVAILABLE (no effect started), CANCELLED (no effect started), CONTRACT_SUPERSEDED
  */
 export async function claimAndExecute(core: Core, op: Operation, from: Reading, options: ClaimOptions): Promise<Ended> {
+  const nonce = core.ids.nonce()
+  let attempt: LiveAttempt | undefined
+  try {
+    return await claimAs(core, op, nonce, from, options, (begun) => {
+      attempt = begun
+    })
+  } catch (error) {
+    // Whatever of the claim reached the store, nothing was sent under it: it must not be recovered into an effect later.
+    if (attempt?.started !== true && isOnefoldError(error) && error.code === 'STORE_UNAVAILABLE') {
+      inBackground(core, { ...op.descriptor, key: op.key }, takeBack(core, op, nonce))
+    }
+    throw error
+  }
+}
+
+async function claimAs(
+  core: Core,
+  op: Operation,
+  nonce: string,
+  from: Reading,
+  options: ClaimOptions,
+  begin: (attempt: LiveAttempt) => void,
+): Promise<Ended> {
   const { contract } = op
   const prepared = contract.prepare !== undefined
-  const nonce = core.ids.nonce()
   const startedAt = core.clock.bootMs()
   const amnesia = core.journal.amnesia()
   const older = await takeOver(core, op)
@@ -43,6 +67,7 @@ export async function claimAndExecute(core: Core, op: Operation, from: Reading, 
     return { kind: 'overtaken', record: claimed.record }
   }
   const attempt = newAttempt(op, nonce, claimed.record, claimed.now, startedAt + core.settings.leaseMs, startedAt)
+  begin(attempt)
   core.live.add(attempt)
   try {
     await at(core, 'claimed', op.key)
@@ -66,6 +91,31 @@ export async function claimAndExecute(core: Core, op: Operation, from: Reading, 
   } finally {
     attempt.closed = true
     core.live.delete(attempt)
+  }
+}
+
+/**
+ * Ends a claim whose acknowledgement never came, once the store answers again: its caller was told that no effect started.
+ * A late write may still arrive within the store's own patience, so an absent record is looked at until a lease is over.
+ */
+async function takeBack(core: Core, op: Operation, nonce: string): Promise<void> {
+  const until = core.clock.bootMs() + core.settings.leaseMs
+  const who = core.processes.self
+  for (;;) {
+    await sleep(core.clock, core.settings.sweepMs, undefined, true)
+    if (core.closing) return
+    try {
+      const reading = await core.journal.read(op.key, op.tenant)
+      const { record } = reading
+      if (record?.nonce === nonce) {
+        const type = record.state === 'claimed' ? 'withdraw' : 'unsent'
+        await core.journal.apply(op.key, op.tenant, reading, { type, fence: record.fence, nonce, who })
+        return
+      }
+      if (record !== undefined || core.clock.bootMs() >= until) return
+    } catch (error) {
+      if (!(isOnefoldError(error) && error.code === 'STORE_UNAVAILABLE')) throw error
+    }
   }
 }
 

@@ -1,6 +1,13 @@
 import { expect, it } from 'vitest'
 import { coded, contractOf } from '../../test/mutation/bench.ts'
-import { AnsweredError, classifyFailure, describe as describeError, storedError, UnsentError, type Send } from './classify.ts'
+import {
+  AnsweredError,
+  classifyFailure,
+  describe as describeError,
+  storedError,
+  UnsentError,
+  type Send,
+} from './classify.ts'
 import { encode } from './codec.ts'
 import { OnefoldError } from '../error/index.ts'
 
@@ -68,8 +75,15 @@ it('a refusal counts only as the one answer that there was', () => {
   expect(verdict(error, [{ state: 'answered', status: 400 }])).toEqual(rejected)
   expect(verdict(error, [{ state: 'answered', status: 422 }])).toEqual(rejected)
   expect(verdict(error, [{ state: 'sent', status: 400 }]).kind).toBe('doubt')
-  expect(verdict(error, [{ state: 'answered', status: 400 }, { state: 'answered', status: 400 }]).kind).toBe('doubt')
-  expect(verdict(error, [{ state: 'answered', status: 400 }], [{ match: 'Error', effect: 'unknown' }]).kind).toBe('doubt')
+  expect(
+    verdict(error, [
+      { state: 'answered', status: 400 },
+      { state: 'answered', status: 400 },
+    ]).kind,
+  ).toBe('doubt')
+  expect(verdict(error, [{ state: 'answered', status: 400 }], [{ match: 'Error', effect: 'unknown' }]).kind).toBe(
+    'doubt',
+  )
 })
 
 it('a contract’s mapping: the first that matches, over the answer where there is one', () => {

@@ -4,7 +4,6 @@ export const FAULT_POINTS = [
   'claimed',
   'prepared',
   'marked',
-  'before-execute',
   'answered',
   'before-commit',
   'committed',

@@ -21,18 +21,17 @@ const name = (
   call: CallOptions = {},
   where: { run?: ActiveRun; frame?: OperationFrame; index?: number; naming?: Partial<Naming> } = {},
 ) =>
-  nameOperation(
-    { ...NAMING, ...where.naming },
-    contractOf(options),
-    input,
-    call,
-    where.run,
-    where.frame,
-    where.index,
-  )
+  nameOperation({ ...NAMING, ...where.naming }, contractOf(options), input, call, where.run, where.frame, where.index)
 
 const keyOf = (change: object) =>
-  operationKey({ contract: 'place_order', tenant: 'acme', scope: 'tenant', scopeId: '', identity: { ref: 'a' }, ...change })
+  operationKey({
+    contract: 'place_order',
+    tenant: 'acme',
+    scope: 'tenant',
+    scopeId: '',
+    identity: { ref: 'a' },
+    ...change,
+  })
 
 describe('an operation is named', () => {
   it('by contract, tenant, scope and identity', () => {

@@ -29,7 +29,12 @@ it('the store’s moments: its own where asked for, kept where not', () => {
 })
 
 it('a stamped record is its draft with these moments', () => {
-  const { revision: _revision, leaseUntil: _lease, updatedAt: _updated, ...kept } = recordIn('in-doubt', {
+  const {
+    revision: _revision,
+    leaseUntil: _lease,
+    updatedAt: _updated,
+    ...kept
+  } = recordIn('in-doubt', {
     run: 'r',
     session: 's',
     call: 'c',

@@ -35,8 +35,6 @@ export interface Campaign {
   readonly ms: number
 }
 
-/** Places where no process of a run can die: nothing passes them yet. */
-const NOT_PASSED = ['before-execute']
 const KILLS_A_WAVE = 26
 const WAVES_AT_ONCE = 2
 const CELLS_AT_ONCE = 3
@@ -106,7 +104,7 @@ export async function campaign({ kills: wanted, seed, progress }: CampaignOption
       faults,
       broken,
       deaths,
-      unvisited: FAULT_POINTS.filter((point) => !deaths.has(point) && !NOT_PASSED.includes(point)),
+      unvisited: FAULT_POINTS.filter((point) => !deaths.has(point)),
       states,
       doubts,
       falseDoubts,

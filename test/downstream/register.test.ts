@@ -1,6 +1,6 @@
 import { execFile } from 'node:child_process'
 import { once } from 'node:events'
-import { request as httpRequest } from 'node:http'
+import { request as httpRequest, type IncomingMessage } from 'node:http'
 import { createServer, type AddressInfo } from 'node:net'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
@@ -111,7 +111,7 @@ describe('onefold/register in a process', () => {
         headers: ['host', 'x', 'content-length', '2'],
       })
       request.end('{}')
-      const [response] = (await once(request, 'response')) as [import('node:http').IncomingMessage]
+      const [response] = (await once(request, 'response')) as [IncomingMessage]
       response.resume()
       await once(response, 'end')
       await (await fetch(`http://localhost:${service.port}/ignored/ok`, { method: 'POST' })).text()

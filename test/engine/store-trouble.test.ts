@@ -20,16 +20,16 @@ afterAll(async () => {
 
 const gone = (): OnefoldError => new OnefoldError('STORE_UNAVAILABLE', 'The store is gone.', { retryable: true })
 
-/** A memory store whose writes can be made to fail, lose their acknowledgement, or hang. */
-function troubled(): {
-  store: Store
-  fail: (write: Write) => 'no' | 'before' | 'after' | 'hang'
-  set(rule: (write: Write) => 'no' | 'before' | 'after' | 'hang'): void
-} {
+type Rule = (write: Write) => 'no' | 'before' | 'after' | 'hang'
+
+/** A memory store whose writes can be made to fail, lose their acknowledgement, or hang, and whose reads can be cut off. */
+function troubled(): { readonly store: Store; set(rule: Rule): void; cutOff(yes: boolean): void } {
   const inner = memoryStore()
-  let rule: (write: Write) => 'no' | 'before' | 'after' | 'hang' = () => 'no'
+  let rule: Rule = () => 'no'
+  let unreadable = false
   const store: Store = {
     ...inner,
+    read: (key, tenant) => (unreadable ? Promise.reject(gone()) : inner.read(key, tenant)),
     write: async (write) => {
       const how = rule(write)
       if (how === 'before') throw gone()
@@ -39,7 +39,15 @@ function troubled(): {
       return answer
     },
   }
-  return { store, fail: (write) => rule(write), set: (next) => (rule = next) }
+  return {
+    store,
+    set: (next) => {
+      rule = next
+    },
+    cutOff: (yes) => {
+      unreadable = yes
+    },
+  }
 }
 
 const leads = (to: string) => (write: Write) => write.draft?.state === to
@@ -149,9 +157,34 @@ describe('a store in trouble', () => {
       'amnesia',
       'amnesia',
     ])
-    await guard.run({}, () => order({ ref: 'forgotten-new' }))
+    // What is named within a run that began under the mark cannot have been recorded before the loss.
+    const own = orderTool(guard, downstream, { name: 'run_order', recovery: manual(), scope: 'run' })
+    await guard.run({}, () => own({ ref: 'forgotten-new' }))
     const counts = ['forgotten-0', 'forgotten-1', 'forgotten-new'].map((ref) => downstream.effects(ref))
     expect(await Promise.all(counts)).toEqual([1, 1, 1])
+    await guard.close()
+  })
+
+  it('a claim whose acknowledgement never came is taken back, not recovered into an effect', async () => {
+    const trouble = troubled()
+    const guard = testGuard({ store: trouble.store })
+    const order = orderTool(guard, downstream, { recovery: keyed('24h') })
+    trouble.set(() => {
+      trouble.cutOff(true)
+      trouble.set(() => 'before')
+      return 'after'
+    })
+    await expect(order({ ref: 'unacknowledged' })).rejects.toMatchObject({ code: 'STORE_UNAVAILABLE', effect: 'none' })
+    trouble.cutOff(false)
+    trouble.set(() => 'no')
+    const { key } = guard.internals.name(order.contract, { ref: 'unacknowledged' })
+    await expect
+      .poll(async () => (await guard.ledger.show(key)).record.state, { interval: 5, timeout: 20_000 })
+      .toBe('released')
+    await guard.internals.tick()
+    expect(await downstream.effects('unacknowledged')).toBe(0)
+    await order({ ref: 'unacknowledged' })
+    expect(await downstream.effects('unacknowledged')).toBe(1)
     await guard.close()
   })
 

@@ -65,7 +65,6 @@ export const NOT_REACHED: Readonly<Record<string, string>> = {
   'transition:evidence': 'nothing notes evidence yet: webhooks will',
   'reason:late-deadline': 'no code gives this reason',
   'code:RETRY_BUDGET_EXHAUSTED': 'budgets have no issue yet',
-  'crash:at:before-execute': 'the engine has no such point between marker and tool',
 }
 
 export const SOMETIMES: readonly string[] = [

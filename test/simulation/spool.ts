@@ -26,7 +26,7 @@ export function spoolOf(process: Process): Spool {
     },
     drain: async (apply) => {
       let drained = 0
-      for (const entry of [...entries]) {
+      for (const entry of entries.slice()) {
         if (!(await apply(entry))) continue
         drained += 1
         const at = entries.indexOf(entry)

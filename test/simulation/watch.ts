@@ -1,6 +1,5 @@
 import type { OperationRecord } from '../../src/engine/record.ts'
 import type { Effect, Send } from './downstream.ts'
-import type { Process } from './life.ts'
 import { demand } from './oracle.ts'
 import { placeOf, type Written } from './truth.ts'
 import type { World } from './world.ts'

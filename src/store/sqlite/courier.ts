@@ -1,6 +1,14 @@
 import { Worker } from 'node:worker_threads'
 import { errorOf, unavailable, type Failure } from './failure.ts'
-import type { Greeting, Reply, Request, Step, WorkerOptions } from './wire.ts'
+import {
+  NUMBERS_OF_APPLIED,
+  type Greeting,
+  type Replies,
+  type Request,
+  type Step,
+  type WorkerOptions,
+  type WriteReply,
+} from './wire.ts'
 
 /** Carries steps to the worker and answers back. */
 export interface Courier {
@@ -17,7 +25,11 @@ interface Waiting {
   readonly reject: (error: Error) => void
 }
 
-/** Steps that are sent on at once: the worker begins while the caller still goes on. */
+/**
+ * Steps that are sent on at once, while the caller still goes on: few at first, so that an idle worker begins early, then
+ * more, since every message costs both sides.
+ */
+const FIRST_STEPS = 4
 const MOST_STEPS = 16
 
 /**
@@ -39,14 +51,35 @@ export async function startCourier(
   const waiting = new Map<number, Waiting>()
   let ids = 0
   let outgoing: Step[] = []
+  let enough = FIRST_STEPS
+  let flushing = false
   let broken = false
   let ended = false
 
   function flush(): void {
     if (outgoing.length === 0 || ended) return
-    const request: Request = [now(), outgoing]
+    const steps = outgoing
     outgoing = []
-    worker.postMessage(request)
+    enough = MOST_STEPS
+    try {
+      worker.postMessage([now(), steps] satisfies Request)
+    } catch (error) {
+      // Something that cannot be copied to another thread, such as bytes that were given away.
+      for (const [id] of steps) settle(id)?.reject(error as Error)
+    }
+  }
+
+  function flushAtTheEnd(): void {
+    flushing = false
+    flush()
+    enough = FIRST_STEPS
+  }
+
+  function settle(id: number): Waiting | undefined {
+    const entry = waiting.get(id)
+    waiting.delete(id)
+    if (waiting.size === 0) worker.unref()
+    return entry
   }
 
   function send<T>(step: (id: number) => Step): Promise<T> {
@@ -56,22 +89,27 @@ export async function startCourier(
       if (waiting.size === 0) worker.ref()
       waiting.set(id, { resolve, reject })
       outgoing.push(step(id))
-      if (outgoing.length === 1) process.nextTick(flush)
-      else if (outgoing.length >= MOST_STEPS) flush()
+      if (!flushing) {
+        flushing = true
+        process.nextTick(flushAtTheEnd)
+      }
+      if (outgoing.length >= enough) flush()
     })
   }
 
-  function deliver(replies: readonly Reply[]): void {
-    for (const [id, ok, value] of replies) {
-      const entry = waiting.get(id)
-      waiting.delete(id)
+  function deliver({ now: at, amnesiaAt, applied, others }: Replies): void {
+    for (let n = 0; n < applied.length; n += NUMBERS_OF_APPLIED) {
+      const reply: WriteReply = [1, at, applied[n + 1] as number, applied[n + 2] as number, amnesiaAt]
+      settle(applied[n] as number)?.resolve(reply as never)
+    }
+    for (const [id, ok, value] of others) {
+      const entry = settle(id)
       if (ok === 1) entry?.resolve(value as never)
       else {
         if (value.broken) broken = true
         entry?.reject(errorOf(value))
       }
     }
-    if (waiting.size === 0) worker.unref()
   }
 
   /** Nobody waits for a worker that is gone. A step that was sent may have been written, one that was not cannot have been. */

@@ -11,7 +11,7 @@ import { MIGRATIONS } from './schema.sql.ts'
 import { lossOf, readSideFile, writeSideFile } from './side-file.ts'
 import type { DatabaseSync } from './sqlite-module.ts'
 import { steadyClock, type SteadyClock } from './steady-clock.ts'
-import type { Reply, WriteStep, WritingStep } from './wire.ts'
+import { withoutApplied, type Replies, type Reply, type WriteReply, type WritingStep } from './wire.ts'
 import { recordWriter, type Progress } from './write-step.ts'
 
 export interface LedgerOptions {
@@ -35,7 +35,7 @@ export interface Ledger {
 }
 
 export interface Outcome {
-  readonly replies: Reply[]
+  readonly replies: readonly Replies[]
   /** Set when the connection is not to be used any more. */
   readonly broken: boolean
 }
@@ -133,16 +133,17 @@ export function openLedger(options: LedgerOptions): Ledger {
     return { now, sequence: found.sequence, amnesiaAt: found.amnesia === null ? 0 : markOf(found.amnesia).at }
   }
 
-  function apply(step: WritingStep, progress: Progress): Reply {
+  function apply(step: WritingStep, progress: Progress): WriteReply | undefined {
     switch (step[1]) {
       case 'write':
-        return [step[0], 1, records.write(step, progress)]
+        return records.write(step, progress)
       case 'note':
-        return [step[0], 1, records.note(step, progress)]
+        records.note(step, progress)
+        return undefined
       case 'mark':
-        return [step[0], 1, void updateAmnesia.run(step[2])]
+        return void updateAmnesia.run(step[2])
       case 'put-blob':
-        return [step[0], 1, void insertBlob.run(step[2], step[3], progress.now)]
+        return void insertBlob.run(step[2], step[3], progress.now)
     }
   }
 
@@ -152,12 +153,17 @@ export function openLedger(options: LedgerOptions): Ledger {
     records.forget()
   }
 
-  function transaction(steps: WritingStep[], more: () => readonly WritingStep[]): Reply[] {
+  function transaction(steps: WritingStep[], more: () => readonly WritingStep[]): Replies {
     demandSameFile()
     const progress = start()
-    const replies: Reply[] = []
+    const applied: number[] = []
+    const others: Reply[] = []
     for (let next: readonly WritingStep[] = steps.slice(); next.length > 0; next = takeMore(steps, more)) {
-      for (const step of next) replies.push(apply(step, progress))
+      for (const step of next) {
+        const answer = apply(step, progress)
+        if (isApplied(answer)) applied.push(step[0], answer[2], answer[3])
+        else others.push([step[0], 1, answer])
+      }
     }
     updateMeta.run(progress.sequence, progress.now)
     try {
@@ -166,17 +172,17 @@ export function openLedger(options: LedgerOptions): Ledger {
       throw new FailureError(failureOf(error, path, 'unknown'))
     }
     acknowledged = progress.sequence
-    return replies
+    return { now: progress.now, amnesiaAt: progress.amnesiaAt, applied: Float64Array.from(applied), others }
   }
 
   const refused = (steps: readonly WritingStep[], failure: Failure): Outcome => ({
-    replies: steps.map((step): Reply => [step[0], 0, failure]),
+    replies: [withoutApplied(steps.map((step): Reply => [step[0], 0, failure]))],
     broken: failure.broken,
   })
 
   function write(steps: WritingStep[], more: () => readonly WritingStep[]): Outcome | 'busy' {
     try {
-      return { replies: transaction(steps, more), broken: false }
+      return { replies: [transaction(steps, more)], broken: false }
     } catch (error) {
       const began = database.isTransaction
       undo()
@@ -184,16 +190,15 @@ export function openLedger(options: LedgerOptions): Ledger {
       if (concernsFile(error) || steps.length === 1) return refused(steps, failureOf(error, path))
     }
     // One step is at fault; alone, each of the others is not held back by it.
-    const outcomes = steps.map((step) => write([step], () => []))
-    if (outcomes.includes('busy')) {
-      // Some of them are written. The rest is refused: the whole cannot be tried again.
-      return merge(
-        outcomes.map((outcome, at) =>
-          outcome === 'busy' ? refused([steps[at] as WriteStep], busyFailure(path)) : outcome,
-        ),
-      )
+    const outcomes = steps.map((step) => {
+      const outcome = write([step], () => [])
+      // Others are written by now, so the whole cannot wait and be tried again.
+      return outcome === 'busy' ? refused([step], busyFailure(path)) : outcome
+    })
+    return {
+      replies: outcomes.flatMap((outcome) => outcome.replies),
+      broken: outcomes.some((outcome) => outcome.broken),
     }
-    return merge(outcomes as Outcome[])
   }
 
   return {
@@ -212,6 +217,9 @@ export function openLedger(options: LedgerOptions): Ledger {
   }
 }
 
+const isApplied = (answer: WriteReply | undefined): answer is Extract<WriteReply, readonly [1, ...unknown[]]> =>
+  answer?.[0] === 1
+
 /** Steps that arrived while the transaction was at work join it: they share its sync. */
 function takeMore(steps: WritingStep[], more: () => readonly WritingStep[]): readonly WritingStep[] {
   const joined = more()
@@ -225,9 +233,4 @@ const markOf = (column: string): AmnesiaMark => JSON.parse(column) as AmnesiaMar
 function markWith(standing: string | null, loss: AmnesiaMark): string {
   const earlier = standing === null ? undefined : markOf(standing)
   return JSON.stringify({ ...loss, lossFrom: Math.min(loss.lossFrom, earlier?.lossFrom ?? loss.lossFrom) })
-}
-
-const merge = (outcomes: readonly (Outcome | 'busy')[]): Outcome => {
-  const all = outcomes as readonly Outcome[]
-  return { replies: all.flatMap((outcome) => outcome.replies), broken: all.some((outcome) => outcome.broken) }
 }

@@ -3,14 +3,19 @@ import { busyFailure, failureOf } from './failure.ts'
 import { examine } from './doctor.ts'
 import { openLedger, type Ledger } from './ledger.ts'
 import { ledgerReader, type LedgerReader } from './ledger-reader.ts'
-import type { Greeting, ReadingStep, Reply, Request, Step, WorkerOptions, WritingStep } from './wire.ts'
+import {
+  withoutApplied,
+  type Greeting,
+  type ReadingStep,
+  type Reply,
+  type Request,
+  type Step,
+  type WorkerOptions,
+  type WritingStep,
+} from './wire.ts'
 
-/**
- * Of more steps than this one transaction takes half. The caller then works on these answers while the worker commits
- * the other half; with all in one transaction the two would take turns waiting for each other.
- */
-const UNDIVIDED = 32
-const MOST_STEPS = 512
+/** More steps than this do not go into one transaction: the first of them should not wait for the last. */
+const MOST_STEPS = 256
 const REMEMBER_EVERY_MS = 1000
 
 const port = parentPort as MessagePort
@@ -90,26 +95,25 @@ function serve(ledger: Ledger, reader: LedgerReader): void {
     if (reading.length === 0) return
     const steps = reading
     reading = []
-    port.postMessage(steps.map((step) => answer(step)))
+    port.postMessage(withoutApplied(steps.map((step) => answer(step))))
   }
 
   function commit(): void {
-    const most = Math.min(MOST_STEPS, Math.max(UNDIVIDED, Math.ceil(writing.length / 2)))
-    const waiting = writing.slice(0, most)
-    const steps = take(most)
+    const waiting = writing.slice(0, MOST_STEPS)
+    const steps = take(MOST_STEPS)
     const outcome = ledger.write(steps, () => {
       drain()
-      return take(UNDIVIDED - steps.length)
+      return take(MOST_STEPS - steps.length)
     })
     if (outcome === 'busy') {
       const late = performance.now() - options.busyMs
       const failure = busyFailure(options.path)
       const replies: Reply[] = waiting.filter(({ since }) => since < late).map(({ step }) => [step[0], 0, failure])
-      if (replies.length > 0) port.postMessage(replies)
+      if (replies.length > 0) port.postMessage(withoutApplied(replies))
       writing = [...waiting.filter(({ since }) => since >= late), ...writing]
       return
     }
-    port.postMessage(outcome.replies)
+    for (const replies of outcome.replies) port.postMessage(replies)
     timer ??= setTimeout(remember, remembered ? REMEMBER_EVERY_MS : 0)
     if (outcome.broken) abandon()
   }
@@ -168,9 +172,9 @@ function serve(ledger: Ledger, reader: LedgerReader): void {
     clearTimeout(timer)
     try {
       ledger.close()
-      port.postMessage([[step[0], 1, undefined]] satisfies Reply[])
+      port.postMessage(withoutApplied([[step[0], 1, undefined]]))
     } catch (error) {
-      port.postMessage([[step[0], 0, failureOf(error, options.path)]] satisfies Reply[])
+      port.postMessage(withoutApplied([[step[0], 0, failureOf(error, options.path)]]))
     }
     port.close()
   }
