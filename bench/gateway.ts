@@ -72,7 +72,14 @@ async function startProgram(file: string, args: readonly string[]): Promise<Prog
 
 let numbers = 0
 const body = (n: number): string =>
-  JSON.stringify({ customer: `c-${n % 97}`, order: n, items: [{ sku: 'A-1', quantity: 2 }, { sku: 'B-7', quantity: 1 }] })
+  JSON.stringify({
+    customer: `c-${n % 97}`,
+    order: n,
+    items: [
+      { sku: 'A-1', quantity: 2 },
+      { sku: 'B-7', quantity: 1 },
+    ],
+  })
 
 const PATH = '/v1/orders'
 
@@ -81,7 +88,11 @@ async function lines(port: number, count: number): Promise<readonly Line[]> {
 }
 
 /** Requests per second over 64 connections; `make` gives key and body of the next one. */
-async function throughput(port: number, count: number, make: () => readonly [key: string, body: string]): Promise<number> {
+async function throughput(
+  port: number,
+  count: number,
+  make: () => readonly [key: string, body: string],
+): Promise<number> {
   const free = [...(await lines(port, CONCURRENT))]
   const perSecond = await rate(count, CONCURRENT, async () => {
     const line = free.pop() as Line
@@ -118,9 +129,19 @@ async function throughputRows(plain: Program, guarded: Program, count: number): 
   return [
     { name: `plain proxy at ${CONCURRENT} connections`, value: Math.round(median(base)), unit: '/s' },
     { name: 'gateway: first calls', value: Math.round(median(first)), unit: '/s' },
-    { name: 'gateway: first calls against the plain proxy', value: median(first) / median(base), unit: '', target: { atLeast: 0.5 } },
+    {
+      name: 'gateway: first calls against the plain proxy',
+      value: median(first) / median(base),
+      unit: '',
+      target: { atLeast: 0.5 },
+    },
     { name: 'gateway: replays', value: Math.round(median(replays)), unit: '/s' },
-    { name: 'gateway: replays against the plain proxy', value: median(replays) / median(base), unit: '', target: { atLeast: 1.3 } },
+    {
+      name: 'gateway: replays against the plain proxy',
+      value: median(replays) / median(base),
+      unit: '',
+      target: { atLeast: 1.3 },
+    },
   ]
 }
 
@@ -152,14 +173,20 @@ async function latencyRows(plain: Program, guarded: Program, count: number): Pro
   return [
     { name: 'plain proxy, p50', value: median(base), unit: 'ms' },
     { name: 'gateway: first call, p50', value: median(first), unit: 'ms' },
-    { name: 'gateway: added per first call, p50', value: median(first) - median(base), unit: 'ms', target: { atMost: 1.2 } },
+    {
+      name: 'gateway: added per first call, p50',
+      value: median(first) - median(base),
+      unit: 'ms',
+      target: { atMost: 1.2 },
+    },
     { name: 'gateway: replay, p50', value: median(replay), unit: 'ms' },
   ]
 }
 
 /** A flash sale: every order is sent again and again, as fast as the client can. */
 async function saleRows(service: Program, guarded: Program): Promise<Row[]> {
-  const count = async (): Promise<number> => Number(await (await fetch(`http://127.0.0.1:${service.port}/count`)).text())
+  const count = async (): Promise<number> =>
+    Number(await (await fetch(`http://127.0.0.1:${service.port}/count`)).text())
   const before = await count()
   const orders = Array.from({ length: ORDERS }, fresh)
   const originals = new Map<string, string>()
@@ -184,7 +211,12 @@ async function saleRows(service: Program, guarded: Program): Promise<Row[]> {
     { name: `flash sale: ${DUPLICATES} duplicates of ${ORDERS} orders`, value: seconds, unit: 's' },
     { name: 'flash sale: effects', value: (await count()) - before, unit: '', target: { atMost: ORDERS } },
     { name: 'flash sale: answers that are not the original', value: wrong, unit: '', target: { atMost: 0 } },
-    { name: 'flash sale: memory grown', value: (memoryAfter - memoryBefore) / 2 ** 20, unit: 'MiB', target: { atMost: 16 } },
+    {
+      name: 'flash sale: memory grown',
+      value: (memoryAfter - memoryBefore) / 2 ** 20,
+      unit: 'MiB',
+      target: { atMost: 16 },
+    },
   ]
 }
 

@@ -45,7 +45,16 @@ export const ROOMS: readonly Room[] = [
     room: 'http/gateway',
     layer: 3,
     also: ['http/exchange'],
-    node: ['node:crypto', 'node:fs/promises', 'node:http', 'node:https', 'node:net', 'node:os', 'node:path', 'node:stream'],
+    node: [
+      'node:crypto',
+      'node:fs/promises',
+      'node:http',
+      'node:https',
+      'node:net',
+      'node:os',
+      'node:path',
+      'node:stream',
+    ],
     packages: ['hono', '@hono/node-server'],
   },
   {

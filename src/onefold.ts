@@ -2,7 +2,7 @@ import { parseDuration, type Duration } from './contract/index.ts'
 import { createGuard, type Guard, type GuardOptions, type Secret, type Settings, type Store } from './engine/index.ts'
 import { systemClock, systemIds, systemProcesses } from './system/index.ts'
 import { defaultStore } from './default-store.ts'
-import { downstreamFetch } from './downstream/index.ts'
+import { downstreamFetch, type DownstreamOptions } from './downstream/index.ts'
 import { fileSpool } from './store/spool/index.ts'
 
 /** What `onefold()` takes; everything has a safe default outside production. */
@@ -27,6 +27,8 @@ export interface OnefoldOptions {
   readonly lease?: Duration
   /** Deadline of every call to the store. @default '2s' */
   readonly storeDeadline?: Duration
+  /** How `ctx.fetch` sends: retry budgets, which host is which provider. @default the budgets and hosts of docs/guides/fetch.md */
+  readonly downstream?: DownstreamOptions
 }
 
 /**
@@ -44,7 +46,7 @@ export function onefold(options: OnefoldOptions = {}): Guard {
     clock: systemClock(),
     ids: systemIds(),
     processes: systemProcesses(),
-    makeFetch: downstreamFetch(),
+    makeFetch: downstreamFetch(fetch, options.downstream),
   } as GuardOptions)
 }
 

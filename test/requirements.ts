@@ -95,7 +95,7 @@ export const REQUIREMENTS: readonly Requirement[] = [
   {
     id: 'BF-13',
     statement: 'doctor reports inherited retry settings: time-outs × retries that sit in front of writes',
-    ...notYet(HTTP),
+    ...by('src/cli/doctor-retries.test.ts'),
   },
   {
     id: 'BF-14',
@@ -207,7 +207,7 @@ export const REQUIREMENTS: readonly Requirement[] = [
   {
     id: 'SH-5',
     statement: "key passed to the downstream in the provider's own form; providers without one get our dedupe layer",
-    ...notYet(HTTP),
+    ...by('test/downstream/ctx-fetch.test.ts', 'test/downstream/stripe.test.ts'),
   },
   {
     id: 'SH-6',
@@ -297,7 +297,11 @@ export const REQUIREMENTS: readonly Requirement[] = [
     statement: 'stream aborted after the tool ran: stream layer, tool layer, log and billing agree (receipt)',
     ...notYet(FRAMEWORKS),
   },
-  { id: 'AG-2', statement: 'key header actually sent on every state-changing call', ...notYet(HTTP) },
+  {
+    id: 'AG-2',
+    statement: 'key header actually sent on every state-changing call',
+    ...by('test/downstream/ctx-fetch.test.ts', 'test/downstream/register.test.ts'),
+  },
   {
     id: 'AG-3',
     statement: 'twelve agents call one tool at once: one winner per operation, no lost update',
@@ -318,7 +322,7 @@ export const REQUIREMENTS: readonly Requirement[] = [
   {
     id: 'AG-6',
     statement: 'hidden SDK retries counted per logical call (attempts, not requests); budgets stop 3×3 storms',
-    ...notYet(HTTP),
+    ...by('test/downstream/attempts.test.ts', 'test/downstream/register.test.ts'),
   },
   {
     id: 'AG-7',

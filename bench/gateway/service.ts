@@ -8,7 +8,12 @@ const server = createServer((request, response) => {
   request.on('data', (chunk: Buffer) => (size += chunk.byteLength))
   request.on('end', () => {
     effects += 1
-    const body = JSON.stringify({ id: `order-${effects}`, state: 'confirmed', size, total: { amount: 4200, currency: 'EUR' } })
+    const body = JSON.stringify({
+      id: `order-${effects}`,
+      state: 'confirmed',
+      size,
+      total: { amount: 4200, currency: 'EUR' },
+    })
     response.writeHead(201, {
       'content-type': 'application/json',
       'content-length': Buffer.byteLength(body),

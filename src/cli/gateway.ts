@@ -1,4 +1,4 @@
-import { defaultLedger, storeFrom } from '../config/index.ts'
+import { defaultConfig, defaultLedger, storeFrom } from '../config/index.ts'
 import { parseDuration } from '../contract/index.ts'
 import { OnefoldError } from '../error/index.ts'
 import { isReachable, serviceName, startGateway, type Gateway } from '../http/gateway/index.ts'
@@ -33,7 +33,7 @@ export async function gateway(options: GatewayFlags): Promise<number> {
   const stopTelling = tellOperators(guard, tell)
   try {
     await guard.open()
-    const { http } = config ?? (await defaults())
+    const { http } = config ?? defaultConfig()
     const running = await started(options, () =>
       startGateway({
         guard,
@@ -52,12 +52,15 @@ export async function gateway(options: GatewayFlags): Promise<number> {
         ...(http.clientTimeout === undefined ? {} : { clientTimeoutMs: parseDuration(http.clientTimeout) }),
       }),
     )
+    const stop = stopAsked()
     process.stdout.write(`${running.url} → ${upstream.href}\n`)
     if (http.routes.length === 0)
       tell('no routes are declared: every write is guarded by its Idempotency-Key, else by its whole content')
-    const why = await isReachable(upstream, CHECK_MS)
-    if (why !== undefined) tell(`${upstream.host} cannot be reached now (${why}); writes are answered 503 until it can`)
-    await stopAsked()
+    void isReachable(upstream, CHECK_MS).then((why) => {
+      if (why !== undefined)
+        tell(`${upstream.host} cannot be reached now (${why}); writes are answered 503 until it can`)
+    })
+    await stop
     await running.close()
     return 0
   } finally {
@@ -67,11 +70,6 @@ export async function gateway(options: GatewayFlags): Promise<number> {
 }
 
 const tell = (message: string): void => void process.stderr.write(`onefold: ${message}\n`)
-
-async function defaults(): Promise<ReturnType<typeof import('../config/index.ts').defaultConfig>> {
-  const { defaultConfig } = await import('../config/index.ts')
-  return defaultConfig()
-}
 
 /** @throws OnefoldError CONFIG_INVALID where nothing says what to protect */
 function upstreamOf(text: string | undefined): URL {

@@ -39,7 +39,7 @@ interface Line {
  * @param most operations that are remembered; beyond it the oldest is forgotten and counts from 0 again, which only
  * requests without keys can afford @default all
  */
-export function createLines(most = Infinity): Lines {
+export function createLines(most: number = Infinity): Lines {
   const lines = new Map<string, Line>()
   const lineOf = (operation: string): Line => {
     const known = lines.get(operation)

@@ -24,6 +24,7 @@ export interface ClaimOptions extends ExecuteOptions {
  */
 export async function claimAndExecute(core: Core, op: Operation, from: Reading, options: ClaimOptions): Promise<Ended> {
   const nonce = core.ids.nonce()
+  const amnesiaAt = core.journal.amnesia()?.at ?? 0
   let attempt: LiveAttempt | undefined
   try {
     return await claimAs(core, op, nonce, from, options, (begun) => {
@@ -32,7 +33,7 @@ export async function claimAndExecute(core: Core, op: Operation, from: Reading, 
   } catch (error) {
     // Whatever of the claim reached the store, nothing was sent under it: it must not be recovered into an effect later.
     if (attempt?.started !== true && isOnefoldError(error) && error.code === 'STORE_UNAVAILABLE') {
-      inBackground(core, { ...op.descriptor, key: op.key }, takeBack(core, op, nonce))
+      inBackground(core, { ...op.descriptor, key: op.key }, takeBack(core, op, nonce, amnesiaAt))
     }
     throw error
   }
@@ -98,7 +99,7 @@ async function claimAs(
  * Ends a claim whose acknowledgement never came, once the store answers again: its caller was told that no effect started.
  * A late write may still arrive within the store's own patience, so an absent record is looked at until a lease is over.
  */
-async function takeBack(core: Core, op: Operation, nonce: string): Promise<void> {
+async function takeBack(core: Core, op: Operation, nonce: string, amnesiaAt: number): Promise<void> {
   const until = core.clock.bootMs() + core.settings.leaseMs
   const who = core.processes.self
   for (;;) {
@@ -108,6 +109,8 @@ async function takeBack(core: Core, op: Operation, nonce: string): Promise<void>
       const reading = await core.journal.read(op.key, op.tenant)
       const { record } = reading
       if (record?.nonce === nonce) {
+        await core.journal.refreshEpoch()
+        if ((core.journal.amnesia()?.at ?? 0) !== amnesiaAt) return await disown(core, op, nonce, { ...reading, record })
         const type = record.state === 'claimed' ? 'withdraw' : 'unsent'
         await core.journal.apply(op.key, op.tenant, reading, { type, fence: record.fence, nonce, who })
         return
@@ -133,19 +136,23 @@ async function stepBack(core: Core, attempt: LiveAttempt): Promise<void> {
  */
 async function forgetEvidence(core: Core, attempt: LiveAttempt): Promise<void> {
   attempt.closed = true
-  const { op, record, nonce } = attempt
+  await disown(core, attempt.op, attempt.nonce, attempt)
+}
+
+async function disown(
+  core: Core,
+  op: Operation,
+  nonce: string,
+  from: { readonly record: OperationRecord; readonly now: number },
+): Promise<void> {
+  const { record } = from
   const who = core.processes.self
   if (record.state === 'claimed') {
-    await core.journal.apply(op.key, op.tenant, attempt, {
-      type: 'withdraw',
-      fence: record.fence,
-      nonce,
-      who,
-      forgotten: true,
-    })
+    const forgotten = { type: 'withdraw', fence: record.fence, nonce, who, forgotten: true } as const
+    await core.journal.apply(op.key, op.tenant, from, forgotten)
     return
   }
-  const doubted = await core.journal.apply(op.key, op.tenant, attempt, {
+  const doubted = await core.journal.apply(op.key, op.tenant, from, {
     type: 'doubt',
     fence: record.fence,
     who: core.processes.self,

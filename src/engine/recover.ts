@@ -97,8 +97,9 @@ interface Recovery {
 const isStale = (core: Core, record: OperationRecord): boolean => {
   const mark = core.journal.amnesia()
   // Not when it was last written: a doubt that was noted after the loss is about a send from before it. And a doubt that
-  // is about the loss itself has a key of its own that says nothing about the lost one.
-  return record.reason === 'amnesia' || (mark !== undefined && record.firstSendAt <= mark.at)
+  // is about the loss itself has a key of its own that says nothing about the lost one. For a lease after the mark an
+  // engine may have begun something without having heard of it.
+  return record.reason === 'amnesia' || (mark !== undefined && record.firstSendAt <= mark.at + core.settings.leaseMs)
 }
 
 async function settleBy(core: Core, contract: Contract, it: Recovery): Promise<Ended | undefined> {

@@ -1,6 +1,6 @@
 import type { ToolContext } from '../contract/index.ts'
 import type { Guard } from '../engine/index.ts'
-import { createProtector, isPlanned, tooLarge, type Matched, type Protector } from './protector.ts'
+import { checked, createProtector, isPlanned, tooLarge, type Matched, type Protector } from './protector.ts'
 import { answerFrom, headersOf, responseOf, type HttpOptions } from './route.ts'
 import type { Answer, RequestFacts } from './exchange/index.ts'
 
@@ -25,7 +25,11 @@ export function protectHandler(
   options: HttpOptions,
   handler: FetchHandler,
 ): (request: Request) => Promise<Response> {
-  const protector = createProtector(guard, options, async (request, _params, context) => await handler(request, context))
+  const protector = createProtector(
+    guard,
+    options,
+    async (request, _params, context) => await handler(request, context),
+  )
   return async (request) => {
     const { pathname } = new URL(request.url)
     const matched = protector.match(request.method, pathname)
@@ -48,7 +52,7 @@ export async function performFetch(
   let begin = (_response: Response): void => {}
   const live = new Promise<Response>((resolve) => (begin = resolve))
   const send = async (context: ToolContext): Promise<Answer> => {
-    context.checkpoint()
+    checked(context)
     // A request of its own: the client's signal must not reach what has begun.
     const fresh = new Request(request.url, {
       method: request.method,

@@ -1,5 +1,5 @@
 import type { ToolContext } from '../contract/index.ts'
-import type { Guard } from '../engine/index.ts'
+import { UnsentError, type Guard } from '../engine/index.ts'
 import {
   callerOf,
   createDoubts,
@@ -58,7 +58,7 @@ export function createProtector(guard: Guard, options: HttpOptions, again: Again
     }),
     reach: (rule) => {
       const route = sources.get(rule)
-      return route === undefined ? {} : routeReach(guard, route, again, replayHeaders)
+      return route === undefined ? {} : routeReach(guard, route, again, replayHeaders, rules)
     },
     register: (contract) => guard.internals.register(contract),
   })
@@ -69,7 +69,8 @@ export function createProtector(guard: Guard, options: HttpOptions, again: Again
     match(method, path) {
       const segments = segmentsOf(path)
       if (segments === undefined) {
-        const detail = 'The path has dot segments, encoded slashes, or characters that do not belong there. Nothing was done.'
+        const detail =
+          'The path has dot segments, encoded slashes, or characters that do not belong there. Nothing was done.'
         return problemAnswer(rules.profile, { problem: 'BAD_REQUEST', detail })
       }
       const plan = routes.plan(method, segments)
@@ -97,6 +98,15 @@ export const tooLarge = ({ rules, bodyBytes }: Protector): Answer =>
     problem: 'TOO_LARGE',
     detail: `The body is larger than ${bodyBytes} bytes. Nothing was done.`,
   })
+
+/** Right before a handler runs: the last chance to run nothing. @throws UnsentError when the attempt may no longer act */
+export function checked({ checkpoint }: Pick<ToolContext, 'checkpoint'>): void {
+  try {
+    checkpoint()
+  } catch (cause) {
+    throw new UnsentError('the attempt may no longer act', { cause })
+  }
+}
 
 /** True for a request that goes through the ledger; false for a refusal. */
 export const isPlanned = (matched: Matched | Answer): matched is Matched => 'plan' in matched

@@ -3,6 +3,8 @@ import type { Guard } from '../engine/index.ts'
 import { OnefoldError } from '../error/index.ts'
 import {
   compactBody,
+  errorsOf,
+  judge,
   kept,
   viewOf,
   type Answer,
@@ -83,6 +85,7 @@ export function routeReach(
   route: WriteRoute,
   again: Again | undefined,
   replayHeaders: ReadonlySet<string>,
+  rules: HttpRules,
 ): Reach {
   const { recovery, verify } = route
   if (recovery.class === 'transactional' || (again === undefined && NEEDS_AGAIN.includes(recovery.class))) {
@@ -92,6 +95,7 @@ export function routeReach(
     )
   }
   const keep = (answer: Answer): Answer => kept(answer, replayHeaders)
+  const errors = errorsOf(declaredOf(route), rules)
   return {
     recovery: adapted(recovery, keep),
     ...(verify === undefined
@@ -104,7 +108,8 @@ export function routeReach(
       : {
           again: async (frozen, context) => {
             const request = await requestOf(guard, frozen)
-            return await answerFrom(await again(request, frozen.params, context as never))
+            context.checkpoint()
+            return keep(judge(await answerFrom(await again(request, frozen.params, context as never)), errors))
           },
         }),
   }

@@ -45,7 +45,7 @@ function toolOf(work: (context: ToolContext) => unknown, options: Partial<WriteO
 const runApp = (name: string, flags: readonly string[]): Promise<{ readonly stderr: string }> =>
   promisify(execFile)(
     process.execPath,
-    ['-C', 'onefold-source', ...flags, file('./fixtures/app.ts'), service.url, name],
+    ['-C', 'onefold-source', ...flags, file('./fixtures/app.process.ts'), service.url, name],
     { env: { ...process.env, ONEFOLD_ATTEMPTS: 'stderr' } },
   )
 const file = (name: string): string => fileURLToPath(new URL(name, import.meta.url))
@@ -149,8 +149,14 @@ describe('onefold/register in a process', () => {
     const { port } = closed.address() as AddressInfo
     closed.close()
     await once(closed, 'close')
+    const plain = createServer((socket) => socket.on('error', () => {}).on('data', () => socket.end('not TLS')))
+    plain.listen(0, '127.0.0.1')
+    await once(plain, 'listening')
+    const secure = `https://127.0.0.1:${(plain.address() as AddressInfo).port}/`
     for (const sends of ['checked', 'unchecked'] as const) {
       for (const send of [
+        () => axios.post(secure, {}), // connected, but no TLS: no byte of the request left
+        () => fetch(secure, { method: 'POST' }),
         () => axios.post(`http://127.0.0.1:${port}/`, {}),
         () => axios.post(`http://127.0.0.1:${port}/`, {}, { adapter: 'fetch' }),
         () => fetch(`http://127.0.0.1:${port}/`, { method: 'POST' }),
@@ -162,6 +168,7 @@ describe('onefold/register in a process', () => {
         await guard.close()
       }
     }
+    plain.close()
   })
 
   it.each([

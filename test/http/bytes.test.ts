@@ -26,7 +26,9 @@ const ANSWERS: Readonly<Record<string, (response: ServerResponse, got: Got) => v
   '/empty': (response) => response.writeHead(204, { etag: '"gone"' }).end() as never,
   '/empty-200': (response) => response.writeHead(200).end() as never,
   '/gzip': (response) =>
-    response.writeHead(200, { 'content-type': 'text/plain', 'content-encoding': 'gzip' }).end(gzipSync('compressed')) as never,
+    response
+      .writeHead(200, { 'content-type': 'text/plain', 'content-encoding': 'gzip' })
+      .end(gzipSync('compressed')) as never,
   '/chunked': async (response) => {
     response.writeHead(200, { 'content-type': 'text/plain' })
     for (const part of ['one ', 'two ', 'three']) {
@@ -56,6 +58,10 @@ const ANSWERS: Readonly<Record<string, (response: ServerResponse, got: Got) => v
     response.write('data: 1\n\n')
     setTimeout(() => response.destroy(), 30)
   },
+  '/504': (response) =>
+    response.writeHead(504, { 'content-type': 'text/html' }).end('<h1>Gateway Time-out</h1>') as never,
+  '/exists': (response) => response.writeHead(409).end('{"error":"already exists"}') as never,
+  '/declined': (response) => response.writeHead(402).end('{"error":"card_declined"}') as never,
   '/garbage': (response) => void response.socket?.end('this is no HTTP\r\n\r\n'),
 }
 
@@ -66,7 +72,13 @@ beforeAll(async () => {
   service = await startService((got, response) => ANSWERS[got.url]?.(response, got))
   front = await startFront({
     upstream: service.url,
-    rules: { replayHeaders: ['x-order-id'] },
+    rules: {
+      replayHeaders: ['x-order-id'],
+      errors: [
+        { match: 409, effect: 'done' },
+        { match: 'card_declined', effect: 'none' },
+      ],
+    },
     routes: Object.keys(ANSWERS).map((path) => write(`POST ${path}`)),
     gateway: { limits: { answerBytes: 1_000_000 } },
   })
@@ -112,11 +124,15 @@ describe('answers that take their time', () => {
     const chunks: number[] = []
     const started = performance.now()
     await new Promise<void>((resolve, reject) => {
-      const outgoing = request(`${front.url}/events`, { method: 'POST', headers: { 'idempotency-key': 'live' } }, (incoming) => {
-        expect(incoming.headers['onefold-outcome']).toBe('executed')
-        incoming.on('data', () => chunks.push(performance.now() - started))
-        incoming.on('end', resolve)
-      })
+      const outgoing = request(
+        `${front.url}/events`,
+        { method: 'POST', headers: { 'idempotency-key': 'live' } },
+        (incoming) => {
+          expect(incoming.headers['onefold-outcome']).toBe('executed')
+          incoming.on('data', () => chunks.push(performance.now() - started))
+          incoming.on('end', resolve)
+        },
+      )
       outgoing.on('error', reject)
       outgoing.end()
     })
@@ -133,6 +149,33 @@ describe('answers that take their time', () => {
     const again = await post('/huge')
     expect([again.status, again.json()]).toMatchObject([410, { code: 'RESULT_EXPIRED', effect: 'done' }])
     expect(service.effects('/huge')).toBe(before + 1)
+  })
+})
+
+describe('an answer that is no success', () => {
+  it('[SH-1] a 504 after the effect: its caller gets it unchanged, a repeat the doubt', async () => {
+    const first = await post('/504')
+    expect([first.status, first.text, first.headers['content-type']]).toEqual([
+      504,
+      '<h1>Gateway Time-out</h1>',
+      'text/html',
+    ])
+    expect((await post('/504')).json()).toMatchObject({ code: 'IN_DOUBT' })
+    expect(service.effects('/504')).toBe(1)
+  })
+
+  it('that the operator reads as done is replayed as it was', async () => {
+    const first = await post('/exists')
+    const again = await post('/exists')
+    expect([first.status, again.status, again.text]).toEqual([409, 409, first.text])
+    expect(again.headers['idempotent-replayed']).toBe('true')
+    expect(service.effects('/exists')).toBe(1)
+  })
+
+  it('that the operator reads as refused, by a piece of its text, may be tried again', async () => {
+    const [first, again] = [await post('/declined'), await post('/declined')]
+    expect([first.status, again.status, again.headers['onefold-outcome']]).toEqual([402, 402, 'rejected'])
+    expect(service.effects('/declined')).toBe(2)
   })
 })
 

@@ -35,9 +35,7 @@ afterAll(async () => {
 
 describe('a flash sale', () => {
   it('[OR-12] 14,000 duplicates of 500 orders, as fast as the client can: 500 orders, every duplicate the original answer', async () => {
-    const lines: Line[] = await Promise.all(
-      Array.from({ length: 64 }, () => openLine(Number(new URL(front.url).port))),
-    )
+    const lines: Line[] = await Promise.all(Array.from({ length: 64 }, () => openLine(Number(new URL(front.url).port))))
     const originals = new Map<number, string>()
     const statuses = new Map<number, number>()
     let wrong = 0

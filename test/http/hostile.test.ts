@@ -14,7 +14,9 @@ beforeAll(async () => {
   front = await startFront({
     upstream: service.url,
     routes: [write('POST /orders'), write('POST /uploads', { identity: 'all' })],
-    gateway: { limits: { bodyBytes: 200_000, memoryBytes: 50_000, headers: 40, headersMs: 400, requestMs: 500, waiters: 8 } },
+    gateway: {
+      limits: { bodyBytes: 200_000, memoryBytes: 50_000, headers: 40, headersMs: 400, requestMs: 500, waiters: 8 },
+    },
   })
 })
 afterAll(async () => {
@@ -52,19 +54,37 @@ const whole = (text: string): boolean => text.includes('\r\n\r\n')
 
 describe('smuggled framing is refused, and nothing of it reaches the service', () => {
   it.each([
-    ['Transfer-Encoding with Content-Length', `${HEAD}Idempotency-Key: s1\r\nContent-Length: 6\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\nGET /hidden HTTP/1.1\r\nHost: localhost\r\n\r\n`],
-    ['two lengths', `${HEAD}Idempotency-Key: s2\r\nContent-Length: 2\r\nContent-Length: 60\r\n\r\n{}GET /hidden HTTP/1.1\r\nHost: localhost\r\n\r\n`],
+    [
+      'Transfer-Encoding with Content-Length',
+      `${HEAD}Idempotency-Key: s1\r\nContent-Length: 6\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\nGET /hidden HTTP/1.1\r\nHost: localhost\r\n\r\n`,
+    ],
+    [
+      'two lengths',
+      `${HEAD}Idempotency-Key: s2\r\nContent-Length: 2\r\nContent-Length: 60\r\n\r\n{}GET /hidden HTTP/1.1\r\nHost: localhost\r\n\r\n`,
+    ],
     ['an unknown coding', `${HEAD}Idempotency-Key: s3\r\nTransfer-Encoding: xchunked\r\n\r\n0\r\n\r\n`],
-    ['a coding twice', `${HEAD}Idempotency-Key: s4\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: identity\r\n\r\n0\r\n\r\n`],
+    [
+      'a coding twice',
+      `${HEAD}Idempotency-Key: s4\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: identity\r\n\r\n0\r\n\r\n`,
+    ],
     ['a length that is no number', `${HEAD}Idempotency-Key: s5\r\nContent-Length: +2\r\n\r\n{}`],
     ['a blank before the colon', `${HEAD}Idempotency-Key : s6\r\nContent-Length: 2\r\n\r\n{}`],
     ['a folded header', `${HEAD}Idempotency-Key: s7\r\n folded\r\nContent-Length: 2\r\n\r\n{}`],
     ['a bare line feed', `${HEAD}Idempotency-Key: s8\nX: y\r\nContent-Length: 2\r\n\r\n{}`],
-    ['a chunk size that is none', `${HEAD}Idempotency-Key: s9\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n{}\r\n0\r\n\r\n`],
+    [
+      'a chunk size that is none',
+      `${HEAD}Idempotency-Key: s9\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n{}\r\n0\r\n\r\n`,
+    ],
     ['CRLF in a key', `${HEAD}Idempotency-Key: a\rX-Evil: 1\r\nContent-Length: 2\r\n\r\n{}`],
     ['two keys', `${HEAD}Idempotency-Key: a\r\nIdempotency-Key: b\r\nContent-Length: 2\r\n\r\n{}`],
-    ['two authorizations', `${HEAD}Idempotency-Key: a2\r\nAuthorization: x\r\nAuthorization: y\r\nContent-Length: 2\r\n\r\n{}`],
-    ['a hop-by-hop key', `${HEAD}Idempotency-Key: a3\r\nConnection: close, idempotency-key\r\nContent-Length: 2\r\n\r\n{}`],
+    [
+      'two authorizations',
+      `${HEAD}Idempotency-Key: a2\r\nAuthorization: x\r\nAuthorization: y\r\nContent-Length: 2\r\n\r\n{}`,
+    ],
+    [
+      'a hop-by-hop key',
+      `${HEAD}Idempotency-Key: a3\r\nConnection: close, idempotency-key\r\nContent-Length: 2\r\n\r\n{}`,
+    ],
     ['two hosts', `${HEAD}Idempotency-Key: a4\r\nHost: evil\r\nContent-Length: 2\r\n\r\n{}`],
   ])('%s', async (_name, bytes) => {
     const before = service.requests.length
@@ -112,7 +132,10 @@ describe('limits', () => {
   })
 
   it('headers that drip are cut off', async () => {
-    const text = await raw(['POST /orders HTTP/1.1\r\n', ...Array.from({ length: 40 }, (_one, n) => `X-${n}: 1\r\n`)], 50)
+    const text = await raw(
+      ['POST /orders HTTP/1.1\r\n', ...Array.from({ length: 40 }, (_one, n) => `X-${n}: 1\r\n`)],
+      50,
+    )
     expect(statusOf(text)).toBe(408)
   })
 
@@ -127,22 +150,34 @@ describe('limits', () => {
     const announced = await ask(`${front.url}/uploads`, { body: Buffer.alloc(200_001) })
     expect([announced.status, announced.json()['code']]).toEqual([413, 'TOO_LARGE'])
     const chunk = `8000\r\n${'z'.repeat(0x8000)}\r\n`
-    const text = await raw([`POST /uploads HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n`, ...Array(8).fill(chunk)], 2, whole)
+    const text = await raw(
+      [`POST /uploads HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n`, ...Array(8).fill(chunk)],
+      2,
+      whole,
+    )
     expect(statusOf(text)).toBe(413)
     expect(service.requests.length).toBe(before)
   })
 
   it('an upload over the memory limit goes through the disk, byte for byte', async () => {
     const bytes = Buffer.from(Array.from({ length: 150_000 }, (_one, n) => n % 251))
-    const [a, b] = await Promise.all([ask(`${front.url}/uploads`, { body: bytes }), ask(`${front.url}/uploads`, { body: bytes })])
+    const [a, b] = await Promise.all([
+      ask(`${front.url}/uploads`, { body: bytes }),
+      ask(`${front.url}/uploads`, { body: bytes }),
+    ])
     expect([a.json(), b.text]).toEqual([{ size: 150_000 }, a.text])
     expect(service.requests.filter(({ body }) => body.equals(bytes)).length).toBe(1)
   })
 
   it('JSON that the identity cannot be read from is refused', async () => {
-    const strict = await startFront({ upstream: service.url, routes: [write('POST /by-field', { identity: ['body.id'] })] })
+    const strict = await startFront({
+      upstream: service.url,
+      routes: [write('POST /by-field', { identity: ['body.id'] })],
+    })
     const post = (body: string): Promise<unknown> =>
-      ask(`${strict.url}/by-field`, { headers: { 'content-type': 'application/json' }, body }).then(({ status, json }) => [status, json()['code']])
+      ask(`${strict.url}/by-field`, { headers: { 'content-type': 'application/json' }, body }).then(
+        ({ status, json }) => [status, json()['code']],
+      )
     for (const body of ['{', '[]', '{"id":1,"id":2}', '', '"\\ud800"', `${'['.repeat(200)}${']'.repeat(200)}`])
       expect(await post(body), body.slice(0, 20)).toEqual([400, 'INPUT_INVALID'])
     expect(service.effects('/by-field')).toBe(0)

@@ -55,7 +55,9 @@ describe('two callers with one key', () => {
 
   it('principal: none makes one caller of all', async () => {
     await post(shared, 'iso-none', { authorization: 'Bearer alice' })
-    expect((await post(shared, 'iso-none', { authorization: 'Bearer bob' })).headers['idempotent-replayed']).toBe('true')
+    expect((await post(shared, 'iso-none', { authorization: 'Bearer bob' })).headers['idempotent-replayed']).toBe(
+      'true',
+    )
     expect(await orders.effects('iso-none')).toBe(1)
   })
 })

@@ -146,7 +146,11 @@ describe('the key', () => {
   })
 
   it('strict mode demands the quoted string of the draft', async () => {
-    const strict = await startFront({ upstream: orders.url, rules: { strict: true }, routes: [write('POST /effects/:ref')] })
+    const strict = await startFront({
+      upstream: orders.url,
+      rules: { strict: true },
+      routes: [write('POST /effects/:ref')],
+    })
     const post = (key: string): Promise<Seen> =>
       ask(`${strict.url}/effects/strict`, { headers: { 'idempotency-key': key }, body: { n: 1 } })
     expect((await post('bare')).json()).toMatchObject({ code: 'KEY_INVALID' })

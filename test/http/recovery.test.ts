@@ -1,3 +1,4 @@
+import type { ServerResponse } from 'node:http'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { sqliteStore } from '../../src/store/sqlite/index.ts'
@@ -13,7 +14,7 @@ const cut = new Set<string>()
 /** Paths that stay silent while this is set. */
 let down = false
 
-function handle(got: Got, response: import('node:http').ServerResponse): void {
+function handle(got: Got, response: ServerResponse): void {
   const key = String(got.headers['idempotency-key'])
   if (got.method === 'GET') {
     const found = done.get(got.url.split('/').at(-1) ?? '')
@@ -60,7 +61,8 @@ afterAll(async () => {
   folder.remove()
 })
 
-const sentTo = (path: string): readonly Got[] => service.requests.filter(({ url, method }) => url === path && method !== 'GET')
+const sentTo = (path: string): readonly Got[] =>
+  service.requests.filter(({ url, method }) => url === path && method !== 'GET')
 
 describe('a keyed route sends the frozen request again', () => {
   it('with the same key, path, headers and bytes', async () => {

@@ -42,18 +42,21 @@ afterAll(async () => {
 })
 
 describe('without a ledger', () => {
-  it.each(['gone', 'frozen'] as const)('that is %s: 503 with Retry-After, and no effect; reads still pass', async (mode) => {
-    store.mode = mode
-    const seen = await ask(`${front.url}/effects/store-${mode}`, { headers: { 'idempotency-key': mode }, body: {} })
-    expect([seen.status, seen.json()]).toMatchObject([503, { code: 'STORE_UNAVAILABLE', effect: 'none' }])
-    expect(Number(seen.headers['retry-after'])).toBeGreaterThanOrEqual(1)
-    expect((await ask(`${front.url}/effects/store-${mode}`, { method: 'GET' })).status).toBe(404)
-    store.mode = 'well'
-    expect(await orders.effects(`store-${mode}`)).toBe(0)
-    const again = await ask(`${front.url}/effects/store-${mode}`, { headers: { 'idempotency-key': mode }, body: {} })
-    expect(again.status).toBe(201)
-    expect(await orders.effects(`store-${mode}`)).toBe(1)
-  })
+  it.each(['gone', 'frozen'] as const)(
+    'that is %s: 503 with Retry-After, and no effect; reads still pass',
+    async (mode) => {
+      store.mode = mode
+      const seen = await ask(`${front.url}/effects/store-${mode}`, { headers: { 'idempotency-key': mode }, body: {} })
+      expect([seen.status, seen.json()]).toMatchObject([503, { code: 'STORE_UNAVAILABLE', effect: 'none' }])
+      expect(Number(seen.headers['retry-after'])).toBeGreaterThanOrEqual(1)
+      expect((await ask(`${front.url}/effects/store-${mode}`, { method: 'GET' })).status).toBe(404)
+      store.mode = 'well'
+      expect(await orders.effects(`store-${mode}`)).toBe(0)
+      const again = await ask(`${front.url}/effects/store-${mode}`, { headers: { 'idempotency-key': mode }, body: {} })
+      expect(again.status).toBe(201)
+      expect(await orders.effects(`store-${mode}`)).toBe(1)
+    },
+  )
 
   it('lost after the effect: the real answer, marked as not recorded yet', async () => {
     await orders.plan('store-after', 'stall:60')

@@ -91,7 +91,7 @@ export class Engine {
   async undo(want: Want): Promise<void> {
     this.undoing = want.intent
     await this.guard.run({ id: want.run ?? 'outside', tenant: want.tenant }, () =>
-      this.undoable?.compensate(want.input),
+      this.undoable?.compensate(want.input, want.occurrence === 1 ? {} : { occurrence: want.occurrence }),
     )
   }
 

@@ -67,6 +67,8 @@ export function storeLink(process: Process): StoreLink {
 
   const latency = (): number => {
     if (world.quiet) return 1
+    // Without faults the store keeps its deadline.
+    if (plan.calm) return random.between(1, 4)
     return plan.localReads ? random.between(0, 1) : random.latency(deadline)
   }
 

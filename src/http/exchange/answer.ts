@@ -101,7 +101,3 @@ export function answerOf(value: unknown): Answer {
   if (value === undefined || value === null) return { status: 200, headers: [], body: '' }
   return { status: 200, headers: [['content-type', 'application/json']], body: JSON.stringify(value) }
 }
-
-/** The first value of a header. */
-export const headerOf = (answer: Answer, name: string): string | undefined =>
-  answer.headers.find(([found]) => found === name)?.[1]

@@ -120,7 +120,7 @@ function sender(
   const execute = async (input: unknown, context: ToolContext): Promise<unknown> => {
     own.sent = true
     try {
-      const answer = judge(await request.send(context, input as FrozenRequest))
+      const answer = judge(await request.send(context, input as FrozenRequest), request.plan.errors)
       own.answer = answer
       return kept(answer, request.replayHeaders)
     } catch (error) {

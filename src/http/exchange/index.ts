@@ -2,16 +2,8 @@
  * What the gateway and the middleware share: a request becomes an operation, an outcome becomes an answer.
  * @module
  */
-export {
-  compactBody,
-  headerOf,
-  isHopByHop,
-  isNeverReplayed,
-  kept,
-  namedByConnection,
-  type Answer,
-} from './answer.ts'
-export { contractName, routeContract, type Reach } from './contract.ts'
+export { compactBody, isHopByHop, isNeverReplayed, kept, namedByConnection, type Answer } from './answer.ts'
+export type { Reach } from './contract.ts'
 export {
   HTTP_DEFAULTS,
   type DeclaredProbe,
@@ -29,7 +21,7 @@ export { judge, type DeclaredError } from './judge.ts'
 export { readPattern, segmentsOf } from './match.ts'
 export { callerOf, isolationOf, type Caller } from './principal.ts'
 export { problemAnswer, type Problem } from './problem.ts'
-export { PROFILES, type ProfileName, type WireProblem } from './profile.ts'
+export type { ProfileName } from './profile.ts'
 export {
   digestOf,
   isSecret,
@@ -40,4 +32,4 @@ export {
   type RequestView,
 } from './request.ts'
 export { echoedKey, errorResponse, toldResponse, wireHeaders } from './respond.ts'
-export { createRoutes, type Plan, type Routes, type RoutesOptions, type WritePlan } from './routes.ts'
+export { createRoutes, errorsOf, type Plan, type Routes, type RoutesOptions, type WritePlan } from './routes.ts'

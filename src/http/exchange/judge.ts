@@ -40,10 +40,13 @@ class FailingAnswer extends Error {
 
 /**
  * What an answer says about the effect (protocol.md section 8): 2xx, and the redirects 302 and 303 by which forms are
- * answered, are successes and returned; everything else is thrown and read by {@link errorMappings}.
+ * answered, are successes and returned, and so is what the operator reads as done; everything else is thrown and read by
+ * {@link errorMappings}.
  */
-export function judge(answer: Answer): Answer {
+export function judge(answer: Answer, declared: readonly DeclaredError[]): Answer {
   const { status } = answer
+  const said = declared.find(({ match }) => fits(answer, match))
+  if (said?.effect === 'done') return answer
   if ((status >= 200 && status < 300) || status === 302 || status === 303) return answer
   throw status >= 500 ? new FailingAnswer(answer) : new RefusingAnswer(answer)
 }
@@ -58,7 +61,10 @@ const REFUSALS = new Set([301, 307, 308, 400, 422])
 export function errorMappings(declared: readonly DeclaredError[] = []): readonly ErrorMapping[] {
   return [
     ...declared.map(({ match, effect }): ErrorMapping => ({
-      match: (subject) => saysSo(subject, match),
+      match: (subject) => {
+        const answer = answerIn(subject)
+        return answer !== undefined && fits(answer, match)
+      },
       effect,
     })),
     { match: (subject) => REFUSALS.has(statusOf(subject) ?? 0), effect: 'none' },
@@ -71,8 +77,7 @@ function statusOf(subject: unknown): number | undefined {
 }
 
 /** A status equals; text occurs in the body. */
-function saysSo(subject: unknown, match: string | number): boolean {
-  if (typeof match === 'number') return statusOf(subject) === match
-  const body = answerIn(subject)?.body
+function fits({ status, body }: Answer, match: string | number): boolean {
+  if (typeof match === 'number') return status === match
   return match !== '' && typeof body === 'string' && body.includes(match)
 }

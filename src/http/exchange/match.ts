@@ -90,7 +90,8 @@ export function firstMatch<Route extends { readonly pattern: Pattern }>(
 ): { readonly route: Route; readonly params: Readonly<Record<string, string>> } | undefined {
   for (const route of routes) {
     const { pattern } = route
-    if (pattern.method !== '*' && pattern.method !== method && !(pattern.method === 'GET' && method === 'HEAD')) continue
+    if (pattern.method !== '*' && pattern.method !== method && !(pattern.method === 'GET' && method === 'HEAD'))
+      continue
     const params = pattern.match(segments)
     if (params !== undefined) return { route, params }
   }

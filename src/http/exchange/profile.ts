@@ -88,7 +88,12 @@ const own = (facts: ProblemFacts): object => ({
 })
 
 export const PROFILES: Readonly<Record<ProfileName, Profile>> = {
-  ietf: { name: 'ietf', contentType: 'application/problem+json', status: (problem) => STATUS[problem], body: problemBody },
+  ietf: {
+    name: 'ietf',
+    contentType: 'application/problem+json',
+    status: (problem) => STATUS[problem],
+    body: problemBody,
+  },
   stripe: {
     name: 'stripe',
     contentType: 'application/json',
@@ -106,7 +111,8 @@ export const PROFILES: Readonly<Record<ProfileName, Profile>> = {
     contentType: 'application/json',
     status: (problem) => STATUS[problem],
     body: (facts) => ({
-      type: facts.status >= 500 ? 'service_unavailable' : facts.status === 429 ? 'rate_limit_exceeded' : 'invalid_request',
+      type:
+        facts.status >= 500 ? 'service_unavailable' : facts.status === 429 ? 'rate_limit_exceeded' : 'invalid_request',
       code: ACP_CODES[facts.problem] ?? facts.problem.toLowerCase(),
       message: facts.detail,
       ...own(facts),

@@ -95,7 +95,11 @@ export function freeze(facts: RequestFacts, options: FreezeOptions): FrozenReque
   const { method, path, search, params } = facts
   const frozen = { method, path, search, params, headers, body: freezeBody(facts.body, options), secret }
   const { body } = facts
-  if (body.kind === 'bytes' && body.bytes.byteLength > options.inlineBytes && body.bytes.byteLength <= LIMITS.maxBytes) {
+  if (
+    body.kind === 'bytes' &&
+    body.bytes.byteLength > options.inlineBytes &&
+    body.bytes.byteLength <= LIMITS.maxBytes
+  ) {
     // Too large for the record, yet its fields may identify: they are read now, while the bytes are at hand.
     const parsed = isJson(headers) ? strictJson(body.bytes) : undefined
     if (parsed !== undefined) views.set(frozen, { method, path: params, query: queryOf(search), headers, body: parsed })

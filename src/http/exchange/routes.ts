@@ -2,6 +2,7 @@ import type { Contract } from '../../contract/index.ts'
 import { OnefoldError } from '../../error/index.ts'
 import { contractName, routeContract, type Reach } from './contract.ts'
 import type { DeclaredRoute, DeclaredWrite, HttpRules, UndeclaredRule } from './declared.ts'
+import type { DeclaredError } from './judge.ts'
 import { firstMatch, readPattern, type Pattern } from './match.ts'
 
 /** A write and everything that its operations need. */
@@ -12,6 +13,8 @@ export interface WritePlan {
   readonly declared: DeclaredWrite
   /** Set for a write that no route declares. */
   readonly undeclared: UndeclaredRule | undefined
+  /** How answers are read: the route's own word first. */
+  readonly errors: readonly DeclaredError[]
   /** Names of headers that are frozen with a request. */
   readonly frozenHeaders: ReadonlySet<string>
 }
@@ -54,6 +57,7 @@ export function createRoutes(options: RoutesOptions): Routes {
     ),
     declared,
     undeclared,
+    errors: errorsOf(declared, rules),
     frozenHeaders: frozenHeadersOf(declared, rules),
   })
   const routes = options.routes.map(({ match, rule }) => {
@@ -83,6 +87,12 @@ export function createRoutes(options: RoutesOptions): Routes {
     },
   }
 }
+
+/** The route's own word first. */
+export const errorsOf = (declared: DeclaredWrite, rules: HttpRules): readonly DeclaredError[] => [
+  ...(declared.errors ?? []),
+  ...rules.errors,
+]
 
 const PASS: Plan = { kind: 'pass' }
 const BLOCKED: Plan = { kind: 'blocked' }

@@ -1,6 +1,6 @@
 import type { Guard } from '../../engine/index.ts'
 import { compactBody, type Answer, type RequestBody, type RequestFacts } from '../exchange/index.ts'
-import { createProtector, isPlanned } from '../protector.ts'
+import { checked, createProtector, isPlanned } from '../protector.ts'
 import type { HttpOptions } from '../route.ts'
 
 /** What is used of Express's request (express 5). `body` is what a body parser before this middleware has read. */
@@ -55,19 +55,17 @@ export function expressMiddleware(guard: Guard, options: HttpOptions): ExpressMi
     }
     let release = (): void => {}
     // A client that goes away changes nothing: what the handler still writes is held for the ledger.
-    protector
-      .perform(matched, facts, async ({ checkpoint }) => {
-        checkpoint()
-        const held = hold(response)
-        release = held.release
-        next()
-        return await held.answer
-      })
-      .then((answer) => {
-        release()
-        tell(response, answer)
-      })
-      .catch(next)
+    const told = protector.perform(matched, facts, async (context) => {
+      checked(context)
+      const held = hold(response)
+      release = held.release
+      next()
+      return await held.answer
+    })
+    void told.then((answer) => {
+      release()
+      tell(response, answer)
+    })
   }
 }
 

@@ -1,6 +1,6 @@
 import type { Guard } from '../../engine/index.ts'
 import { compactBody, type Answer, type RequestBody, type RequestFacts } from '../exchange/index.ts'
-import { createProtector, isPlanned } from '../protector.ts'
+import { checked, createProtector, isPlanned } from '../protector.ts'
 import type { HttpOptions } from '../route.ts'
 
 /** What is used of Fastify's request (fastify 5). */
@@ -63,8 +63,8 @@ export function fastifyHooks(app: FastifyLike, guard: Guard, options: HttpOption
     }
     let start = (): void => {}
     const started = new Promise<undefined>((resolve) => (start = () => resolve(undefined)))
-    const told = protector.perform(matched, facts, async ({ checkpoint }) => {
-      checkpoint()
+    const told = protector.perform(matched, facts, async (context) => {
+      checked(context)
       const answer = new Promise<Answer>((capture) => running.set(request, { capture, told }))
       start()
       return await answer
@@ -117,5 +117,5 @@ const headersOf = (reply: FastifyReplyLike): Answer['headers'] =>
       ? []
       : Array.isArray(value)
         ? value.map((one) => [name, String(one)] as const)
-        : [[name, String(value)]],
+        : [[name, typeof value === 'number' ? String(value) : (value as string)]],
   )

@@ -1,6 +1,6 @@
 import type { Guard } from '../../engine/index.ts'
 import { factsOf } from '../handler.ts'
-import { createProtector, isPlanned, tooLarge } from '../protector.ts'
+import { checked, createProtector, isPlanned, tooLarge } from '../protector.ts'
 import { answerFrom, responseOf, type HttpOptions } from '../route.ts'
 
 /** What is used of Hono's context (hono 4). */
@@ -45,8 +45,8 @@ export function honoMiddleware(guard: Guard, options: HonoOptions): HonoMiddlewa
     if (bytes.byteLength > protector.bodyBytes) return responseOf(tooLarge(protector))
     let isTold = false
     // Without the client's signal: Hono reads the handler's answer from a context that is still open.
-    const answer = await protector.perform(matched, factsOf(raw, bytes, matched.params), async ({ checkpoint }) => {
-      checkpoint()
+    const answer = await protector.perform(matched, factsOf(raw, bytes, matched.params), async (operation) => {
+      checked(operation)
       await next()
       // After the deadline the context holds what the client was told, which is not the handler's word.
       if (isTold) throw new Error('the handler ended after its deadline')

@@ -26,8 +26,10 @@ export function nextRoute(
   const { name, bodyBytes, profile, strict, principal, tenantHeader, replayHeaders, resendHeaders, ...write } = route
   const options = { name, bodyBytes, profile, strict, principal, tenantHeader, replayHeaders, resendHeaders }
   const given = Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined))
-  const protector = createProtector(guard, { ...given, routes: [write] }, async (request, params, context) =>
-    await handler(request, { params: Promise.resolve(params) }, context),
+  const protector = createProtector(
+    guard,
+    { ...given, routes: [write] },
+    async (request, params, context) => await handler(request, { params: Promise.resolve(params) }, context),
   )
   return async (request, context) => {
     const matched = protector.match(request.method, new URL(request.url).pathname)
@@ -35,6 +37,11 @@ export function nextRoute(
       return responseOf({ status: 404, headers: [], body: '' })
     }
     const outer = context ?? { params: Promise.resolve(matched.params) }
-    return await performFetch(protector, matched, request, async (fresh, onefold) => await handler(fresh, outer, onefold))
+    return await performFetch(
+      protector,
+      matched,
+      request,
+      async (fresh, onefold) => await handler(fresh, outer, onefold),
+    )
   }
 }

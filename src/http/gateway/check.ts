@@ -64,14 +64,20 @@ export function createCheck(options: CheckOptions): (incoming: IncomingMessage) 
       return refuse('BAD_REQUEST', 'The length of the body is told in two ways, or in one that is not known.')
     const { connection } = headers
     if (connection !== undefined && connection.includes('-')) {
-      const named = connection.toLowerCase().split(',').find((name) => single.has(name.trim()))
+      const named = connection
+        .toLowerCase()
+        .split(',')
+        .find((name) => single.has(name.trim()))
       if (named !== undefined) return refuse('BAD_REQUEST', `Connection may not name ${named.trim()}.`)
     }
     if (options.hosts !== undefined && !options.hosts.has(hostOf(headers.host)))
       return refuse('FORBIDDEN', 'The gateway does not answer under this Host.')
     const target = readTarget(incoming.url ?? '')
     if (target === undefined)
-      return refuse('BAD_REQUEST', 'The path has dot segments, encoded slashes, or characters that do not belong there.')
+      return refuse(
+        'BAD_REQUEST',
+        'The path has dot segments, encoded slashes, or characters that do not belong there.',
+      )
     return { target }
   }
 }

@@ -28,7 +28,8 @@ export function forwardedHeaders(
   const from = incoming.socket.remoteAddress ?? ''
   const before = headers['x-forwarded-for']
   out.push('x-forwarded-for', before === undefined ? from : `${String(before)}, ${from}`)
-  if (headers['x-forwarded-host'] === undefined && headers.host !== undefined) out.push('x-forwarded-host', headers.host)
+  if (headers['x-forwarded-host'] === undefined && headers.host !== undefined)
+    out.push('x-forwarded-host', headers.host)
   if (headers['x-forwarded-proto'] === undefined) out.push('x-forwarded-proto', 'http')
   return out
 }

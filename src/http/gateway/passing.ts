@@ -23,9 +23,11 @@ export function createPassing({
   return async (incoming: IncomingMessage, outgoing: ServerResponse, target: Target): Promise<void> => {
     const gone = new AbortController()
     outgoing.once('close', () => gone.abort())
-    const hasBody = incoming.headers['content-length'] !== undefined || incoming.headers['transfer-encoding'] !== undefined
+    const hasBody =
+      incoming.headers['content-length'] !== undefined || incoming.headers['transfer-encoding'] !== undefined
     const headers = forwardedHeaders(incoming, forward, [])
-    if (incoming.headers['content-length'] !== undefined) headers.push('content-length', incoming.headers['content-length'])
+    if (incoming.headers['content-length'] !== undefined)
+      headers.push('content-length', incoming.headers['content-length'])
     else if (hasBody) headers.push('transfer-encoding', 'chunked')
     let answer: IncomingMessage
     try {

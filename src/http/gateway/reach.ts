@@ -1,10 +1,12 @@
 import { UnsentError, type Guard } from '../../engine/index.ts'
 import {
+  errorsOf,
   judge,
   type Answer,
   type DeclaredProbe,
   type DeclaredWrite,
   type FrozenRequest,
+  type HttpRules,
   type Reach,
   type WritePlan,
 } from '../exchange/index.ts'
@@ -19,7 +21,7 @@ export interface ReachOptions {
   readonly upstream: Upstream
   readonly secrets: Secrets
   readonly answerBytes: number
-  readonly replayHeaders: ReadonlySet<string>
+  readonly rules: HttpRules
 }
 
 type KeepAnswer = (answer: Answer) => Answer
@@ -29,7 +31,13 @@ export function createReach(options: ReachOptions, keep: KeepAnswer): (declared:
   const { guard, upstream, secrets } = options
 
   async function get(target: string, owner: string | undefined, signal: AbortSignal): Promise<Answer> {
-    const headers = ['host', upstream.url.host, 'accept', 'application/json', ...(owner === undefined ? [] : (secrets.of(owner) ?? []))]
+    const headers = [
+      'host',
+      upstream.url.host,
+      'accept',
+      'application/json',
+      ...(owner === undefined ? [] : (secrets.of(owner) ?? [])),
+    ]
     const incoming = await upstream.send({ method: 'GET', target, headers, body: undefined, signal })
     return await captureAnswer(incoming, { answerBytes: options.answerBytes, live: undefined })
   }
@@ -63,7 +71,12 @@ export function createReach(options: ReachOptions, keep: KeepAnswer): (declared:
         checkpoint: context.checkpoint,
         signal: context.signal,
       })
-      return keep(judge(await captureAnswer(incoming, { answerBytes: options.answerBytes, live: undefined })))
+      return keep(
+        judge(
+          await captureAnswer(incoming, { answerBytes: options.answerBytes, live: undefined }),
+          errorsOf(declared, options.rules),
+        ),
+      )
     }
 
   const probing =

@@ -108,8 +108,10 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     url: `http://${host.includes(':') ? `[${host}]` : host}:${port}`,
     async close() {
       const closed = new Promise<void>((resolve) => server.close(() => resolve()))
-      server.closeIdleConnections()
+      // Connections that become idle only now would otherwise be kept until their time-out.
+      const sweep = setInterval(() => server.closeIdleConnections(), 50)
       await closed
+      clearInterval(sweep)
       upstream.close()
     },
   }
@@ -119,7 +121,11 @@ function createFirst(options: GatewayOptions, limits: GatewayLimits, host: strin
   const { rules } = options
   const named = (options.hosts ?? []).map((name) => name.toLowerCase())
   // A name that somebody else's DNS points here is not ours (DNS rebinding), where the gateway is for this machine only.
-  const hosts = isLoopback(host) ? new Set([...LOOPBACK, host, ...named]) : named.length > 0 ? new Set(named) : undefined
+  const hosts = isLoopback(host)
+    ? new Set([...LOOPBACK, host, ...named])
+    : named.length > 0
+      ? new Set(named)
+      : undefined
   const { principal, tenantHeader } = rules
   const single = typeof principal === 'object' && 'header' in principal ? [principal.header] : []
   return createCheck({
@@ -145,7 +151,7 @@ function createHandler(
     service: options.service,
     rules,
     routes: options.routes,
-    reach: createReach({ guard, upstream, secrets, answerBytes: limits.answerBytes, replayHeaders }, keep),
+    reach: createReach({ guard, upstream, secrets, answerBytes: limits.answerBytes, rules }, keep),
     register: (contract) => guard.internals.register(contract),
     timeoutMs: options.timeoutMs,
   })
@@ -211,4 +217,3 @@ function listen(server: Server, port: number, host: string): Promise<void> {
     })
   })
 }
-

@@ -49,9 +49,15 @@ export function createUpstream(url: URL, options: UpstreamOptions): Upstream {
   function send(given: UpstreamRequest): Promise<IncomingMessage> {
     return new Promise((resolve, reject) => {
       let sent = false
-      const options_ = { ...base, method: given.method, path: prefix + given.target, headers: given.headers, timeout: options.silenceMs }
+      const options_ = {
+        ...base,
+        method: given.method,
+        path: prefix + given.target,
+        headers: given.headers,
+        timeout: options.silenceMs,
+      }
       const request: ClientRequest = secure ? httpsRequest(options_) : httpRequest(options_)
-      const fail = (error: unknown): void => {
+      const fail = (error: Error): void => {
         given.signal?.removeEventListener('abort', onAbort)
         reject(sent ? error : new UnsentError(whyUnsent(error), { cause: error }))
       }
@@ -62,8 +68,8 @@ export function createUpstream(url: URL, options: UpstreamOptions): Upstream {
         if (request.destroyed) return
         try {
           given.checkpoint?.()
-        } catch (error) {
-          reject(error)
+        } catch (cause) {
+          reject(new UnsentError('the attempt may no longer send', { cause }))
           request.destroy()
           return
         }
@@ -108,7 +114,7 @@ function write(request: ClientRequest, body: UpstreamRequest['body']): void {
 
 const coded = (code: string, message: string): Error => Object.assign(new Error(message), { code })
 
-function whyUnsent(error: unknown): string {
+function whyUnsent(error: Error): string {
   const code = (error as { code?: unknown }).code
   return `the service cannot be reached${typeof code === 'string' ? ` (${code})` : ''}`
 }

@@ -142,10 +142,7 @@ export function createWrites(options: WritesOptions): Handle {
         signal: gone.signal,
         send: (context) => {
           live = liveTo(outgoing, (status) =>
-            wireHeaders(
-              { ...EXECUTED, status: status < 400 ? 'executed' : 'in-doubt' },
-              sentKey,
-            ),
+            wireHeaders({ ...EXECUTED, status: status < 400 ? 'executed' : 'in-doubt' }, sentKey),
           )
           const sent = send(work, context, live)
           sending.set(work.body, sent)
@@ -155,6 +152,7 @@ export function createWrites(options: WritesOptions): Handle {
       if (told.status === 'replayed' || told.status === 'joined') breaker.duplicate(same)
       answer(work, told, live)
     } catch (error) {
+      if (isOnefoldError(error) && error.code !== 'STORE_UNAVAILABLE') breaker.duplicate(same)
       if (live?.begun === true) outgoing.destroy()
       else throw error
     } finally {
@@ -195,7 +193,12 @@ export function createWrites(options: WritesOptions): Handle {
     writeAnswer(outgoing, { ...refusal, headers: [...refusal.headers, ...echo] })
   }
 
-  function fail(incoming: IncomingMessage, outgoing: ServerResponse, error: unknown, sentKey: string | undefined): void {
+  function fail(
+    incoming: IncomingMessage,
+    outgoing: ServerResponse,
+    error: unknown,
+    sentKey: string | undefined,
+  ): void {
     if (outgoing.destroyed) return
     if (error instanceof BodyRefused) {
       if (error.why === 'broken') return void outgoing.destroy()

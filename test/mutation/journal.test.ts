@@ -1,0 +1,410 @@
+import { describe, expect, it } from 'vitest'
+import { createEmitter } from '../../src/engine/events.ts'
+import { createJournal, type Journal } from '../../src/engine/journal.ts'
+import type { Claim } from '../../src/engine/commands.ts'
+import { OnefoldError } from '../../src/error/index.ts'
+import { memoryStore } from '../../src/store/memory/index.ts'
+import { give } from '../explore/machine-fixture.ts'
+import { refusalOf, settle, troubled, unavailable, type Trouble } from './bench.ts'
+import { virtualClock } from './virtual-clock.ts'
+
+async function start(guarantees = {}) {
+  const time = virtualClock()
+  const inner = memoryStore({ clock: () => time.storeMs() })
+  await inner.open()
+  const trouble: Trouble = { request: () => undefined, answer: () => undefined }
+  const store = troubled(inner, trouble, guarantees)
+  const events: unknown[] = []
+  const emitter = createEmitter()
+  for (const name of ['store', 'alarm', 'transition'] as const) emitter.on(name, (event) => events.push([name, event]))
+  let names = 0
+  const journal: Journal = createJournal({
+    store,
+    clock: time,
+    ids: { nonce: () => `write-${(names += 1)}`, runId: () => '' },
+    emitter,
+    storeDeadlineMs: 2_000,
+  })
+  const nothing = { record: undefined, now: time.storeMs() }
+  const claim = (key: string, change: Partial<Claim> = {}) =>
+    journal.apply(key, 'default', nothing, give('claim', change as never))
+  return { time, inner, trouble, store, journal, events, claim, nothing }
+}
+
+describe('a deadline on every call', () => {
+  it('after which the ledger counts as away; told once, until it answers again', async () => {
+    const { time, trouble, journal, events } = await start()
+    trouble.request = () => new Promise(() => undefined)
+    const first = refusalOf(Promise.resolve(journal.read('k', 'default')))
+    await time.advance(1_999)
+    expect(events).toEqual([])
+    await time.advance(1)
+    const error = await first
+    expect(error).toMatchObject({ code: 'STORE_UNAVAILABLE', retryable: true, retryAfterMs: 1_000 })
+    expect(error.message).toContain('2000 ms')
+    expect(events).toEqual([['store', { available: false, message: error.message }]])
+    const second = refusalOf(journal.withDeadline(new Promise(() => undefined)))
+    await time.advance(2_000)
+    await second
+    expect(events).toHaveLength(1)
+    expect(await journal.withDeadline(Promise.resolve(5))).toBe(5)
+    expect(events.slice(1)).toEqual([['store', { available: true, message: expect.any(String) as string }]])
+    await journal.withDeadline(Promise.resolve(5))
+    expect(events).toHaveLength(2)
+    expect(time.timers()).toEqual([])
+  })
+
+  it('what a store throws becomes STORE_UNAVAILABLE, unless it says more', async () => {
+    const { time, trouble, journal, events } = await start({ localReads: false })
+    const cause = new Error('connection lost')
+    trouble.request = () => {
+      throw cause
+    }
+    const error = await refusalOf(Promise.resolve(journal.read('k', 'default')))
+    expect(error).toMatchObject({ code: 'STORE_UNAVAILABLE', cause })
+    trouble.request = () => {
+      throw new OnefoldError('STORE_UNSAFE', 'no')
+    }
+    expect(await refusalOf(Promise.resolve(journal.read('k', 'default')))).toMatchObject({ code: 'STORE_UNSAFE' })
+    expect(events).toHaveLength(1)
+    expect(time.timers()).toEqual([])
+  })
+
+  it('a local read answers at once, and fails at once', async () => {
+    const { trouble, journal } = await start()
+    expect(journal.read('k', 'default')).toMatchObject({ record: undefined })
+    const cause = new Error('disk')
+    trouble.request = () => {
+      throw cause
+    }
+    expect(() => journal.read('k', 'default')).toThrow(
+      expect.objectContaining({ code: 'STORE_UNAVAILABLE', cause }) as Error,
+    )
+    trouble.request = () => {
+      throw new OnefoldError('STORE_UNSAFE', 'no')
+    }
+    expect(() => journal.read('k', 'default')).toThrow(expect.objectContaining({ code: 'STORE_UNSAFE' }) as Error)
+  })
+})
+
+describe('a command', () => {
+  it('is decided, written under its revision and told', async () => {
+    const { inner, time, journal, events, claim } = await start()
+    const applied = await claim('of1_a', { mark: true })
+    expect(applied).toMatchObject({
+      applied: true,
+      transition: "T1'",
+      record: { key: 'of1_a', state: 'executing', writeId: 'write-1' },
+      now: time.storeMs(),
+      alarm: undefined,
+      amnesiaAt: 0,
+    })
+    const { record } = applied
+    expect(events).toEqual([
+      [
+        'transition',
+        {
+          key: 'of1_a',
+          tenant: 'default',
+          tool: 'refund',
+          run: undefined,
+          event: {
+            transition: "T1'",
+            from: 'absent',
+            to: 'executing',
+            fence: record?.fence,
+            nonce: 'fresh',
+            who: 'me',
+            openSends: 1,
+            at: time.storeMs(),
+          },
+        },
+      ],
+    ])
+    const beat = give('heartbeat', { fence: record!.fence, nonce: 'fresh' })
+    await journal.apply('of1_a', 'default', { record, now: time.storeMs() }, beat)
+    // A heartbeat is no news.
+    expect(events).toHaveLength(1)
+    expect((await inner.history('of1_a', 'default')).map(({ transition }) => transition)).toEqual(["T1'", 'heartbeat'])
+  })
+
+  it('that is refused writes nothing', async () => {
+    const { time, journal, trouble, nothing } = await start()
+    trouble.request = (verb) => {
+      throw new Error(verb)
+    }
+    expect(await journal.apply('of1_a', 'default', nothing, give('mark'))).toEqual({
+      applied: false,
+      refusal: 'state',
+      record: undefined,
+      now: time.storeMs(),
+    })
+  })
+
+  it('that met a change is decided anew on what is there', async () => {
+    const { journal, claim, nothing } = await start()
+    const first = await claim('of1_a')
+    const late = await journal.apply('of1_a', 'default', nothing, give('claim', { nonce: 'second' } as never))
+    expect(late).toMatchObject({ applied: false, refusal: 'lease', record: first.record })
+    const withdrawn = await journal.apply(
+      'of1_a',
+      'default',
+      nothing,
+      give('supersede', { by: 'of1_b' } as never),
+    )
+    expect(withdrawn).toMatchObject({ applied: false, refusal: 'state' })
+  })
+
+  it('that deletes a record has none left', async () => {
+    const { time, journal, claim, events, inner } = await start()
+    const claimed = await claim('of1_a')
+    const mine = { fence: claimed.record!.fence, nonce: 'fresh' }
+    const released = await journal.apply('of1_a', 'default', claimed, give('withdraw', mine))
+    time.pause(3_000)
+    const gone = await journal.apply(
+      'of1_a',
+      'default',
+      { record: released.record, now: time.storeMs() },
+      give('expire'),
+    )
+    expect(gone).toMatchObject({ applied: true, transition: 'T17', record: undefined })
+    expect(inner.read('of1_a', 'default')).toMatchObject({ record: undefined })
+    expect(events.at(-1)).toMatchObject(['transition', { key: 'of1_a', tool: '', run: undefined }])
+  })
+})
+
+describe('a lost acknowledgement', () => {
+  const loseAnswers = (trouble: Trouble, times: number): void => {
+    let left = times
+    trouble.answer = (verb) => {
+      if (verb === 'write' && left > 0) {
+        left -= 1
+        throw unavailable()
+      }
+      return undefined
+    }
+  }
+
+  it('is found by the write’s own name', async () => {
+    const { trouble, claim, inner } = await start()
+    loseAnswers(trouble, 1)
+    const applied = await claim('of1_a')
+    expect(applied).toMatchObject({ applied: true, transition: 'T1', record: { writeId: 'write-1' }, amnesiaAt: 0 })
+    expect(await inner.history('of1_a', 'default')).toHaveLength(1)
+  })
+
+  it('a lost request is written again', async () => {
+    const { trouble, claim, inner } = await start()
+    let lost = 2
+    trouble.request = (verb) => {
+      if (verb === 'write' && (lost -= 1) >= 0) throw unavailable()
+    }
+    expect(await claim('of1_a')).toMatchObject({ applied: true, record: { writeId: 'write-1' } })
+    expect(await inner.history('of1_a', 'default')).toHaveLength(1)
+  })
+
+  it('three times lost: unknown', async () => {
+    const { trouble, claim } = await start()
+    let writes = 0
+    trouble.request = (verb) => {
+      if (verb === 'write') {
+        writes += 1
+        throw unavailable()
+      }
+    }
+    expect(await refusalOf(claim('of1_a'))).toMatchObject({ code: 'STORE_UNAVAILABLE' })
+    expect(writes).toBe(3)
+  })
+
+  it('unreadable in between: written again all the same', async () => {
+    const { trouble, claim, inner } = await start()
+    let lost = 1
+    trouble.request = (verb) => {
+      if (verb === 'read') throw unavailable()
+      if (verb === 'write' && (lost -= 1) >= 0) throw unavailable()
+    }
+    expect(await claim('of1_a')).toMatchObject({ applied: true })
+    expect(await inner.history('of1_a', 'default')).toHaveLength(1)
+  })
+
+  it('where another was first, it is decided anew', async () => {
+    const { trouble, claim, inner, journal, nothing, time } = await start()
+    let lost = true
+    trouble.request = async (verb) => {
+      if (verb !== 'write' || !lost) return
+      lost = false
+      const { decide } = await import('../../src/engine/machine.ts')
+      const decision = decide('of1_a', undefined, give('claim', { nonce: 'theirs' } as never), time.storeMs())
+      if (!decision.ok || decision.draft === undefined) throw new Error('not possible')
+      await inner.write({
+        key: 'of1_a',
+        tenant: 'default',
+        expect: 0,
+        draft: { ...decision.draft, writeId: 'theirs' },
+        event: decision.event,
+      })
+      throw unavailable()
+    }
+    expect(await claim('of1_a')).toMatchObject({ applied: false, refusal: 'lease', record: { nonce: 'theirs' } })
+    await journal.apply('of1_b', 'default', nothing, give('claim'))
+  })
+
+  it('what is no unavailability is not tried again', async () => {
+    const { trouble, claim } = await start()
+    let writes = 0
+    trouble.request = (verb) => {
+      if (verb !== 'write') return
+      writes += 1
+      throw new OnefoldError('STORE_UNSAFE', 'no')
+    }
+    expect(await refusalOf(claim('of1_a'))).toMatchObject({ code: 'STORE_UNSAFE' })
+    expect(writes).toBe(1)
+  })
+})
+
+describe('amnesia', () => {
+  const forget = (trouble: Trouble, by: number): void => {
+    trouble.answer = (verb, _args, answer) =>
+      verb === 'write' || verb === 'epoch'
+        ? { ...(answer as object), sequence: (answer as { sequence: number }).sequence - by }
+        : undefined
+  }
+
+  it('a sequence that fell below an acknowledged one is a loss: the mark is set for all', async () => {
+    const { time, trouble, journal, inner, events, claim } = await start()
+    for (const key of ['of1_a', 'of1_b', 'of1_c']) await claim(key)
+    expect(journal.amnesia()).toBeUndefined()
+    forget(trouble, 2)
+    time.pause(500)
+    const applied = await claim('of1_d')
+    const mark = { at: time.storeMs(), lossFrom: 0, why: "the store's sequence fell from 4 to 2" }
+    expect(journal.amnesia()).toEqual(mark)
+    expect(applied).toMatchObject({ applied: true, amnesiaAt: mark.at })
+    expect((await inner.epoch()).amnesia).toEqual(mark)
+    const alarms = events.filter((event) => (event as string[])[0] === 'alarm')
+    expect(alarms).toEqual([
+      ['alarm', { key: '', tenant: '', tool: '', run: undefined, message: `amnesia: ${mark.why}` }],
+    ])
+    // From here on the fallen sequence is the measure.
+    await claim('of1_e')
+    expect(events.filter((event) => (event as string[])[0] === 'alarm')).toHaveLength(1)
+  })
+
+  it('one that stands still although a step was applied is a loss too; one that a conflict shows is not', async () => {
+    const { trouble, journal, claim } = await start()
+    await claim('of1_a')
+    await claim('of1_a', { nonce: 'again' })
+    expect(journal.amnesia()).toBeUndefined()
+    forget(trouble, 1)
+    await claim('of1_b')
+    expect(journal.amnesia()).toMatchObject({ why: "the store's sequence fell from 2 to 1" })
+  })
+
+  it('the look at the epoch sees it, on the store’s clock', async () => {
+    const { time, trouble, journal, claim } = await start()
+    await claim('of1_a')
+    await journal.refreshEpoch()
+    expect(journal.amnesia()).toBeUndefined()
+    forget(trouble, 1)
+    await journal.refreshEpoch()
+    expect(journal.amnesia()).toMatchObject({ at: time.storeMs(), lossFrom: 0 })
+    await journal.refreshEpoch()
+    expect(journal.amnesia()).toMatchObject({ why: "the store's sequence fell from 1 to 0" })
+  })
+
+  it('a higher sequence in the epoch is a measure from then on', async () => {
+    const { trouble, journal, inner, claim } = await start()
+    const other = createJournal({
+      store: inner,
+      clock: virtualClock(),
+      ids: { nonce: () => 'x', runId: () => '' },
+      emitter: createEmitter(),
+      storeDeadlineMs: 10,
+    })
+    for (const key of ['of1_a', 'of1_b'])
+      await other.apply(key, 'default', { record: undefined, now: 0 }, give('claim'))
+    await journal.refreshEpoch()
+    forget(trouble, 2)
+    await claim('of1_c')
+    expect(journal.amnesia()).toMatchObject({ why: "the store's sequence fell from 3 to 1" })
+  })
+
+  it('a mark that another set is heard with the next step, and its lifting too', async () => {
+    const { time, journal, inner, claim } = await start()
+    const mark = { at: time.storeMs(), lossFrom: 0, why: 'theirs' }
+    await inner.markAmnesia(mark)
+    expect(await claim('of1_a')).toMatchObject({ applied: true, amnesiaAt: mark.at })
+    expect(journal.amnesia()).toEqual(mark)
+    await inner.markAmnesia(undefined)
+    expect(await claim('of1_b')).toMatchObject({ applied: true, amnesiaAt: 0 })
+    expect(journal.amnesia()).toBeUndefined()
+  })
+
+  it('a record read before the mark is read again', async () => {
+    const { time, journal, inner, claim, trouble } = await start()
+    const first = await claim('of1_a')
+    const reading = { record: first.record, now: time.storeMs() }
+    await inner.markAmnesia({ at: time.storeMs(), lossFrom: 0, why: 'theirs' })
+    await claim('of1_b')
+    let reads = 0
+    trouble.request = (verb) => {
+      if (verb === 'read') reads += 1
+    }
+    const mine = { fence: first.record!.fence, nonce: 'fresh' }
+    expect(await journal.apply('of1_a', 'default', reading, give('withdraw', mine))).toMatchObject({ applied: true })
+    expect(reads).toBe(1)
+    time.pause(1)
+    const after = await claim('of1_c')
+    await journal.apply('of1_c', 'default', after, give('withdraw', { fence: after.record!.fence, nonce: 'fresh' }))
+    expect(reads).toBe(1)
+  })
+
+  it('an answer about the epoch that is older than the mark does not lift it', async () => {
+    const { time, trouble, journal, inner } = await start()
+    let go = (): void => {}
+    let stale: unknown
+    trouble.answer = (verb, _args, answer) => {
+      if (verb !== 'epoch' || stale !== undefined) return undefined
+      stale = answer
+      return new Promise((resolve) => (go = () => resolve(answer)))
+    }
+    const first = journal.refreshEpoch()
+    await settle()
+    const mark = { at: time.storeMs(), lossFrom: 0, why: 'theirs' }
+    await inner.markAmnesia(mark)
+    await journal.refreshEpoch()
+    expect(journal.amnesia()).toEqual(mark)
+    go()
+    await first
+    expect(journal.amnesia()).toEqual(mark)
+  })
+
+  it('while the mark could not be set, every look finds the loss again', async () => {
+    const { trouble, journal, claim, inner } = await start()
+    await claim('of1_a')
+    forget(trouble, 1)
+    trouble.request = (verb) => {
+      if (verb === 'markAmnesia') throw unavailable()
+    }
+    expect(await refusalOf(journal.refreshEpoch())).toMatchObject({ code: 'STORE_UNAVAILABLE' })
+    trouble.request = () => undefined
+    await journal.refreshEpoch()
+    expect((await inner.epoch()).amnesia).toBeDefined()
+  })
+
+  it('a lost acknowledgement looks at the sequence, as its answer did not tell it', async () => {
+    const { trouble, journal, claim } = await start()
+    await claim('of1_a')
+    await claim('of1_b')
+    let lost = true
+    trouble.answer = (verb, _args, answer) => {
+      if (verb === 'write' && lost) {
+        lost = false
+        throw unavailable()
+      }
+      return verb === 'epoch' ? { ...(answer as object), sequence: 2 } : undefined
+    }
+    await claim('of1_c')
+    expect(journal.amnesia()).toMatchObject({ why: "the store's sequence fell from 3 to 2" })
+  })
+})
