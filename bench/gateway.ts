@@ -97,8 +97,8 @@ async function throughput(
   const perSecond = await rate(count, CONCURRENT, async () => {
     const line = free.pop() as Line
     const [key, text] = make()
-    const { status } = await line.post(PATH, key, text)
-    if (status !== 201) throw new Error(`answered ${status}`)
+    const reply = await line.post(PATH, key, text)
+    if (reply.status !== 201) throw new Error(`answered ${reply.status}: ${reply.body}`)
     free.push(line)
   })
   for (const line of free) line.end()

@@ -13,6 +13,7 @@ export interface BenchOptions {
 const BENCHES: Readonly<Record<string, () => Promise<{ run: (options: BenchOptions) => Promise<Measured> }>>> = {
   fetch: () => import('./fetch.ts'),
   gateway: () => import('./gateway.ts'),
+  mcp: () => import('./mcp.ts'),
   sqlite: () => import('./sqlite.ts'),
 }
 

@@ -79,6 +79,7 @@ export function openFloor(path: string): Floor {
       null,
       null,
       null,
+      '[',
     )
     return id
   }

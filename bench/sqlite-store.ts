@@ -118,6 +118,7 @@ export async function filledLedger(path: string, records: number): Promise<Store
       INPUT,
       null,
       null,
+      '[',
     )
   }
   database.prepare('UPDATE meta SET sequence = ?').run(10 + records)

@@ -14,7 +14,6 @@ export const by = (...tests: [string, ...string[]]): Pick<Requirement, 'tests'> 
 const notYet = (reason: string): Pick<Requirement, 'notYet'> => ({ notYet: reason })
 
 const MCP = 'issue: MCP, whole'
-const HTTP = 'issue: HTTP gateway'
 const STORES = 'issue: stores for more than one machine'
 const FRAMEWORKS = 'issue: agent frameworks'
 const SCENARIOS = 'issue: scenarios and chaos kit'
@@ -262,13 +261,17 @@ export const REQUIREMENTS: readonly Requirement[] = [
     statement: 'forensic trail: from a key to every attempt, duplicate and decision; tamper-evident export',
     ...notYet('signed export: no issue yet'),
   },
-  { id: 'OR-7', statement: 'gateway validates keys server-side before the upstream', ...notYet(HTTP) },
+  {
+    id: 'OR-7',
+    statement: 'gateway validates keys server-side before the upstream',
+    ...by('test/http/profiles.test.ts'),
+  },
   {
     id: 'OR-8',
     statement: 'alarm when duplicates exceed 0.1 % of keyed calls (with a minimum volume)',
     ...notYet('duplicate alarm: no issue yet'),
   },
-  { id: 'OR-9', statement: 'circuit breaker on a duplicate flood', ...notYet(HTTP) },
+  { id: 'OR-9', statement: 'circuit breaker on a duplicate flood', ...by('test/http/flash-sale.test.ts') },
   {
     id: 'OR-10',
     statement: 'audit of every POST endpoint of an API description: has key field, checked before processing',
@@ -279,7 +282,7 @@ export const REQUIREMENTS: readonly Requirement[] = [
     id: 'OR-12',
     statement:
       'flash sale: 14,000 duplicate attempts in four minutes: zero second orders, no breaker trip for honest traffic',
-    ...notYet(HTTP),
+    ...by('test/http/flash-sale.test.ts'),
   },
   {
     id: 'OR-14',
@@ -317,7 +320,7 @@ export const REQUIREMENTS: readonly Requirement[] = [
     id: 'AG-5',
     statement:
       'tools that lie: "accepted" is not told as done; verification promotes it, or it is shown as unconfirmed',
-    ...notYet(FRAMEWORKS),
+    ...by('test/engine/runs.test.ts', 'test/http/recovery.test.ts'),
   },
   {
     id: 'AG-6',

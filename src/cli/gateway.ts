@@ -1,10 +1,10 @@
 import { defaultConfig, defaultLedger, storeFrom } from '../config/index.ts'
 import { parseDuration } from '../contract/index.ts'
+import { tellOperators } from '../engine/index.ts'
 import { OnefoldError } from '../error/index.ts'
 import { isReachable, serviceName, startGateway, type Gateway } from '../http/gateway/index.ts'
 import { onefold } from '../index.ts'
 import { choiceOf, configOf, type WhereOptions } from './ledger/locate.ts'
-import { tellOperators } from './tell-operators.ts'
 
 /** The flags of `onefold gateway`. */
 export interface GatewayFlags extends WhereOptions {

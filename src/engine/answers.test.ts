@@ -134,6 +134,12 @@ it('a closed record that holds no answer says what became of it; every other say
     'superseded',
   ])
   expect(facts(answers['expired'])).toEqual({ ...about, code: 'RESULT_EXPIRED', effect: 'done' })
+  for (const change of [{ reason: 'timeout' }, { openSends: 1 }] as const) {
+    const unknown = closedAnswer(recordOf('expired', change))
+    expect(unknown?.effect).toBe('unknown')
+    expect(unknown?.message).toContain('may have been done')
+  }
+  expect(answers['expired']?.message).toContain('was done, and')
   expect(facts(answers['compensated'])).toEqual({
     ...about,
     code: 'COMPENSATED',

@@ -110,7 +110,8 @@ async function takeBack(core: Core, op: Operation, nonce: string, amnesiaAt: num
       const { record } = reading
       if (record?.nonce === nonce) {
         await core.journal.refreshEpoch()
-        if ((core.journal.amnesia()?.at ?? 0) !== amnesiaAt) return await disown(core, op, nonce, { ...reading, record })
+        if ((core.journal.amnesia()?.at ?? 0) !== amnesiaAt)
+          return await disown(core, op, nonce, { ...reading, record })
         const type = record.state === 'claimed' ? 'withdraw' : 'unsent'
         await core.journal.apply(op.key, op.tenant, reading, { type, fence: record.fence, nonce, who })
         return

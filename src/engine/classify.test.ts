@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { defineContract, manual, type AnyToolOptions, type ErrorMapping } from '../contract/index.ts'
 import { OnefoldError } from '../error/index.ts'
-import { AnsweredError, classifyFailure, describe as describeError, type Send } from './classify.ts'
+import { AnsweredError, classifyFailure, describe as describeError, UnsentError, type Send } from './classify.ts'
 
 const contract = (errors: readonly ErrorMapping[] = []) =>
   defineContract({
@@ -96,5 +96,19 @@ describe('an attempt that threw after its marker', () => {
     expect(describeError(new Error('card 4242 declined'))).toBe('Error')
     expect(describeError(coded('ECONNRESET'))).toBe('Error ECONNRESET')
     expect(describeError('secret')).toBe('thrown string')
+  })
+})
+
+describe('what adapters know about an attempt', () => {
+  it('a proof that nothing was sent releases it, whatever the contract says of errors', () => {
+    expect(verdict(new UnsentError('refused'), [], [{ match: () => true, effect: 'unknown' }])).toEqual({
+      kind: 'unsent',
+    })
+  })
+
+  it('a status of 500 and more, and an answer that is no HTTP, are named as such', () => {
+    expect(verdict(Object.assign(new Error('x'), { status: 504 }))).toMatchObject({ reason: 'server-error' })
+    expect(verdict(Object.assign(new Error('x'), { status: 404 }))).toMatchObject({ reason: 'threw' })
+    expect(verdict(coded('HPE_INVALID_CONSTANT'))).toMatchObject({ reason: 'unreadable-answer' })
   })
 })

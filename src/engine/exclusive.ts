@@ -76,7 +76,8 @@ async function takeTurn(core: Core, op: Operation, key: string, wanted: () => bo
       if (taken.applied && taken.record !== undefined) return taken.record.fence
       reading = taken
     }
-    if (!inTime()) throw busy(op, holder ?? reading.record)
+    // A turn's nonce is the key of the operation that holds it.
+    if (!inTime()) throw busy(op, holder?.key ?? reading.record?.nonce)
     reading = await waitForChange(core, key, op.tenant, reading, inTime)
   }
 }
@@ -102,7 +103,7 @@ async function endTurn(core: Core, op: Operation, key: string, fence: number): P
   await core.journal.apply(key, op.tenant, turn, { type: 'withdraw', fence, nonce: op.key, who: core.processes.self })
 }
 
-const busy = (op: Operation, holder: OperationRecord | undefined): OnefoldError =>
+const busy = (op: Operation, holder: string | undefined): OnefoldError =>
   new OnefoldError(
     'IN_PROGRESS',
     `${op.contract.name} must wait for another operation on the same ${op.contract.exclusive?.join(', ')}. No effect started; call again later with the same arguments.`,
@@ -111,6 +112,6 @@ const busy = (op: Operation, holder: OperationRecord | undefined): OnefoldError 
       retryable: true,
       retryAfterMs: 1000,
       key: op.key,
-      ...(holder === undefined ? {} : { ticket: ticketOf(holder.nonce) }),
+      ...(holder === undefined ? {} : { ticket: ticketOf(holder) }),
     },
   )

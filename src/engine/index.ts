@@ -4,10 +4,9 @@
  */
 export { AnsweredError, UnsentError, type Send } from './classify.ts'
 export type { Clock, Ids, Processes } from './clock.ts'
-export { sleep } from './clock.ts'
 export { decode, encode } from './codec.ts'
 export type { Attempt, Claim, Command, Refusal } from './commands.ts'
-export { assertEdge, InvariantViolation, type Transition } from './edges.ts'
+export type { Transition } from './edges.ts'
 export type { PerformOptions } from './engine.ts'
 export type { Outcome } from './told.ts'
 export type { EngineEvents, EventName } from './events.ts'
@@ -61,4 +60,5 @@ export type {
   Write,
   WriteAnswer,
 } from './store.ts'
-export { UNDECLARED, type UndeclaredPerformer, type UndeclaredPolicy } from './undeclared.ts'
+export { tellOperators } from './tell-operators.ts'
+export type { UndeclaredPerformer, UndeclaredPolicy } from './undeclared.ts'

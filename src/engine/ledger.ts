@@ -4,7 +4,7 @@ import { isOperationKey } from '../key/index.ts'
 import type { Core } from './core.ts'
 import { ticketOf } from './operation.ts'
 import { seal } from './outcome.ts'
-import type { HistoryEvent, OperationRecord, State } from './record.ts'
+import type { HistoryEvent, OperationRecord } from './record.ts'
 import type { AmnesiaMark, Finding, ListPage, ListQuery, StoreStats } from './store.ts'
 
 /** Everything that is known about one operation. */
@@ -145,9 +145,6 @@ function notResolved(record: OperationRecord, refusal: string, core: Core, now: 
   }
   return new OnefoldError('HELD', `This operation is ${record.state}, not in doubt. Nothing was changed.`, about)
 }
-
-/** States of the listing that people ask for by name. */
-export const DOUBTFUL: readonly State[] = ['in-doubt', 'recovering']
 
 /** Refuses a contract whose class this store cannot keep. @throws OnefoldError STORE_UNSAFE */
 export function assertStoreKeeps(core: Core, contract: Contract): void {

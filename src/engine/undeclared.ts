@@ -1,4 +1,4 @@
-import { manual, type Contract, type ManualRecovery } from '../contract/index.ts'
+import type { Contract } from '../contract/index.ts'
 import { OnefoldError } from '../error/index.ts'
 import type { Core } from './core.ts'
 import type { Performer, PerformOptions } from './engine.ts'
@@ -14,6 +14,7 @@ export interface UndeclaredPolicy {
   readonly afterError: 'hold' | 'run'
 }
 
+/** What a tool without a contract gets where nobody chose. */
 export const UNDECLARED: UndeclaredPolicy = { afterDelivery: 'run', afterError: 'hold' }
 
 export interface UndeclaredPerformer {
@@ -93,6 +94,3 @@ const held = (key: string, contract: Contract): OnefoldError =>
     `${contract.name} was already called with the same arguments and its answer was delivered. No effect started; declare the tool's identity, or ask for a further occurrence.`,
     { effect: 'none', key, ticket: ticketOf(key) },
   )
-
-/** The recovery class of a tool that nobody has declared. */
-export const UNDECLARED_RECOVERY: ManualRecovery = manual()

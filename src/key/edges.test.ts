@@ -37,7 +37,9 @@ describe('canonicalize, at its limits', () => {
   it('bounds the work also where nothing is written', () => {
     const absent = { a: undefined, b: undefined, c: undefined }
     expect(canonicalize([absent, absent], { maxBytes: 8 })).toBe('[{},{}]')
-    expect(reason(() => canonicalize([absent, absent, absent], { maxBytes: 10 }))).toBe('the object has too many members')
+    expect(reason(() => canonicalize([absent, absent, absent], { maxBytes: 10 }))).toBe(
+      'the object has too many members',
+    )
     expect(canonicalize({ a: undefined, b: undefined }, { maxBytes: 2 })).toBe('{}')
     expect(reason(() => canonicalize({ a: undefined, b: undefined, c: undefined }, { maxBytes: 2 }))).toBe(
       'the object has too many members',
@@ -61,11 +63,14 @@ describe('canonicalize, at its limits', () => {
     expect(reason(() => canonicalize(() => 1))).toBe('a function is not JSON')
     expect(reason(() => canonicalize([1, undefined]))).toBe('undefined is not JSON')
     expect(details(() => canonicalize({ a: [1, undefined] }))['path']).toBe('$.a[1]')
-    const throws = new Proxy({}, {
-      ownKeys: () => {
-        throw new Error('trap')
+    const throws = new Proxy(
+      {},
+      {
+        ownKeys: () => {
+          throw new Error('trap')
+        },
       },
-    })
+    )
     expect(details(() => canonicalize({ a: throws }))).toEqual({ path: '$.a', reason: 'the value cannot be read' })
     const empty = new Proxy([], {
       getPrototypeOf: () => {
@@ -76,7 +81,9 @@ describe('canonicalize, at its limits', () => {
   })
 
   it('numbers at the edge of what a double holds', () => {
-    expect(canonicalize([Number.MAX_SAFE_INTEGER, -Number.MAX_SAFE_INTEGER])).toBe('[9007199254740991,-9007199254740991]')
+    expect(canonicalize([Number.MAX_SAFE_INTEGER, -Number.MAX_SAFE_INTEGER])).toBe(
+      '[9007199254740991,-9007199254740991]',
+    )
     expect(reason(() => canonicalize(2 ** 53))).toContain('beyond 2^53-1')
     expect(writeCanonical(2 ** 53, { unsafeIntegers: 'allow' })).toBe('9007199254740992')
     expect(reason(() => canonicalize(2 ** 53, { maxDepth: 3 }))).toContain('beyond 2^53-1')
@@ -104,7 +111,8 @@ describe('parseJson, at its limits', () => {
   it('skips every blank of JSON and no other', () => {
     expect(parseJson(' \t\r\n[ \t\r\n1 \t\r\n, 2 \t\r\n] \t\r\n')).toEqual([1, 2])
     expect(parseJson(' \t\r\n{ \t\r\n"a" \t\r\n: \t\r\n1 \t\r\n} \t\r\n')).toEqual({ a: 1 })
-    for (const blank of ['\u00a0', '\ufeff', '\u000b', '\u000c']) expect(reason(() => parseJson(`${blank}1`))).toBeDefined()
+    for (const blank of ['\u00a0', '\ufeff', '\u000b', '\u000c'])
+      expect(reason(() => parseJson(`${blank}1`))).toBeDefined()
   })
 
   it.each([
@@ -179,9 +187,9 @@ describe('keys', () => {
     for (const bad of '`{@[/:.+ =é') expect(isOperationKey(of(bad))).toBe(false)
     expect(isOperationKey(`of1_${'A'.repeat(41)}.A`)).toBe(false)
     expect(isOperationKey(`of1_.${'A'.repeat(42)}`)).toBe(false)
-    expect(isOperationKey(Object.assign([...key], { startsWith: () => true, charCodeAt: () => 65, charAt: () => 'A' }))).toBe(
-      false,
-    )
+    expect(
+      isOperationKey(Object.assign([...key], { startsWith: () => true, charCodeAt: () => 65, charAt: () => 'A' })),
+    ).toBe(false)
   })
 
   it('downstream: every provider’s form, whatever the case of its name', () => {
@@ -223,13 +231,9 @@ describe('keys', () => {
 
 describe('differing fields', () => {
   it('a number and its text differ, a bigint and its number do not', () => {
-    expect(differingFields({ a: 1, b: 2n, c: 3n, d: true, e: '5', f: 0n }, { a: '1', b: 2, c: 4, d: 1, e: 5n, f: '' })).toEqual([
-      'a',
-      'c',
-      'd',
-      'e',
-      'f',
-    ])
+    expect(
+      differingFields({ a: 1, b: 2n, c: 3n, d: true, e: '5', f: 0n }, { a: '1', b: 2, c: 4, d: 1, e: 5n, f: '' }),
+    ).toEqual(['a', 'c', 'd', 'e', 'f'])
     expect(differingFields(2n, 2)).toEqual([])
     expect(differingFields(1, true)).toEqual(['$'])
     expect(differingFields(1n, 2n)).toEqual(['$'])

@@ -236,7 +236,7 @@ describe.each(STORES)('on %s', (name, makeStore) => {
     expect(await downstream.effects(ref('abort'))).toBe(1)
   })
 
-  it('accepted is not told as done until it is verified', async () => {
+  it('accepted is not told as done until it is verified [AG-5]', async () => {
     let there: boolean | undefined
     const ship = orderTool(guard, downstream, { recovery: manual(), verify: () => there })
     const accepted = await ship.perform({ ref: ref('verify') })

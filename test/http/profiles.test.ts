@@ -93,9 +93,17 @@ describe.each(['ietf', 'stripe', 'acp', 'ucp'] as const)('profile %s', (profile)
 
   it('equal requests are answered equally, also concurrently', async () => {
     const ref = `${profile}-equal`
-    const seen = await Promise.all(Array.from({ length: 20 }, () => send(profile, ref, ref)))
+    const patient = await startFront({
+      upstream: orders.url,
+      routes: [write('POST /effects/:ref')],
+      rules: { profile },
+    })
+    const post = (): Promise<Seen> =>
+      ask(`${patient.url}/effects/${ref}`, { headers: { 'idempotency-key': ref }, body: { n: 1 } })
+    const seen = await Promise.all(Array.from({ length: 20 }, post))
     expect(new Set(seen.map(({ status, text }) => `${status} ${text}`)).size).toBe(1)
     expect(await orders.effects(ref)).toBe(1)
+    await patient.close()
   })
 })
 

@@ -84,7 +84,7 @@ function memorySpool(): BenchSpool {
     },
     async drain(apply) {
       let drained = 0
-      for (const entry of [...spool.entries]) {
+      for (const entry of spool.entries.slice()) {
         if (!(await apply(entry))) continue
         spool.entries.splice(spool.entries.indexOf(entry), 1)
         drained += 1
@@ -135,7 +135,8 @@ export interface Placed {
   readonly ref: string
 }
 
-export const coded = (code: string | number, message = String(code)): Error => Object.assign(new Error(message), { code })
+export const coded = (code: string | number, message = String(code)): Error =>
+  Object.assign(new Error(message), { code })
 
 function startDownstream(): Downstream {
   const effects = new Map<string, Placed[]>()

@@ -231,7 +231,11 @@ describe('an older name of the operation', () => {
   ] as const)('that is %s is refused', async (_name, fault, effect) => {
     const b = bench()
     b.downstream.plan('a', fault)
-    await b.until(b.tool(older())({ ref: 'a' }).catch(() => undefined))
+    await b.until(
+      b
+        .tool(older())({ ref: 'a' })
+        .catch(() => undefined),
+    )
     const now = bench({ beside: b })
     const error = await refusalOf(b.until(now.tool(majors)({ ref: 'a' })))
     expect(facts(error)).toMatchObject({ code: 'CONTRACT_SUPERSEDED', effect, details: { recorded: 1, wanted: 2 } })
@@ -276,7 +280,7 @@ describe('under the amnesia mark', () => {
     expect(await b.until(b.tool({ recovery })({ ref: 'a' }))).toEqual({ id: 1, ref: 'a' })
   })
 
-  it('it ends with the retry horizon', async () => {
+  it('the mark ends with the retry horizon', async () => {
     const b = bench()
     const tool = b.tool({ retryHorizon: '1h' })
     await mark(b, b.time.storeMs())
@@ -318,6 +322,64 @@ describe('under the amnesia mark', () => {
       expect(b.events.filter(({ name }) => name === 'doubt')).toHaveLength(prepare === undefined ? 1 : 0)
     }
   })
+})
+
+describe('a claim whose acknowledgement never came', () => {
+  const lose = async (prepare?: () => void) => {
+    const b = bench()
+    const tool = b.tool(prepare === undefined ? {} : { prepare })
+    await b.guard.open()
+    let away = false
+    b.trouble.request = () => {
+      if (away) throw unavailable()
+    }
+    b.trouble.answer = (verb) => {
+      if (verb !== 'write' || away) return undefined
+      away = true
+      throw unavailable()
+    }
+    const error = await refusalOf(b.until(tool({ ref: 'a' })))
+    expect(error).toMatchObject({ code: 'STORE_UNAVAILABLE', effect: 'none' })
+    b.trouble.answer = () => undefined
+    return { b, tool, back: () => (away = false), key: b.record(tool, { ref: 'a' })!.key }
+  }
+
+  it.each([
+    ['its marker', undefined, 'executing'],
+    ['no marker yet', () => undefined, 'claimed'],
+  ])(
+    'with %s is taken back once the store answers: its caller was told that nothing started',
+    async (_name, prepare, state) => {
+      const { b, key, back, tool } = await lose(prepare)
+      expect(b.recordOf(key)?.state).toBe(state)
+      await b.time.advance(5_000)
+      expect(b.recordOf(key)?.state).toBe(state)
+      back()
+      await b.time.advance(1_000)
+      expect(b.recordOf(key)).toMatchObject({ state: 'released', openSends: 0 })
+      expect(await b.until(tool({ ref: 'a' }))).toEqual({ id: 1, ref: 'a' })
+      expect(b.events.filter(({ name }) => name === 'alarm')).toEqual([])
+    },
+  )
+
+  it('under a mark that came meanwhile it becomes a doubt', async () => {
+    const { b, key, back } = await lose()
+    await b.inner.markAmnesia({ at: b.time.storeMs(), lossFrom: 0, why: 'test' })
+    back()
+    await b.time.advance(1_000)
+    expect(b.recordOf(key)).toMatchObject({ state: 'in-doubt' })
+    expect(b.downstream.log).toEqual([])
+  })
+})
+
+it('a mark that appears between claim and marker: nothing is sent', async () => {
+  const b = bench()
+  const tool = b.tool({
+    prepare: () => b.inner.markAmnesia({ at: b.time.storeMs(), lossFrom: 0, why: 'test' }),
+  })
+  expect(await refusalOf(b.until(tool({ ref: 'a' })))).toMatchObject({ code: 'IN_DOUBT' })
+  expect(b.record(tool, { ref: 'a' })).toMatchObject({ state: 'in-doubt', reason: 'amnesia' })
+  expect(b.downstream.log).toEqual([])
 })
 
 describe('the store is away', () => {

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import type { ToolContext } from '../../src/contract/index.ts'
 import { UnsentError } from '../../src/engine/index.ts'
 import { bench, coded, facts, refusalOf, settle, unavailable, type OrderInput } from './bench.ts'
 
@@ -129,7 +130,7 @@ describe('the deadline', () => {
     const b = bench()
     let signal: AbortSignal | undefined
     const tool = slow(b, {
-      execute: (input: OrderInput, context: { signal: AbortSignal } & never) => {
+      execute: (input: OrderInput, context: ToolContext) => {
         signal = context.signal
         return b.downstream.send(input, context)
       },

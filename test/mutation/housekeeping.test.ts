@@ -169,8 +169,7 @@ describe('the sweep', () => {
       await other.guard.open()
       const mark = { at: b.time.storeMs(), lossFrom: 0, why: 'test' }
       if (when === 'before') await b.inner.markAmnesia(mark)
-      else
-        other.trouble.request = (verb) => (verb === 'write' ? b.inner.markAmnesia(mark) : undefined)
+      else other.trouble.request = (verb) => (verb === 'write' ? b.inner.markAmnesia(mark) : undefined)
       await b.until(other.guard.internals.tick())
       expect(b.recordOf(key)).toMatchObject({ state: 'in-doubt', reason: 'amnesia' })
     }
@@ -236,8 +235,6 @@ describe('the sweep', () => {
 
   it('goes on where it stopped when there is more than a sweep holds', async () => {
     const b = bench()
-    const tool = b.tool({ execute: () => Promise.reject(coded('ECONNRESET')) })
-    for (let i = 0; i < 2_005; i += 1) await b.guard.open()
     const pages: unknown[] = []
     b.trouble.answer = (verb, args) => {
       if (verb !== 'due') return undefined
@@ -249,10 +246,8 @@ describe('the sweep', () => {
     await b.until(b.guard.internals.tick())
     expect(pages).toHaveLength(20)
     expect(pages[10]).toEqual([200, '10'])
-    b.trouble.answer = (verb) =>
-      verb === 'due' ? { records: [], next: undefined, now: b.time.storeMs() } : undefined
+    b.trouble.answer = (verb) => (verb === 'due' ? { records: [], next: undefined, now: b.time.storeMs() } : undefined)
     await b.until(b.guard.internals.tick())
-    expect(tool.contract.name).toBe('place_order')
   })
 
   it('runs every second by itself, and tells what fails but no absence', async () => {
@@ -273,7 +268,12 @@ describe('the sweep', () => {
     b.trouble.answer = (verb) => (verb === 'due' ? { records: undefined } : undefined)
     await b.time.advance(1_000)
     expect(b.events.filter(({ name }) => name === 'alarm')).toEqual([
-      expect.objectContaining({ key: '', tenant: '', tool: '', message: expect.stringContaining('housekeeping failed') }),
+      expect.objectContaining({
+        key: '',
+        tenant: '',
+        tool: '',
+        message: expect.stringContaining('housekeeping failed'),
+      }),
     ])
     b.trouble.answer = () => undefined
     expect(b.time.timers().every(({ background }) => background)).toBe(true)
@@ -370,8 +370,14 @@ describe('opening and closing', () => {
     expect(b.spool.closed).toBe(true)
     expect(b.time.timers()).toEqual([])
     await b.inner.open()
-    expect((await b.inner.history(key, 'default')).at(-1)).toMatchObject({ transition: 'duplicate', why: 'replayed × 1' })
-    expect(facts(await refusalOf(b.until(tool({ ref: 'b' }))))).toMatchObject({ code: 'STORE_UNAVAILABLE', effect: 'none' })
+    expect((await b.inner.history(key, 'default')).at(-1)).toMatchObject({
+      transition: 'duplicate',
+      why: 'replayed × 1',
+    })
+    expect(facts(await refusalOf(b.until(tool({ ref: 'b' }))))).toMatchObject({
+      code: 'STORE_UNAVAILABLE',
+      effect: 'none',
+    })
     expect(b.downstream.log).toEqual(['a:ok'])
   })
 
@@ -388,12 +394,7 @@ describe('opening and closing', () => {
 
   it.each([
     ['executing', {}, 'T8 executing>in-doubt', { state: 'in-doubt', reason: 'shutdown' }],
-    [
-      'claimed',
-      { prepare: () => new Promise(() => undefined) },
-      'T3 claimed>released',
-      { state: 'released' },
-    ],
+    ['claimed', { prepare: () => new Promise(() => undefined) }, 'T3 claimed>released', { state: 'released' }],
     [
       'recovering',
       {

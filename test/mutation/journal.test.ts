@@ -146,12 +146,7 @@ describe('a command', () => {
     const first = await claim('of1_a')
     const late = await journal.apply('of1_a', 'default', nothing, give('claim', { nonce: 'second' } as never))
     expect(late).toMatchObject({ applied: false, refusal: 'lease', record: first.record })
-    const withdrawn = await journal.apply(
-      'of1_a',
-      'default',
-      nothing,
-      give('supersede', { by: 'of1_b' } as never),
-    )
+    const withdrawn = await journal.apply('of1_a', 'default', nothing, give('supersede', { by: 'of1_b' } as never))
     expect(withdrawn).toMatchObject({ applied: false, refusal: 'state' })
   })
 

@@ -1,5 +1,16 @@
 import { describe, expect, it } from 'vitest'
-import { bench, coded, facts, refusalOf, settle, unavailable, type Bench, type BenchOptions, type OrderInput } from './bench.ts'
+import type { ToolContext } from '../../src/contract/index.ts'
+import {
+  bench,
+  coded,
+  facts,
+  refusalOf,
+  settle,
+  unavailable,
+  type Bench,
+  type BenchOptions,
+  type OrderInput,
+} from './bench.ts'
 
 const DAY = 86_400_000
 const keyed = (change: object = {}) => ({ class: 'keyed', windowMs: DAY, settleMs: 0, ...change })
@@ -11,7 +22,12 @@ const probing = (b: Bench, change: object = {}) => ({
 })
 
 /** A doubt left by a first call: its caller does not wait for the recovery. */
-async function doubted(recovery: (b: Bench) => object, fault: 'lose-answer' | 'lose-request', options: BenchOptions = {}, tools: object = {}) {
+async function doubted(
+  recovery: (b: Bench) => object,
+  fault: 'lose-answer' | 'lose-request',
+  options: BenchOptions = {},
+  tools: object = {},
+) {
   const b = bench(options)
   const tool = b.tool({ recovery: recovery(b), ...tools })
   b.downstream.plan('a', fault)
@@ -22,7 +38,13 @@ describe('keyed', () => {
   it('is sent again under the same key with the frozen input, at once, and its caller gets the answer', async () => {
     const { b, tool, key } = await doubted(() => keyed(), 'lose-answer')
     const outcome = await b.until(tool.perform({ ref: 'a', note: 'first' }))
-    expect(outcome).toMatchObject({ status: 'committed', value: { id: 1 }, attempts: 2, replayed: false, recorded: true })
+    expect(outcome).toMatchObject({
+      status: 'committed',
+      value: { id: 1 },
+      attempts: 2,
+      replayed: false,
+      recorded: true,
+    })
     expect(new Set(b.downstream.keys('a')).size).toBe(1)
     expect(b.downstream.keys('a')).toHaveLength(2)
     expect(await b.history(key)).toEqual([
@@ -32,7 +54,14 @@ describe('keyed', () => {
       'T13 recovering>executing',
       'T5 executing>committed',
     ])
-    expect(b.points.slice(6)).toEqual(['recovering', 'before-resend', 'marked', 'answered', 'before-commit', 'committed'])
+    expect(b.points.slice(6)).toEqual([
+      'recovering',
+      'before-resend',
+      'marked',
+      'answered',
+      'before-commit',
+      'committed',
+    ])
   })
 
   it('later ones wait longer, up to the longest pause', async () => {
@@ -51,12 +80,17 @@ describe('keyed', () => {
 
   it('the run that asked first is there again', async () => {
     const runs: unknown[] = []
-    const { b, tool } = await doubted(() => keyed(), 'lose-answer', {}, {
-      execute: (input: OrderInput, context: { run: unknown } & never) => {
-        runs.push(context.run)
-        return b.downstream.send(input, context)
+    const { b, tool } = await doubted(
+      () => keyed(),
+      'lose-answer',
+      {},
+      {
+        execute: (input: OrderInput, context: ToolContext) => {
+          runs.push(context.run)
+          return b.downstream.send(input, context)
+        },
       },
-    })
+    )
     await b.guard.run({ id: 'r', session: 's' }, () => b.until(tool({ ref: 'a' })))
     expect(runs).toEqual(Array.from({ length: 2 }, () => ({ id: 'r', tenant: 'default', session: 's' })))
     const other = await doubted(() => keyed(), 'lose-answer')
@@ -104,7 +138,9 @@ describe('keyed', () => {
     b.trouble.answer = (verb, args, answer) => {
       // The marker's own compare-and-set meets a change: it is decided on the store's newer time.
       const draft = (args[0] as { draft?: { state?: string } } | undefined)?.draft
-      return verb === 'write' && draft?.state === 'executing' && b.points.at(-1) === 'before-resend' ? undefined : answer
+      return verb === 'write' && draft?.state === 'executing' && b.points.at(-1) === 'before-resend'
+        ? undefined
+        : answer
     }
     const outcome = await b.until(tool.perform({ ref: 'a' }, { onDoubt: 'return', waitMs: 100 }))
     expect(['committed', 'in-doubt']).toContain(outcome.status)
@@ -131,7 +167,10 @@ describe('keyed', () => {
   })
 
   it('a 5xx that comes again is asked after, where there is a probe', async () => {
-    const { b, tool } = await doubted((it) => keyed({ probe: (input: OrderInput) => it.downstream.find(input.ref) }), 'lose-request')
+    const { b, tool } = await doubted(
+      (it) => keyed({ probe: (input: OrderInput) => it.downstream.find(input.ref) }),
+      'lose-request',
+    )
     b.downstream.plan('a', 'server-error', 'server-error')
     expect(await b.until(tool.perform({ ref: 'a' }))).toMatchObject({ status: 'committed' })
     expect(b.points.filter((point) => point === 'probed')).toHaveLength(1)
@@ -149,7 +188,10 @@ describe('probe', () => {
     const { b, tool, key } = await doubted(
       (it) =>
         probing(it, {
-          probe: (input: OrderInput, context: { key: string; attempt: number; signal: AbortSignal; downstreamKey(): string }) => {
+          probe: (
+            input: OrderInput,
+            context: { key: string; attempt: number; signal: AbortSignal; downstreamKey(): string },
+          ) => {
             seen.push(input, context.key, context.attempt, context.signal.aborted, context.downstreamKey())
             return it.downstream.find(input.ref)
           },

@@ -16,9 +16,16 @@ describe('callers of one operation in one process', () => {
       expect(joined).toMatchObject({ replayed: true, joined: true, value: { id: 1 }, attempts: 1 })
     expect(second?.value).not.toBe(third?.value)
     expect(b.downstream.effects('a')).toBe(1)
-    expect(b.events.filter(({ name }) => name === 'duplicate').map(({ answer }) => answer)).toEqual(['joined', 'joined'])
+    expect(b.events.filter(({ name }) => name === 'duplicate').map(({ answer }) => answer)).toEqual([
+      'joined',
+      'joined',
+    ])
     const later = await b.until(tool.perform({ ref: 'a' }))
-    expect(later).toMatchObject({ replayed: true, joined: false, notice: expect.stringContaining('occurrence 2') as string })
+    expect(later).toMatchObject({
+      replayed: true,
+      joined: false,
+      notice: expect.stringContaining('occurrence 2') as string,
+    })
     expect(b.events.filter(({ name }) => name === 'duplicate').at(-1)).toEqual({
       name: 'duplicate',
       key: first?.key,
@@ -53,7 +60,10 @@ describe('callers of one operation in one process', () => {
     b.downstream.release('a')
     await b.until(first)
     // Now against the record.
-    expect(await refusalOf(b.until(tool({ ref: 'a', amount: 2 })))).toMatchObject({ code: 'KEY_REUSED', effect: 'done' })
+    expect(await refusalOf(b.until(tool({ ref: 'a', amount: 2 })))).toMatchObject({
+      code: 'KEY_REUSED',
+      effect: 'done',
+    })
     expect(b.events.filter(({ name }) => name === 'duplicate').map(({ answer }) => answer)).toEqual(['refused'])
 
     const c = bench()
@@ -100,7 +110,12 @@ describe('callers in two processes', () => {
     await b.time.advance(5_000)
     b.downstream.release('a')
     await b.until(first)
-    expect(await b.until(second)).toMatchObject({ status: 'committed', replayed: true, joined: false, value: { id: 1 } })
+    expect(await b.until(second)).toMatchObject({
+      status: 'committed',
+      replayed: true,
+      joined: false,
+      value: { id: 1 },
+    })
     expect(other.events.filter(({ name }) => name === 'duplicate').map(({ answer }) => answer)).toEqual(['replayed'])
     expect(b.downstream.effects('a')).toBe(1)
   })

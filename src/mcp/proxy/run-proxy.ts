@@ -1,5 +1,5 @@
 import type { Readable, Writable } from 'node:stream'
-import type { Guard } from '../../engine/index.ts'
+import { tellOperators, type Guard } from '../../engine/index.ts'
 import { isOnefoldError } from '../../error/index.ts'
 import { errorLine } from './answers.ts'
 import { createCalls } from './calls.ts'
@@ -9,7 +9,6 @@ import { readClientLine, type ClientMessage, type ServerMessage } from './messag
 import { idKey } from './message-id.ts'
 import { createPassing } from './passing.ts'
 import { createSeenTools } from './seen-tools.ts'
-import { tellOperators } from './tell-operators.ts'
 import { createToolBook, type ToolBook } from './tool-book.ts'
 import { startUpstream, type Upstream } from './upstream.ts'
 

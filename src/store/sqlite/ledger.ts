@@ -8,7 +8,7 @@ import { assertOurs, migrate } from './migrate.ts'
 import { namesOf, type Names } from './names.ts'
 import { prepareFile } from './prepare-file.ts'
 import { MIGRATIONS } from './schema.sql.ts'
-import { lossOf, readSideFile, writeSideFile } from './side-file.ts'
+import { lossOf, readSideFile, writeSideFile, type Present } from './side-file.ts'
 import type { DatabaseSync } from './sqlite-module.ts'
 import { steadyClock, type SteadyClock } from './steady-clock.ts'
 import { withoutApplied, type Replies, type Reply, type WriteReply, type WritingStep } from './wire.ts'
@@ -54,17 +54,21 @@ interface Meta {
  */
 export function openLedger(options: LedgerOptions): Ledger {
   const { path } = options
-  const sidePath = `${path}.seq`
   const clock = steadyClock(options.wall)
   prepareFile(path)
-  const opened = statSync(path)
   const database = connect(path, { readOnly: false, check: (found) => assertOurs(found, path, MIGRATIONS.length) })
   try {
     migrate(database, path, MIGRATIONS, clock.now())
+    return ledgerOn(database, path, clock)
   } catch (error) {
     database.close()
     throw error
   }
+}
+
+function ledgerOn(database: DatabaseSync, path: string, clock: SteadyClock): Ledger {
+  const sidePath = `${path}.seq`
+  const opened = statSync(path)
   const names = namesOf(database, { readOnly: false })
   const records = recordWriter(database, names)
   const begin = database.prepare('BEGIN IMMEDIATE')
@@ -78,25 +82,33 @@ export function openLedger(options: LedgerOptions): Ledger {
 
   const meta = (): Meta => selectMeta.get() as unknown as Meta
   const { file_id: id, created_at: createdAt } = meta()
-  look()
-
   /** Compares the ledger with what is remembered of it, once, before anything is served. */
   function look(): void {
-    begin.run()
     const found = meta()
     clock.raise(found.clock)
-    const remembered = readSideFile(sidePath)
-    const loss = lossOf(remembered, { id, sequence: found.sequence, createdAt, clock: found.clock }, clock.now())
     acknowledged = found.sequence
-    if (loss !== undefined) {
+    const remembered = readSideFile(sidePath)
+    if (lossOf(remembered, present(found), clock.now()) === undefined) return
+    begin.run()
+    try {
+      const now = meta()
+      const loss = lossOf(remembered, present(now), clock.now())
       // Numbers that were given out before the loss must not be given out again: fences would repeat.
-      acknowledged = Math.max(found.sequence, remembered?.sequence ?? 0)
-      updateAmnesia.run(markWith(found.amnesia, loss))
+      acknowledged = Math.max(now.sequence, remembered?.sequence ?? 0)
+      if (loss !== undefined) updateAmnesia.run(markWith(now.amnesia, loss))
       updateMeta.run(acknowledged, clock.now())
+      commit.run()
+    } finally {
+      undo()
     }
-    commit.run()
-    if (loss !== undefined) remember()
+    try {
+      remember()
+    } catch {
+      // The mark is in the ledger; a side file that cannot be written only lets the next start set it again.
+    }
   }
+
+  const present = ({ sequence, clock: last }: Meta): Present => ({ id, sequence, createdAt, clock: last })
 
   function remember(): void {
     if (noted === acknowledged && noted !== 0) return
@@ -122,11 +134,7 @@ export function openLedger(options: LedgerOptions): Ledger {
     clock.raise(found.clock)
     const now = clock.now()
     if (found.sequence < acknowledged) {
-      const loss = lossOf(
-        { id, sequence: acknowledged, createdAt },
-        { id, sequence: found.sequence, createdAt, clock: found.clock },
-        now,
-      )
+      const loss = lossOf({ id, sequence: acknowledged, createdAt }, present(found), now)
       if (loss !== undefined) updateAmnesia.run(markWith(found.amnesia, loss))
       return { now, sequence: acknowledged, amnesiaAt: now }
     }
@@ -201,6 +209,7 @@ export function openLedger(options: LedgerOptions): Ledger {
     }
   }
 
+  look()
   return {
     database,
     names,

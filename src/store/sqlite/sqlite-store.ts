@@ -62,15 +62,17 @@ export function sqliteStore(where: string | SqliteOptions): Store {
 
   const watchers = createWatchers(() => reader?.sequence())
 
-  async function start(): Promise<Courier> {
-    reader?.close()
-    reader = undefined
-    const workerOptions = { path, clockSkewMs: options.clockSkewMs, busyMs: options.busyMs ?? DEFAULT_BUSY_MS }
-    const started = await startCourier(
-      workerOptions,
+  const startWorker = (): Promise<Courier> =>
+    startCourier(
+      { path, clockSkewMs: options.clockSkewMs, busyMs: options.busyMs ?? DEFAULT_BUSY_MS },
       () => clock.now(),
       (seen) => clock.raise(seen),
     )
+
+  async function start(): Promise<Courier> {
+    reader?.close()
+    reader = undefined
+    const started = await startWorker()
     try {
       reader = openReader(path, clock)
     } catch {
@@ -213,7 +215,16 @@ export function sqliteStore(where: string | SqliteOptions): Store {
       return (await send<Uint8Array | null>('get-blob', sha256)) ?? undefined
     },
 
-    doctor: () => send<readonly Finding[]>('doctor'),
+    async doctor() {
+      await ready()
+      // In a worker of its own: looking through a large file takes seconds, and writes must not wait for it.
+      const examiner = await startWorker()
+      try {
+        return await examiner.send<readonly Finding[]>((id) => [id, 'doctor'])
+      } finally {
+        await examiner.close()
+      }
+    },
 
     async close() {
       wanted = false

@@ -1,5 +1,5 @@
 import { parentPort, receiveMessageOnPort, workerData, type MessagePort } from 'node:worker_threads'
-import { busyFailure, failureOf } from './failure.ts'
+import { busyFailure, failureOf, isBusy } from './failure.ts'
 import { examine } from './doctor.ts'
 import { openLedger, type Ledger } from './ledger.ts'
 import { ledgerReader, type LedgerReader } from './ledger-reader.ts'
@@ -47,9 +47,7 @@ function openPatiently(): Ledger {
     try {
       return openLedger({ path: options.path, wall })
     } catch (error) {
-      const failure = failureOf(error, options.path)
-      if (failure.broken || !failure.retryable || performance.now() > until || !failure.message.includes('locked'))
-        throw error
+      if (!isBusy(error) || performance.now() > until) throw error
     }
   }
 }

@@ -33,6 +33,9 @@ export interface RecordWriter {
   forget(): void
 }
 
+/** Events that are kept with the record: claim, doubt, recovery and end have room. */
+const EARLY_EVENTS = 8
+
 /** Records that were lately written, so that an update needs no look-up by key. */
 const REMEMBERED = 20_000
 
@@ -67,8 +70,6 @@ export function recordWriter(database: DatabaseSync, names: Names): RecordWriter
   }
 
   function conflict(key: string, tenant: number, progress: Progress): WriteReply {
-    // The key may have been deleted and recorded anew by another process: what was remembered would miss for ever.
-    ids.delete(key, tenant)
     const row = selectRecord.get(keyToColumn(key), tenant) as unknown as Value[] | undefined
     return [0, progress.now, progress.sequence, row === undefined ? null : withNames(row, names), progress.amnesiaAt]
   }
@@ -80,50 +81,51 @@ export function recordWriter(database: DatabaseSync, names: Names): RecordWriter
   function append(record: number, event: EventColumns, fence: number, progress: Progress): void {
     const who = names.idOf(event[5])
     const { sequence, now } = progress
-    insertEvent.run(
-      record,
-      sequence,
-      now,
-      event[0],
-      event[1],
-      event[2],
-      event[3] === 0 ? fence : event[3],
-      event[4],
-      who,
-      event[6],
-      event[7],
-    )
+    insertEvent.run(record, sequence, now, event[0], event[1], event[2], fence, event[4], who, event[6], event[7])
+  }
+
+  /** An event as the column `early` has it: the columns of `events` from `n` on. */
+  function earlyText(event: EventColumns, fence: number, sequence: number, now: number): string {
+    const who = names.idOf(event[5])
+    return JSON.stringify([sequence, now, event[0], event[1], event[2], fence, event[4], who, event[6], event[7]])
   }
 
   function insert(step: WriteStep, draft: DraftColumns, tenant: number, progress: Progress): WriteReply {
     const key = step[2]
+    const event = step[6]
     // The number that a record is given first stays its id: fences and ids never restart, also after a deletion.
     const id = progress.sequence + 1
     const moments = momentsInWorker(wantedOf(draft), undefined, progress.now, id)
     const values: Value[] = [id, keyToColumn(key), tenant]
     addColumns(values, draft, moments, names)
+    values.push(`[${earlyText(event, event[3] || moments.fence, id, progress.now)}`)
     if (insertRecord.run(...values).changes !== 1) return conflict(key, tenant, progress)
     progress.sequence = id
     ids.set(key, tenant, id)
-    append(id, step[6], moments.fence, progress)
     return applied(progress, 0)
   }
 
-  function update(step: WriteStep, draft: DraftColumns, id: number, tenant: number, progress: Progress): WriteReply {
+  /** Undefined when the record of that id is not at the expected revision. */
+  function update(step: WriteStep, draft: DraftColumns, id: number, progress: Progress): WriteReply | undefined {
     const revision = step[4]
+    const event = step[6]
+    const sequence = progress.sequence + 1
     const leaseUntil = draft[10] === null ? ((leaseOfRecord.get(id)?.['lease_until'] as number | undefined) ?? 0) : 0
-    const moments = momentsInWorker(wantedOf(draft), { revision, leaseUntil }, progress.now, progress.sequence + 1)
+    const moments = momentsInWorker(wantedOf(draft), { revision, leaseUntil }, progress.now, sequence)
+    const fence = event[3] || moments.fence
+    // Revisions begin at the id and grow by one, so the difference counts the writes.
+    const isEarly = revision - id < EARLY_EVENTS - 1
     const values: Value[] = []
     addColumns(values, draft, moments, names)
-    values.push(id, revision)
-    if (updateRecord.run(...values).changes !== 1) return conflict(step[2], tenant, progress)
-    progress.sequence += 1
-    append(id, step[6], moments.fence, progress)
+    values.push(isEarly ? `,${earlyText(event, fence, sequence, progress.now)}` : '', id, revision)
+    if (updateRecord.run(...values).changes !== 1) return undefined
+    progress.sequence = sequence
+    if (!isEarly) append(id, event, fence, progress)
     return applied(progress, leaseUntil)
   }
 
-  function erase(step: WriteStep, id: number, tenant: number, progress: Progress): WriteReply {
-    if (deleteRecord.run(id, step[4]).changes !== 1) return conflict(step[2], tenant, progress)
+  function erase(step: WriteStep, id: number, tenant: number, progress: Progress): WriteReply | undefined {
+    if (deleteRecord.run(id, step[4]).changes !== 1) return undefined
     deleteHistory.run(id)
     ids.delete(step[2], tenant)
     progress.sequence += 1
@@ -135,14 +137,22 @@ export function recordWriter(database: DatabaseSync, names: Names): RecordWriter
       const [, , key, tenantName, expect, draft] = step
       const tenant = names.idOf(tenantName)
       if (expect === 0 && draft !== null) return insert(step, draft, tenant, progress)
-      const id = find(key, tenant)
+      const change = (id: number): WriteReply | undefined =>
+        draft === null ? erase(step, id, tenant, progress) : update(step, draft, id, progress)
+      if (expect === 0) ids.delete(key, tenant)
+      const known = find(key, tenant)
       if (expect === 0) {
-        if (id !== undefined) return conflict(key, tenant, progress)
+        if (known !== undefined) return conflict(key, tenant, progress)
         progress.sequence += 1
         return applied(progress, 0)
       }
-      if (id === undefined) return conflict(key, tenant, progress)
-      return draft === null ? erase(step, id, tenant, progress) : update(step, draft, id, tenant, progress)
+      if (known === undefined) return conflict(key, tenant, progress)
+      const reply = change(known)
+      if (reply !== undefined) return reply
+      // What was remembered may be stale: the key deleted and recorded anew by another process.
+      ids.delete(key, tenant)
+      const now = find(key, tenant)
+      return (now === undefined || now === known ? undefined : change(now)) ?? conflict(key, tenant, progress)
     },
     note(step, progress) {
       const [, , key, tenantName, event] = step

@@ -4,24 +4,24 @@ import { COLUMNS } from './columns.ts'
  * One compare-and-set, inside a transaction that was begun with BEGIN IMMEDIATE.
  *
  * Inputs: the key's column and the tenant's number (or the record's id where it is known), the expected revision,
- * the next record's columns.
+ * the next record's columns, the event as text for `early`.
  * Answers: one changed row = applied; none = a conflict, and `SELECT_RECORD` says what is there.
  */
 export const INSERT_RECORD: string = `
-  INSERT INTO records (${COLUMNS})
+  INSERT INTO records (${COLUMNS}, early)
   VALUES (${COLUMNS.split(',')
     .map(() => '?')
-    .join(', ')})
-  ON CONFLICT DO NOTHING
+    .join(', ')}, ?)
+  ON CONFLICT (key, tenant) DO NOTHING
 `
 
-/** Inputs: the columns from `tool` on without `id`, `key` and `tenant`, then id and expected revision. */
+/** Inputs: the columns from `tool` on, what to add to `early` (or an empty text), then id and expected revision. */
 export const UPDATE_RECORD: string = `
   UPDATE records
   SET ${COLUMNS.split(',')
     .slice(3)
     .map((column) => `${column.trim()} = ?`)
-    .join(', ')}
+    .join(', ')}, early = early || ?
   WHERE id = ? AND revision = ?
 `
 

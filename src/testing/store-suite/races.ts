@@ -127,6 +127,24 @@ export const races: readonly Case[] = group('races', [
       }),
   },
   {
+    name: 'a key that others deleted and recorded anew takes the first write on what is there now',
+    needs: ['another'],
+    run: (bench) =>
+      withAnother(bench, async (other) => {
+        for (const state of ['released', 'rejected'] as const) {
+          const before = await bench.reach(state)
+          await other.apply(before.key, { type: 'expire', who: WHO })
+          await other.reach(state, before.key)
+          const answer = await bench.store.write(bench.touch(await bench.record(before.key)))
+          assert.equal(answer.applied, true)
+          await other.apply(before.key, { type: 'expire', who: WHO })
+          await other.reach(state, before.key)
+          const gone = await bench.apply(before.key, { type: 'expire', who: WHO })
+          assert.equal(gone.record, undefined)
+        }
+      }),
+  },
+  {
     name: 'the later of two sequences, from whichever process, is the higher one',
     needs: ['another'],
     run: (bench) =>

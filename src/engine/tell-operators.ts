@@ -1,6 +1,9 @@
-import type { Guard } from '../../engine/index.ts'
+import type { Guard } from './guard.ts'
 
-/** Tells people on standard error what they may have to act on. Names and tickets only, never arguments or results. */
+/**
+ * Tells people what they may have to act on, a line each: names and tickets only, never arguments or results. What it
+ * returns ends it.
+ */
 export function tellOperators(guard: Guard, tell: (message: string) => void): () => void {
   const listeners = [
     guard.on('doubt', ({ tool, ticket, reason }) =>
@@ -9,7 +12,7 @@ export function tellOperators(guard: Guard, tell: (message: string) => void): ()
     guard.on('alarm', ({ tool, message }) => tell(`alarm${tool === '' ? '' : ` for ${tool}`}: ${message}`)),
     guard.on('suspected-repeat', ({ tool, occurrence }) =>
       tell(
-        `${tool} was called again with equal arguments after its answer had arrived (occurrence ${occurrence}); declare its identity to decide what that means`,
+        `${tool} was called again with equal arguments after its answer had arrived (occurrence ${occurrence}); declare it to decide what that means`,
       ),
     ),
     guard.on('spooled', ({ tool }) => tell(`the ledger did not take an answer of ${tool}; it is kept in the spool`)),
