@@ -118,3 +118,27 @@ it('text that it did not make is a SyntaxError', () => {
   expect((thrownBy(() => decode('{"$of":"url","v":"no"}')) as Error).cause).toBeInstanceOf(TypeError)
   expect((thrownBy(() => decode('{"$of":"other"}')) as Error).message).toContain('"other"')
 })
+
+it('what an error says of itself in its own members is written once', () => {
+  const error = Object.assign(new Error('m'), { name: 'N', message: 'm', stack: 's', cause: 1, code: 'E' })
+  expect(encode(error)).toBe('{"$of":"error","v":{"name":"N","message":"m","cause":1,"own":[["code","E"]]}}')
+  const copy = again(error) as Error
+  expect(Object.getOwnPropertyDescriptor(copy, 'name')).toMatchObject({ configurable: true, writable: true })
+})
+
+it('only a class speaks for itself: a plain object with a toJSON is refused for its function', () => {
+  const plain = { toJSON: () => 1 }
+  expect(thrownBy(() => encode(plain))).toMatchObject({ code: 'INPUT_INVALID' })
+  expect(thrownBy(() => encode(Object.assign(Object.create(null) as object, plain)))).toMatchObject({
+    code: 'INPUT_INVALID',
+  })
+})
+
+it('a cycle is called one', () => {
+  const cycle: unknown[] = []
+  cycle.push(cycle)
+  expect((thrownBy(() => encode(cycle)) as Error).message).toContain('a cycle')
+  expect((thrownBy(() => decode('{"$of":"bytes","v":["Nothing","AA=="]}')) as Error).message).toBe(
+    'unknown view Nothing',
+  )
+})

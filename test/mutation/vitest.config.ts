@@ -8,7 +8,7 @@ export default defineConfig({
   root: new URL('../..', import.meta.url).pathname,
   ssr: { resolve: { conditions: ['onefold-source', 'module', 'node', 'development|production'] } },
   test: {
-    testTimeout: 10_000,
+    testTimeout: 60_000,
     setupFiles: ['test/mutation/setup.ts'],
     include: ['src/{key,contract,engine}/**/*.test.ts', 'test/mutation/**/*.test.ts'],
     coverage: {

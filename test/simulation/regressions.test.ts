@@ -8,9 +8,7 @@ import { simulate } from './simulate.ts'
  * change of the generator (plan.ts, or the order in which numbers are drawn) gives every seed another meaning: then take
  * the fixes away one by one and look for new seeds.
  */
-const FOUND: readonly { readonly seed: number; readonly kind?: Kind; readonly was: string }[] = [
-  REGRESSIONS
-]
+const FOUND: readonly { readonly seed: number; readonly kind?: Kind; readonly was: string }[] = [REGRESSIONS]
 
 describe('seeds of bugs that were found', () => {
   it.each(FOUND)('$seed: $was', async ({ seed, kind }) => {

@@ -58,7 +58,13 @@ export class Told {
       return
     }
     demand(effects.length > 0, 'I4', () => `${call.intent} was told done, and nothing happened`)
-    const number = (outcome.value as { effect?: number } | undefined)?.effect
+    const { effect: number, accepted } = (outcome.value ?? {}) as { effect?: number; accepted?: string }
+    const isAnswer = number !== undefined || accepted !== undefined || outcome.error !== undefined
+    demand(
+      isAnswer,
+      'answer',
+      () => `${call.intent} was told done with ${JSON.stringify(outcome.value)}, which is no answer of the downstream`,
+    )
     if (number !== undefined) {
       demand(
         effects.some((effect) => effect.number === number),

@@ -54,7 +54,19 @@ function child(count: number, options: { readonly limitKib?: number; readonly no
   const limit = options.limitKib === undefined ? '' : `ulimit -f ${options.limitKib};`
   const result = spawnSync(
     'bash',
-    ['-c', `${limit} exec "$@"`, 'bash', process.execPath, '--input-type=module', '-e', CHILD, path, String(count)],
+    // Its standard input is a socket, which makes bash believe in a remote shell and read the user's settings.
+    [
+      '--norc',
+      '-c',
+      `${limit} exec "$@"`,
+      'bash',
+      process.execPath,
+      '--input-type=module',
+      '-e',
+      CHILD,
+      path,
+      String(count),
+    ],
     {
       encoding: 'utf8',
       ...(options.nobody === true && process.getuid?.() === 0 ? { uid: 65534, gid: 65534 } : {}),

@@ -14,8 +14,12 @@ import {
   type WritingStep,
 } from './wire.ts'
 
-/** More steps than this do not go into one transaction: the first of them should not wait for the last. */
-const MOST_STEPS = 256
+/**
+ * Of more steps than this one transaction takes half. The caller then works on these answers while the worker commits
+ * the other half; with all of them in one transaction the two would take turns waiting for each other (an engine at 64
+ * concurrent calls is a fifth slower so).
+ */
+const UNDIVIDED = 32
 const REMEMBER_EVERY_MS = 1000
 
 const port = parentPort as MessagePort
@@ -97,11 +101,12 @@ function serve(ledger: Ledger, reader: LedgerReader): void {
   }
 
   function commit(): void {
-    const waiting = writing.slice(0, MOST_STEPS)
-    const steps = take(MOST_STEPS)
+    const most = Math.max(UNDIVIDED, Math.ceil(writing.length / 2))
+    const waiting = writing.slice(0, most)
+    const steps = take(most)
     const outcome = ledger.write(steps, () => {
       drain()
-      return take(MOST_STEPS - steps.length)
+      return take(UNDIVIDED - steps.length)
     })
     if (outcome === 'busy') {
       const late = performance.now() - options.busyMs
