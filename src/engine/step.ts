@@ -21,12 +21,6 @@ export type Change = Partial<Omit<Draft, 'key'>>
 /** Nothing happens, and why. */
 export const refuse = (refusal: Refusal): Decision => ({ ok: false, refusal })
 
-/** The facts about the operation as the record carries them; revision and moments are the store's. */
-function draftOf(record: OperationRecord): Draft {
-  const { revision: _revision, leaseUntil: _lease, updatedAt: _updated, ...rest } = record
-  return { ...rest, leaseMs: undefined }
-}
-
 /**
  * One transition, checked: a legal edge, fences that only grow, no release with an open send, no second outcome.
  * @throws InvariantViolation
@@ -40,7 +34,8 @@ export function move(
   alarm?: string,
 ): Decision {
   assertEdge(transition, record.state, to)
-  const draft: Draft = { ...draftOf(record), ...change, state: to }
+  // One copy: this is on every effect's path. What the store sets anew (revision, moments) it does not read from a draft.
+  const draft: Draft = { ...record, leaseMs: undefined, ...change, state: to }
   assertInvariant(draft.fence >= record.fence, 'fences only grow (I6)')
   assertInvariant(!(to === 'released' || to === 'rejected') || draft.openSends === 0, `${to} with an open send (I3)`)
   assertInvariant(
