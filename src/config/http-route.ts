@@ -1,5 +1,4 @@
-import { defineContract, keyed, manual, parseDuration, type AnyToolOptions, type Duration } from '../contract/index.ts'
-import { OnefoldError } from '../error/index.ts'
+import { parseDuration, type Duration } from '../contract/index.ts'
 import {
   readPattern,
   type DeclaredProbe,
@@ -9,6 +8,7 @@ import {
   type KeyRule,
 } from '../http/exchange/index.ts'
 import { readErrors } from './http-errors.ts'
+import { refuseContradictions } from './contradiction.ts'
 import type { Reader, Value } from './reader.ts'
 
 const WORDS = [
@@ -174,23 +174,6 @@ function readProbe(reader: Reader, value: Value, roots: readonly string[]): Decl
 /** The rules of contracts that no single key shows: told at the route's line. */
 function checkTogether(reader: Reader, value: Value, rule: DeclaredWrite): void {
   const { recovery, key, verify: _verify, errors: _errors, ...rest } = rule
-  const options = {
-    ...rest,
-    name: 'route',
-    callerKey: key === 'required' ? 'required' : 'ignored',
-    input: { '~standard': { version: 1, vendor: 'onefold', validate: (input: unknown) => ({ value: input }) } },
-    recovery: recovery.class === 'keyed' ? keyed(recovery.window) : manual(),
-    execute: () => undefined,
-  }
-  try {
-    defineContract(
-      Object.fromEntries(
-        Object.entries(options).filter(([, given]) => given !== undefined),
-      ) as unknown as AnyToolOptions,
-    )
-  } catch (error) {
-    if (!(error instanceof OnefoldError)) throw error
-    const { problem, fix } = error.details as { problem?: string; fix?: string }
-    reader.fail(value, `contradicts itself: ${problem ?? error.message}`, fix ?? 'Correct it')
-  }
+  const callerKey = key === 'required' ? 'required' : 'ignored'
+  refuseContradictions(reader, value, { ...rest, name: 'route', callerKey }, recovery)
 }

@@ -1,6 +1,5 @@
-import { defineContract, keyed, manual, type AnyToolOptions } from '../contract/index.ts'
-import { OnefoldError } from '../error/index.ts'
 import type { ToolConfig, WriteConfig } from './config.ts'
+import { refuseContradictions } from './contradiction.ts'
 import type { Reader, Value } from './reader.ts'
 import { readRecovery } from './recovery-section.ts'
 
@@ -117,22 +116,5 @@ function readError(
 /** The rules of contracts that no single key shows: told at the tool's line. */
 function checkTogether(reader: Reader, value: Value, tool: WriteConfig): void {
   const { recovery, ...rest } = tool
-  const options = {
-    ...rest,
-    name: 'tool',
-    input: { '~standard': { version: 1, vendor: 'onefold', validate: (input: unknown) => ({ value: input }) } },
-    recovery: recovery.class === 'keyed' ? keyed(recovery.window) : manual(),
-    execute: () => undefined,
-  }
-  try {
-    defineContract(
-      Object.fromEntries(
-        Object.entries(options).filter(([, given]) => given !== undefined),
-      ) as unknown as AnyToolOptions,
-    )
-  } catch (error) {
-    if (!(error instanceof OnefoldError)) throw error
-    const { problem, fix } = error.details as { problem?: string; fix?: string }
-    reader.fail(value, `contradicts itself: ${problem ?? error.message}`, fix ?? 'Correct it')
-  }
+  refuseContradictions(reader, value, { ...rest, name: 'tool' }, recovery)
 }
