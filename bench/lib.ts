@@ -75,6 +75,9 @@ export function report(measured: Measured, options: { readonly json: boolean }):
   }
 }
 
+/** How often the event loop's delay is sampled; Node counts this interval into the delay that it tells. */
+export const RESOLUTION_MS = 1
+
 /** The value below which `share` of the samples lie. */
 export function percentile(samples: readonly number[], share: number): number {
   const sorted = Float64Array.from(samples).toSorted()
