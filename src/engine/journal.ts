@@ -57,6 +57,8 @@ export function createJournal(options: JournalOptions): Journal {
   const { store, clock, ids, emitter } = options
   let highest = 0
   let mark: AmnesiaMark | undefined
+  /** A mark of ours that the store has not acknowledged. */
+  let unsaved: AmnesiaMark | undefined
   let available = true
 
   function withDeadline<T>(work: Promise<T>): Promise<T> {
@@ -120,7 +122,10 @@ export function createJournal(options: JournalOptions): Journal {
     // Records may be missing from any time on: the last acknowledged moment is not known to a fresh copy.
     mark = { at: answer.now, lossFrom: 0, why }
     emitter.emit('alarm', { key: '', tenant: '', tool: '', run: undefined, message: `amnesia: ${why}` })
-    await guarded(() => store.markAmnesia(mark))
+    const found = mark
+    unsaved = found
+    await guarded(() => store.markAmnesia(found))
+    if (unsaved === found) unsaved = undefined
     // Only now: while the mark is not in the store, every look at the sequence must find the loss again.
     highest = answer.sequence
   }
@@ -128,9 +133,11 @@ export function createJournal(options: JournalOptions): Journal {
   /** `floor`: a sequence below it means that records were lost. */
   async function refreshEpoch(floor = highest): Promise<void> {
     const before = mark
+    const early = unsaved !== undefined
     const epoch = await guarded(() => store.epoch())
-    // An answer that was under way while the mark changed may be from before it.
-    if (mark === before) mark = epoch.amnesia
+    // An answer that was under way while the mark changed, or while it was being saved, may be from before it.
+    const lifted = epoch.amnesia === undefined && !early && unsaved === undefined
+    if (mark === before && (lifted || epoch.amnesia !== undefined)) mark = epoch.amnesia
     if (epoch.sequence >= floor) highest = Math.max(highest, epoch.sequence)
     // The mark's moment is compared with the store's clock, so it is taken from there; a wall clock may be days off.
     else await checkSequence({ sequence: epoch.sequence, now: (await guarded(() => store.due(1))).now }, floor)

@@ -4,7 +4,7 @@ import type { Failure } from './batch.ts'
 import { MUTANTS } from './mutants.ts'
 
 /** Schedules that a mutant may survive before it counts as missed. */
-const PATIENCE = 60_000
+const PATIENCE = 40_000
 
 /** What became of one mutant. */
 export interface Verdict {

@@ -54,7 +54,8 @@ type Verdict =
 
 function verdictOn(world: World, record: OperationRecord, now: number): Verdict | undefined {
   const { downstream, keeper } = world
-  const intent = keeper.intentOf(record.key)
+  // By what it is about, as the record's input says it: also for a key under which nothing was ever sent.
+  const intent = keeper.intentOf(record.key) ?? intentIn(record.input)
   const effect = intent === undefined ? undefined : downstream.effectsOf(intent)[0]
   if (effect !== undefined) return { verdict: 'committed', value: effect.value }
   // Somebody in a hurry says "not done" at once, without a look: the engine must not believe it before Q is over.
@@ -65,6 +66,12 @@ function verdictOn(world: World, record: OperationRecord, now: number): Verdict 
   if (jumps && waited < LEASE + QUARANTINE) return undefined
   if (now < record.doubtAt + QUARANTINE || stillActs(world, record)) return undefined
   return { verdict: happens(world, 0.1) ? 'abandoned' : 'released' }
+}
+
+/** The intent that a frozen input carries. */
+function intentIn(input: string | undefined): string | undefined {
+  const { intent } = (input?.startsWith('{') === true ? JSON.parse(input) : {}) as { readonly intent?: string }
+  return intent
 }
 
 /** An attempt whose sends are not checked may send for as long as its process lives, and its last request travels Q. */

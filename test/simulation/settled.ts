@@ -26,6 +26,8 @@ function isOwned(world: World, record: OperationRecord): boolean {
   const { plan } = world
   if (record.state === 'compensating') return true
   // A composite operation runs again and again while one of its parts waits for somebody.
+  // One whose parts were recorded with other inputs before the store lost the parent can never run again.
+  if (record.recovery === 'composite' && world.truth.lost.size > 0) return true
   if (record.recovery === 'composite' && record.reason !== 'amnesia')
     return record.children.some((key) => partIsOwned(world, key))
   if (record.state !== 'in-doubt') return false
