@@ -1,4 +1,4 @@
-import { isOnefoldError } from '../error/index.ts'
+import { isStoreUnavailable } from '../error/index.ts'
 import { canonicalize } from '../key/index.ts'
 import type { Operation } from './operation.ts'
 import { contextOf, maySend, newAttempt, type LiveAttempt } from './attempt.ts'
@@ -32,7 +32,7 @@ export async function claimAndExecute(core: Core, op: Operation, from: Reading, 
     })
   } catch (error) {
     // Whatever of the claim reached the store, nothing was sent under it: it must not be recovered into an effect later.
-    if (attempt?.started !== true && isOnefoldError(error) && error.code === 'STORE_UNAVAILABLE') {
+    if (attempt?.started !== true && isStoreUnavailable(error)) {
       inBackground(core, { ...op.descriptor, key: op.key }, takeBack(core, op, nonce, amnesiaAt))
     }
     throw error
@@ -118,7 +118,7 @@ async function takeBack(core: Core, op: Operation, nonce: string, amnesiaAt: num
       }
       if (record !== undefined || core.clock.bootMs() >= until) return
     } catch (error) {
-      if (!(isOnefoldError(error) && error.code === 'STORE_UNAVAILABLE')) throw error
+      if (!isStoreUnavailable(error)) throw error
     }
   }
 }

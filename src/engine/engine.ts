@@ -1,5 +1,5 @@
 import type { Contract } from '../contract/index.ts'
-import { OnefoldError, isOnefoldError } from '../error/index.ts'
+import { OnefoldError, isOnefoldError, isStoreUnavailable } from '../error/index.ts'
 import { cancelled, inProgress, keyReused, rejected } from './answers.ts'
 import { newAttempt, contextOf } from './attempt.ts'
 import { adoptChild } from './children.ts'
@@ -65,7 +65,7 @@ export function createPerformer(core: Core): Performer {
       )
         touched.cancelled = true
       sequence?.told(false)
-      throw isOnefoldError(error) && error.code === 'STORE_UNAVAILABLE' ? nothingStarted(op, error) : error
+      throw isStoreUnavailable(error) ? nothingStarted(op, error) : error
     } finally {
       run?.pending.delete(work)
     }
@@ -213,7 +213,7 @@ export function createPerformer(core: Core): Performer {
       record = (await core.journal.read(op.key, op.tenant)).record
     } catch (error) {
       // The flight goes on and may have sent already: an unreachable ledger must not be told as "no effect" here.
-      if (!(isOnefoldError(error) && error.code === 'STORE_UNAVAILABLE')) throw error
+      if (!isStoreUnavailable(error)) throw error
     }
     if (record !== undefined && (record.state === 'in-doubt' || record.state === 'recovering')) {
       tell(core, op, 'in-doubt')

@@ -1,5 +1,5 @@
 import type { ToolContext } from '../contract/index.ts'
-import { isOnefoldError } from '../error/index.ts'
+import { isStoreUnavailable } from '../error/index.ts'
 import { contextOf, maySend, portOf, type LiveAttempt } from './attempt.ts'
 import { classifyFailure } from './classify.ts'
 import { at, inBackground, tellDoubt, type Core } from './core.ts'
@@ -262,7 +262,7 @@ const unrecordedDoubt = (attempt: LiveAttempt, error: unknown): Ended => ({
 })
 
 function onlyUnavailable(error: unknown): undefined {
-  if (isOnefoldError(error) && error.code === 'STORE_UNAVAILABLE') return undefined
+  if (isStoreUnavailable(error)) return undefined
   throw error
 }
 

@@ -1,4 +1,4 @@
-import { OnefoldError, isOnefoldError } from '../error/index.ts'
+import { OnefoldError, isOnefoldError, isStoreUnavailable } from '../error/index.ts'
 import type { Clock, Ids } from './clock.ts'
 import type { Command, Refusal } from './commands.ts'
 import type { Transition } from './edges.ts'
@@ -91,7 +91,7 @@ export function createJournal(options: JournalOptions): Journal {
       tellAvailability(true, 'the ledger answers again')
       return value
     } catch (error) {
-      if (isOnefoldError(error) && error.code === 'STORE_UNAVAILABLE') tellAvailability(false, error.message)
+      if (isStoreUnavailable(error)) tellAvailability(false, error.message)
       throw error
     }
   }
@@ -194,8 +194,7 @@ export function createJournal(options: JournalOptions): Journal {
       try {
         return await guarded(() => store.write(write))
       } catch (error) {
-        if (attempt >= RETRIES_AFTER_LOST_ACK || !(isOnefoldError(error) && error.code === 'STORE_UNAVAILABLE'))
-          throw error
+        if (attempt >= RETRIES_AFTER_LOST_ACK || !isStoreUnavailable(error)) throw error
         const reading = await guarded(async () => await store.read(write.key, write.tenant)).catch(() => undefined)
         if (reading === undefined) continue
         const ours = reading.record?.writeId === writeId

@@ -1,4 +1,4 @@
-import { isOnefoldError } from '../error/index.ts'
+import { isStoreUnavailable } from '../error/index.ts'
 import type { Core } from './core.ts'
 import { beat, createSweeper } from './sweep.ts'
 import { drainSpool } from './success.ts'
@@ -69,7 +69,7 @@ export function createLifecycle(core: Core): Lifecycle {
   }
 
   function tell(error: unknown): void {
-    if (isOnefoldError(error) && error.code === 'STORE_UNAVAILABLE') return
+    if (isStoreUnavailable(error)) return
     const message = `housekeeping failed: ${error instanceof Error ? error.message : String(error)}`
     core.emitter.emit('alarm', { key: '', tenant: '', tool: '', run: undefined, message })
   }

@@ -18,7 +18,7 @@ export interface Settings {
   readonly maxInputBytes: number
   readonly recoveryBackoffMs: number
   readonly maxRecoveryBackoffMs: number
-  /** Automatic recoveries before only the slow back-off remains. */
+  /** Room on disk that is kept for answers which the ledger cannot take. */
   readonly spoolReserveBytes: number
 }
 

@@ -1,4 +1,4 @@
-import { isOnefoldError } from '../error/index.ts'
+import { isStoreUnavailable } from '../error/index.ts'
 import { inBackground, type Core } from './core.ts'
 import { sleep } from './clock.ts'
 import type { LiveAttempt } from './attempt.ts'
@@ -22,7 +22,7 @@ export async function recordSuccess(core: Core, attempt: Origin, outcome: Stored
   try {
     return read(core, await commitOnce(core, attempt, outcome), outcome)
   } catch (error) {
-    if (!(isOnefoldError(error) && error.code === 'STORE_UNAVAILABLE')) throw error
+    if (!isStoreUnavailable(error)) throw error
   }
   const { record } = attempt
   if (core.spool !== undefined) {
@@ -79,7 +79,7 @@ async function untilRecorded(core: Core, attempt: Origin, outcome: StoredOutcome
       read(core, await commitOnce(core, attempt, outcome), outcome)
       return
     } catch (error) {
-      if (!(isOnefoldError(error) && error.code === 'STORE_UNAVAILABLE')) throw error
+      if (!isStoreUnavailable(error)) throw error
     }
   }
 }

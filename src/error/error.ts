@@ -47,3 +47,8 @@ export class OnefoldError extends Error {
 export function isOnefoldError(error: unknown): error is OnefoldError {
   return error instanceof Error && error.name === 'OnefoldError' && 'code' in error && 'effect' in error
 }
+
+/** True when a step of the ledger failed so that nobody knows whether it was applied, or it could not be asked for. */
+export function isStoreUnavailable(error: unknown): error is OnefoldError {
+  return isOnefoldError(error) && error.code === 'STORE_UNAVAILABLE'
+}

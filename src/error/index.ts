@@ -1,2 +1,2 @@
 export { ERROR_CODES, type EffectKnowledge, type ErrorCode } from './codes.ts'
-export { OnefoldError, isOnefoldError, type OnefoldErrorOptions } from './error.ts'
+export { OnefoldError, isOnefoldError, isStoreUnavailable, type OnefoldErrorOptions } from './error.ts'

@@ -1,3 +1,4 @@
+import { FAULT_POINTS } from '../../src/engine/faults.ts'
 import type { Settings } from '../../src/engine/settings.ts'
 import { Random } from './random.ts'
 
@@ -111,22 +112,6 @@ export const QUARANTINE = 300
 export const LEASE = 600
 export const DAY = 86_400_000
 
-const DEATH_POINTS = [
-  'before-claim',
-  'claimed',
-  'prepared',
-  'marked',
-  'answered',
-  'before-commit',
-  'committed',
-  'before-doubt',
-  'doubted',
-  'recovering',
-  'probed',
-  'before-resend',
-  'recovered',
-]
-
 function incidents(random: Random, kind: Kind, processes: number, windowed: boolean, retires: boolean): Incident[] {
   const list: Incident[] = []
   const at = (): number => random.between(5, QUIET_AT - 300)
@@ -219,7 +204,7 @@ export function planOf(seed: number, only?: Kind): Plan {
       stall: level(0.05, 0.4),
     },
     crashes: Number(crashes),
-    dieAt: crashes !== 0 && crashes !== '0' && random.chance(0.4) ? random.pick(DEATH_POINTS) : undefined,
+    dieAt: crashes !== 0 && crashes !== '0' && random.chance(0.4) ? random.pick(FAULT_POINTS) : undefined,
     incidents: calm ? [] : incidents(random, kind, Number(processes), windowed, retires),
   }
 }
