@@ -6,7 +6,7 @@ import { sqliteStore } from '../src/store/sqlite/index.ts'
 import { median, percentile, type Measured, type Row } from './lib.ts'
 import type { BenchOptions } from './main.ts'
 import { engineMemory, engineReplays, engineSequential, engineThroughput, openEngine } from './sqlite-engine.ts'
-import { openFloor } from './sqlite-floor.ts'
+import { openFloor, type Floor } from './sqlite-floor.ts'
 import { claims, filledLedger, reads, sequential, throughput } from './sqlite-store.ts'
 
 const CONCURRENT = 64
@@ -36,43 +36,73 @@ export async function run(options: BenchOptions): Promise<Measured> {
   }
 }
 
-/** What a caller of a protected tool pays, against the floor measured in turns with it. */
-async function engineRows(folder: string, effects: number): Promise<Row[]> {
-  const floor = openFloor(join(folder, 'engine-floor.db'))
-  const engine = await openEngine(join(folder, 'engine.db'))
+/** What is measured against the floor: effects at once, and one after the other. */
+interface Contender {
+  throughput(effects: number): Promise<{ readonly perSecond: number; readonly loopDelayMs: number }>
+  /** Milliseconds of each. */
+  sequential(count: number): Promise<number[]>
+}
+
+/** Medians of the floor and a contender that take turns, so that a neighbour on the machine disturbs both. */
+interface Turns {
+  readonly floorRate: number
+  readonly rate: number
+  readonly delayMs: number
+  readonly floorPairMs: number
+  readonly pairMs: number
+}
+
+async function inTurns(floor: Floor, effects: number, contender: Contender): Promise<Turns> {
   const floorRates: number[] = []
   const rates: number[] = []
   const delays: number[] = []
   const floorPairs: number[] = []
-  const firsts: number[] = []
+  const pairs: number[] = []
   floor.grouped(effects / 4, CONCURRENT)
-  await engineThroughput(engine, effects / 4, CONCURRENT)
+  await contender.throughput(effects / 4)
   for (let round = 0; round < ROUNDS; round += 1) {
     floorRates.push(floor.grouped(effects, CONCURRENT))
-    const measured = await engineThroughput(engine, effects, CONCURRENT)
+    const measured = await contender.throughput(effects)
     rates.push(measured.perSecond)
     delays.push(measured.loopDelayMs)
     floorPairs.push(...floor.pairs(300))
-    firsts.push(...(await engineSequential(engine, 300)))
+    pairs.push(...(await contender.sequential(300)))
   }
+  return {
+    floorRate: median(floorRates),
+    rate: median(rates),
+    delayMs: median(delays),
+    floorPairMs: median(floorPairs),
+    pairMs: median(pairs),
+  }
+}
+
+/** What a caller of a protected tool pays, against the floor measured in turns with it. */
+async function engineRows(folder: string, effects: number): Promise<Row[]> {
+  const floor = openFloor(join(folder, 'engine-floor.db'))
+  const engine = await openEngine(join(folder, 'engine.db'))
+  const taken = await inTurns(floor, effects, {
+    throughput: (count) => engineThroughput(engine, count, CONCURRENT),
+    sequential: (count) => engineSequential(engine, count),
+  })
   const replays = await engineReplays(engine, 20_000)
   floor.close()
   await engine.close()
   return [
-    { name: `floor: effects in group commits of ${CONCURRENT}`, value: Math.round(median(floorRates)), unit: '/s' },
-    { name: `engine: effects at ${CONCURRENT} concurrent`, value: Math.round(median(rates)), unit: '/s' },
+    { name: `floor: effects in group commits of ${CONCURRENT}`, value: Math.round(taken.floorRate), unit: '/s' },
+    { name: `engine: effects at ${CONCURRENT} concurrent`, value: Math.round(taken.rate), unit: '/s' },
     {
       name: 'engine: effects against the floor',
-      value: median(rates) / median(floorRates),
+      value: taken.rate / taken.floorRate,
       unit: '',
       target: { atLeast: 0.45 },
     },
-    { name: 'engine: event-loop delay p99 meanwhile', value: median(delays), unit: 'ms', target: { atMost: 5 } },
-    { name: 'floor: two commits in sequence, p50', value: median(floorPairs), unit: 'ms' },
-    { name: 'engine: first call in sequence, p50', value: median(firsts), unit: 'ms' },
+    { name: 'engine: event-loop delay p99 meanwhile', value: taken.delayMs, unit: 'ms', target: { atMost: 5 } },
+    { name: 'floor: two commits in sequence, p50', value: taken.floorPairMs, unit: 'ms' },
+    { name: 'engine: first call in sequence, p50', value: taken.pairMs, unit: 'ms' },
     {
       name: 'engine: first call against the floor',
-      value: median(firsts) / median(floorPairs),
+      value: taken.pairMs / taken.floorPairMs,
       unit: '',
       target: { atMost: 1.8 },
     },
@@ -111,36 +141,28 @@ async function storeRows(folder: string, effects: number): Promise<Row[]> {
   const floor = openFloor(join(folder, 'floor.db'))
   const store = sqliteStore(join(folder, 'store.db'))
   await store.open()
-  const floorRates: number[] = []
-  const storeRates: number[] = []
-  const delays: number[] = []
-  const floorPairs: number[] = []
-  const storePairs: number[] = []
-  floor.grouped(effects / 4, CONCURRENT)
-  await throughput(store, effects / 4, CONCURRENT)
-  for (let round = 0; round < ROUNDS; round += 1) {
-    floorRates.push(floor.grouped(effects, CONCURRENT))
-    const measured = await throughput(store, effects, CONCURRENT)
-    storeRates.push(measured.perSecond)
-    delays.push(measured.loopDelayMs)
-    floorPairs.push(...floor.pairs(300))
-    storePairs.push(...(await sequential(store, 300)))
-  }
+  const taken = await inTurns(floor, effects, {
+    throughput: (count) => throughput(store, count, CONCURRENT),
+    sequential: (count) => sequential(store, count),
+  })
   const read = await reads(store, 20_000)
   floor.close()
   await store.close()
-  const floorRate = median(floorRates)
-  const storeRate = median(storeRates)
   return [
-    { name: `floor: effects in group commits of ${CONCURRENT}`, value: Math.round(floorRate), unit: '/s' },
-    { name: `store: effects at ${CONCURRENT} concurrent`, value: Math.round(storeRate), unit: '/s' },
-    { name: 'store: effects against the floor', value: storeRate / floorRate, unit: '', target: { atLeast: 0.6 } },
-    { name: 'store: event-loop delay p99 meanwhile', value: median(delays), unit: 'ms', target: { atMost: 5 } },
-    { name: 'floor: two commits in sequence, p50', value: median(floorPairs), unit: 'ms' },
-    { name: 'store: claim and commit in sequence, p50', value: median(storePairs), unit: 'ms' },
+    { name: `floor: effects in group commits of ${CONCURRENT}`, value: Math.round(taken.floorRate), unit: '/s' },
+    { name: `store: effects at ${CONCURRENT} concurrent`, value: Math.round(taken.rate), unit: '/s' },
+    {
+      name: 'store: effects against the floor',
+      value: taken.rate / taken.floorRate,
+      unit: '',
+      target: { atLeast: 0.6 },
+    },
+    { name: 'store: event-loop delay p99 meanwhile', value: taken.delayMs, unit: 'ms', target: { atMost: 5 } },
+    { name: 'floor: two commits in sequence, p50', value: taken.floorPairMs, unit: 'ms' },
+    { name: 'store: claim and commit in sequence, p50', value: taken.pairMs, unit: 'ms' },
     {
       name: 'store: sequence against the floor',
-      value: median(storePairs) / median(floorPairs),
+      value: taken.pairMs / taken.floorPairMs,
       unit: '',
       target: { atMost: 1.8 },
     },
