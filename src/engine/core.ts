@@ -5,6 +5,7 @@ import type { DuplicateNotes } from './duplicates.ts'
 import type { Emitter } from './events.ts'
 import type { FaultPoint, Faults } from './faults.ts'
 import type { Journal } from './journal.ts'
+import type { LookFirst } from './look-first.ts'
 import { ticketOf, type Naming } from './operation.ts'
 import type { OperationRecord } from './record.ts'
 import type { Settings } from './settings.ts'
@@ -13,6 +14,7 @@ import type { Spool } from './spool.ts'
 /** What every part of the engine shares. Built once by `createEngine`. */
 export interface Core {
   readonly journal: Journal
+  readonly lookFirst: LookFirst
   readonly clock: Clock
   readonly ids: Ids
   readonly processes: Processes

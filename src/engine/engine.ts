@@ -102,9 +102,11 @@ export function createPerformer(core: Core): Performer {
   }
 
   function quickRead(op: Operation): { record: OperationRecord | undefined; now: number } | undefined {
-    if (core.journal.store.guarantees.localReads !== true) return undefined
+    if (!core.lookFirst.worthwhile()) return undefined
     const reading = core.journal.read(op.key, op.tenant)
-    return reading instanceof Promise ? undefined : reading
+    if (reading instanceof Promise) return undefined
+    core.lookFirst.saw(reading)
+    return reading
   }
 
   async function quickReplay(op: Operation, record: OperationRecord): Promise<Outcome> {

@@ -104,7 +104,7 @@ async function drive(
   phases: Phases,
 ): Promise<Settled> {
   const { op } = flight
-  const mustRead = core.journal.store.guarantees.localReads === true || core.journal.amnesia() !== undefined
+  const mustRead = core.lookFirst.worthwhile() || core.journal.amnesia() !== undefined
   let reading = first ?? (mustRead ? await core.journal.read(op.key, op.tenant) : { record: undefined, now: 0 })
   let own: Extract<Ended, { kind: 'doubt' }> | undefined
   for (let turn = 0; ; turn += 1) {
@@ -121,6 +121,7 @@ async function drive(
       if ('own' in step) own = step.own
       phases.idle()
       reading = step.reading ?? (await core.journal.read(op.key, op.tenant))
+      core.lookFirst.saw(reading)
     } catch (error) {
       // Once an attempt of ours may have acted, what goes wrong after it is told as that doubt, never as "no effect".
       if (own === undefined || !(isOnefoldError(error) && error.effect === 'none')) throw error

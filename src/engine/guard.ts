@@ -20,6 +20,7 @@ import type { Faults } from './faults.ts'
 import { createJournal } from './journal.ts'
 import { assertStoreKeeps, createLedger, type Ledger } from './ledger.ts'
 import { createLifecycle } from './lifecycle.ts'
+import { createLookFirst } from './look-first.ts'
 import type { Secret } from './operation.ts'
 import { receiptOf, type Receipt } from './receipt.ts'
 import { currentRun, newRun, withRun, type ActiveRun } from './run.ts'
@@ -138,6 +139,7 @@ export function createGuard(options: GuardOptions): Guard {
       emitter,
       storeDeadlineMs: settings.storeDeadlineMs,
     }),
+    lookFirst: createLookFirst(store.guarantees.localReads === true),
     clock: options.clock,
     ids: options.ids,
     processes: options.processes,
