@@ -101,6 +101,22 @@ export function inProgress(record: OperationRecord | undefined, op: Operation, r
   )
 }
 
+/** `IN_PROGRESS` for a round that was sent before: its question is not kept, and the operation awaits the answer to it. */
+export function awaitsAnswer(record: OperationRecord, op: Operation): OnefoldError {
+  return new OnefoldError(
+    'IN_PROGRESS',
+    `${op.contract.name} has asked its caller a question and awaits the answer. Nothing was sent for this call; answer the question, or ask again later with the same arguments to learn what came of it.`,
+    {
+      effect: 'unknown',
+      retryable: true,
+      retryAfterMs: 1000,
+      key: op.key,
+      ticket: ticketOf(op.key),
+      details: { state: record.state, round: record.round },
+    },
+  )
+}
+
 /** What a record in a final state that holds no answer tells a duplicate; undefined for every other state. */
 export function closedAnswer(record: OperationRecord): OnefoldError | undefined {
   const about = { key: record.key, ticket: ticketOf(record.key) }

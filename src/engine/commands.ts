@@ -85,8 +85,21 @@ export type Command =
       readonly outcome?: StoredOutcome
     })
   | (Actor & { readonly type: 'note-evidence'; readonly what: string })
-  | (Actor & Attempt & { readonly type: 'ask' })
-  | (Actor & Attempt & { readonly type: 'resume'; readonly leaseMs: number })
+  | (Actor &
+      Attempt & {
+        readonly type: 'ask'
+        /** The round that was answered with the question, by the hash of its answers; none for the first. */
+        readonly round?: string
+        /** How long the caller may take to answer. @default what is left of the lease */
+        readonly leaseMs?: number
+      })
+  | (Actor &
+      Attempt & {
+        readonly type: 'resume'
+        readonly leaseMs: number
+        /** The round that is about to be sent. */
+        readonly round?: string
+      })
   | (Actor & Attempt & { readonly type: 'accept'; readonly outcome: StoredOutcome; readonly leaseMs: number })
   | (Actor & { readonly type: 'verify'; readonly nonce: string; readonly leaseMs: number })
   | (Actor & Attempt & { readonly type: 'verified'; readonly happened: boolean })

@@ -8,6 +8,7 @@ import type { Journal } from './journal.ts'
 import type { LookFirst } from './look-first.ts'
 import { ticketOf, type Naming } from './operation.ts'
 import type { OperationRecord } from './record.ts'
+import type { Questions } from './rounds.ts'
 import type { Settings } from './settings.ts'
 import type { Spool } from './spool.ts'
 
@@ -25,6 +26,7 @@ export interface Core {
   readonly makeFetch: FetchMaker | undefined
   readonly faults: Faults | undefined
   readonly duplicates: DuplicateNotes
+  readonly questions: Questions
   /** Contracts by name, for recovery. */
   readonly contracts: Map<string, Contract>
   /** Attempts of this process that hold a lease. */

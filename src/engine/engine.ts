@@ -11,7 +11,7 @@ import { namelessOperation, nameOperation, type CallOptions, type Operation } fr
 import type { OperationRecord } from './record.ts'
 import { currentFrame, currentRun, type ActiveRun, type OperationFrame } from './run.ts'
 import { indexOfCall, toldOutcome } from './sequence.ts'
-import { doubtful, outcomeOf, provisional, type Outcome } from './told.ts'
+import { askedOf, doubtful, outcomeOf, provisional, type Outcome } from './told.ts'
 
 export interface PerformOptions extends CallOptions {
   readonly signal?: AbortSignal | undefined
@@ -23,6 +23,11 @@ export interface PerformOptions extends CallOptions {
   readonly run?: ActiveRun | undefined
   /** Replaces the contract's own `execute` for the first execution (proxies: the caller's message). */
   readonly execute?: Executor | undefined
+  /**
+   * Which round of questions this call is (T19): a hash of what the caller answered, equal when the same answers are
+   * sent again. Undefined for the first round.
+   */
+  readonly round?: string | undefined
   /** Ticket of an earlier near-duplicate: "I have seen it, both are wanted". */
   readonly confirm?: string | undefined
 }
@@ -85,6 +90,7 @@ export function createPerformer(core: Core): Performer {
           frame: options.frame,
           execute: options.execute ?? ((input, context) => op.contract.execute(input, context)),
           confirm: options.confirm,
+          round: options.round,
         })
         flights.set(op.key, flight)
         const forget = (): void => {
@@ -93,7 +99,12 @@ export function createPerformer(core: Core): Performer {
         flight.result.then(forget, forget)
         return await ride(flight, op, options, true)
       }
-      if (known.op.descriptor.fingerprint === op.descriptor.fingerprint) return await ride(known, op, options, false)
+      if (known.op.descriptor.fingerprint === op.descriptor.fingerprint) {
+        if (known.round === options.round) return await ride(known, op, options, false)
+        // Another round than the one that is under way: what comes of that one decides.
+        await known.result.catch(() => undefined)
+        continue
+      }
       if (!known.marked) await Promise.race([known.bound, known.result.catch(() => undefined)])
       const reused = known.marked && flights.get(op.key) === known ? keyReused(op, provisional(known)) : undefined
       if (reused !== undefined) throw reused
@@ -134,6 +145,9 @@ export function createPerformer(core: Core): Performer {
       case 'accepted':
         if (!settled.fresh || !starter) tell(core, op, starter ? 'replayed' : 'joined')
         return outcomeOf(settled, op, settled.fresh && !starter)
+      case 'asked':
+        if (!settled.fresh || !starter) tell(core, op, starter ? 'replayed' : 'joined')
+        return askedOf(settled, op, settled.fresh && !starter)
       case 'none':
         throw rejected(op.contract.name, op.key, settled.error, settled.retryable)
       case 'refused':

@@ -5,6 +5,7 @@ import { classifyFailure } from './classify.ts'
 import { at, inBackground, tellDoubt, type Core } from './core.ts'
 import type { DoubtReason, OperationRecord, StoredOutcome } from './record.ts'
 import { seal } from './outcome.ts'
+import { Question } from './question.ts'
 import { withFrame, type ActiveRun, type OperationFrame } from './run.ts'
 import { recordSuccess } from './success.ts'
 
@@ -18,6 +19,8 @@ export type Ended =
       readonly thrown?: unknown
     }
   | { readonly kind: 'accepted'; readonly record: OperationRecord; readonly value: unknown }
+  /** T19: the downstream asks its caller something; `value` is the question. */
+  | { readonly kind: 'asked'; readonly record: OperationRecord; readonly value: unknown }
   /** Nothing happened: `error` is what the tool threw; `retryable` when nothing was even sent. */
   | {
       readonly kind: 'none'
@@ -43,6 +46,8 @@ export interface ExecuteOptions {
   readonly frame: OperationFrame | undefined
   readonly execute: Executor
   readonly who: string
+  /** Which round this is, by the hash of what its caller answered; undefined for the first. */
+  readonly round?: string | undefined
 }
 
 /**
@@ -90,9 +95,10 @@ export async function executeMarked(core: Core, attempt: LiveAttempt, options: E
   }
   attempt.closed = true
   await at(core, 'answered', op.key)
-  return result.kind === 'value'
-    ? await succeeded(core, attempt, result.value)
-    : await failed(core, attempt, result.error)
+  if (result.kind === 'error') return await failed(core, attempt, result.error)
+  return result.value instanceof Question
+    ? await asked(core, attempt, result.value, options.round)
+    : await succeeded(core, attempt, result.value)
 }
 
 type Raced = { kind: 'value'; value: unknown } | { kind: 'error'; error: unknown } | { kind: 'timeout' }
@@ -119,8 +125,8 @@ async function afterDeadline(core: Core, attempt: LiveAttempt, work: Promise<unk
   let kind: StoredOutcome['kind'] = 'value'
   try {
     value = await work
-    // A late "accepted" is no success: its doubt is settled like any other.
-    if (attempt.op.contract.verify !== undefined) return
+    // A late "accepted" is no success, and a late question none either: its doubt is settled like any other.
+    if (attempt.op.contract.verify !== undefined || value instanceof Question) return
   } catch (error) {
     const verdict = classifyFailure(attempt.op.contract, error, attempt.sends)
     if (verdict.kind === 'doubt') return
@@ -161,6 +167,26 @@ async function accepted(core: Core, attempt: LiveAttempt, outcome: StoredOutcome
   } catch (error) {
     return unrecordedDoubt(attempt, error)
   }
+}
+
+/** T19: what the downstream asked is for the caller alone; the ledger knows that it asked. */
+async function asked(core: Core, attempt: LiveAttempt, question: Question, round: string | undefined): Promise<Ended> {
+  const result = await core.journal
+    .apply(attempt.op.key, attempt.op.tenant, attempt, {
+      type: 'ask',
+      fence: attempt.record.fence,
+      nonce: attempt.nonce,
+      who: core.processes.self,
+      leaseMs: core.settings.questionMs,
+      ...(round === undefined ? {} : { round }),
+    })
+    .catch(onlyUnavailable)
+  // Without the record no later round could join: the lapsed lease will tell the ledger.
+  if (result === undefined) return unrecordedDoubt(attempt, new Error('its question could not be recorded'))
+  if (!result.applied || result.record === undefined) return { kind: 'overtaken', record: result.record }
+  if (result.record.state !== 'in-doubt') return { kind: 'asked', record: result.record, value: question.value }
+  tellDoubt(core, result.record)
+  return { kind: 'doubt', record: result.record, error: new Error('asked while an earlier send is open') }
 }
 
 async function failed(core: Core, attempt: LiveAttempt, error: unknown): Promise<Ended> {

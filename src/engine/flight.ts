@@ -1,6 +1,6 @@
 import type { Contract } from '../contract/index.ts'
 import { isOnefoldError, type OnefoldError } from '../error/index.ts'
-import { closedAnswer, keyReused, superseded } from './answers.ts'
+import { awaitsAnswer, closedAnswer, keyReused, superseded } from './answers.ts'
 import { claimAndExecute } from './claim.ts'
 import { sleep } from './clock.ts'
 import { tellDoubt, type Core } from './core.ts'
@@ -11,6 +11,7 @@ import type { Operation } from './operation.ts'
 import { unseal } from './outcome.ts'
 import { backoffMs, recoverOnce, recoversByItself } from './recover.ts'
 import type { OperationRecord } from './record.ts'
+import { resumeAndExecute, wasSent } from './rounds.ts'
 import type { ActiveRun, OperationFrame } from './run.ts'
 import type { Reading } from './store.ts'
 import { waitForChange } from './wait.ts'
@@ -27,6 +28,8 @@ export type Settled =
       /** Why the value is missing, when the result was not kept. */
       readonly missing?: string
     }
+  /** The downstream asks its caller something: the next round of the operation answers it. */
+  | { readonly kind: 'asked'; readonly record: OperationRecord; readonly value: unknown; readonly fresh: boolean }
   | { readonly kind: 'none'; readonly error: unknown; readonly retryable: boolean }
   | { readonly kind: 'doubt'; readonly record: OperationRecord; readonly error: unknown }
   | { readonly kind: 'refused'; readonly error: OnefoldError; readonly record: OperationRecord }
@@ -36,6 +39,8 @@ export type Settled =
 /** All callers of one operation in this process: one of them runs or waits, the others share what comes of it. */
 export interface Flight {
   readonly op: Operation
+  /** Which round of the operation it is for; undefined for the first. */
+  readonly round: string | undefined
   /** Callers that still wait. */
   callers: number
   /** True from the marker on: other field values are KEY_REUSED. */
@@ -53,6 +58,8 @@ export interface FlightOptions {
   readonly run: ActiveRun | undefined
   readonly frame: OperationFrame | undefined
   readonly execute: Executor
+  /** Which round of the operation this is, by the hash of what its caller answered; undefined for the first. */
+  readonly round: string | undefined
   /** Ticket of an earlier near-duplicate that the caller has seen and still wants this call beside. */
   readonly confirm: string | undefined
 }
@@ -62,6 +69,7 @@ export function startFlight(core: Core, op: Operation, first: Reading | undefine
   let rest = (): void => {}
   const flight: Flight = {
     op,
+    round: options.round,
     callers: 0,
     marked: false,
     bound: new Promise((resolve) => (bind = resolve)),
@@ -116,7 +124,7 @@ async function drive(
         return { kind: 'left', record: reading.record }
       const step = mayClaim(reading)
         ? await claimInTurn(core, flight, reading, options, phases.marked)
-        : await followKnown(core, flight, reading, phases, own?.error)
+        : await followKnown(core, flight, reading, options, phases, own?.error)
       if ('settled' in step) return step.settled
       if ('own' in step) own = step.own
       phases.idle()
@@ -144,6 +152,7 @@ async function followKnown(
   core: Core,
   flight: Flight,
   reading: Reading,
+  options: FlightOptions,
   phases: Phases,
   cause: unknown,
 ): Promise<Step> {
@@ -160,6 +169,12 @@ async function followKnown(
     return settled === undefined ? { reading: undefined } : { settled }
   }
   if (reading.now >= known.leaseUntil) return { reading: await lapse(core, op.key, op.tenant, reading) }
+  if (known.state === 'awaiting-input')
+    return wasSent(known, options.round)
+      ? { settled: askedBefore(core, op, known, options.round) }
+      : await inTurn(core, flight, (signal) =>
+          resumeAndExecute(core, op, { ...reading, record: known }, { ...options, who: core.processes.self, signal }),
+        )
   if (!wanted(flight)) return { settled: { kind: 'left', record: known } }
   return { reading: await waitForChange(core, op.key, op.tenant, reading, () => wanted(flight)) }
 }
@@ -185,14 +200,19 @@ async function claimInTurn(
 ): Promise<Step> {
   const { op } = flight
   await holdNear(core, op, options.confirm)
+  return await inTurn(core, flight, (signal) =>
+    claimAndExecute(core, op, reading, { ...options, who: core.processes.self, signal, onMarked: marked }),
+  )
+}
+
+/** One attempt, or one round of it, while it has its turn among operations that exclude each other. */
+async function inTurn(core: Core, flight: Flight, attempt: (signal: AbortSignal) => Promise<Ended>): Promise<Step> {
+  const { op } = flight
   const endTurn = await holdTurn(core, op, () => wanted(flight))
   try {
-    const ended = await claimAndExecute(core, op, reading, {
-      ...options,
-      who: core.processes.self,
-      signal: flight.abandoned.signal,
-      onMarked: marked,
-    })
+    const ended = await attempt(flight.abandoned.signal)
+    if (ended.kind === 'asked')
+      core.questions.ask(op.key, { round: flight.round, number: ended.record.round, value: ended.value })
     if (ended.kind === 'answered') return { settled: await replayed(core, ended.record) }
     const settled = settledBy(ended)
     if (settled !== undefined) return { settled }
@@ -214,11 +234,21 @@ function settledBy(ended: Ended): Settled | undefined {
       return { kind: 'committed', record: ended.record, value: ended.value, fresh: true, recorded: ended.recorded }
     case 'accepted':
       return { kind: 'accepted', record: ended.record, value: ended.value, fresh: true, recorded: true }
+    case 'asked':
+      return { kind: 'asked', record: ended.record, value: ended.value, fresh: true }
     case 'none':
       return { kind: 'none', error: ended.error, retryable: ended.retryable }
     default:
       return undefined
   }
+}
+
+/** A round that was sent before: its question again, where this process still knows it; the ledger never does. */
+function askedBefore(core: Core, op: Operation, record: OperationRecord, round: string | undefined): Settled {
+  const value = core.questions.of(op.key, round, record.round)
+  return value === undefined
+    ? { kind: 'refused', error: awaitsAnswer(record, op), record }
+    : { kind: 'asked', record, value, fresh: false }
 }
 
 /** What a record that is already there answers by itself; undefined while it is neither finished nor refused. */

@@ -23,6 +23,7 @@ import { createLifecycle } from './lifecycle.ts'
 import { createLookFirst } from './look-first.ts'
 import type { Secret } from './operation.ts'
 import { receiptOf, type Receipt } from './receipt.ts'
+import { createQuestions } from './rounds.ts'
 import { currentRun, newRun, withRun, type ActiveRun } from './run.ts'
 import { settingsWith, type Settings } from './settings.ts'
 import type { Spool } from './spool.ts'
@@ -155,6 +156,7 @@ export function createGuard(options: GuardOptions): Guard {
     makeFetch: options.makeFetch,
     faults: options.faults,
     duplicates: createDuplicateNotes(),
+    questions: createQuestions(),
     contracts: new Map(),
     live: new Set(),
     background: new Set(),

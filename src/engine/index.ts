@@ -44,6 +44,7 @@ export {
   type StoredError,
   type StoredOutcome,
 } from './record.ts'
+export { Question } from './question.ts'
 export { currentOperation, currentRun, type CurrentOperation } from './run.ts'
 export { DEFAULTS, type Settings } from './settings.ts'
 export type { Spool, SpoolEntry } from './spool.ts'

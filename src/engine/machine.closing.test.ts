@@ -172,6 +172,27 @@ describe('T19 rounds', () => {
     })
   })
 
+  it('a round is sent once, whoever brings it again', () => {
+    const asked = decided(recordIn('executing', { round: 1 }), { ...give('ask'), round: 'a', leaseMs: 99 } as Command)
+    expect(asked).toMatchObject({
+      draft: { round: 2, leaseMs: 99, evidence: [{ what: 'round a was sent' }] },
+    })
+    const evidence = [{ at: 1, who: 'w', what: 'round a was sent' }]
+    const resume = (round: string): Command => ({ ...give('resume'), round }) as Command
+    expect(decided(recordIn('awaiting-input', { evidence }), resume('a'))).toEqual(refusal('already'))
+    expect(decided(recordIn('awaiting-input', { evidence }), resume('b'))).toMatchObject({ transition: 'T19' })
+  })
+
+  it('what a later round is told proves nothing about an earlier one', () => {
+    for (const type of ['reject', 'unsent'] as const) {
+      expect(decided(recordIn('executing', { round: 1 }), give(type))).toMatchObject({
+        transition: 'T8',
+        draft: { state: 'in-doubt', reason: 'open-sends' },
+      })
+      expect(decided(recordIn('in-doubt', { round: 1, openSends: 1 }), give(type))).toEqual(refusal('open-sends'))
+    }
+  })
+
   it('is the owner’s alone', () => {
     expect(decided(recordIn('executing'), give('ask', older))).toEqual(refusal('fence'))
     expect(decided(recordIn('awaiting-input'), give('resume', { nonce: 'theirs' }))).toEqual(refusal('fence'))

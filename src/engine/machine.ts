@@ -1,7 +1,7 @@
 import type { Attempt, Claim, Command } from './commands.ts'
 import { assertEdge, type Transition } from './edges.ts'
 import { freshDraft } from './fresh-draft.ts'
-import { OPEN_STATES, type Evidence, type OperationRecord, type State } from './record.ts'
+import { evidenceOfRound, OPEN_STATES, type Evidence, type OperationRecord, type State } from './record.ts'
 import { eventOf, move, refuse, type Change, type Decision } from './step.ts'
 
 export type { Decision } from './step.ts'
@@ -139,11 +139,20 @@ export function decide(key: string, record: OperationRecord | undefined, command
       // The question says nothing about an earlier send, which may still act while a person thinks.
       if (record.openSends !== 1)
         return openSendsDoubt(record, command, now, `attempt ${command.fence} was asked a question`)
-      return move(record, 'T19', 'awaiting-input', command, { round: record.round + 1 })
+      return move(record, 'T19', 'awaiting-input', command, {
+        round: record.round + 1,
+        ...(command.leaseMs === undefined ? {} : { leaseMs: command.leaseMs }),
+        ...(command.round === undefined
+          ? {}
+          : { evidence: withEvidence(record, now, command, evidenceOfRound(command.round)) }),
+      })
     }
     case 'resume': {
       if (record.state !== 'awaiting-input') return refuse('state')
       if (!owns(record, command)) return refuse('fence')
+      // Told apart by what their caller answered: a round that came to a question is never sent again.
+      const sent = command.round === undefined ? undefined : evidenceOfRound(command.round)
+      if (sent !== undefined && record.evidence.some(({ what }) => what === sent)) return refuse('already')
       return move(record, 'T19', 'executing', command, { leaseMs: command.leaseMs })
     }
     case 'accept': {
@@ -289,15 +298,16 @@ const openSendsDoubt = (record: OperationRecord, command: Command, now: number, 
     leaseMs: 0,
     doubtAt: 'now',
     reason: 'open-sends',
-    evidence: withEvidence(record, now, command, `${told}, an earlier send is open`),
+    evidence: withEvidence(record, now, command, `${told}, an earlier send or round may have acted`),
   })
 
 function refused(record: OperationRecord, command: Command & { type: 'reject' | 'unsent' }, now: number): Decision {
   const { state } = record
   if (state !== 'executing' && state !== 'in-doubt') return refuse('state')
   if (!owns(record, command)) return refuse('fence')
-  if (record.openSends !== 1) {
-    // An earlier send may still land: this refusal proves nothing about it.
+  // An earlier send may still land, and an earlier round may have acted before it asked: this refusal proves nothing
+  // about either.
+  if (record.openSends !== 1 || record.round > 0) {
     if (state === 'in-doubt') return refuse('open-sends')
     return openSendsDoubt(record, command, now, `attempt ${command.fence} was refused`)
   }

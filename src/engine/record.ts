@@ -57,6 +57,9 @@ export interface Evidence {
   readonly what: string
 }
 
+/** The fact that a round of questions has been sent, by the hash of what its caller answered (T19). */
+export const evidenceOfRound = (round: string): string => `round ${round} was sent`
+
 /** An outcome as it is stored: tagged text inline, a blob by content, or only its hash. */
 export interface StoredOutcome {
   /** `value`: the tool returned it; `error`: the tool answered this error and the contract says the effect is done. */

@@ -41,4 +41,5 @@ export function indexOfCall(run: ActiveRun | undefined, contract: Contract, call
 }
 
 /** True when the caller got an answer that it can go on with. */
-export const toldOutcome = (outcome: { readonly status: string }): boolean => outcome.status !== 'in-doubt'
+export const toldOutcome = ({ status }: { readonly status: string }): boolean =>
+  status !== 'in-doubt' && status !== 'awaiting-input'

@@ -10,6 +10,7 @@ it('the defaults are those of protocol.md section 9', () => {
     quarantineMs: 60_000,
     windowMarginMs: 120_000,
     waitMs: 30_000,
+    questionMs: 600_000,
     sweepMs: 1_000,
     storeDeadlineMs: 2_000,
     inlineResultBytes: 65_536,

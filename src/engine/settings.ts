@@ -12,6 +12,8 @@ export interface Settings {
   readonly windowMarginMs: number
   /** How long a duplicate waits for the original's answer. */
   readonly waitMs: number
+  /** How long the caller of an operation may take to answer its downstream's question (T19). */
+  readonly questionMs: number
   readonly sweepMs: number
   readonly storeDeadlineMs: number
   readonly inlineResultBytes: number
@@ -29,6 +31,7 @@ export const DEFAULTS: Settings = {
   quarantineMs: 60_000,
   windowMarginMs: 120_000,
   waitMs: 30_000,
+  questionMs: 600_000,
   sweepMs: 1_000,
   storeDeadlineMs: 2_000,
   inlineResultBytes: 64 * 1024,

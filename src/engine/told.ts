@@ -4,9 +4,12 @@ import type { Flight, Settled } from './flight.ts'
 import { ticketOf, type Operation } from './operation.ts'
 import type { OperationRecord } from './record.ts'
 
-/** What a call came to. `value` is undefined while `status` is `in-doubt`. */
+/**
+ * What a call came to. `value` is undefined while `status` is `in-doubt`, and the downstream's question while it is
+ * `awaiting-input`.
+ */
 export interface Outcome<Output = unknown> {
-  readonly status: 'committed' | 'accepted' | 'in-doubt'
+  readonly status: 'committed' | 'accepted' | 'awaiting-input' | 'in-doubt'
   readonly value: Output
   /** True when the value is the recorded one of an earlier, equal call. */
   readonly replayed: boolean
@@ -50,6 +53,25 @@ export function outcomeOf(
     recorded: settled.recorded,
     notice: isReplayed ? noticeOf(record) : undefined,
     missing: settled.missing,
+    record,
+  }
+}
+
+/** What a caller is told whose downstream asks it something. */
+export function askedOf(settled: Extract<Settled, { kind: 'asked' }>, op: Operation, joined: boolean): Outcome {
+  const { record, value, fresh } = settled
+  return {
+    status: 'awaiting-input',
+    value,
+    error: undefined,
+    replayed: joined || !fresh,
+    joined,
+    key: op.key,
+    ticket: ticketOf(op.key),
+    attempts: record.attempts,
+    recorded: true,
+    notice: undefined,
+    missing: undefined,
     record,
   }
 }
