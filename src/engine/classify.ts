@@ -86,6 +86,8 @@ function matchesSafely(match: (error: unknown) => boolean, subject: unknown): bo
 function codesOf(...subjects: readonly unknown[]): readonly unknown[] {
   return subjects.flatMap((subject) => {
     if (typeof subject !== 'object' || subject === null) return [subject]
+    // Its status is a sign for retry engines, no answer of a downstream.
+    if (isOnefoldError(subject)) return [subject.code, subject.name]
     const { code, status, statusCode, name, type } = subject as Record<string, unknown>
     return [code, status, statusCode, name, type]
   })

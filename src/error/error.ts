@@ -18,6 +18,17 @@ export interface OnefoldErrorOptions {
 }
 
 /**
+ * What retry engines read on an error to let it be, where repeating cannot help: LangChain's mark (@langchain/core
+ * `errors`: `getRetryable`), and the status that LangGraph's default `retryOn` and LangChain's AsyncCaller never repeat.
+ * `status` and not `statusCode`, which the AI SDK's MCP client would repeat on 409. Not enumerable, so not part of what is
+ * stored or shown.
+ */
+const STOP_SIGNS: readonly (readonly [string | symbol, unknown])[] = [
+  [Symbol.for('langchain.errors.retryable'), false],
+  ['status', 409],
+]
+
+/**
  * The one error class of this package. `message` says what happened, what became of the effect
  * and what to do next; `code` is stable; `effect` is the part a program must not ignore.
  */
@@ -40,6 +51,7 @@ export class OnefoldError extends Error {
     this.key = options.key
     this.ticket = options.ticket
     this.details = options.details ?? {}
+    if (!this.retryable) for (const [sign, value] of STOP_SIGNS) Object.defineProperty(this, sign, { value })
   }
 }
 
