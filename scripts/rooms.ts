@@ -41,8 +41,9 @@ export const ROOMS: readonly Room[] = [
   // `exchange` is what the door (http) and the gateway share; only the gateway has a server of its own.
   { room: 'http/exchange', layer: 3, node: ['node:crypto'], packages: [] },
   { room: 'http', layer: 3, also: ['http/exchange'], node: [], packages: [] },
+  // What servers of ours are made of, be they in front of an HTTP API or of an MCP server.
   {
-    room: 'http/gateway',
+    room: 'http/edge',
     layer: 3,
     also: ['http/exchange'],
     node: [
@@ -58,10 +59,20 @@ export const ROOMS: readonly Room[] = [
     packages: ['hono', '@hono/node-server'],
   },
   {
+    room: 'http/gateway',
+    layer: 3,
+    also: ['http/edge', 'http/exchange'],
+    node: ['node:crypto', 'node:http', 'node:net', 'node:stream'],
+    packages: [],
+  },
+  {
     room: 'mcp',
     layer: 3,
+    also: ['http/edge', 'http/exchange'],
     node: [
       'node:child_process',
+      'node:http',
+      'node:net',
       'node:stream',
       'node:stream/promises',
       'node:events',

@@ -13,6 +13,8 @@ export interface ProbeContext {
   downstreamKey(provider?: string, operation?: string): string
   readonly signal: AbortSignal
   readonly attempt: number
+  /** The run that first asked for the operation; undefined where there was none. */
+  readonly run?: RunReference | undefined
 }
 
 /** A probe's answer: the effect exists (with the value to replay), it does not, or the probe cannot tell. */

@@ -1,4 +1,4 @@
-import type { Contract, ProbeAnswer, ProbeContext, ProbeFunction } from '../contract/index.ts'
+import type { Contract, ProbeAnswer, ProbeContext, ProbeFunction, RunReference } from '../contract/index.ts'
 import { downstreamKey, parseJson } from '../key/index.ts'
 import { newAttempt } from './attempt.ts'
 import { sleep } from './clock.ts'
@@ -288,6 +288,7 @@ const probeContext = (it: Recovery): ProbeContext => ({
   key: it.op.key,
   attempt: it.attempt.record.attempts,
   signal: it.attempt.controller.signal,
+  run: referenceOf(it.attempt.record),
   downstreamKey: (provider, operation) =>
     downstreamKey({
       key: it.op.key,
@@ -296,6 +297,9 @@ const probeContext = (it: Recovery): ProbeContext => ({
       generation: it.attempt.record.generation,
     }),
 })
+
+const referenceOf = ({ run, tenant, session }: OperationRecord): RunReference | undefined =>
+  run === undefined ? undefined : { id: run, tenant, session }
 
 /** The run that first asked, so that its id and tenant reach the downstream and the operation's parts again. */
 function runOfRecord(record: OperationRecord): ActiveRun | undefined {

@@ -1,5 +1,6 @@
 import type { IncomingMessage } from 'node:http'
-import { compactBody, isHopByHop, namedByConnection, type Answer } from '../exchange/index.ts'
+import { endToEnd } from '../edge/index.ts'
+import { compactBody, type Answer } from '../exchange/index.ts'
 
 /** Where an answer goes while it still comes in. */
 export interface LiveSink {
@@ -90,15 +91,3 @@ export function captureAnswer(answer: IncomingMessage, options: CaptureOptions):
 
 const isEventStream = ({ headers }: IncomingMessage): boolean =>
   headers['content-type']?.toLowerCase().startsWith('text/event-stream') === true
-
-/** Headers that are for the client, in their order. The length is counted anew from the bytes. */
-export function endToEnd(raw: readonly string[], connection: string | undefined): Answer['headers'] {
-  const named = namedByConnection(connection)
-  const headers: (readonly [string, string])[] = []
-  for (let at = 0; at < raw.length; at += 2) {
-    const name = (raw[at] as string).toLowerCase()
-    if (isHopByHop(name) || name === 'content-length' || named.includes(name)) continue
-    headers.push([name, raw[at + 1] as string])
-  }
-  return headers
-}

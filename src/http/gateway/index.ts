@@ -5,4 +5,3 @@
 export type { GatewayLimits } from './limits.ts'
 export { startGateway, type Gateway, type GatewayOptions } from './server.ts'
 export { serviceName } from './service-name.ts'
-export { isReachable } from './reachable.ts'

@@ -2,11 +2,14 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { pipeline } from 'node:stream'
 import { UnsentError } from '../../engine/index.ts'
 import { problemAnswer, type ProfileName } from '../exchange/index.ts'
-import { endToEnd } from './capture.ts'
-import type { Target } from './check.ts'
-import { forwardedHeaders, type ForwardOptions } from './forward.ts'
-import { writeAnswer } from './outgoing.ts'
-import type { Upstream } from './upstream.ts'
+import {
+  endToEnd,
+  forwardedHeaders,
+  writeAnswer,
+  type ForwardOptions,
+  type Target,
+  type Upstream,
+} from '../edge/index.ts'
 
 export interface PassingOptions {
   readonly upstream: Upstream

@@ -10,11 +10,10 @@ import {
   type Reach,
   type WritePlan,
 } from '../exchange/index.ts'
+import type { Secrets, Upstream } from '../edge/index.ts'
 import { captureAnswer } from './capture.ts'
 import { frozenHeaders } from './forward.ts'
 import { probeTarget, readProbe, readVerify, verifyTarget } from './probe.ts'
-import type { Secrets } from './secrets.ts'
-import type { Upstream } from './upstream.ts'
 
 export interface ReachOptions {
   readonly guard: Guard
@@ -84,7 +83,7 @@ export function createReach(options: ReachOptions, keep: KeepAnswer): (declared:
     async (frozen, context) => {
       const target = probeTarget(declared, frozen, context.downstreamKey())
       if (target === undefined) return { found: 'unknown', why: 'the request has no value for a part of the probe' }
-      const owner = (context as { readonly run?: { readonly session?: string } }).run?.session
+      const owner = context.run?.session
       const found = readProbe(await get(target, owner, context.signal), declared.found)
       return found.found === true ? { found: true, value: keep(found.value) } : found
     }

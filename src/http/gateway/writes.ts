@@ -21,16 +21,24 @@ import {
   type Told,
   type WritePlan,
 } from '../exchange/index.ts'
-import { BodyRefused, receiveBody, type ReceivedBody } from './body.ts'
+import {
+  BodyRefused,
+  forwardedHeaders,
+  isForwarded,
+  receiveBody,
+  writeAnswer,
+  type Delivery,
+  type ForwardOptions,
+  type ReceivedBody,
+  type Secrets,
+  type Target,
+  type Upstream,
+} from '../edge/index.ts'
 import { captureAnswer } from './capture.ts'
-import type { Target } from './check.ts'
-import { isForwarded, type Delivery } from './delivery.ts'
 import { createBreaker } from './flood.ts'
-import { forwardedHeaders, operationHeaders, type ForwardOptions } from './forward.ts'
+import { operationHeaders } from './forward.ts'
 import type { GatewayLimits } from './limits.ts'
-import { liveTo, writeAnswer, type Live } from './outgoing.ts'
-import type { Secrets } from './secrets.ts'
-import type { Upstream } from './upstream.ts'
+import { liveTo, type Live } from './outgoing.ts'
 
 export interface WritesOptions {
   readonly guard: Guard

@@ -8,6 +8,8 @@ export interface CheckOptions {
   readonly headers: number
   /** Names under which the gateway answers, in lower case without port; undefined: all. */
   readonly hosts: ReadonlySet<string> | undefined
+  /** Names whose pages may ask from a browser, in lower case without port; undefined: all. */
+  readonly origins: ReadonlySet<string> | undefined
   /** Headers that decide who asks and may stand only once, in lower case. */
   readonly single: readonly string[]
 }
@@ -72,6 +74,9 @@ export function createCheck(options: CheckOptions): (incoming: IncomingMessage) 
     }
     if (options.hosts !== undefined && !options.hosts.has(hostOf(headers.host)))
       return refuse('FORBIDDEN', 'The gateway does not answer under this Host.')
+    const { origin } = headers
+    if (origin !== undefined && options.origins !== undefined && !options.origins.has(hostOfOrigin(origin)))
+      return refuse('FORBIDDEN', 'Pages of this Origin may not ask here.')
     const target = readTarget(incoming.url ?? '')
     if (target === undefined)
       return refuse(
@@ -101,6 +106,9 @@ function hostOf(host: string | undefined): string {
   const end = host.startsWith('[') ? host.indexOf(']') + 1 : host.indexOf(':')
   return (end <= 0 ? host : host.slice(0, end)).toLowerCase()
 }
+
+/** `null`, and what is no address, is nobody's. */
+const hostOfOrigin = (origin: string): string => (URL.canParse(origin) ? new URL(origin).hostname.toLowerCase() : '')
 
 /** Origin-form only (RFC 9112 section 3.2.1). */
 function readTarget(url: string): Target | undefined {

@@ -1,0 +1,49 @@
+import type { IncomingMessage } from 'node:http'
+import { isHopByHop, namedByConnection, type Answer } from '../exchange/index.ts'
+
+/** What the service is told about where a request came from. */
+export interface ForwardOptions {
+  /** `Host` towards the service: its own name, or the one that the client used. */
+  readonly host: string
+  readonly preserveHost: boolean
+}
+
+/** A client's own headers towards the service: all that are for it, the key and the run in their place. */
+export function forwardedHeaders(
+  incoming: IncomingMessage,
+  options: ForwardOptions,
+  ours: readonly (readonly [name: string, value: string])[],
+): string[] {
+  const { rawHeaders, headers } = incoming
+  const named = namedByConnection(headers.connection)
+  const replaced = ours.map(([name]) => name)
+  const out: string[] = ['host', options.preserveHost ? (headers.host ?? options.host) : options.host]
+  for (let at = 0; at < rawHeaders.length; at += 2) {
+    const name = (rawHeaders[at] as string).toLowerCase()
+    if (isHopByHop(name) || DROPPED.has(name) || named.includes(name) || replaced.includes(name)) continue
+    out.push(rawHeaders[at] as string, rawHeaders[at + 1] as string)
+  }
+  for (const [name, value] of ours) out.push(name, value)
+  const from = incoming.socket.remoteAddress ?? ''
+  const before = headers['x-forwarded-for']
+  out.push('x-forwarded-for', before === undefined ? from : `${String(before)}, ${from}`)
+  if (headers['x-forwarded-host'] === undefined && headers.host !== undefined)
+    out.push('x-forwarded-host', headers.host)
+  if (headers['x-forwarded-proto'] === undefined) out.push('x-forwarded-proto', 'http')
+  return out
+}
+
+/** Told anew, or answered by us. */
+const DROPPED = new Set(['host', 'content-length', 'expect', 'x-forwarded-for'])
+
+/** Headers that are for the client, in their order. The length is counted anew from the bytes. */
+export function endToEnd(raw: readonly string[], connection: string | undefined): Answer['headers'] {
+  const named = namedByConnection(connection)
+  const headers: (readonly [string, string])[] = []
+  for (let at = 0; at < raw.length; at += 2) {
+    const name = (raw[at] as string).toLowerCase()
+    if (isHopByHop(name) || name === 'content-length' || named.includes(name)) continue
+    headers.push([name, raw[at + 1] as string])
+  }
+  return headers
+}
