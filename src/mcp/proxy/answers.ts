@@ -50,6 +50,14 @@ export function withText(result: string, text: string): string {
   return applyEdits(result, [{ start: end, end, with: `${empty ? '' : ','}${block}` }])
 }
 
+/** Whether a result asks the caller for more before the tool goes on (MCP 2026-07-28, `resultType`). */
+export function isQuestion(result: string): boolean {
+  if (!result.includes('resultType') && !result.includes('\\')) return false
+  const members = membersAt(result, skipSpace(result, 0))
+  const type = members === undefined ? undefined : memberOf(members, 'resultType')
+  return type !== undefined && JSON.parse(result.slice(type.start, type.end)) === 'input_required'
+}
+
 /** Whether a result says of itself that it is an error (MCP `isError`). */
 export function isErrorResult(result: string): boolean {
   if (!result.includes('isError') && !result.includes('\\')) return false

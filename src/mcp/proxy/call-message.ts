@@ -1,5 +1,5 @@
-import { AnsweredError } from '../../engine/index.ts'
-import { isErrorResult } from './answers.ts'
+import { AnsweredError, Question } from '../../engine/index.ts'
+import { isErrorResult, isQuestion } from './answers.ts'
 import type { KeyPlace } from './declared.ts'
 import type { ToolCall } from './message.ts'
 import { skipSpace } from './spans.ts'
@@ -64,9 +64,12 @@ export function callMessage(id: string, tool: string, argumentsJson: string, pla
   return `{"jsonrpc":"2.0","id":${id},"method":"tools/call","params":{"name":${JSON.stringify(tool)},"arguments":${given}${meta}}}`
 }
 
-/** The result to record. @throws AnsweredError when the server answered an error */
-export function valueOf(answer: UpstreamAnswer, tool: string): StoredResult {
+/**
+ * The result to record; a question of the server (MCP 2026-07-28, multi round-trip requests) is none.
+ * @throws AnsweredError when the server answered an error
+ */
+export function valueOf(answer: UpstreamAnswer, tool: string): StoredResult | Question {
   if (answer.kind === 'error') throw new AnsweredError(`${tool} answered a protocol error`, answer)
   if (isErrorResult(answer.json)) throw new AnsweredError(`${tool} answered an error`, answer)
-  return resultOf(answer.json)
+  return isQuestion(answer.json) ? new Question(resultOf(answer.json)) : resultOf(answer.json)
 }

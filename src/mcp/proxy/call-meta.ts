@@ -1,4 +1,5 @@
-import { OnefoldError } from '../../error/index.ts'
+import { OnefoldError, isOnefoldError } from '../../error/index.ts'
+import { canonicalize, fingerprintText, parseCallerKey, parseJson } from '../../key/index.ts'
 import { KEY_META } from './call-message.ts'
 import { stringAt, type ToolCall } from './message.ts'
 import { duplicateOf, memberOf, membersAt, type Span } from './spans.ts'
@@ -9,6 +10,18 @@ export interface CallMeta {
   readonly runId: string | undefined
   readonly sessionId: string | undefined
   readonly occurrence: number | undefined
+  /** Which round of questions the call is: equal for equal answers; undefined for the first. */
+  readonly round: string | undefined
+}
+
+/** The same, as HTTP says it beside the message. */
+export type HeaderMeta = Omit<CallMeta, 'round'>
+
+const NO_HEADERS: HeaderMeta = {
+  idempotencyKey: undefined,
+  runId: undefined,
+  sessionId: undefined,
+  occurrence: undefined,
 }
 
 const RUN_META = 'io.onefold/run-id'
@@ -20,14 +33,19 @@ const LONGEST_ID = 255
  * Reads `_meta`, SEP-3182's `params.idempotencyKey` and UCP's `arguments.meta["idempotency-key"]`.
  * @throws OnefoldError INPUT_INVALID, KEY_INVALID (two keys that differ)
  */
-export function readCallMeta(call: ToolCall, input: unknown): CallMeta {
+export function readCallMeta(call: ToolCall, input: unknown, headers: HeaderMeta = NO_HEADERS): CallMeta {
   const members = call.meta === undefined ? [] : (membersAt(call.text, call.meta.start) ?? [])
   const twice = duplicateOf(members)
   if (twice !== undefined) throw invalid(`$.params._meta[${JSON.stringify(twice)}]`, 'the member name occurs twice')
   const text = (name: string): string | undefined => textAt(call, memberOf(members, name), `$.params._meta["${name}"]`)
-  const keys = [text(KEY_META), textAt(call, call.idempotencyKey, '$.params.idempotencyKey'), ucpKey(input)].filter(
-    (key) => key !== undefined,
-  )
+  const keys = [
+    text(KEY_META),
+    textAt(call, call.idempotencyKey, '$.params.idempotencyKey'),
+    ucpKey(input),
+    headers.idempotencyKey,
+  ]
+    .filter((key) => key !== undefined)
+    .map(parseCallerKey)
   if (new Set(keys).size > 1) {
     throw new OnefoldError(
       'KEY_INVALID',
@@ -37,11 +55,32 @@ export function readCallMeta(call: ToolCall, input: unknown): CallMeta {
   const occurrence = memberOf(members, OCCURRENCE_META)
   return {
     idempotencyKey: keys[0],
-    runId: idAt(text(RUN_META), RUN_META),
-    sessionId: idAt(text(SESSION_META), SESSION_META),
-    occurrence: occurrence === undefined ? undefined : wholeAt(call, occurrence),
+    runId: idAt(text(RUN_META), RUN_META) ?? headers.runId,
+    sessionId: idAt(text(SESSION_META), SESSION_META) ?? headers.sessionId,
+    occurrence: occurrence === undefined ? headers.occurrence : wholeAt(call, occurrence),
+    round: roundOf(call),
   }
 }
+
+/** The hash of what tells one round from another: the answers, and the state that they belong to. */
+function roundOf({ text, inputResponses, requestState }: ToolCall): string | undefined {
+  if (inputResponses === undefined && requestState === undefined) return undefined
+  const part = (span: Span | undefined, path: string): unknown => {
+    if (span === undefined) return null
+    try {
+      return parseJson(text.slice(span.start, span.end))
+    } catch (error) {
+      throw isOnefoldError(error) ? invalid(path, String(error.details['reason'] ?? 'it has no canonical form')) : error
+    }
+  }
+  return fingerprintText(
+    canonicalize([part(inputResponses, '$.params.inputResponses'), part(requestState, '$.params.requestState')], {
+      maxBytes: ROUND_BYTES,
+    }),
+  )
+}
+
+const ROUND_BYTES = 4 * 1024 * 1024
 
 function textAt(call: ToolCall, span: Span | undefined, path: string): string | undefined {
   if (span === undefined) return undefined

@@ -4,14 +4,15 @@ import type { Contract, ToolContext } from '../../contract/index.ts'
 import { parseJson } from '../../key/index.ts'
 import { forwarded, valueOf } from './call-message.ts'
 import { invalid, readCallMeta, type CallMeta } from './call-meta.ts'
+import { isolationOf, type Caller, type Reply } from './caller.ts'
 import { placedKey } from './contracts.ts'
 import type { DeclaredWrite, KeyPlace, ProxyContracts } from './declared.ts'
-import { createDelivery, type Delivery } from './delivery.ts'
+import { HttpRefused } from './http-refused.ts'
 import type { ToolCall } from './message.ts'
 import { answerIn, answerLine, died, failureLine, outcomeLine } from './outcome-line.ts'
 import { createRuns } from './runs.ts'
 import type { Plan } from './tool-book.ts'
-import { UpstreamDied, type Upstream } from './upstream.ts'
+import { UpstreamDied } from './upstream.ts'
 import { errorAnswer } from './wire-errors.ts'
 
 /** A call that goes through the engine, until its end is in the ledger. */
@@ -27,23 +28,18 @@ export interface OpenCall {
 export interface CallsOptions {
   readonly guard: Guard
   readonly contracts: ProxyContracts
-  readonly upstream: () => Upstream
-  /** Writes a line to the client. */
-  readonly answer: (line: string, flushed?: () => void) => void
   readonly maxArgumentBytes: number
-  readonly clientTimeoutMs: number
   readonly nowMs: () => number
 }
 
 export interface Calls {
-  /** Takes a call over; its answer comes by `answer`. `id` is the call's id, normalised. */
-  take(call: ToolCall, id: string, plan: Exclude<Plan, { kind: 'pass' }>): void
+  /** Takes a call over; `id` is its id, normalised, and unique among all callers. */
+  take(call: ToolCall, id: string, plan: Exclude<Plan, { kind: 'pass' }>, caller: Caller): void
   /** The client takes a call back. False when it is none of these. */
   cancel(id: string): boolean
   /** Aborts what has not started. */
   abandon(): void
   readonly open: ReadonlyMap<string, OpenCall>
-  readonly delivery: Delivery
 }
 
 /** `tools/call` requests on their way through the engine. */
@@ -54,11 +50,6 @@ export function createCalls(options: CallsOptions): Calls {
   const onDoubt = new Map<string, Set<() => void>>()
   guard.on('doubt', ({ key }) => {
     for (const tell of onDoubt.get(key) ?? []) tell()
-  })
-  const delivery = createDelivery({
-    deliver: (key, tenant) => guard.internals.undeclared.deliver(key, tenant, 'mcp client'),
-    nowMs: options.nowMs,
-    clientTimeoutMs: options.clientTimeoutMs,
   })
 
   /** Calls `tell` when the ledger says that this operation is in doubt; what it returns stops that. */
@@ -71,11 +62,11 @@ export function createCalls(options: CallsOptions): Calls {
     }
   }
 
-  function take(call: ToolCall, id: string, plan: Exclude<Plan, { kind: 'pass' }>): void {
+  function take(call: ToolCall, id: string, plan: Exclude<Plan, { kind: 'pass' }>, caller: Caller): void {
     const idText = call.text.slice(call.id.start, call.id.end)
     const calledAt = options.nowMs()
     if (open.has(id)) {
-      options.answer(failureLine(idText, invalid('$.id', 'a call with this id is still under way')))
+      caller.answer({ line: failureLine(idText, invalid('$.id', 'a call with this id is still under way')) })
       return
     }
     let end = (): void => {}
@@ -86,28 +77,28 @@ export function createCalls(options: CallsOptions): Calls {
       ended: new Promise((resolve) => (end = resolve)),
     }
     open.set(id, entry)
-    const respond = (line: string, flushed?: () => void): void => {
+    const respond = (reply: Reply, flushed?: () => void): void => {
       if (open.get(id) === entry) open.delete(id)
-      if (!entry.cancelled) options.answer(line, flushed)
+      if (!entry.cancelled) caller.answer(reply, flushed)
       end()
     }
-    const fail = (error: unknown): void => respond(failureLine(idText, error))
+    const fail = (error: unknown): void => respond(failureReply(idText, error))
     if (plan.kind === 'blocked') {
-      delivery.heard()
+      caller.delivery.heard()
       fail(blocked(call.tool))
       return
     }
     try {
       const input = readArguments(call, options.maxArgumentBytes)
-      const meta = readCallMeta(call, input)
-      const through = { call, entry, input, meta, idText }
+      const meta = readCallMeta(call, input, caller.headers)
+      const through = { call, entry, input, meta, idText, caller }
       const work =
         plan.kind === 'declared'
-          ? declared(through, plan.contract, plan.place).then((line) => respond(line))
-          : undeclared(through, plan, id, calledAt).then(({ line, flushed }) => respond(line, flushed))
+          ? declared(through, plan.contract, plan.place).then((reply) => respond(reply))
+          : undeclared(through, plan, id, calledAt).then(({ reply, flushed }) => respond(reply, flushed))
       work.catch(fail)
     } catch (error) {
-      delivery.heard()
+      caller.delivery.heard()
       fail(error)
     }
   }
@@ -118,30 +109,44 @@ export function createCalls(options: CallsOptions): Calls {
     readonly input: unknown
     readonly meta: CallMeta
     readonly idText: string
+    readonly caller: Caller
   }
 
-  function optionsOf({ entry, meta }: Through): PerformOptions {
+  function optionsOf({ entry, meta, caller }: Through, scope: 'tenant' | 'session' | 'run'): PerformOptions {
     return {
       signal: entry.abort.signal,
       idempotencyKey: meta.idempotencyKey,
       occurrence: meta.occurrence,
-      ...(meta.runId === undefined && meta.sessionId === undefined ? {} : { run: runs.of(meta.runId, meta.sessionId) }),
+      round: meta.round,
+      ...runFor(caller, meta, scope),
     }
   }
 
-  async function declared(through: Through, contract: Contract, place: KeyPlace | undefined): Promise<string> {
-    delivery.heard()
+  function runFor(caller: Caller, meta: CallMeta, scope: 'tenant' | 'session' | 'run'): Pick<PerformOptions, 'run'> {
+    const { principal, tenant } = caller
+    if (principal === undefined)
+      return meta.runId === undefined && meta.sessionId === undefined
+        ? {}
+        : { run: runs.of(meta.runId, meta.sessionId, undefined) }
+    return { run: runs.of(meta.runId, isolationOf(principal, scope, meta), tenant) }
+  }
+
+  async function declared(through: Through, contract: Contract, place: KeyPlace | undefined): Promise<Reply> {
+    through.caller.delivery.heard()
     const tool = contracts.tools.get(through.call.tool) as DeclaredWrite
     const settledBy = tool.recovery.class === 'manual' ? 'by a person' : 'automatically when the server is there again'
+    const callOptions = optionsOf(through, tool.scope ?? 'tenant')
     const perform = (execute: PerformOptions['execute']): Promise<Outcome> =>
-      guard.internals.perform(contract, through.input, { ...optionsOf(through), execute })
+      guard.internals.perform(contract, through.input, { ...callOptions, execute })
     const ended = await sendOnce(through, place, settledBy, perform)
-    if (typeof ended === 'string') return ended
-    return outcomeLine(through.idText, ended, {
-      toModel: contract.notice === 'model',
-      undeclared: false,
-      sent: through.entry.started,
-    })
+    if (!('status' in ended)) return ended
+    return {
+      line: outcomeLine(through.idText, ended, {
+        toModel: contract.notice === 'model',
+        undeclared: false,
+        sent: through.entry.started,
+      }),
+    }
   }
 
   async function undeclared(
@@ -149,9 +154,11 @@ export function createCalls(options: CallsOptions): Calls {
     plan: Extract<Plan, { kind: 'undeclared' }>,
     id: string,
     calledAt: number,
-  ): Promise<{ readonly line: string; readonly flushed?: () => void }> {
-    const contract = through.meta.runId === undefined ? plan.tenantWide : plan.withinRun
-    const callOptions = optionsOf(through)
+  ): Promise<{ readonly reply: Reply; readonly flushed?: () => void }> {
+    const { delivery } = through.caller
+    const scope = through.meta.runId === undefined ? 'tenant' : 'run'
+    const contract = scope === 'tenant' ? plan.tenantWide : plan.withinRun
+    const callOptions = optionsOf(through, scope)
     const { key: first } = guard.internals.name(contract, through.input, { ...callOptions, occurrence: 1 })
     delivery.heard(first)
     await delivery.recorded(first)
@@ -163,10 +170,11 @@ export function createCalls(options: CallsOptions): Calls {
           })
         : guard.internals.perform(contract, through.input, { ...callOptions, execute }),
     )
-    if (typeof ended === 'string') return { line: ended }
-    const line = outcomeLine(through.idText, ended, { toModel: false, undeclared: true, sent: through.entry.started })
-    if (ended.record === undefined || through.entry.cancelled) return { line }
-    return { line, flushed: delivery.answered({ key: ended.key, tenant: ended.record.tenant, first, id }, calledAt) }
+    if (!('status' in ended)) return { reply: ended }
+    const about = { toModel: false, undeclared: true, sent: through.entry.started }
+    const reply = { line: outcomeLine(through.idText, ended, about) }
+    if (ended.record === undefined || ended.status === 'awaiting-input' || through.entry.cancelled) return { reply }
+    return { reply, flushed: delivery.answered({ key: ended.key, tenant: ended.record.tenant, first, id }, calledAt) }
   }
 
   /**
@@ -178,12 +186,12 @@ export function createCalls(options: CallsOptions): Calls {
     place: KeyPlace | undefined,
     settledBy: string,
     perform: (execute: PerformOptions['execute']) => Promise<Outcome>,
-  ): Promise<Outcome | string> {
-    const { call, entry, idText } = through
-    let tellEarly = (_line: string): void => {}
-    const early = new Promise<string>((resolve) => {
-      tellEarly = (line) => {
-        resolve(line)
+  ): Promise<Outcome | Reply> {
+    const { call, entry, idText, caller } = through
+    let tellEarly = (_reply: Reply): void => {}
+    const early = new Promise<Reply>((resolve) => {
+      tellEarly = (reply) => {
+        resolve(reply)
         // Nobody waits any more: the sweeper settles the doubt, and what it finds undone stays undone.
         entry.abort.abort()
       }
@@ -194,23 +202,24 @@ export function createCalls(options: CallsOptions): Calls {
       entry.started = true
       try {
         const message = (id: string): string => forwarded(call, id, placedKey(place, context))
-        const answer = await options.upstream().request(message, () => context.checkpoint(), {
+        const answer = await caller.send(message, () => context.checkpoint(), {
           signal: context.signal,
           operation: context.key,
         })
         return valueOf(answer, call.tool)
       } catch (error) {
-        const line = earlyLine(error, context.key)
-        if (line !== undefined && !done) stopWatching = whenDoubted(context.key, () => tellEarly(line()))
+        const reply = earlyReply(error, context.key)
+        if (reply !== undefined && !done) stopWatching = whenDoubted(context.key, () => tellEarly(reply()))
         throw error
       }
     }
-    const earlyLine = (error: unknown, key: string): (() => string) | undefined => {
+    const earlyReply = (error: unknown, key: string): (() => Reply) | undefined => {
       const ticket = ticketOf(key)
       const answer = answerIn(error)
-      if (answer !== undefined) return () => answerLine(idText, answer, { key, ticket, status: 'in-doubt' })
+      if (answer !== undefined) return () => ({ line: answerLine(idText, answer, { key, ticket, status: 'in-doubt' }) })
+      if (error instanceof HttpRefused) return () => ({ http: error.response })
       if (!(error instanceof UpstreamDied)) return undefined
-      return () => errorAnswer(idText, died(call.tool, key, ticket, settledBy), 'in-doubt')
+      return () => ({ line: errorAnswer(idText, died(error.message, call.tool, key, ticket, settledBy), 'in-doubt') })
     }
     const work = perform(execute).catch((error: unknown) => {
       throw inMessage(error)
@@ -228,9 +237,7 @@ export function createCalls(options: CallsOptions): Calls {
   return {
     take,
     open,
-    delivery,
     cancel: (id) => {
-      delivery.cancelled(id)
       const entry = open.get(id)
       if (entry === undefined) return false
       entry.cancelled = true
@@ -242,6 +249,12 @@ export function createCalls(options: CallsOptions): Calls {
       for (const entry of open.values()) if (!entry.started) entry.abort.abort()
     },
   }
+}
+
+/** A caller whose own attempt the server refused over HTTP gets that answer as it was. */
+function failureReply(id: string, error: unknown): Reply {
+  const cause = isOnefoldError(error) && error.code === 'REJECTED' ? error.cause : undefined
+  return cause instanceof HttpRefused ? { http: cause.response } : { line: failureLine(id, error) }
 }
 
 /** The engine names paths into the arguments; a client looks for them in its message. */

@@ -12,6 +12,9 @@ export interface ToolCall {
   readonly meta: Span | undefined
   /** SEP-3182's `params.idempotencyKey`. */
   readonly idempotencyKey: Span | undefined
+  /** What the caller answers to a question of the server (MCP 2026-07-28). */
+  readonly inputResponses: Span | undefined
+  readonly requestState: Span | undefined
 }
 
 /** What a line from the client is. */
@@ -107,6 +110,8 @@ function readCall(text: string, id: Span, idText: string, params: Span | undefin
     arguments: memberOf(members, 'arguments'),
     meta: memberOf(members, '_meta'),
     idempotencyKey: memberOf(members, 'idempotencyKey'),
+    inputResponses: memberOf(members, 'inputResponses'),
+    requestState: memberOf(members, 'requestState'),
   }
 }
 

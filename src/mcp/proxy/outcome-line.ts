@@ -10,7 +10,7 @@ import { errorAnswer } from './wire-errors.ts'
 interface WireReceipt {
   readonly key: string | undefined
   readonly ticket: string | undefined
-  readonly status: 'executed' | 'replayed' | 'joined' | 'in-doubt' | 'rejected'
+  readonly status: 'executed' | 'replayed' | 'joined' | 'awaiting-input' | 'in-doubt' | 'rejected'
   readonly attempts?: number
   readonly occurrence?: number
   /** False while the answer is only in the spool of this machine. */
@@ -36,7 +36,14 @@ export function outcomeLine(id: string, outcome: Outcome, about: OutcomeAbout): 
   const receipt: WireReceipt = {
     key: outcome.key,
     ticket: outcome.ticket,
-    status: outcome.joined ? 'joined' : outcome.replayed || !about.sent ? 'replayed' : 'executed',
+    status:
+      outcome.status === 'awaiting-input'
+        ? 'awaiting-input'
+        : outcome.joined
+          ? 'joined'
+          : outcome.replayed || !about.sent
+            ? 'replayed'
+            : 'executed',
     attempts: outcome.attempts,
     ...(occurrence > 1 ? { occurrence } : {}),
     ...(outcome.recorded ? {} : { recorded: false }),
@@ -77,10 +84,10 @@ export function answerIn(error: unknown): UpstreamAnswer | undefined {
 }
 
 /** What a caller is told whose server ended under its call. */
-export const died = (tool: string, key: string, ticket: string, settledBy: string): OnefoldError =>
+export const died = (why: string, tool: string, key: string, ticket: string, settledBy: string): OnefoldError =>
   new OnefoldError(
     'IN_DOUBT',
-    `The outcome of ${tool} is unknown: the MCP server ended before it answered, and it may have happened. Do not call it again and do not change its arguments. It will be settled ${settledBy}. Ticket ${ticket}.`,
+    `The outcome of ${tool} is unknown: ${why}, and it may have happened. Do not call it again and do not change its arguments. It will be settled ${settledBy}. Ticket ${ticket}.`,
     { effect: 'unknown', key, ticket, details: { reason: 'upstream-died' } },
   )
 

@@ -1,6 +1,7 @@
 import type { ErrorMapping } from '../../contract/index.ts'
 import { isOnefoldError } from '../../error/index.ts'
 import type { DeclaredError } from './declared.ts'
+import { HttpRefused, isAboutOutput } from './http-refused.ts'
 import { NotSent, type UpstreamAnswer } from './upstream.ts'
 
 /** JSON-RPC 2.0 section 5.1: the server did not even find, or accept, the call. */
@@ -15,7 +16,8 @@ export function errorMappings(tool: string, declared: readonly DeclaredError[] =
   return [
     { match: isUnsent, effect: 'none' },
     ...declared.map(({ match, effect }): ErrorMapping => ({
-      match: (error) => isAnswer(error) && saysSo(error, match),
+      match: (error) =>
+        (isAnswer(error) && saysSo(error, match)) || (error instanceof HttpRefused && error.status === match),
       effect,
     })),
     { match: (error) => isAnswer(error) && isRefusedBeforeCall(error, tool), effect: 'none' },
@@ -23,7 +25,9 @@ export function errorMappings(tool: string, declared: readonly DeclaredError[] =
 }
 
 const isUnsent = (error: unknown): boolean =>
-  error instanceof NotSent || (isOnefoldError(error) && error.code === 'CANCELLED' && error.effect === 'none')
+  error instanceof NotSent ||
+  (error instanceof HttpRefused && error.beforeCall) ||
+  (isOnefoldError(error) && error.code === 'CANCELLED' && error.effect === 'none')
 
 /** True for an answer of the server, also one that comes back from the ledger. */
 export const isAnswer = (value: unknown): value is UpstreamAnswer =>
@@ -77,9 +81,4 @@ function isRefusedBeforeCall(answer: UpstreamAnswer, tool: string): boolean {
     `MCP error ${INVALID_PARAMS}: Tool ${tool} disabled`,
   ]
   return before.some((start) => text.startsWith(start))
-}
-
-const isAboutOutput = (text: string): boolean => {
-  const lower = text.toLowerCase()
-  return lower.includes('output') || lower.includes('structured content')
 }

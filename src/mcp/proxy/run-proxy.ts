@@ -3,8 +3,10 @@ import { tellOperators, type Guard } from '../../engine/index.ts'
 import { isOnefoldError } from '../../error/index.ts'
 import { errorLine } from './answers.ts'
 import { createCalls } from './calls.ts'
+import type { Caller } from './caller.ts'
 import { createClientPort } from './client-port.ts'
 import type { ProxyContracts } from './declared.ts'
+import { createDelivery } from './delivery.ts'
 import { readClientLine, type ClientMessage, type ServerMessage } from './message.ts'
 import { idKey } from './message-id.ts'
 import { createPassing } from './passing.ts'
@@ -120,12 +122,20 @@ function createSession(
   const calls = createCalls({
     guard,
     contracts: options.contracts,
-    upstream: () => upstream,
-    answer: (line, flushed) => port.write(line, flushed),
     maxArgumentBytes: options.maxArgumentBytes ?? 4 * MEBIBYTE,
-    clientTimeoutMs: options.clientTimeoutMs ?? 30_000,
     nowMs: () => performance.now(),
   })
+  const delivery = createDelivery({
+    deliver: (key, tenant) => guard.internals.undeclared.deliver(key, tenant, 'mcp client'),
+    nowMs: () => performance.now(),
+    clientTimeoutMs: options.clientTimeoutMs ?? 30_000,
+  })
+  const caller: Caller = {
+    send: upstream.request,
+    // Over a pipe the server answers in lines, always.
+    answer: (reply, flushed) => ('line' in reply ? port.write(reply.line, flushed) : undefined),
+    delivery,
+  }
   const passing = createPassing()
   const seenTools = createSeenTools(options.contracts, tell)
   let stopping = false
@@ -150,7 +160,7 @@ function createSession(
           }
         : readClientLine(line.bytes)
     if (message.kind === 'refused') {
-      calls.delivery.heard()
+      delivery.heard()
       const data = {
         type: 'INPUT_INVALID',
         effect: 'none',
@@ -165,13 +175,17 @@ function createSession(
       const idText = message.text.slice(message.id.start, message.id.end)
       if (stopping || !upstream.isAlive()) return port.write(goneLine(idText, stopping && upstream.isAlive()))
       register()
-      if (plan.kind !== 'pass') return calls.take(message, idKey(idText), plan)
+      if (plan.kind !== 'pass') return calls.take(message, idKey(idText), plan, caller)
     }
     if (message.kind === 'cancel') {
-      if (message.requestId !== undefined && calls.cancel(idKey(message.requestId))) return
+      if (message.requestId !== undefined) {
+        const id = idKey(message.requestId)
+        delivery.cancelled(id)
+        if (calls.cancel(id)) return
+      }
     }
-    calls.delivery.heard()
-    if (message.kind === 'other' && message.method === 'notifications/initialized') register()
+    delivery.heard()
+    if (message.kind === 'other' && STARTS.has(message.method ?? '')) register()
     if (message.kind !== 'cancel') {
       const asked =
         message.kind === 'call'
@@ -248,6 +262,9 @@ function createSession(
     while (calls.open.size > 0) await Promise.all(Array.from(calls.open.values(), ({ ended }) => ended))
   }
 }
+
+/** After these the server answers requests: MCP 2025-11-25, and 2026-07-28, which has no handshake. */
+const STARTS: ReadonlySet<string> = new Set(['notifications/initialized', 'server/discover'])
 
 /** What a request gets that the server can no longer answer. */
 function goneLine(id: string, stopping: boolean): string {

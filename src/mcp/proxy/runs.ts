@@ -4,16 +4,20 @@ type ActiveRun = NonNullable<PerformOptions['run']>
 
 const KEPT = 1_000
 
-/** The runs that calls name, each once; the oldest are forgotten, which costs nothing but their receipts' memory. */
+/**
+ * The runs that calls name, each once; the oldest are forgotten, which costs nothing but their receipts' memory. A call
+ * that names none, only where it belongs, gets one of its own.
+ */
 export function createRuns(runOf: (options: RunOptions) => ActiveRun): {
-  of(id: string | undefined, session: string | undefined): ActiveRun
+  of(id: string | undefined, session: string | undefined, tenant: string | undefined): ActiveRun
 } {
   const known = new Map<string, ActiveRun>()
   return {
-    of(id, session) {
-      const name = JSON.stringify([id ?? null, session ?? null])
-      const run =
-        known.get(name) ?? runOf({ ...(id === undefined ? {} : { id }), ...(session === undefined ? {} : { session }) })
+    of(id, session, tenant) {
+      const given = { ...(session === undefined ? {} : { session }), ...(tenant === undefined ? {} : { tenant }) }
+      if (id === undefined) return runOf(given)
+      const name = JSON.stringify([id, session ?? null, tenant ?? null])
+      const run = known.get(name) ?? runOf({ id, ...given })
       known.delete(name)
       known.set(name, run)
       const oldest = known.size > KEPT ? known.keys().next().value : undefined

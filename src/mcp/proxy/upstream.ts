@@ -19,7 +19,11 @@ export class NotSent extends Error {
 export class UpstreamDied extends Error {
   override readonly name = 'UpstreamDied'
   /** What the engine files the doubt under. */
-  readonly code = 'UPSTREAM_DIED'
+  readonly code: string
+  constructor(message: string, code = 'UPSTREAM_DIED') {
+    super(message)
+    this.code = code
+  }
 }
 
 /** How the server's process ended. */
