@@ -53,15 +53,21 @@ function keyEdit({ text, params, arguments: given, meta }: ToolCall, { place, ke
 }
 
 /** A call of the proxy's own: a probe, or a re-send of frozen arguments. */
-export function callMessage(id: string, tool: string, argumentsJson: string, placed?: PlacedKey): string {
+export function callMessage(
+  id: string,
+  tool: string,
+  argumentsJson: string,
+  placed?: PlacedKey,
+  envelope?: string,
+): string {
   let given = argumentsJson
-  let meta = ''
+  const meta: string[] = envelope === undefined ? [] : [envelope]
   if (placed !== undefined) {
     const json = JSON.stringify(placed.key)
-    if (placed.place.in === '_meta') meta = `,"_meta":{${JSON.stringify(KEY_META)}:${json}}`
+    if (placed.place.in === '_meta') meta.push(`${JSON.stringify(KEY_META)}:${json}`)
     else given = applyEdits(given, [setMember(given, skipSpace(given, 0), placed.place.path, json)])
   }
-  return `{"jsonrpc":"2.0","id":${id},"method":"tools/call","params":{"name":${JSON.stringify(tool)},"arguments":${given}${meta}}}`
+  return `{"jsonrpc":"2.0","id":${id},"method":"tools/call","params":{"name":${JSON.stringify(tool)},"arguments":${given}${meta.length === 0 ? '' : `,"_meta":{${meta.join(',')}}`}}}`
 }
 
 /**

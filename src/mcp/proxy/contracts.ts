@@ -10,11 +10,11 @@ import {
   type ToolContext,
 } from '../../contract/index.ts'
 import { canonicalize, fingerprintText } from '../../key/index.ts'
-import { callMessage, valueOf, type PlacedKey } from './call-message.ts'
+import { valueOf, type PlacedKey } from './call-message.ts'
 import type { DeclaredRecovery, DeclaredWrite, KeyPlace } from './declared.ts'
 import { askProbe } from './probe.ts'
 import { errorMappings } from './refusals.ts'
-import type { Upstream } from './upstream.ts'
+import type { OwnCalls } from './own-calls.ts'
 
 /** A tool's contract and where its key goes. */
 export interface ToolContract {
@@ -33,7 +33,7 @@ export function contractName(upstream: string, tool: string): string {
 }
 
 /**
- * The contract of a declared tool. Its `execute` is only used to send again: frozen arguments, the same key.
+ * The contract of a declared tool; `apart` where callers are told apart, and identities compared within each. Its `execute` is only used to send again: frozen arguments, the same key.
  * @throws OnefoldError CONTRACT_INVALID
  */
 export function declaredContract(
@@ -41,7 +41,8 @@ export function declaredContract(
   tool: string,
   declared: DeclaredWrite,
   timeoutMs: number | undefined,
-  upstream: () => Upstream,
+  own: () => OwnCalls,
+  apart: boolean,
 ): ToolContract {
   const { recovery } = declared
   const place = recovery.class === 'keyed' ? recovery.key : undefined
@@ -53,7 +54,7 @@ export function declaredContract(
       version: declared.version,
       identity: declared.identity,
       ignore: ignored(declared, place),
-      scope: declared.scope,
+      scope: apart ? 'session' : declared.scope,
       retention: declared.retention,
       retryHorizon: declared.retryHorizon,
       timeout: declared.timeout,
@@ -63,10 +64,10 @@ export function declaredContract(
       amount: declared.amount,
       exclusive: declared.exclusive,
       errors: errorMappings(tool, declared.errors),
-      recovery: recoveryOf(recovery, upstream),
+      recovery: recoveryOf(recovery, own),
       // The proxy checks right before it writes into the pipe, with nothing in between.
       sends: 'checked',
-      execute: (input: unknown, context: ToolContext) => sendAgain(upstream(), tool, input, context, place),
+      execute: (input: unknown, context: ToolContext) => sendAgain(own(), tool, input, context, place),
     }),
     timeoutMs === undefined ? {} : { timeoutMs },
   )
@@ -77,7 +78,7 @@ export function declaredContract(
 export function undeclaredContract(
   name: string,
   tool: string,
-  scope: 'tenant' | 'run',
+  scope: 'tenant' | 'run' | 'session',
   timeoutMs: number | undefined,
 ): Contract {
   return defineContract(
@@ -99,33 +100,38 @@ export function undeclaredContract(
 }
 
 async function sendAgain(
-  upstream: Upstream,
+  own: OwnCalls,
   tool: string,
   input: unknown,
   context: ToolContext,
   place: KeyPlace | undefined,
 ): Promise<unknown> {
-  const message = (id: string): string => callMessage(id, tool, canonicalize(input ?? {}), placedKey(place, context))
+  const again = {
+    tool,
+    argumentsJson: canonicalize(input ?? {}),
+    placed: placedKey(place, context),
+    owner: context.run?.session,
+  }
   const about = { signal: context.signal, operation: context.key }
-  return valueOf(await upstream.request(message, () => context.checkpoint(), about), tool)
+  return valueOf(await own.call(again, () => context.checkpoint(), about), tool)
 }
 
 export const placedKey = (place: KeyPlace | undefined, context: ToolContext): PlacedKey | undefined =>
   place === undefined ? undefined : { place, key: context.downstreamKey() }
 
-function recoveryOf(recovery: DeclaredRecovery, upstream: () => Upstream): Recovery {
+function recoveryOf(recovery: DeclaredRecovery, own: () => OwnCalls): Recovery {
   switch (recovery.class) {
     case 'manual':
       return manual()
     case 'probe':
-      return probe((input: unknown, context) => askProbe(upstream(), recovery.probe, input, context), {
+      return probe((input: unknown, context) => askProbe(own(), recovery.probe, input, context), {
         settle: recovery.settle,
       }) as Recovery
     case 'keyed': {
       const { probe: asked, settle = '0s' } = recovery
       if (asked === undefined) return keyed(recovery.window) as Recovery
       return keyed(recovery.window, {
-        probe: (input: unknown, context) => askProbe(upstream(), asked, input, context),
+        probe: (input: unknown, context) => askProbe(own(), asked, input, context),
         settle,
       }) as Recovery
     }

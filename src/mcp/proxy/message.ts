@@ -141,6 +141,8 @@ export interface ServerMessage {
   readonly id: string | undefined
   /** True for a request or a notification of the server. */
   readonly asks: boolean
+  /** Of a request or a notification. */
+  readonly method: string | undefined
   readonly result: string | undefined
   readonly error: string | undefined
 }
@@ -150,13 +152,15 @@ export function readServerLine(text: string): ServerMessage | undefined {
   if (!isJson(text)) return undefined
   const members = membersAt(text, skipSpace(text, 0))
   if (members === undefined) return undefined
+  const method = memberOf(members, 'method')
   const part = (name: string): string | undefined => {
     const member = memberOf(members, name)
     return member === undefined ? undefined : text.slice(member.start, member.end)
   }
   return {
     id: part('id'),
-    asks: memberOf(members, 'method') !== undefined,
+    asks: method !== undefined,
+    method: method === undefined ? undefined : stringAt(text, method),
     result: part('result'),
     error: part('error'),
   }

@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest'
 import type { ProbeAnswer, ProbeContext } from '../../contract/index.ts'
 import type { DeclaredProbe } from './declared.ts'
 import { askProbe } from './probe.ts'
+import { callsOver } from './own-calls.ts'
 import type { Upstream, UpstreamAnswer } from './upstream.ts'
 
 const context: ProbeContext = {
@@ -30,7 +31,12 @@ async function ask(
     },
     isWorkingOn: (operation) => options.working === true && operation === context.key,
   }
-  const told = await askProbe(upstream as Upstream, options.probe ?? probe, options.input ?? input, context)
+  const told = await askProbe(
+    callsOver(upstream, () => undefined),
+    options.probe ?? probe,
+    options.input ?? input,
+    context,
+  )
   return { told, sent }
 }
 

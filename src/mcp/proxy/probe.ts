@@ -2,8 +2,8 @@ import type { ProbeAnswer, ProbeContext } from '../../contract/index.ts'
 import { canonicalize, parseJson } from '../../key/index.ts'
 import { isErrorResult } from './answers.ts'
 import type { DeclaredProbe } from './declared.ts'
-import { callMessage, resultOf, type StoredResult } from './call-message.ts'
-import type { Upstream } from './upstream.ts'
+import { resultOf, type StoredResult } from './call-message.ts'
+import type { OwnCalls } from './own-calls.ts'
 
 const REFERENCE = /^\$(?:identity|input)\.(.+)$/
 
@@ -12,15 +12,15 @@ const REFERENCE = /^\$(?:identity|input)\.(.+)$/
  * answers of another form than declared, are "cannot tell".
  */
 export async function askProbe(
-  upstream: Upstream,
+  own: OwnCalls,
   probe: DeclaredProbe,
   input: unknown,
   context: ProbeContext,
 ): Promise<ProbeAnswer<StoredResult>> {
   const wanted = fill(probe.arguments, input, context.downstreamKey())
   if (wanted === ABSENT) return { found: 'unknown', why: 'the operation has no value for an argument of the probe' }
-  const message = (id: string): string => callMessage(id, probe.tool, canonicalize(wanted))
-  const answer = await upstream.request(message, () => {}, { signal: context.signal, operation: undefined })
+  const call = { tool: probe.tool, argumentsJson: canonicalize(wanted), owner: context.run?.session }
+  const answer = await own.call(call, () => {}, { signal: context.signal, operation: undefined })
   if (answer.kind === 'error' || isErrorResult(answer.json))
     return { found: 'unknown', why: 'the probe answered an error' }
   const [first = '', ...rest] = probe.found.split('.')
@@ -33,7 +33,7 @@ export async function askProbe(
   if (value === UNREADABLE) return { found: 'unknown', why: `${probe.found} leads through text that is no JSON` }
   if (value !== undefined && value !== null) return { found: true, value: resultOf(answer.json) }
   // However long ago it was sent: what the server has not answered yet it may still do.
-  if (upstream.isWorkingOn(context.key)) return { found: 'unknown', why: 'the server still works on the call' }
+  if (own.isWorkingOn(context.key)) return { found: 'unknown', why: 'the server still works on the call' }
   return { found: false }
 }
 

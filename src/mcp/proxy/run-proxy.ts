@@ -1,13 +1,16 @@
 import type { Readable, Writable } from 'node:stream'
 import { tellOperators, type Guard } from '../../engine/index.ts'
 import { isOnefoldError } from '../../error/index.ts'
-import { errorLine } from './answers.ts'
+import { errorLine, resultLine } from './answers.ts'
 import { createCalls } from './calls.ts'
 import type { Caller } from './caller.ts'
 import { createClientPort } from './client-port.ts'
 import type { ProxyContracts } from './declared.ts'
 import { createDelivery } from './delivery.ts'
-import { readClientLine, type ClientMessage, type ServerMessage } from './message.ts'
+import { envelopeOf } from './envelope.ts'
+import { withContracts } from './listed-contracts.ts'
+import { callsOver } from './own-calls.ts'
+import { readClientLine, type ClientMessage, type ServerMessage, type ToolCall } from './message.ts'
 import { idKey } from './message-id.ts'
 import { createPassing } from './passing.ts'
 import { createSeenTools } from './seen-tools.ts'
@@ -55,8 +58,9 @@ export async function runProxy(options: ProxyOptions): Promise<number> {
   const tell = (message: string): void => void options.stderr.write(`onefold: ${message}\n`)
   let upstream: Upstream | undefined
   let book: ToolBook
+  let envelope: string | undefined
   try {
-    book = createToolBook(options.contracts, () => upstream as Upstream)
+    book = createToolBook(options.contracts, () => callsOver(upstream as Upstream, () => envelope))
     await guard.open()
   } catch (error) {
     if (!isOnefoldError(error)) throw error
@@ -75,7 +79,7 @@ export async function runProxy(options: ProxyOptions): Promise<number> {
       onLine: (bytes, message) => session.fromServer(bytes, message),
       onLost: (bytes) => tell(`a line of ${bytes} bytes from the MCP server was dropped: it is too long`),
     })
-    const session = createSession(options, book, upstream, tell)
+    const session = createSession(options, book, upstream, tell, (call) => (envelope = envelopeOf(call) ?? envelope))
     try {
       await upstream.started
     } catch (error) {
@@ -110,6 +114,7 @@ function createSession(
   book: ToolBook,
   upstream: Upstream,
   tell: (message: string) => void,
+  called: (call: ToolCall) => void,
 ): Session {
   const { guard } = options
   const port = createClientPort({
@@ -174,6 +179,7 @@ function createSession(
       const plan = book.planOf(message.tool)
       const idText = message.text.slice(message.id.start, message.id.end)
       if (stopping || !upstream.isAlive()) return port.write(goneLine(idText, stopping && upstream.isAlive()))
+      called(message)
       register()
       if (plan.kind !== 'pass') return calls.take(message, idKey(idText), plan, caller)
     }
@@ -201,6 +207,13 @@ function createSession(
 
   return {
     fromServer(bytes, message) {
+      const answers = message !== undefined && !message.asks && message.id !== undefined
+      const method = answers ? passing.answered(idKey(message.id as string)) : undefined
+      if (method === 'tools/list' && message?.result !== undefined) {
+        seenTools.answered(message.result)
+        port.write(resultLine(message.id as string, withContracts(message.result, book.planOf)))
+        return
+      }
       port.write(bytes)
       if (message === undefined) {
         if (!garbageTold)
@@ -208,9 +221,7 @@ function createSession(
         garbageTold = true
         return
       }
-      if (message.asks || message.id === undefined) return
-      const method = passing.answered(idKey(message.id))
-      if (method === 'tools/list' && message.result !== undefined) seenTools.answered(message.result)
+      if (message.method === LIST_CHANGED) seenTools.changed()
     },
 
     async run() {
@@ -265,6 +276,9 @@ function createSession(
 
 /** After these the server answers requests: MCP 2025-11-25, and 2026-07-28, which has no handshake. */
 const STARTS: ReadonlySet<string> = new Set(['notifications/initialized', 'server/discover'])
+
+/** After it the next `tools/list` is compared anew with what is declared. */
+const LIST_CHANGED = 'notifications/tools/list_changed'
 
 /** What a request gets that the server can no longer answer. */
 function goneLine(id: string, stopping: boolean): string {

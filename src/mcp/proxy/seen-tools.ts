@@ -2,6 +2,7 @@ import type { ProxyContracts } from './declared.ts'
 
 interface Listed {
   readonly name?: unknown
+  readonly annotations?: { readonly readOnlyHint?: unknown }
   readonly inputSchema?: { readonly properties?: Readonly<Record<string, unknown>> }
 }
 
@@ -13,7 +14,11 @@ interface Listed {
 export function createSeenTools(
   contracts: ProxyContracts,
   warn: (message: string) => void,
-): { answered(result: string): void } {
+): {
+  answered(result: string): void
+  /** The server says that its tools have changed: what it lists next is compared anew. */
+  changed(): void
+} {
   const seen = new Map<string, Listed>()
   const told = new Set<string>()
 
@@ -32,6 +37,8 @@ export function createSeenTools(
         )
         continue
       }
+      if (declared.effect === 'write' && listed.annotations?.readOnlyHint === true)
+        tell(`${name} says of itself that it only reads (readOnlyHint); it is declared as a write, and that holds`)
       const properties = listed.inputSchema?.properties
       if (declared.effect === 'read' || properties === undefined || declared.identity === 'all') continue
       for (const field of declared.identity ?? []) {
@@ -46,6 +53,10 @@ export function createSeenTools(
   }
 
   return {
+    changed() {
+      seen.clear()
+      told.clear()
+    },
     answered(result) {
       const { tools, nextCursor } = JSON.parse(result) as { tools?: unknown; nextCursor?: unknown }
       if (!Array.isArray(tools)) return

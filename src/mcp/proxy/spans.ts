@@ -87,6 +87,21 @@ export function membersAt(text: string, at: number): readonly Member[] | undefin
   return members
 }
 
+/** Where the elements of the array that begins at `at` stand; undefined where none begins. The text is valid JSON. */
+export function elementsAt(text: string, at: number): readonly Span[] | undefined {
+  if (text[at] !== '[') return undefined
+  const elements: Span[] = []
+  let start = skipSpace(text, at + 1)
+  while (text[start] !== ']' && start < text.length) {
+    const end = skipValue(text, start)
+    elements.push({ start, end })
+    const next = skipSpace(text, end)
+    if (text[next] !== ',') break
+    start = skipSpace(text, next + 1)
+  }
+  return elements
+}
+
 function nameOf(text: string, start: number, end: number): string {
   const plain = text.slice(start + 1, end - 1)
   return plain.includes('\\') ? (JSON.parse(text.slice(start, end)) as string) : plain

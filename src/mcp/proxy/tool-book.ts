@@ -1,11 +1,12 @@
 import type { Contract } from '../../contract/index.ts'
 import { declaredContract, undeclaredContract, type ToolContract } from './contracts.ts'
 import type { ProxyContracts } from './declared.ts'
-import type { Upstream } from './upstream.ts'
+import type { OwnCalls } from './own-calls.ts'
 
 /** What the proxy does with calls of one tool. */
 export type Plan =
-  | { readonly kind: 'pass' }
+  /** Past the ledger: a declared read, or a tool that nobody protects. */
+  | { readonly kind: 'pass'; readonly read: boolean }
   | { readonly kind: 'blocked' }
   | ({ readonly kind: 'declared' } & ToolContract)
   | { readonly kind: 'undeclared'; readonly tenantWide: Contract; readonly withinRun: Contract }
@@ -19,16 +20,19 @@ export interface ToolBook {
 /** Names come from clients: the book forgets plans of undeclared tools rather than grow without end. */
 const KEPT = 1_000
 
-/** @throws OnefoldError CONTRACT_INVALID for a declaration that contradicts itself */
-export function createToolBook(contracts: ProxyContracts, upstream: () => Upstream): ToolBook {
+/**
+ * @param apart true where the proxy has many callers, whose operations are kept apart
+ * @throws OnefoldError CONTRACT_INVALID for a declaration that contradicts itself
+ */
+export function createToolBook(contracts: ProxyContracts, own: () => OwnCalls, apart = false): ToolBook {
   const plans = new Map<string, Plan>()
   const declared: Contract[] = []
   for (const [tool, declaration] of contracts.tools) {
     if (declaration.effect === 'read') {
-      plans.set(tool, { kind: 'pass' })
+      plans.set(tool, { kind: 'pass', read: true })
       continue
     }
-    const made = declaredContract(contracts.name, tool, declaration, contracts.timeoutMs, upstream)
+    const made = declaredContract(contracts.name, tool, declaration, contracts.timeoutMs, own, apart)
     declared.push(made.contract)
     plans.set(tool, { kind: 'declared', ...made })
   }
@@ -36,14 +40,14 @@ export function createToolBook(contracts: ProxyContracts, upstream: () => Upstre
 
   function planOfUnknown(tool: string): Plan {
     const { mode } = contracts.unknownTools
-    if (mode !== 'guarded') return { kind: mode === 'open' ? 'pass' : 'blocked' }
+    if (mode !== 'guarded') return mode === 'open' ? { kind: 'pass', read: false } : { kind: 'blocked' }
     const known = unknown.get(tool)
     if (known !== undefined) return known
     if (unknown.size >= KEPT) unknown.clear()
     const plan: Plan = {
       kind: 'undeclared',
-      tenantWide: undeclaredContract(contracts.name, tool, 'tenant', contracts.timeoutMs),
-      withinRun: undeclaredContract(contracts.name, tool, 'run', contracts.timeoutMs),
+      tenantWide: undeclaredContract(contracts.name, tool, apart ? 'session' : 'tenant', contracts.timeoutMs),
+      withinRun: undeclaredContract(contracts.name, tool, apart ? 'session' : 'run', contracts.timeoutMs),
     }
     unknown.set(tool, plan)
     return plan

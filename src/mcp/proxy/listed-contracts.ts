@@ -1,0 +1,49 @@
+import type { ContractDescription } from '../../contract/index.ts'
+import { withMeta } from './answers.ts'
+import { elementsAt, memberOf, membersAt, skipSpace } from './spans.ts'
+import { applyEdits, type Edit } from './splice.ts'
+import { stringAt } from './message.ts'
+import type { Plan } from './tool-book.ts'
+
+/** Where a tool of `tools/list` says what its contract is, for programs; clients do not show `_meta` to models. */
+export const CONTRACT = 'io.onefold/contract'
+
+/** What a tool's contract is, as part of its API description. */
+type Listed =
+  | ContractDescription
+  | { readonly effect: 'read' }
+  | { readonly effect: 'write'; readonly protected: false }
+  | (ContractDescription & { readonly declared: false })
+
+/**
+ * The result of `tools/list` with each tool's contract in its `_meta`, and every other byte as it was. What the tools
+ * say of themselves (annotations) stays, and is no contract.
+ */
+export function withContracts(result: string, planOf: (tool: string) => Plan): string {
+  const members = membersAt(result, skipSpace(result, 0))
+  const tools = members === undefined ? undefined : memberOf(members, 'tools')
+  const elements = tools === undefined ? undefined : elementsAt(result, tools.start)
+  if (elements === undefined) return result
+  const edits: Edit[] = []
+  for (const span of elements) {
+    const tool = result.slice(span.start, span.end)
+    const inner = membersAt(tool, 0)
+    const named = inner === undefined ? undefined : memberOf(inner, 'name')
+    const name = named === undefined ? undefined : stringAt(tool, named)
+    if (name !== undefined) edits.push({ ...span, with: withMeta(tool, { [CONTRACT]: listedOf(planOf(name)) }) })
+  }
+  return applyEdits(result, edits)
+}
+
+function listedOf(plan: Plan): Listed {
+  switch (plan.kind) {
+    case 'declared':
+      return plan.contract.describe()
+    case 'undeclared':
+      return { ...plan.tenantWide.describe(), declared: false }
+    case 'pass':
+      return plan.read ? { effect: 'read' } : { effect: 'write', protected: false }
+    case 'blocked':
+      return { effect: 'write', protected: false }
+  }
+}
