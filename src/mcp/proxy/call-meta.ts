@@ -70,7 +70,9 @@ function roundOf({ text, inputResponses, requestState }: ToolCall): string | und
     try {
       return parseJson(text.slice(span.start, span.end))
     } catch (error) {
-      throw isOnefoldError(error) ? invalid(path, String(error.details['reason'] ?? 'it has no canonical form')) : error
+      if (!isOnefoldError(error)) throw error
+      const { reason } = error.details
+      throw invalid(path, typeof reason === 'string' ? reason : 'it has no canonical form')
     }
   }
   return fingerprintText(
