@@ -35,6 +35,22 @@ export const ROOMS: readonly Room[] = [
     node: ['node:async_hooks', 'node:diagnostics_channel', 'node:http', 'node:net'],
     packages: [],
   },
+  // Real programs and stories over them, for demonstrations and tests.
+  {
+    room: 'scenario',
+    layer: 3.5,
+    node: [
+      'node:child_process',
+      'node:events',
+      'node:http',
+      'node:net',
+      'node:readline',
+      'node:sqlite',
+      'node:timers/promises',
+      'node:url',
+    ],
+    packages: [],
+  },
   // The wiring: what `import … from 'onefold'` is. Nothing below it knows it.
   { room: '.', layer: 2.5, node: ['node:fs', 'node:path'], packages: [] },
   { room: 'config', layer: 3, also: ['http/exchange'], node: ['node:fs', 'node:path'], packages: ['yaml'] },

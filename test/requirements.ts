@@ -57,7 +57,7 @@ export const REQUIREMENTS: readonly Requirement[] = [
     id: 'BF-6',
     statement:
       'retry harness: model latency past the gateway timeout forces a retry of the whole workflow; end state must equal the single-execution baseline',
-    ...notYet(SCENARIOS),
+    ...by('test/scenarios/scenarios.test.ts'),
   },
   {
     id: 'BF-7',
@@ -72,7 +72,7 @@ export const REQUIREMENTS: readonly Requirement[] = [
   {
     id: 'BF-9',
     statement: 'order status history gets each transition once; no PENDING→CONFIRMED→CANCELLED cycling',
-    ...notYet(SCENARIOS),
+    ...by('test/scenarios/scenarios.test.ts'),
   },
   {
     id: 'BF-10',
@@ -112,7 +112,7 @@ export const REQUIREMENTS: readonly Requirement[] = [
     id: 'IN-2',
     statement:
       'double subscription charge: charge keyed, entitlement grant not; retry one level above the key: one charge, one grant',
-    ...notYet(SCENARIOS),
+    ...by('test/scenarios/scenarios.test.ts'),
   },
   {
     id: 'IN-3',
@@ -292,7 +292,7 @@ export const REQUIREMENTS: readonly Requirement[] = [
   {
     id: 'OR-13',
     statement: 'charge, order, inventory, fulfilment and notification all protected by one operation tree',
-    ...notYet(SCENARIOS),
+    ...by('test/scenarios/scenarios.test.ts'),
   },
   // Eight agent failure modes
   {

@@ -45,6 +45,7 @@ export {
   type StoredOutcome,
 } from './record.ts'
 export { Question } from './question.ts'
+export { recoversByItself } from './recover.ts'
 export { currentOperation, currentRun, type CurrentOperation } from './run.ts'
 export { DEFAULTS, type Settings } from './settings.ts'
 export type { Spool, SpoolEntry } from './spool.ts'

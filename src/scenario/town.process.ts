@@ -1,11 +1,12 @@
 /**
- * A real downstream program with a ledger of its own: an HTTP service that performs effects (rows in its SQLite database)
- * and can be told to lose requests or answers. What it counts is what happened; tests look nowhere else.
- * Runs as a process of its own: `node program.ts FILE`; prints its port; ends with its parent's standard input.
+ * A real downstream program with a ledger of its own: an HTTP service and a mail server that perform effects (rows in its
+ * SQLite database) and can be told to lose requests or answers. What it counts is what happened; scenarios look nowhere else.
+ * Runs as a process of its own: `node town.process.ts FILE`; prints its two ports; ends with its parent's standard input.
  */
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import { setTimeout as pause } from 'node:timers/promises'
 import { DatabaseSync } from 'node:sqlite'
+import { startMailServer } from './mail-server.ts'
 
 const database = new DatabaseSync(process.argv[2] ?? ':memory:')
 database.exec(`
@@ -22,13 +23,15 @@ const log = database.prepare('INSERT INTO requests (ref, headers) VALUES (?, ?)'
 
 /**
  * What is to happen to the next requests for a reference: `lose-request`, `lose-answer`, `fail-before`, `fail-after` (503),
- * `refuse` (422), `limit-after` (429 after the effect), `slow:MS` (acts late), `stall:MS` (answers late), `hold` (answers
+ * `lie` (202 without the effect), `refuse` (422), `limit-after` (429 after the effect), `slow:MS` (acts late), `stall:MS` (answers late), `hold` (answers
  * when released). A PUT sets: repeated, it changes nothing.
  */
 const plans = new Map<string, string[]>()
 const held = new Map<string, (() => void)[]>()
 /** Whether equal idempotency keys are honoured. */
 let keyed = true
+/** References that begin so belong to a service that knows no idempotency keys, whatever the others do. */
+const PLAIN = 'plain/'
 
 const server = createServer((request, response) => {
   handle(request, response).catch((error: unknown) => {
@@ -76,17 +79,19 @@ async function perform(
 ): Promise<void> {
   const fault = plans.get(ref)?.shift() ?? ''
   if (fault === 'lose-request') return void response.destroy()
+  if (fault === 'lie') return json(202, { id: 'promised', ref })
   if (fault === 'fail-before') return json(503, { error: 'try later' })
   if (fault === 'refuse') return json(422, { error: 'refused' })
   if (fault.startsWith('slow:')) await pause(Number(fault.slice(5)))
   const there = request.method === 'PUT' ? find.get(ref) : undefined
   if (there !== undefined) return json(200, { id: `effect-${String(there['n'])}`, ref })
   const key = header(request, 'idempotency-key')
-  const known = keyed && key !== undefined ? recall.get(key) : undefined
+  const honoured = keyed && !ref.startsWith(PLAIN)
+  const known = honoured && key !== undefined ? recall.get(key) : undefined
   if (known !== undefined) return json(200, JSON.parse(String(known['body'])))
   const { lastInsertRowid } = insert.run(ref, key ?? null, header(request, 'onefold-run') ?? null, body)
   const answer = { id: `effect-${String(lastInsertRowid)}`, ref }
-  if (keyed && key !== undefined) remember.run(key, ref, JSON.stringify(answer))
+  if (honoured && key !== undefined) remember.run(key, ref, JSON.stringify(answer))
   if (fault === 'lose-answer') return void response.destroy()
   if (fault === 'fail-after') return json(503, { error: 'gateway time-out' })
   if (fault === 'limit-after') return json(429, { error: 'slow down' })
@@ -106,8 +111,20 @@ async function text(request: IncomingMessage): Promise<string> {
   return Buffer.concat(chunks).toString()
 }
 
+const mailServer = startMailServer((mail) => {
+  const fault = plans.get(mail.ref)?.shift() ?? ''
+  if (fault === 'lose-request') return 'drop'
+  insert.run(mail.ref, mail.id ?? null, null, mail.text)
+  return fault === 'lose-answer' ? 'drop' : 'accept'
+})
+
 server.listen(0, '127.0.0.1', () => {
-  const address = server.address()
-  process.stdout.write(`${typeof address === 'object' && address !== null ? address.port : 0}\n`)
+  mailServer.listen(0, '127.0.0.1', () => {
+    const ports = [server, mailServer].map((each) => {
+      const address = each.address()
+      return typeof address === 'object' && address !== null ? address.port : 0
+    })
+    process.stdout.write(`${ports.join(' ')}\n`)
+  })
 })
 process.stdin.on('end', () => process.exit(0)).resume()

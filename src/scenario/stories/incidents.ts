@@ -1,0 +1,235 @@
+import { keyed, manual } from '../../contract/index.ts'
+import type { Guard } from '../../engine/index.ts'
+import { sendMail } from '../send-mail.ts'
+import { codeOf, type Done } from '../stage.ts'
+import { story, type Story } from '../story.ts'
+import { orderTool } from './black-friday.ts'
+import { createQueue } from './queue.ts'
+
+/** The stories of production incidents. */
+export const INCIDENTS: readonly Story[] = [
+  story(
+    'IN-1',
+    'fourteen e-mails: the server takes the mail, the answer is lost, three tries, five flows',
+    async (stage) => {
+      const mail = stage.tool<{ readonly to: string; readonly text: string }, { readonly accepted: string }>({
+        name: 'send_mail',
+        identity: ['to'],
+        ignore: ['text'],
+        recovery: manual(),
+        execute: ({ to, text }, context) => {
+          context.checkpoint()
+          return sendMail(stage.town.mailPort, {
+            ref: stage.ref(`mail/${to}`),
+            to: `${to}@town.example`,
+            subject: 'Your order',
+            text,
+          })
+        },
+      })
+      await stage.fault('mail/ann', ...Array.from({ length: 13 }, () => 'lose-answer' as const))
+      let sent = false
+      const flow = async (nth: number): Promise<void> => {
+        const answer = await stage.run({ id: 'order-1' }, () =>
+          stage.retrying(3, (attempt) => mail({ to: 'ann', text: `Hello, ${nth}.${attempt}` })),
+        )
+        sent ||= answer !== undefined
+      }
+      await flow(1)
+      for (let nth = 2; nth <= 5 && !sent; nth += 1) await flow(nth)
+    },
+  ),
+
+  story('IN-2', 'charge keyed, entitlement not, and the retry is one level above both', async (stage) => {
+    const charge = stage.tool<{ readonly user: string }, Done>({
+      name: 'charge',
+      identity: ['user'],
+      recovery: keyed('24h'),
+      execute: ({ user }, { fetch: send }) =>
+        stage.send(`charge/${user}`, {}, { fetch: send, headers: { 'idempotency-key': stage.ref(`charge-${user}`) } }),
+    })
+    const grant = stage.tool<{ readonly user: string }, Done>({
+      name: 'grant_entitlement',
+      identity: ['user'],
+      recovery: manual(),
+      execute: ({ user }, context) => stage.send(`plain/grant/${user}`, {}, context),
+    })
+    const subscribe = (): Promise<unknown> =>
+      stage.run({ id: 'subscribe-ann' }, async () => {
+        await charge({ user: 'ann' })
+        await grant({ user: 'ann' })
+      })
+    await subscribe()
+    await stage.again(subscribe)
+  }),
+
+  story('IN-3', 'ghost order: the model invents a new order id at each attempt', async (stage) => {
+    const order = stage.tool<{ readonly cart: string; readonly orderId: string }, Done>({
+      name: 'create_order',
+      identity: ['cart'],
+      ignore: ['orderId'],
+      recovery: keyed('24h'),
+      execute: ({ cart, orderId }, context) => stage.send(`order/${cart}`, { orderId }, context),
+    })
+    await stage.fault('order/cart-1', 'lose-answer')
+    await stage.retrying(3, (nth) => order({ cart: 'cart-1', orderId: `ORD-${nth * 7919}` }))
+    await stage.again(() => order({ cart: 'cart-1', orderId: 'ORD-final' }))
+  }),
+
+  story('IN-5', 'a service slower than its client: one ticket, one merge, one thread', async (stage) => {
+    const step = (name: string) =>
+      stage.tool<{ readonly ticket: string }, Done>({
+        name,
+        identity: ['ticket'],
+        recovery: keyed('24h'),
+        // The tool's own HTTP client waits 8 s; the service takes 12 (scaled).
+        execute: ({ ticket }, { fetch: send }) =>
+          stage.send(`${name}/${ticket}`, {}, { fetch: send, ...(stage.mode === 'baseline' ? {} : { timeoutMs: 80 }) }),
+      })
+    const [create, merge, thread] = [step('create'), step('merge'), step('thread')]
+    await stage.fault('create/T', 'stall:120')
+    await stage.fault('merge/T', 'stall:120')
+    for (const call of [create, merge, thread]) await stage.retrying(3, () => call({ ticket: 'T' }))
+  }),
+
+  story('IN-6', 'a write without a key is refused where the contract demands one', async (stage) => {
+    const pay = stage.tool<{ readonly amount: number }, Done>({
+      name: 'pay',
+      identity: 'all',
+      callerKey: 'required',
+      recovery: keyed('24h'),
+      execute: (input, context) => stage.send('pay', input, context),
+    })
+    const refusal = await stage.again(() => pay({ amount: 5 }).then(() => undefined, codeOf))
+    stage.expect(refusal === 'KEY_MISSING', 'no key, no effect')
+    await pay({ amount: 5 }, { idempotencyKey: 'invoice-42' })
+    await stage.again(() => pay({ amount: 5 }, { idempotencyKey: 'invoice-42' }))
+  }),
+
+  story('IN-7', 'an agent that sends a fresh UUID with every call defeats nothing', async (stage) => {
+    const order = orderTool(stage)
+    await order({ order: '1' }, { idempotencyKey: crypto.randomUUID() })
+    for (let n = 0; n < 3; n += 1)
+      await stage.again(() => order({ order: '1' }, { idempotencyKey: crypto.randomUUID() }))
+  }),
+
+  story('IN-8 OR-2', 'retention by tool: an order is remembered, a forgotten mail is not sent again', async (stage) => {
+    const pay = stage.tool<{ readonly invoice: string }, Done>({
+      name: 'pay',
+      identity: ['invoice'],
+      recovery: keyed('24h'),
+      retention: '7d',
+      execute: ({ invoice }, context) => stage.send(`pay/${invoice}`, {}, context),
+    })
+    const mail = stage.tool<{ readonly to: string }, Done>({
+      name: 'send_mail',
+      identity: ['to'],
+      recovery: manual(),
+      retention: '50ms',
+      retryHorizon: '50ms',
+      execute: ({ to }, context) => stage.send(`plain/mail/${to}`, {}, context),
+    })
+    const paid = await pay({ invoice: '42' })
+    await mail({ to: 'ann' })
+    await expired(stage.guard)
+    const late = await stage.again(() => pay({ invoice: '42' }))
+    const code = await stage.again(() => mail({ to: 'ann' }).then(() => undefined, codeOf))
+    stage.expect(late?.id === paid.id, 'a late retry of the payment gets the first answer')
+    stage.expect(code === 'RESULT_EXPIRED', 'a late retry of the mail is told that it was done')
+  }),
+
+  story('IN-9', 'the key is there although the agent gave none', async (stage) => {
+    const order = orderTool(stage)
+    await stage.fault('order/1', 'fail-after')
+    await stage.retrying(3, () => order({ order: '1' }))
+    const keys = (await stage.town.requests(stage.ref('order/1'))).map((headers) => headers['idempotency-key'])
+    stage.expect(keys.length === 2 && keys[0] !== undefined && keys[0] === keys[1], 'one key on every attempt')
+  }),
+
+  story('IN-11', 'a deployment changes the contract while an order is under way', async (stage) => {
+    const declared = {
+      name: 'place_order',
+      identity: ['order'],
+      recovery: keyed('24h'),
+      execute: ({ order }: { order: string }, context: { fetch: typeof fetch }) =>
+        stage.send(`order/${order}`, {}, context),
+    } as const
+    const old = stage.tool<{ order: string }, Done>({ ...declared, version: 1 })
+    await stage.fault('order/1', 'hold')
+    const first = old({ order: '1' })
+    await stage.town.until(stage.ref('order/1'), 1)
+    const anew = stage.tool<{ order: string }, Done>({ ...declared, version: 2 }, { process: 'another' })
+    const code = await stage.again(() => anew({ order: '1' }).then(() => undefined, codeOf))
+    stage.expect(code === 'CONTRACT_SUPERSEDED', 'the new version fails closed')
+    await stage.town.release(stage.ref('order/1'))
+    await first
+  }),
+
+  story('IN-12', 'one declaration is tool and contract', async (stage) => {
+    const refund = stage.tool<{ readonly returnId: string }, Done>({
+      name: 'refund',
+      identity: ['returnId'],
+      recovery: manual(),
+      execute: ({ returnId }) => stage.send(`plain/refund/${returnId}`),
+    })
+    await refund({ returnId: 'R-7' })
+    await stage.again(() => refund({ returnId: 'R-7' }))
+  }),
+
+  story('IN-13', 'almost the same call is held, neither run nor collapsed', async (stage) => {
+    const pay = stage.tool<{ readonly invoice: string; readonly to: string; readonly cents: number }, Done>({
+      name: 'pay',
+      identity: ['invoice'],
+      near: { fields: ['to', 'cents'], within: '10m', then: 'hold' },
+      recovery: keyed('24h'),
+      execute: ({ to, cents }, context) => stage.send(`pay/${to}/${cents}`, {}, context),
+    })
+    await pay({ invoice: 'A-1001', to: 'ann', cents: 4_200 })
+    const code = await stage.again(() =>
+      pay({ invoice: 'A1001', to: 'ann', cents: 4_200 }).then(() => undefined, codeOf),
+    )
+    stage.expect(code === 'HELD', 'the second payment waits for a word')
+  }),
+
+  story('IN-14', 'a queue delivers a message again', async (stage) => {
+    const order = orderTool(stage)
+    await stage.fault('order/1', 'lose-answer')
+    const shapes = [
+      { MessageId: 'sqs-1', Body: '{"order":"1"}' },
+      { topic: 'orders', partition: 3, offset: '99', value: '{"order":"2"}' },
+      { messageId: 'pubsub-1', data: btoa('{"order":"3"}') },
+    ]
+    for (const shape of shapes) {
+      const { id, body } = readMessage(shape)
+      const queue = createQueue(stage.mode === 'baseline' ? 1 : 3)
+      await queue.deliver(() => stage.run({ id }, () => order(JSON.parse(body) as { order: string })))
+    }
+  }),
+
+  story('IN-15', 'a person presses the button twice', async (stage) => {
+    const order = orderTool(stage)
+    const press = (): Promise<unknown> => stage.run({ id: 'form-7' }, () => order({ order: '1' }))
+    await Promise.all([press(), stage.again(press)])
+    await stage.again(press)
+  }),
+]
+
+/** Waits until something that was committed has expired. */
+async function expired(guard: Guard | undefined): Promise<void> {
+  while (guard !== undefined && (await guard.ledger.list({ states: ['expired'] })).records.length === 0) {
+    await new Promise((resolve) => setTimeout(resolve, 10))
+    await guard.internals.tick()
+  }
+}
+
+type Message =
+  | { readonly MessageId: string; readonly Body: string }
+  | { readonly topic: string; readonly partition: number; readonly offset: string; readonly value: string }
+  | { readonly messageId: string; readonly data: string }
+
+/** What anchors a message's run, and what it says, in the shapes of SQS, Kafka and Pub/Sub. */
+function readMessage(message: Message): { readonly id: string; readonly body: string } {
+  if ('MessageId' in message) return { id: message.MessageId, body: message.Body }
+  if ('data' in message) return { id: message.messageId, body: atob(message.data) }
+  return { id: `${message.topic}/${message.partition}/${message.offset}`, body: message.value }
+}

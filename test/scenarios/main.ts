@@ -1,0 +1,56 @@
+/**
+ * `npm run scenarios -- [ID…] [--store sqlite|memory] [--json] [--check]`: every failure of the catalogue as a story, without
+ * and with Onefold, counted at real programs. With `--check` a story that did not hold makes it exit 1.
+ */
+import { styleText, parseArgs } from 'node:util'
+import { playStory, startTown, STORIES, total, type Played } from '../../src/scenario/index.ts'
+import { LEDGERS, openLedgers, type LedgerKind } from './ledgers.ts'
+
+const { values: flags, positionals: wanted } = parseArgs({
+  allowPositionals: true,
+  options: {
+    store: { type: 'string', default: 'sqlite' },
+    json: { type: 'boolean', default: false },
+    check: { type: 'boolean', default: false },
+  },
+})
+const known = STORIES.flatMap(({ ids }) => ids)
+const unknown = wanted.filter((id) => !known.includes(id))
+if (!(LEDGERS as readonly string[]).includes(flags.store) || unknown.length > 0) {
+  console.error(
+    unknown.length > 0
+      ? `No story for ${unknown.join(', ')}. There are: ${known.join(' ')}`
+      : `--store takes ${LEDGERS.join(' or ')}, not ${flags.store}`,
+  )
+  process.exit(2)
+}
+
+const line = (id: string, effects: readonly (string | number)[], verdict: string, title: string): string =>
+  [id.padEnd(10), ...effects.map((count) => String(count).padStart(8)), ` ${verdict.padEnd(10)}`, title].join(' ')
+
+const lineOf = ({ ids, title, baseline, without, with: guarded, verdict }: Played): string => {
+  const counts = [total(baseline.books), total(without.books), total(guarded.books), guarded.doubts]
+  const text = line(ids.join(' '), counts, verdict, title)
+  if (verdict === 'held') return text
+  return styleText('red', `${text}\n${JSON.stringify({ baseline, without, with: guarded }, undefined, 2)}`)
+}
+
+const town = await startTown()
+const ledgers = openLedgers(flags.store as LedgerKind)
+const played: Played[] = []
+try {
+  if (!flags.json) console.log(line('id', ['wanted', 'without', 'with', 'in doubt'], 'verdict', `(${flags.store})`))
+  for (const story of STORIES) {
+    if (wanted.length > 0 && !story.ids.some((id) => wanted.includes(id))) continue
+    const one = await playStory(story, { town, openStore: ledgers.open })
+    played.push(one)
+    if (!flags.json) console.log(lineOf(one))
+  }
+} finally {
+  await town.close()
+  ledgers.remove()
+}
+const held = played.filter(({ verdict }) => verdict === 'held').length
+if (flags.json) console.log(JSON.stringify({ store: flags.store, held, of: played.length, played }, undefined, 2))
+else console.log(`\n${held} of ${played.length} stories held`)
+if (flags.check && held < played.length) process.exitCode = 1
