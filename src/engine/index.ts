@@ -59,6 +59,7 @@ export type {
   Store,
   StoreGuarantees,
   StoreStats,
+  StoreTransaction,
   Write,
   WriteAnswer,
 } from './store.ts'

@@ -98,6 +98,21 @@ export interface StoreGuarantees {
   readonly localReads?: boolean
 }
 
+/** One transaction of the backend, begun and ended by the engine; a transactional tool works in it. */
+export interface StoreTransaction {
+  /** What the tool is given as `ctx.transaction`; refuses everything once the transaction has ended. */
+  readonly handle: unknown
+  /**
+   * Writes in order and commits: all of it, or nothing. Writes on one record expect the revisions that the ones before
+   * leave. Not applied: everything was undone, and `record` is what is there. The transaction has ended in any case.
+   * Errors: `STORE_UNAVAILABLE` with `details.applied: 'unknown'` when it is not known whether it committed; with any other
+   * error everything was undone.
+   */
+  commit(writes: readonly Write[]): Promise<WriteAnswer>
+  /** Undoes everything; once it has resolved nothing of it can be committed any more. Harmless after an end. */
+  rollback(): Promise<void>
+}
+
 /**
  * The port between the engine and a backend. Every verb is one atomic step; none reads and then writes.
  * The store keeps time, the sequence and the epoch, and compares revisions; which transition is legal is
@@ -112,6 +127,8 @@ export interface Store {
   /** Synchronous where the backend allows it (SQLite, memory): a replay then costs no hop. */
   read(key: string, tenant: string): Reading | Promise<Reading>
   write(write: Write): Promise<WriteAnswer>
+  /** There exactly where `guarantees.transactions` is true. @throws OnefoldError STORE_UNAVAILABLE: nothing has begun */
+  begin?(): Promise<StoreTransaction>
   /** Appends to the history without touching the record; may become durable later. */
   note(key: string, tenant: string, event: Omit<HistoryEvent, 'at'>): Promise<void>
   /** Oldest first. */

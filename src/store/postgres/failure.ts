@@ -1,0 +1,84 @@
+import { OnefoldError, isOnefoldError, type ErrorCode } from '../../error/index.ts'
+
+/** Whether a statement that failed may have been carried out. */
+export type Applied = 'no' | 'unknown'
+
+/** Codes of https://www.postgresql.org/docs/current/errcodes-appendix.html by what they mean to a ledger. */
+const NOT_ALLOWED = new Set(['42501'])
+const WRONG_LOGIN = new Set(['28P01', '28000'])
+const NO_DATABASE = new Set(['3D000'])
+const NO_LEDGER = new Set(['3F000', '42P01', '42883', '42703'])
+/** Undone by the server for reasons of the moment: deadlock, serialization, lock and statement deadlines, no room. */
+const PASSING = new Set(['40001', '40P01', '55P03', '57014', '53100', '53200', '53300', '53400', '57P03', '25P03'])
+const READ_ONLY = new Set(['25006'])
+const WRONG_ISOLATION = 'OF002'
+/** The record is not what it was; raised by the function `write` under `strict`. */
+const CHANGED = 'OF001'
+
+/** The server's own code; undefined for trouble on the way to it. */
+export function codeOf(error: unknown): string | undefined {
+  const code = (error as { readonly code?: unknown } | undefined)?.code
+  return typeof code === 'string' && /^[0-9A-Z]{5}$/.test(code) ? code : undefined
+}
+
+/** True when the server said that a statement failed: it was undone, and the connection lives. */
+export function wasRefused(error: unknown): boolean {
+  const code = codeOf(error)
+  return code !== undefined && !code.startsWith('08') && !['57P01', '57P02', '57P03', '57P05'].includes(code)
+}
+
+export const isChanged = (error: unknown): boolean => codeOf(error) === CHANGED
+
+/** Reads an error of the client or the server. @param what the ledger, for the text */
+export function errorOf(error: unknown, what: string): OnefoldError {
+  if (isOnefoldError(error)) return error
+  const code = codeOf(error)
+  const detail = error instanceof Error ? error.message : String(error)
+  const applied: Applied = wasRefused(error) ? 'no' : 'unknown'
+  const make = (name: ErrorCode, message: string, retryable: boolean): OnefoldError =>
+    new OnefoldError(
+      name,
+      `${message} ${applied === 'no' ? 'Nothing was written.' : 'Whether this step was written is not known: read it again.'}`,
+      { retryable, details: { applied, ...(code === undefined ? {} : { sqlstate: code }) }, cause: error },
+    )
+  if (code === undefined) return make('STORE_UNAVAILABLE', `${what} cannot be reached (${detail}).`, true)
+  if (WRONG_LOGIN.has(code))
+    return make('STORE_UNAVAILABLE', `${what} refused the login (${detail}): check user and password.`, false)
+  if (NO_DATABASE.has(code))
+    return make('STORE_UNAVAILABLE', `${what} has no such database (${detail}): check the URL.`, false)
+  if (NOT_ALLOWED.has(code))
+    return make(
+      'STORE_UNSAFE',
+      `The role may not do what a ledger needs in ${what} (${detail}): run "onefold ledger migrate --role NAME" as the owner.`,
+      false,
+    )
+  if (NO_LEDGER.has(code))
+    return make(
+      'STORE_UNSAFE',
+      `There is no ledger of this version in ${what} (${detail}): run "onefold ledger migrate".`,
+      false,
+    )
+  if (READ_ONLY.has(code))
+    return make(
+      'STORE_UNAVAILABLE',
+      `${what} takes no writes (${detail}): connect to the primary, not to a reader endpoint.`,
+      true,
+    )
+  if (code === WRONG_ISOLATION)
+    return make(
+      'STORE_UNSAFE',
+      `${what} begins transactions with another isolation level than read committed: set default_transaction_isolation to it for this role.`,
+      false,
+    )
+  if (applied === 'unknown' || PASSING.has(code) || code.startsWith('53'))
+    return make('STORE_UNAVAILABLE', `${what} could not take a step now (${detail}). Try again.`, true)
+  return make('STORE_UNAVAILABLE', `${what} refused a step (${detail}).`, false)
+}
+
+export const unsafe = (message: string): OnefoldError =>
+  new OnefoldError('STORE_UNSAFE', `${message} Nothing was started.`)
+
+export const notOpen = (): OnefoldError =>
+  new OnefoldError('STORE_UNAVAILABLE', 'The Postgres ledger is not open. Nothing was done: call open() first.', {
+    retryable: true,
+  })

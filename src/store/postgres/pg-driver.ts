@@ -1,0 +1,152 @@
+import { createHash } from 'node:crypto'
+import type { PgClient, PgPool } from './clients.ts'
+import type { Row } from './columns.ts'
+import { inTime, type Driver, type DriverOptions, type DriverTransaction } from './driver.ts'
+import { fencedHandle } from './fenced-handle.ts'
+
+const DEFAULT_MOST = 10
+const AGAIN_MS = 250
+
+const rowsOf = (result: unknown): readonly Row[] => (result as { readonly rows: readonly Row[] }).rows
+const nothing = (): void => {}
+
+/** A pool of the package pg. */
+export function pgDriver(pool: PgPool, { deadlineMs, prepare }: DriverOptions): Driver {
+  const names = new Map<string, string>()
+  const heard = new WeakSet<PgClient>()
+  // Without a listener the loss of an idle connection ends the process.
+  pool.on('error', nothing)
+
+  function nameOf(text: string): string {
+    let name = names.get(text)
+    if (name === undefined) {
+      name = `onefold_${createHash('sha256').update(text).digest('hex').slice(0, 24)}`
+      names.set(text, name)
+    }
+    return name
+  }
+
+  /** A connection that breaks while it is lent says so to its borrower. */
+  function quiet(client: PgClient): PgClient {
+    if (!heard.has(client)) client.on('error', nothing)
+    heard.add(client)
+    return client
+  }
+
+  const borrow = async (): Promise<PgClient> =>
+    quiet(await inTime(pool.connect(), deadlineMs, (client) => client.release()))
+
+  async function run(text: string, values?: readonly unknown[], often = false): Promise<unknown> {
+    const client = await borrow()
+    let broken = true
+    try {
+      const named = prepare && often ? { name: nameOf(text) } : {}
+      const result = await inTime(
+        client.query({ text, ...(values === undefined ? {} : { values: [...values] }), ...named }),
+        deadlineMs,
+      )
+      broken = false
+      return result
+    } catch (error) {
+      broken = !isFromServer(error)
+      throw error
+    } finally {
+      client.release(broken)
+    }
+  }
+
+  async function begin(text: string): Promise<DriverTransaction> {
+    const client = await borrow()
+    const handle = fencedHandle(client as object, ['release'])
+    async function end(broken: boolean): Promise<void> {
+      if (handle.ended()) return
+      handle.end()
+      let unusable = broken
+      if (!broken) {
+        await inTime(client.query({ text: 'ROLLBACK' }), deadlineMs).catch(() => {
+          unusable = true
+        })
+      }
+      client.release(unusable)
+    }
+    try {
+      await inTime(client.query({ text }), deadlineMs)
+    } catch (error) {
+      await end(true)
+      throw error
+    }
+    return {
+      handle: handle.face,
+      end,
+      async script(script) {
+        const results = await inTime(client.query({ text: script }), deadlineMs)
+        return rowsOf(Array.isArray(results) ? results[0] : results)
+      },
+    }
+  }
+
+  /** A connection of the pool for as long as somebody listens. */
+  async function listen(
+    channel: string,
+    hear: (payload: string) => void,
+    up: () => void,
+  ): Promise<() => Promise<void>> {
+    let client: PgClient | undefined
+    let stopped = false
+    let timer: NodeJS.Timeout | undefined
+    async function start(): Promise<void> {
+      const next = await borrow()
+      const onLoss = (): void => {
+        if (client !== next) return
+        client = undefined
+        next.release(true)
+        again()
+      }
+      next.on('error', onLoss)
+      next.on('end', onLoss)
+      next.on('notification', ({ payload = '' }) => {
+        if (client === next) hear(payload)
+      })
+      client = next
+      try {
+        await inTime(next.query({ text: `LISTEN "${channel}"` }), deadlineMs)
+      } catch (error) {
+        if (client === next) {
+          client = undefined
+          next.release(true)
+        }
+        throw error
+      }
+      up()
+    }
+
+    function again(): void {
+      if (stopped) return
+      timer = setTimeout(() => void start().catch(again), AGAIN_MS)
+      timer.unref()
+    }
+
+    await start().catch(again)
+    return async () => {
+      stopped = true
+      clearTimeout(timer)
+      const last = client
+      client = undefined
+      last?.release(true)
+    }
+  }
+
+  return {
+    most: pool.options.max ?? DEFAULT_MOST,
+    query: async (text, values, often) => rowsOf(await run(text, values, often)),
+    script: async (text) => void (await run(text)),
+    begin,
+    listen,
+  }
+}
+
+/** The server refused a statement; the connection is as good as before. */
+const isFromServer = (error: unknown): boolean => {
+  const { code, severity } = error as { readonly code?: unknown; readonly severity?: unknown }
+  return typeof code === 'string' && severity === 'ERROR'
+}

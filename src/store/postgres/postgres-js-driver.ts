@@ -1,0 +1,80 @@
+import type { PostgresJs, PostgresJsTransaction } from './clients.ts'
+import type { Row } from './columns.ts'
+import { inTime, type Driver, type DriverOptions, type DriverTransaction } from './driver.ts'
+import { fencedHandle } from './fenced-handle.ts'
+
+class Undone extends Error {}
+
+/** What `postgres(…)` of the package postgres returned. */
+export function postgresJsDriver(sql: PostgresJs, { deadlineMs, prepare }: DriverOptions): Driver {
+  const run = (text: string, values: readonly unknown[], often = false): Promise<readonly Row[]> =>
+    inTime(sql.unsafe(text, [...values] as never[], { prepare: prepare && often }), deadlineMs) as Promise<
+      readonly Row[]
+    >
+
+  /**
+   * The client's `begin` commits when its function resolves. It is held open until `end`; what is to last was committed by
+   * a script before, and its own COMMIT or ROLLBACK then finds no transaction, of which the server only warns.
+   */
+  function begin(text: string): Promise<DriverTransaction> {
+    return new Promise((resolve, reject) => {
+      let finish = (): void => {}
+      const held = sql.begin(async (transaction) => {
+        const [, settings = ''] = /^\s*BEGIN[^;]*;([^]*)$/.exec(text) ?? []
+        await inTime(transaction.unsafe(settings), deadlineMs)
+        await new Promise<void>((_, undo) => {
+          finish = () => undo(new Undone('given back'))
+          resolve(opened(transaction))
+        })
+      })
+      const closed = held.then(
+        () => undefined,
+        (error: unknown) => {
+          reject(error as Error)
+          for (const fail of failing) fail(error)
+        },
+      )
+      const failing = new Set<(error: unknown) => void>()
+
+      /** `work`, or the loss of the connection, which the client tells to its `begin` alone. */
+      const orLost = <T>(work: PromiseLike<T>): Promise<T> => {
+        let fail = (_: unknown): void => {}
+        const lost = new Promise<never>((_, no) => {
+          fail = no
+          failing.add(fail)
+        })
+        return inTime(Promise.race([work, lost]), deadlineMs).finally(() => failing.delete(fail))
+      }
+
+      function opened(transaction: PostgresJsTransaction): DriverTransaction {
+        const handle = fencedHandle(transaction as object, ['prepare'])
+        return {
+          handle: handle.face,
+          async script(script) {
+            const results = await orLost(transaction.unsafe(script))
+            return (Array.isArray(results[0]) ? results[0] : results) as readonly Row[]
+          },
+          async end(broken) {
+            if (handle.ended()) return
+            handle.end()
+            finish()
+            if (!broken) await inTime(closed, deadlineMs).catch(() => undefined)
+          },
+        }
+      }
+    })
+  }
+
+  return {
+    most: sql.options.max,
+    query: run,
+    script: async (text) => void (await run(text, [])),
+    begin,
+    async listen(channel, hear, up) {
+      const { unlisten } = await inTime(sql.listen(channel, hear, up), deadlineMs, ({ unlisten: late }) => void late())
+      return async () => {
+        await inTime(unlisten(), deadlineMs).catch(() => undefined)
+      }
+    },
+  }
+}

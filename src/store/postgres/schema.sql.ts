@@ -1,0 +1,91 @@
+import { OPEN_STATES } from '../../engine/index.ts'
+import { channelOf, quotedSchema } from './names.ts'
+import { literal } from './text.ts'
+import { writeFunction } from './write.sql.ts'
+
+/** The partial index of open records serves only queries that say exactly this. */
+export const IS_OPEN = `state IN (${OPEN_STATES.map((state) => `'${state}'`).join(', ')})`
+
+/** What `meta.application` says, so that another program's table of that name is told apart. */
+export const APPLICATION = 'onefold'
+
+/**
+ * The steps from an empty schema to today's; a ledger of version n has had the first n of them. Never edit a step that
+ * was published: add one. A function whose behaviour changes gets a new name, since older processes still call the old.
+ *
+ * - `meta`: one row. `floor` is the highest number of writers that are no longer listed.
+ * - `sequence`: store-wide numbers. They are given out without a lock and may jump; what was *committed* stands in
+ *   `writers`, one row for each connection that writes, so that no two processes wait for one row. The highest number there
+ *   and in `floor` is the ledger's high-water mark; the server logs a SEQUENCE 32 numbers ahead, which would hide a loss.
+ * - `records`: `id` is the number at recording. `events` holds the first events as JSON arrays, `early` the number of the
+ *   last of them.
+ * - `awaited`: keys that somebody waits for. NOTIFY takes a lock of the whole server at commit, so only they are told.
+ *   Unlogged: it is a hint.
+ * - `outbox`: messages that were committed with an effect and are still to be published.
+ */
+export const migrations = (schema: string): readonly string[] => {
+  const s = quotedSchema(schema)
+  return [
+    `
+    CREATE TABLE ${s}.meta (
+      one boolean PRIMARY KEY DEFAULT true CHECK (one),
+      application text NOT NULL DEFAULT '${APPLICATION}',
+      version int NOT NULL,
+      ledger text NOT NULL,
+      created_at bigint NOT NULL,
+      floor bigint NOT NULL DEFAULT 0,
+      amnesia_at bigint,
+      amnesia text,
+      probe text
+    );
+    CREATE SEQUENCE ${s}.sequence AS bigint;
+    CREATE TABLE ${s}.writers (id text PRIMARY KEY, n bigint NOT NULL, seen timestamptz NOT NULL) WITH (fillfactor = 50);
+    CREATE TABLE ${s}.records (
+      id bigint PRIMARY KEY,
+      key text COLLATE "C" NOT NULL,
+      tenant text COLLATE "C" NOT NULL,
+      tool text COLLATE "C" NOT NULL,
+      run text COLLATE "C",
+      state text COLLATE "C" NOT NULL,
+      revision bigint NOT NULL,
+      fence bigint NOT NULL,
+      lease_until bigint NOT NULL,
+      first_send_at bigint NOT NULL,
+      doubt_at bigint NOT NULL,
+      created_at bigint NOT NULL,
+      updated_at bigint NOT NULL,
+      early bigint NOT NULL,
+      body text NOT NULL,
+      events text NOT NULL,
+      UNIQUE (key, tenant)
+    );
+    CREATE INDEX open_records ON ${s}.records (id) WHERE ${IS_OPEN};
+    CREATE INDEX records_of_run ON ${s}.records USING hash (run) WHERE run IS NOT NULL;
+    CREATE TABLE ${s}.events (record bigint, n bigint, line text NOT NULL, PRIMARY KEY (record, n));
+    CREATE UNLOGGED TABLE ${s}.awaited (key text COLLATE "C" PRIMARY KEY, until bigint NOT NULL);
+    CREATE TABLE ${s}.blobs (sha256 text PRIMARY KEY, bytes bytea NOT NULL, stored_at timestamptz NOT NULL DEFAULT now());
+    CREATE TABLE ${s}.outbox (
+      n bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+      id text COLLATE "C" NOT NULL UNIQUE,
+      topic text COLLATE "C" NOT NULL,
+      key text COLLATE "C" NOT NULL,
+      payload text NOT NULL,
+      stored_at timestamptz NOT NULL DEFAULT now()
+    );
+    ${writeFunction(s, literal(channelOf(schema)))};
+    `,
+  ]
+}
+
+/** The least that a role needs to serve a ledger: no DDL, no TRUNCATE, nothing outside the schema. */
+export const grants = (schema: string, role: string): string => {
+  const s = quotedSchema(schema)
+  return `
+    GRANT USAGE ON SCHEMA ${s} TO ${role};
+    GRANT SELECT, INSERT, UPDATE, DELETE ON ${s}.records, ${s}.events, ${s}.writers, ${s}.awaited, ${s}.outbox TO ${role};
+    GRANT SELECT, INSERT ON ${s}.blobs TO ${role};
+    GRANT SELECT, UPDATE ON ${s}.meta TO ${role};
+    GRANT USAGE, SELECT ON ${s}.sequence TO ${role};
+    GRANT EXECUTE ON FUNCTION ${s}.write(text, text, bigint, boolean) TO ${role};
+  `
+}

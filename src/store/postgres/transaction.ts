@@ -1,0 +1,81 @@
+import { randomUUID } from 'node:crypto'
+import { stamp, type OperationRecord, type StoreTransaction, type Write, type WriteAnswer } from '../../engine/index.ts'
+import { itemOf, type Row } from './columns.ts'
+import type { Driver } from './driver.ts'
+import { errorOf, isChanged, wasRefused } from './failure.ts'
+import { literal } from './text.ts'
+import type { Writers } from './writers.ts'
+
+/** How long a transaction that its process has forgotten may keep its rows from others. */
+const IDLE_MS = 60_000
+
+export interface TransactionOptions {
+  readonly driver: Driver
+  /** Quoted. */
+  readonly schema: string
+  readonly writers: Writers
+  readonly what: string
+  /** A transaction over this key has ended. */
+  readonly told: (key: string) => void
+  /** What is there instead of what the writes expected. */
+  conflict(writes: readonly Write[]): Promise<WriteAnswer>
+}
+
+/**
+ * Begins a transaction that a tool works in. Its writes and COMMIT travel as one message, so that no pause of this
+ * process lies between them: either both reach the server or neither does.
+ */
+export async function beginTransaction(options: TransactionOptions): Promise<StoreTransaction> {
+  const { driver, schema, writers, what } = options
+  const mark = randomUUID()
+  const opened = await driver
+    .begin(
+      `BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; SET LOCAL idle_in_transaction_session_timeout = ${IDLE_MS};
+       SET LOCAL onefold.attempt = ${literal(mark)}`,
+    )
+    .catch((error: unknown) => {
+      throw errorOf(error, what)
+    })
+
+  async function commit(writes: readonly Write[]): Promise<WriteAnswer> {
+    const writer = writers.borrow()
+    const { acked } = writer
+    const items = writes.map((write, place) => ({ place, ...itemOf(write) }))
+    // The tool has ended our transaction if its mark is gone: then the effect may stand without the record.
+    const guard = `DO $$ BEGIN IF current_setting('onefold.attempt', true) IS DISTINCT FROM ${literal(mark)} THEN
+      RAISE EXCEPTION 'the tool ended the transaction of the engine' USING ERRCODE = 'OF004'; END IF; END $$`
+    const step = `SELECT * FROM ${schema}.write(${literal(JSON.stringify(items))}, ${literal(writer.id)}, ${acked}, true)`
+    let broken = true
+    try {
+      const rows = await opened.script(`${step}; ${guard}; COMMIT; BEGIN`)
+      broken = false
+      const sequences = rows.map((row) =>
+        writers.answered(writer, { acked, known: Number(row['known']), number: Number(row['number']) }),
+      )
+      return { ...answerOf(writes, rows), sequence: sequences.at(-1) ?? 0 }
+    } catch (error) {
+      if (wasRefused(error)) broken = false
+      if (isChanged(error)) return await options.conflict(writes)
+      throw errorOf(error, what)
+    } finally {
+      writers.giveBack(writer)
+      await opened.end(broken)
+      for (const { key } of writes) options.told(key)
+    }
+  }
+
+  return { handle: opened.handle, commit, rollback: () => opened.end(false) }
+}
+
+/** What the last of several writes on one record came to. */
+function answerOf(writes: readonly Write[], rows: readonly Row[]): Omit<WriteAnswer, 'sequence'> {
+  let record: OperationRecord | undefined
+  const inOrder = rows.toSorted((one, other) => Number(one['place']) - Number(other['place']))
+  for (const [n, { draft, expect }] of writes.entries()) {
+    const { at, number, lease } = inOrder[n] as Row
+    const current = expect === 0 ? undefined : { revision: expect, leaseUntil: Number(lease ?? 0) }
+    record = draft === undefined ? undefined : stamp(draft, current, Number(at), Number(number))
+  }
+  const last = inOrder.at(-1) as Row
+  return { applied: true, record, now: Number(last['at']), amnesiaAt: Number(last['amnesia']) }
+}
