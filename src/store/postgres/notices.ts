@@ -7,8 +7,11 @@ import { createWatchers, type Watchers } from './watchers.ts'
 /** How long a key stays awaited after it was last asked for; a process that is gone is forgotten after that. */
 const AWAITED_MS = 30_000
 const RENEW_MS = 10_000
+const REMEMBERED = 10_000
 
 export interface Notices extends Pick<Watchers, 'watch' | 'tell'> {
+  /** The revision of `key` that this process has been shown. */
+  seen(key: string, revision: number): void
   stop(): Promise<void>
 }
 
@@ -22,7 +25,11 @@ export function createNotices(driver: Driver, schema: string): Notices {
     INSERT INTO ${s}.awaited (key, until) SELECT key, ${NOW} + ${AWAITED_MS} FROM json_array_elements_text($1::text::json) AS key
     ORDER BY key COLLATE "C"
     ON CONFLICT (key) DO UPDATE SET until = excluded.until`
+  const look = `
+    SELECT DISTINCT ON (key) key, revision::float8 AS revision FROM ${s}.records
+    WHERE key IN (SELECT json_array_elements_text($1::text::json)) ORDER BY key, updated_at DESC`
   const forget = `DELETE FROM ${s}.awaited WHERE until < ${NOW}`
+  const shown = new Map<string, number>()
   let begun: string[] = []
   let flushing = false
   let isUp = false
@@ -65,7 +72,17 @@ export function createNotices(driver: Driver, schema: string): Notices {
   }
 
   async function ask(keys: readonly string[]): Promise<void> {
-    await driver.query(register, [JSON.stringify(keys.map(toColumn))]).catch(() => undefined)
+    const columns = JSON.stringify(keys.map(toColumn))
+    try {
+      await driver.query(register, [columns])
+      // What changed before a writer could know that somebody waits is told now; only a look after the commit sees it.
+      for (const row of await driver.query(look, [columns])) {
+        const key = fromColumn(row['key'] as string)
+        if (shown.get(key) !== Number(row['revision'])) watchers.tell(key)
+      }
+    } catch {
+      // Whoever waits polls.
+    }
   }
 
   function renew(): void {
@@ -80,6 +97,10 @@ export function createNotices(driver: Driver, schema: string): Notices {
   return {
     watch: (key, listener) => watchers.watch(key, listener),
     tell: (key) => watchers.tell(key),
+    seen(key, revision) {
+      if (shown.size >= REMEMBERED) shown.clear()
+      shown.set(key, revision)
+    },
     async stop() {
       clearInterval(timer)
       timer = undefined

@@ -99,17 +99,18 @@ export function postgresStore(options: PostgresOptions): Store {
   async function read(key: string, tenant: string): Promise<{ record: OperationRecord | undefined; now: number }> {
     const [row] = await query(READ, [toColumn(key), toColumn(tenant)], true)
     const found = row as Row
-    return { record: found['id'] === null ? undefined : recordOf(found), now: Number(found['at']) }
+    const record = found['id'] === null ? undefined : recordOf(found)
+    notices.seen(key, record?.revision ?? 0)
+    return { record, now: Number(found['at']) }
   }
 
   function answerOf(write: Write, row: Row): WriteAnswer {
     const base = { now: Number(row['at']), sequence: Number(row['sequence']), amnesiaAt: Number(row['amnesia']) }
-    if (row['applied'] !== true)
-      return { applied: false, record: row['key'] === null ? undefined : recordOf(row), ...base }
-    notices.tell(write.key)
-    if (write.draft === undefined) return { applied: true, record: undefined, ...base }
-    const current = write.expect === 0 ? undefined : { revision: write.expect, leaseUntil: Number(row['lease'] ?? 0) }
-    return { applied: true, record: stamp(write.draft, current, base.now, Number(row['number'])), ...base }
+    const applied = row['applied'] === true
+    const record = applied ? writtenBy(write, row) : row['key'] === null ? undefined : recordOf(row)
+    notices.seen(write.key, record?.revision ?? 0)
+    if (applied) notices.tell(write.key)
+    return { applied, record, ...base }
   }
 
   /** Connections that transactions do not take are left for the writes of everybody else. */
@@ -240,6 +241,12 @@ export function postgresStore(options: PostgresOptions): Store {
       await retireWriters(driver, schema, writers.ids()).catch(() => undefined)
     },
   }
+}
+
+function writtenBy({ draft, expect }: Write, row: Row): OperationRecord | undefined {
+  if (draft === undefined) return undefined
+  const current = expect === 0 ? undefined : { revision: expect, leaseUntil: Number(row['lease'] ?? 0) }
+  return stamp(draft, current, Number(row['at']), Number(row['number']))
 }
 
 /** Connections that transactions leave free: one that writes, one that listens. */
