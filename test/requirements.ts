@@ -13,7 +13,6 @@ export const by = (...tests: [string, ...string[]]): Pick<Requirement, 'tests'> 
 
 const notYet = (reason: string): Pick<Requirement, 'notYet'> => ({ notYet: reason })
 
-const MCP = 'issue: MCP, whole'
 const STORES = 'issue: stores for more than one machine'
 const FRAMEWORKS = 'issue: agent frameworks'
 const SCENARIOS = 'issue: scenarios and chaos kit'
@@ -84,7 +83,7 @@ export const REQUIREMENTS: readonly Requirement[] = [
     id: 'BF-11',
     statement:
       "each tool's idempotency contract is exported as part of its API description (JSON, OpenAPI extension, MCP tool `_meta`)",
-    ...by('test/engine/identity.test.ts'),
+    ...by('test/engine/identity.test.ts', 'test/mcp/doors/server.test.ts'),
   },
   {
     id: 'BF-12',
@@ -135,7 +134,7 @@ export const REQUIREMENTS: readonly Requirement[] = [
     id: 'IN-6',
     statement:
       'a state-mutating call without a key fails fast at the tool boundary (400), where the contract demands a caller key',
-    ...by('test/engine/identity.test.ts'),
+    ...by('test/engine/identity.test.ts', 'test/mcp/doors/server.test.ts'),
   },
   {
     id: 'IN-7',
@@ -254,7 +253,7 @@ export const REQUIREMENTS: readonly Requirement[] = [
     id: 'OR-5',
     statement:
       'MCP middleware: reads the key, attaches it downstream, checks the ledger first; same key through every hop',
-    ...notYet(MCP),
+    ...by('test/mcp/doors/server.test.ts'),
   },
   {
     id: 'OR-6',
@@ -303,7 +302,7 @@ export const REQUIREMENTS: readonly Requirement[] = [
   {
     id: 'AG-2',
     statement: 'key header actually sent on every state-changing call',
-    ...by('test/downstream/ctx-fetch.test.ts', 'test/downstream/register.test.ts'),
+    ...by('test/downstream/ctx-fetch.test.ts', 'test/downstream/register.test.ts', 'test/mcp/doors/server.test.ts'),
   },
   {
     id: 'AG-3',

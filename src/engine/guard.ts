@@ -164,6 +164,7 @@ export function createGuard(options: GuardOptions): Guard {
   }
   const lifecycle = createLifecycle(core)
   const performer = createPerformer(core)
+  const undeclared = createUndeclared(core, performer)
 
   function register(contract: Contract): Contract {
     const known = core.contracts.get(contract.name)
@@ -258,7 +259,10 @@ export function createGuard(options: GuardOptions): Guard {
     internals: {
       register,
       perform,
-      undeclared: createUndeclared(core, performer),
+      undeclared: {
+        perform: (...given) => lifecycle.open().then(() => undeclared.perform(...given)),
+        deliver: (...given) => lifecycle.open().then(() => undeclared.deliver(...given)),
+      },
       runOf,
       name: performer.name,
       tick: () => lifecycle.open().then(lifecycle.tick),

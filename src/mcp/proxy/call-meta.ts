@@ -24,9 +24,9 @@ const NO_HEADERS: HeaderMeta = {
   occurrence: undefined,
 }
 
-const RUN_META = 'io.onefold/run-id'
-const SESSION_META = 'io.onefold/session-id'
-const OCCURRENCE_META = 'io.onefold/occurrence'
+export const RUN_META = 'io.onefold/run-id'
+export const SESSION_META = 'io.onefold/session-id'
+export const OCCURRENCE_META = 'io.onefold/occurrence'
 const LONGEST_ID = 255
 
 /**
@@ -102,7 +102,7 @@ function wholeAt(call: ToolCall, span: Span): number {
   throw invalid(`$.params._meta["${OCCURRENCE_META}"]`, 'must be a whole number from 1')
 }
 
-function ucpKey(input: unknown): string | undefined {
+export function ucpKey(input: unknown): string | undefined {
   const meta = typeof input === 'object' && input !== null ? (input as { meta?: unknown }).meta : undefined
   const key =
     typeof meta === 'object' && meta !== null ? (meta as Record<string, unknown>)['idempotency-key'] : undefined

@@ -7,7 +7,7 @@ import type { UpstreamAnswer } from './upstream.ts'
 import { errorAnswer } from './wire-errors.ts'
 
 /** What became of an operation, told beside its answer as `_meta["io.onefold/receipt"]`. */
-interface WireReceipt {
+export interface WireReceipt {
   readonly key: string | undefined
   readonly ticket: string | undefined
   readonly status: 'executed' | 'replayed' | 'joined' | 'awaiting-input' | 'in-doubt' | 'rejected'
@@ -20,7 +20,7 @@ interface WireReceipt {
   readonly suspectedRepeat?: boolean
 }
 
-interface OutcomeAbout {
+export interface OutcomeAbout {
   /** The contract wants its notice where the model sees it. */
   readonly toModel: boolean
   readonly undeclared: boolean
@@ -31,9 +31,18 @@ interface OutcomeAbout {
 /** The line for a call that came to an outcome. */
 export function outcomeLine(id: string, outcome: Outcome, about: OutcomeAbout): string {
   if (outcome.missing !== undefined) return errorAnswer(id, missing(outcome), 'replayed')
-  const { record } = outcome
-  const occurrence = record?.occurrence ?? 1
-  const receipt: WireReceipt = {
+  const receipt = wireReceipt(outcome, about)
+  const failed = answerIn(outcome.error)
+  if (failed !== undefined) return answerLine(id, failed, receipt)
+  const result = textOfStored(outcome.value)
+  const told = about.toModel && outcome.notice !== undefined ? withText(result, outcome.notice) : result
+  return resultLine(id, withMeta(told, { [RECEIPT]: receipt }))
+}
+
+/** The receipt of a call that came to an outcome. */
+export function wireReceipt(outcome: Outcome, about: Omit<OutcomeAbout, 'toModel'>): WireReceipt {
+  const occurrence = outcome.record?.occurrence ?? 1
+  return {
     key: outcome.key,
     ticket: outcome.ticket,
     status:
@@ -50,11 +59,6 @@ export function outcomeLine(id: string, outcome: Outcome, about: OutcomeAbout): 
     ...(outcome.notice === undefined ? {} : { notice: outcome.notice }),
     ...(about.undeclared && occurrence > 1 && about.sent ? { suspectedRepeat: true } : {}),
   }
-  const failed = answerIn(outcome.error)
-  if (failed !== undefined) return answerLine(id, failed, receipt)
-  const result = textOfStored(outcome.value)
-  const told = about.toModel && outcome.notice !== undefined ? withText(result, outcome.notice) : result
-  return resultLine(id, withMeta(told, { [RECEIPT]: receipt }))
 }
 
 /** The line for a call that threw. A caller whose own attempt the server answered gets that answer unchanged. */
@@ -67,8 +71,13 @@ export function failureLine(id: string, error: unknown): string {
 }
 
 /** A refusal names no ticket, since nobody has to settle it; its timeline is found by one all the same. */
-const ticketFor = ({ key, ticket }: OnefoldError): string | undefined =>
-  ticket ?? (key === undefined || key === '' ? undefined : ticketOf(key))
+export const ticketFor = ({
+  key,
+  ticket,
+}: {
+  readonly key?: string | undefined
+  readonly ticket?: string | undefined
+}): string | undefined => ticket ?? (key === undefined || key === '' ? undefined : ticketOf(key))
 
 /** The server's own answer, with the receipt where there is room for one. */
 export function answerLine(id: string, answer: UpstreamAnswer, receipt: WireReceipt): string {
@@ -91,7 +100,7 @@ export const died = (why: string, tool: string, key: string, ticket: string, set
     { effect: 'unknown', key, ticket, details: { reason: 'upstream-died' } },
   )
 
-const missing = (outcome: Outcome): OnefoldError =>
+export const missing = (outcome: Outcome): OnefoldError =>
   new OnefoldError(
     'RESULT_EXPIRED',
     `The operation was done, but its result is missing: ${String(outcome.missing)}. Nothing was executed again.`,

@@ -79,6 +79,9 @@ function isRefusedBeforeCall(answer: UpstreamAnswer, tool: string): boolean {
     `MCP error ${INVALID_PARAMS}: Invalid arguments for tool ${tool}:`,
     `MCP error ${INVALID_PARAMS}: Tool ${tool} not found`,
     `MCP error ${INVALID_PARAMS}: Tool ${tool} disabled`,
+    // Version 2 of the SDK (server/mcp.mjs, validateToolInput) tells the same without the code.
+    `Input validation error: Invalid arguments for tool ${tool}:`,
+    `Invalid arguments for tool ${tool}: arguments contain more than the maximum of`,
   ]
   return before.some((start) => text.startsWith(start))
 }

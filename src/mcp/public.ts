@@ -1,0 +1,9 @@
+/**
+ * Onefold for authors of MCP servers and clients, on both majors of the official SDK.
+ * @module
+ */
+export type { AuthInfo, CallFacts } from './server/call-facts.ts'
+export { contract, type ServerContract, type ToolResult, type WriteContract } from './server/contract.ts'
+export type { UnknownTools } from './server/plans.ts'
+export { protectServer, type ProtectableServer, type ProtectServerOptions } from './server/protect-server.ts'
+export { step, toolContext } from './server/tool-context.ts'

@@ -1,0 +1,85 @@
+import type { ContractDescription } from '../../contract/index.ts'
+import type { Guard, UndeclaredPolicy } from '../../engine/index.ts'
+import { invalid, serverTool, undeclaredTool, type Again, type ServerContract, type ServerTool } from './contract.ts'
+
+/** What becomes of tools without a contract, in the words of `onefold.yaml`. */
+export interface UnknownTools extends UndeclaredPolicy {
+  /** `guarded`: all arguments identify; `blocked`: their registration is refused; `open`: unprotected. @default 'guarded' */
+  readonly mode: 'guarded' | 'blocked' | 'open'
+}
+
+/** What the server does with calls of one tool. */
+export type ServerPlan =
+  | { readonly kind: 'pass' }
+  | { readonly kind: 'blocked' }
+  | { readonly kind: 'declared'; readonly tool: ServerTool }
+  | { readonly kind: 'undeclared'; readonly tool: ServerTool }
+
+export interface ServerPlans {
+  /** @throws OnefoldError CONTRACT_INVALID */
+  declare(tool: string, declared: ServerContract): void
+  /** A tool that is registered, with what its own annotations say. @throws OnefoldError CONTRACT_INVALID */
+  registered(tool: string, annotations: { readonly readOnlyHint?: boolean | undefined } | undefined): void
+  of(tool: string): ServerPlan
+  /** What clients are told of a tool. */
+  describe(tool: string): ContractDescription | undefined
+}
+
+/** Names come from clients: plans of tools that nobody registered are not kept without end. */
+const KEPT = 1_000
+
+export function createPlans(guard: Guard, server: string, unknownTools: UnknownTools, again: Again): ServerPlans {
+  const plans = new Map<string, ServerPlan>()
+  const reads = new Set<string>()
+  const unknown = new Map<string, ServerPlan>()
+
+  function declare(tool: string, declared: ServerContract): void {
+    if (plans.has(tool))
+      throw invalid(tool, 'it is declared twice', 'Declare it in protectServer or beside its schema, not in both')
+    if (declared === 'read' || (declared as { effect?: unknown }).effect === 'read') {
+      reads.add(tool)
+      plans.set(tool, { kind: 'pass' })
+      return
+    }
+    const made = serverTool(server, tool, declared, again)
+    guard.internals.register(made.contract)
+    plans.set(tool, { kind: 'declared', tool: made })
+  }
+
+  function of(tool: string): ServerPlan {
+    const known = plans.get(tool) ?? unknown.get(tool)
+    if (known !== undefined) return known
+    if (unknown.size >= KEPT) unknown.clear()
+    const { mode } = unknownTools
+    const plan: ServerPlan =
+      mode === 'guarded'
+        ? { kind: 'undeclared', tool: undeclaredTool(server, tool) }
+        : { kind: mode === 'open' ? 'pass' : 'blocked' }
+    unknown.set(tool, plan)
+    return plan
+  }
+
+  return {
+    declare,
+    of,
+    registered(tool, annotations) {
+      const plan = plans.get(tool)
+      if (plan?.kind === 'declared' && annotations?.readOnlyHint === true)
+        throw invalid(tool, 'its contract is a write, and its readOnlyHint is true', 'Correct one of them')
+      if (plan !== undefined) return
+      // In one's own server the annotation is one's own word; a proxy never takes another's.
+      if (annotations?.readOnlyHint === true) return declare(tool, 'read')
+      if (unknownTools.mode === 'blocked')
+        throw invalid(
+          tool,
+          'it has no contract, and tools without one are blocked',
+          "Write _meta: contract({ identity: ['order_id'], recovery: manual() }), or contract('read')",
+        )
+    },
+    describe(tool) {
+      if (reads.has(tool)) return { name: `${server}:${tool}`, version: 1, effect: 'read' }
+      const plan = of(tool)
+      return plan.kind === 'declared' || plan.kind === 'undeclared' ? plan.tool.description : undefined
+    },
+  }
+}

@@ -1,0 +1,544 @@
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { acceptedContent, inputRequired, McpServer as McpServer2 } from '@modelcontextprotocol/server'
+import { Server as Server1 } from '@modelcontextprotocol/sdk/server/index.js'
+import { McpServer as McpServer1 } from '@modelcontextprotocol/sdk/server/mcp.js'
+import { InMemoryTransport } from '@modelcontextprotocol/sdk/inMemory.js'
+import { Client as Client1 } from '@modelcontextprotocol/sdk/client/index.js'
+import { CallToolRequestSchema, ListToolsRequestSchema } from '@modelcontextprotocol/sdk/types.js'
+import * as z from 'zod'
+import { keyed, manual, probe } from '../../../src/contract/index.ts'
+import type { Guard } from '../../../src/engine/index.ts'
+import { contract, protectServer, step, toolContext } from '../../../src/mcp/public.ts'
+import { startDownstream, type Downstream } from '../../support/downstream.ts'
+import { testGuard } from '../../support/guard.ts'
+import {
+  errorIn,
+  receiptIn,
+  SDKS,
+  textIn,
+  type ServeOptions,
+  type Served,
+  type Session,
+  type TestTool,
+} from './fixtures/served.ts'
+
+let downstream: Downstream
+beforeAll(async () => {
+  downstream = await startDownstream()
+})
+afterAll(() => downstream.close())
+
+let guard: Guard
+beforeEach(() => {
+  guard = testGuard()
+})
+afterEach(() => guard.close())
+
+const text = (value: unknown): object => ({ content: [{ type: 'text', text: JSON.stringify(value) }] })
+const effect = (ref: string): string => `${downstream.url}/effects/${encodeURIComponent(ref)}`
+
+/** What a careless server does: sends, and tells whatever goes wrong as it comes. */
+async function act(ref: string, send: typeof fetch = fetch, headers: Record<string, string> = {}): Promise<object> {
+  const response = await send(effect(ref), { method: 'POST', body: '{}', headers })
+  if (!response.ok) throw Object.assign(new Error(`HTTP ${response.status}`), { status: response.status })
+  return text(await response.json())
+}
+
+/** Calls, and gives up when the effect is there and its answer is still on the way. */
+async function giveUp(
+  session: Session,
+  tool: string,
+  given: { readonly ref: string; readonly note?: string },
+): Promise<void> {
+  await downstream.plan(given.ref, 'hold')
+  const stop = new AbortController()
+  const call = session.call(tool, { ...given }, { signal: stop.signal })
+  await downstream.until(given.ref, 1)
+  stop.abort(new Error('gave up'))
+  await expect(call).rejects.toThrow('gave up')
+}
+
+const TOOLS: readonly TestTool[] = [
+  { name: 'order', fields: ['ref', 'note'], run: ({ ref = '' }) => act(ref) },
+  {
+    name: 'charge',
+    fields: ['ref'],
+    run: ({ ref = '' }, extra) => {
+      const context = toolContext(extra)
+      return act(ref, context.fetch)
+    },
+  },
+  { name: 'book', fields: ['ref'], run: ({ ref = '' }) => act(ref) },
+  { name: 'pay', fields: ['ref'], run: ({ ref = '' }) => act(ref) },
+  { name: 'note', fields: ['ref'], run: ({ ref = '' }) => act(ref) },
+  { name: 'look', fields: ['ref'], annotations: { readOnlyHint: true }, run: ({ ref = '' }) => act(ref) },
+  {
+    name: 'answer',
+    fields: ['ref', 'what'],
+    run: async ({ ref = '' }) => {
+      await act(ref)
+      return { ...text('no such customer'), isError: true }
+    },
+  },
+  { name: 'typed', fields: ['ref'], output: true, run: ({ ref = '' }) => act(ref) },
+]
+
+const CONTRACTS: ServeOptions['contracts'] = {
+  order: { identity: ['ref'], ignore: ['note'], recovery: manual(), retention: '7d' },
+  charge: { identity: ['ref'], recovery: keyed('24h') },
+  book: {
+    identity: ['ref'],
+    sends: 'checked',
+    recovery: probe(
+      async (input: { ref: string }) => {
+        const found = await fetch(effect(input.ref))
+        return found.ok
+          ? { found: true, value: { content: [{ type: 'text', text: await found.text() }] } }
+          : { found: false }
+      },
+      { settle: '10ms' },
+    ),
+  },
+  pay: { callerKey: 'required', recovery: manual() },
+  answer: { identity: ['ref'], recovery: keyed('24h') },
+  typed: { identity: ['ref'], recovery: manual() },
+}
+
+describe.each(['v1', 'v2'] as const)('protectServer on SDK %s', (sdk) => {
+  const open: Served[] = []
+  afterEach(async () => {
+    for (const served of open.splice(0)) await served.close()
+  })
+  const serve = async (options: Partial<ServeOptions> = {}): Promise<Served> => {
+    const served = await SDKS[sdk]({ guard, contracts: CONTRACTS, tools: TOOLS, ...options })
+    open.push(served)
+    return served
+  }
+  const bare = (): Promise<Served> => serve({ guard: undefined })
+  const ref = (what: string): string => `${sdk}-${what}`
+
+  it('control: unprotected, a client that gives up and calls again acts twice', async () => {
+    const session = await (await bare()).connect()
+    await giveUp(session, 'order', { ref: ref('control'), note: 'a' })
+    await session.call('order', { ref: ref('control'), note: 'b' })
+    expect(await downstream.effects(ref('control'))).toBe(2)
+  })
+
+  it('[OR-5] a client that gives up and calls again, in other words, acts once and gets the answer', async () => {
+    const session = await (await serve()).connect()
+    await giveUp(session, 'order', { ref: ref('timeout'), note: 'a' })
+    const calling = session.call('order', { ref: ref('timeout'), note: 'in other words' })
+    await downstream.release(ref('timeout'))
+    const again = await calling
+    expect(JSON.parse(textIn(again))).toMatchObject({ ref: ref('timeout') })
+    expect(receiptIn(again)['status']).toMatch(/joined|replayed/)
+    expect(await downstream.effects(ref('timeout'))).toBe(1)
+  })
+
+  it('a replay is the first answer, and says so beside it', async () => {
+    const session = await (await serve()).connect()
+    const first = await session.call('order', { ref: ref('replay'), note: '' })
+    const again = await session.call('order', { ref: ref('replay'), note: '' })
+    expect(again.content).toEqual(first.content)
+    expect(receiptIn(first)).toMatchObject({ status: 'executed', attempts: 1 })
+    expect(receiptIn(again)).toMatchObject({ status: 'replayed', key: receiptIn(first)['key'] })
+    expect(String(receiptIn(again)['notice'])).toContain('occurrence 2')
+    const wanted = await session.call(
+      'order',
+      { ref: ref('replay'), note: '' },
+      { meta: { 'io.onefold/occurrence': 2 } },
+    )
+    expect(receiptIn(wanted)).toMatchObject({ status: 'executed', occurrence: 2 })
+    expect(await downstream.effects(ref('replay'))).toBe(2)
+  })
+
+  it('a lost answer of a manual tool is told as it was, and a repeat is told that nobody knows', async () => {
+    const session = await (await serve()).connect()
+    await downstream.plan(ref('lost'), 'lose-answer')
+    const first = await session.call('order', { ref: ref('lost'), note: '' })
+    expect(first.isError).toBe(true)
+    expect(receiptIn(first)).toMatchObject({ status: 'in-doubt' })
+    const again = await session.call('order', { ref: ref('lost'), note: '' })
+    expect(textIn(again)).toContain('Do not call it again')
+    expect(errorIn(again)).toMatchObject({ type: 'IN_DOUBT', effect: 'unknown', retryable: false })
+    expect(await downstream.effects(ref('lost'))).toBe(1)
+  })
+
+  it('[AG-2] a keyed tool settles a lost answer inside the call, under the key that it sent first', async () => {
+    const session = await (await serve()).connect()
+    await downstream.plan(ref('keyed'), 'lose-answer')
+    const result = await session.call('charge', { ref: ref('keyed') })
+    expect(result.isError).toBeFalsy()
+    const keys = (await downstream.requests(ref('keyed'))).map((headers) => headers['idempotency-key'])
+    expect(keys).toHaveLength(2)
+    expect(keys[0]).toMatch(/./)
+    expect(keys[1]).toBe(keys[0])
+    expect(await downstream.effects(ref('keyed'))).toBe(1)
+  })
+
+  it('a keyed tool that throws again is told at once, and not when the waiting is over', async () => {
+    const session = await (await serve()).connect()
+    await downstream.plan(ref('throws'), ...Array.from({ length: 50 }, () => 'fail-before' as const))
+    const told = await session.call('charge', { ref: ref('throws') })
+    expect(told).toMatchObject({ isError: true, content: [{ text: 'HTTP 503' }] })
+    expect(receiptIn(told)).toMatchObject({ status: 'in-doubt' })
+  })
+
+  it('a probed tool finds what a lost answer had done', async () => {
+    const session = await (await serve()).connect()
+    await downstream.plan(ref('probe'), 'lose-answer')
+    const result = await session.call('book', { ref: ref('probe') })
+    expect(JSON.parse(textIn(result))).toMatchObject({ ref: ref('probe') })
+    expect(await downstream.effects(ref('probe'))).toBe(1)
+  })
+
+  it('[IN-6] a write that demands a key of its caller is refused without one, before anything is sent', async () => {
+    const session = await (await serve()).connect()
+    await expect(session.call('pay', { ref: ref('key') })).rejects.toMatchObject({ code: -31001 })
+    expect(await downstream.requests(ref('key'))).toHaveLength(0)
+    const meta = { 'io.onefold/idempotency-key': `k-${sdk}` }
+    await session.call('pay', { ref: ref('key') }, { meta })
+    expect(receiptIn(await session.call('pay', { ref: ref('key') }, { meta }))).toMatchObject({ status: 'replayed' })
+    const other = await session.call('pay', { ref: ref('key-other') }, { meta })
+    expect(errorIn(other)).toMatchObject({ type: 'KEY_REUSED', fields: ['ref'] })
+    expect(await downstream.effects(ref('key'))).toBe(1)
+    expect(await downstream.effects(ref('key-other'))).toBe(0)
+  })
+
+  it('[OR-5] reads the key wherever a client can put it', async () => {
+    const served = await serve()
+    const plain = await served.connect()
+    const one = { name: 'pay', arguments: { ref: ref('places') } }
+    const key = `places-${sdk}`
+    const withHeader = await served.connect({ headers: { 'Idempotency-Key': `"${key}"` } })
+    const statuses = [
+      receiptIn(await plain.call('pay', one.arguments, { meta: { 'io.onefold/idempotency-key': key } })),
+      receiptIn(await withHeader.call('pay', one.arguments)),
+      receiptIn((await plain.client.callTool({ ...one, idempotencyKey: key } as never)) as never),
+    ].map(({ status }) => status)
+    expect(statuses).toEqual(['executed', 'replayed', 'replayed'])
+    await expect(
+      plain.client.callTool({ ...one, idempotencyKey: 'a', _meta: { 'io.onefold/idempotency-key': 'b' } } as never),
+    ).rejects.toMatchObject({ code: -31002 })
+    expect(await downstream.effects(ref('places'))).toBe(1)
+  })
+
+  it('reads UCP’s key out of the arguments', async () => {
+    const tools: TestTool[] = [
+      {
+        name: 'checkout',
+        fields: ['ref'],
+        run: ({ ref = '' }) => act(ref),
+      },
+    ]
+    const served = await serve({ tools, contracts: { checkout: { callerKey: 'required', recovery: manual() } } })
+    const session = await served.connect()
+    const given = { ref: ref('ucp'), meta: { 'idempotency-key': `ucp-${sdk}` } }
+    await session.call('checkout', given)
+    expect(receiptIn(await session.call('checkout', given))).toMatchObject({ status: 'replayed' })
+    expect(await downstream.effects(ref('ucp'))).toBe(1)
+  })
+
+  it('[BF-11] tools/list shows every contract in _meta, and nothing of it to a model', async () => {
+    const session = await (await serve()).connect()
+    const listed = new Map((await session.list()).map((tool) => [tool.name, tool]))
+    expect(listed.get('order')?._meta?.['io.onefold/contract']).toMatchObject({
+      effect: 'write',
+      identity: ['ref'],
+      ignore: ['note'],
+      scope: 'tenant',
+      recovery: { class: 'manual' },
+      retentionMs: 604_800_000,
+    })
+    expect(listed.get('pay')?._meta?.['io.onefold/contract']).toMatchObject({
+      identity: 'caller-key',
+      callerKey: 'required',
+    })
+    expect(listed.get('look')?._meta?.['io.onefold/contract']).toMatchObject({ effect: 'read' })
+    expect(listed.get('note')?._meta?.['io.onefold/contract']).toMatchObject({ effect: 'write', identity: 'all' })
+    const unprotected = await (await (await bare()).connect()).list()
+    const seen = (tools: readonly object[]): unknown => tools.map((tool) => ({ ...tool, _meta: undefined }))
+    expect(seen(await session.list())).toEqual(seen(unprotected))
+  })
+
+  it('a contract stands beside the schema', async () => {
+    const tools: TestTool[] = [
+      {
+        name: 'beside',
+        fields: ['ref', 'note'],
+        meta: {
+          'com.example/own': 1,
+          ...contract<{ ref: string }>({ identity: ['ref'], ignore: ['note' as never], recovery: manual() }),
+        },
+        run: ({ ref = '' }) => act(ref),
+      },
+    ]
+    const session = await (await serve({ tools, contracts: {} })).connect()
+    const [listed] = await session.list()
+    expect(listed?._meta).toMatchObject({ 'com.example/own': 1, 'io.onefold/contract': { identity: ['ref'] } })
+    await session.call('beside', { ref: ref('beside'), note: 'a' })
+    await session.call('beside', { ref: ref('beside'), note: 'b' })
+    expect(await downstream.effects(ref('beside'))).toBe(1)
+  })
+
+  it('an answered error is no stored success: told unchanged, held in doubt', async () => {
+    const session = await (await serve()).connect()
+    const first = await session.call('answer', { ref: ref('is-error'), what: 'x' })
+    expect(first).toMatchObject({ isError: true, content: [{ text: '"no such customer"' }] })
+    expect(receiptIn(first)).toMatchObject({ status: 'in-doubt' })
+    const page = await guard.ledger.list({ states: ['committed'] })
+    expect(page.records).toHaveLength(0)
+  })
+
+  it('what an error means can be declared: then a corrected call runs', async () => {
+    const session = await (
+      await serve({
+        contracts: {
+          ...CONTRACTS,
+          order: { identity: ['ref'], recovery: manual(), errors: [{ match: 422, effect: 'none' }] },
+        },
+      })
+    ).connect()
+    await downstream.plan(ref('declared'), 'refuse')
+    const first = await session.call('order', { ref: ref('declared'), note: '' })
+    expect(first.isError).toBe(true)
+    expect(receiptIn(first)).toMatchObject({ status: 'rejected' })
+    const corrected = await session.call('order', { ref: ref('declared'), note: 'corrected' })
+    expect(receiptIn(corrected)).toMatchObject({ status: 'executed' })
+    expect(await downstream.effects(ref('declared'))).toBe(1)
+  })
+
+  it('refused arguments leave nothing behind', async () => {
+    const session = await (await serve()).connect()
+    const refused = await session.call('order', { ref: 7, note: '' })
+    expect(refused.isError).toBe(true)
+    expect(receiptIn(refused)).toMatchObject({ status: 'rejected' })
+    expect((await guard.ledger.list({ states: ['in-doubt'] })).records).toHaveLength(0)
+  })
+
+  it('a result that the SDK refuses was done all the same: it is never run again', async () => {
+    const session = await (await serve()).connect()
+    const first = await session.call('typed', { ref: ref('typed') })
+    const again = await session.call('typed', { ref: ref('typed') })
+    expect(first.isError).toBe(true)
+    expect(again).toMatchObject({ isError: true, content: first.content })
+    expect(receiptIn(again)).toMatchObject({ status: 'replayed' })
+    expect(await downstream.effects(ref('typed'))).toBe(1)
+  })
+
+  it('an unreachable downstream is proof that nothing happened', async () => {
+    const closed = await startDownstream()
+    const nowhere = `${closed.url}/effects/nowhere`
+    await closed.close()
+    const tools: TestTool[] = [
+      {
+        name: 'charge',
+        fields: ['ref'],
+        run: async (_given, extra) => {
+          await toolContext(extra).fetch(nowhere, { method: 'POST' })
+          return text('done')
+        },
+      },
+    ]
+    const session = await (await serve({ tools })).connect()
+    const told = await session.call('charge', { ref: ref('refused') })
+    expect(receiptIn(told)).toMatchObject({ status: 'rejected' })
+    expect((await guard.ledger.list({ states: ['in-doubt'] })).records).toHaveLength(0)
+  })
+
+  it('callers with other credentials never meet', async () => {
+    const session = await (
+      await serve({ protect: { principal: ({ header }) => header('x-user') } })
+    ).connect({ headers: { 'X-User': 'ann' } })
+    const other = await open[0]?.connect({ headers: { 'X-User': 'bob' } })
+    await session.call('order', { ref: ref('principal'), note: '' })
+    const theirs = await other?.call('order', { ref: ref('principal'), note: '' })
+    expect(receiptIn(theirs as never)).toMatchObject({ status: 'executed' })
+    expect(await downstream.effects(ref('principal'))).toBe(2)
+  })
+
+  it('concurrent equal calls of many clients act once', async () => {
+    const served = await serve()
+    const sessions = await Promise.all([served.connect(), served.connect()])
+    const results = await Promise.all(
+      sessions.flatMap((session) =>
+        Array.from({ length: 8 }, (_, at) => session.call('order', { ref: ref('storm'), note: `${at}` })),
+      ),
+    )
+    expect(new Set(results.map(textIn)).size).toBe(1)
+    expect(await downstream.effects(ref('storm'))).toBe(1)
+  })
+
+  it('a tool without a contract: a repeat after a lost answer replays', async () => {
+    const session = await (await serve()).connect()
+    await giveUp(session, 'note', { ref: ref('undeclared') })
+    const calling = session.call('note', { ref: ref('undeclared') })
+    await downstream.release(ref('undeclared'))
+    const again = await calling
+    expect(receiptIn(again)['status']).toMatch(/joined|replayed/)
+    expect(await downstream.effects(ref('undeclared'))).toBe(1)
+  })
+
+  it('a read passes, and is repeated freely', async () => {
+    const session = await (await serve()).connect()
+    await session.call('look', { ref: ref('read') })
+    const again = await session.call('look', { ref: ref('read') })
+    expect(receiptIn(again)).toEqual({})
+    expect(await downstream.effects(ref('read'))).toBe(2)
+  })
+
+  it('the run of the caller reaches the handler and its requests', async () => {
+    const session = await (await serve()).connect()
+    await session.call('charge', { ref: ref('run') }, { meta: { 'io.onefold/run-id': `run-${sdk}` } })
+    const [headers] = await downstream.requests(ref('run'))
+    expect(headers?.['onefold-run']).toBe(`run-${sdk}`)
+    expect((await guard.ledger.list({ run: `run-${sdk}` })).records).toHaveLength(1)
+  })
+
+  it('a caller that stops listening does not cut the effect off', async () => {
+    const tools: TestTool[] = [
+      {
+        name: 'order',
+        fields: ['ref', 'note'],
+        // As many servers do: the signal of the request goes to the request downstream.
+        run: ({ ref = '' }, extra) => {
+          const given = extra as { signal?: AbortSignal; mcpReq?: { signal: AbortSignal } }
+          const signal = given.mcpReq?.signal ?? given.signal
+          return act(ref, (url, init) => fetch(url, { ...init, ...(signal === undefined ? {} : { signal }) }))
+        },
+      },
+    ]
+    const session = await (await serve({ tools })).connect()
+    await giveUp(session, 'order', { ref: ref('abort'), note: '' })
+    const calling = session.call('order', { ref: ref('abort'), note: '' })
+    await downstream.release(ref('abort'))
+    const again = await calling
+    expect(again.isError).toBeFalsy()
+    expect(await downstream.effects(ref('abort'))).toBe(1)
+  })
+})
+
+describe('what only one of the SDKs has', () => {
+  const asking = (ref: string, effectBefore: (extra: object) => Promise<unknown>): TestTool => ({
+    name: 'order',
+    fields: ['ref', 'note'],
+    run: async (_given, extra) => {
+      await effectBefore(extra)
+      const { inputResponses } = (extra as { mcpReq: { inputResponses?: never } }).mcpReq
+      const schema = z.object({ confirm: z.boolean() })
+      if (acceptedContent(inputResponses, 'confirm', schema) !== undefined) return text(`done ${ref}`)
+      return inputRequired({
+        inputRequests: { confirm: inputRequired.elicit({ message: 'a receipt by mail?', requestedSchema: schema }) },
+      })
+    },
+  })
+
+  it('control: v2, one callTool with a round of questions acts twice', async () => {
+    const served = await SDKS.v2({ tools: [asking('round-control', () => act('round-control'))] })
+    await (await served.connect()).call('order', { ref: 'round-control', note: '' })
+    expect(await downstream.effects('round-control')).toBe(2)
+    await served.close()
+  })
+
+  it('v2: rounds of questions are one operation, and a step of the handler happens once', async () => {
+    const tools = [asking('round', (extra) => step(extra, 'order', () => act('round')))]
+    const served = await SDKS.v2({ guard, contracts: CONTRACTS, tools })
+    const session = await served.connect()
+    const first = await session.call('order', { ref: 'round', note: '' })
+    expect(textIn(first)).toBe('"done round"')
+    const again = await session.call('order', { ref: 'round', note: '' })
+    expect(again.content).toEqual(first.content)
+    expect(receiptIn(again)).toMatchObject({ status: 'replayed', key: receiptIn(first)['key'] })
+    expect(await downstream.effects('round')).toBe(1)
+    await served.close()
+  })
+
+  it('v2: rounds carry one downstream key, which a keyed downstream honours', async () => {
+    const tools = [asking('round-key', (extra) => act('round-key', toolContext(extra).fetch))]
+    const contracts = { order: { identity: ['ref'] as const, recovery: keyed('24h') } }
+    const served = await SDKS.v2({ guard, contracts, tools })
+    await (await served.connect()).call('order', { ref: 'round-key', note: '' })
+    const keys = (await downstream.requests('round-key')).map((headers) => headers['idempotency-key'])
+    expect(keys).toHaveLength(2)
+    expect(new Set(keys).size).toBe(1)
+    expect(await downstream.effects('round-key')).toBe(1)
+    await served.close()
+  })
+
+  it('the low-level Server of v1, and handlers set when the server was made', async () => {
+    const low = protectServer(
+      guard,
+      new Server1({ name: 'low', version: '1' }, { capabilities: { tools: {} } }),
+      CONTRACTS,
+    )
+    low.setRequestHandler(ListToolsRequestSchema, () => ({
+      tools: [{ name: 'order', inputSchema: { type: 'object' as const } }],
+    }))
+    low.setRequestHandler(
+      CallToolRequestSchema,
+      async ({ params }) => (await act(String(params.arguments?.['ref']))) as never,
+    )
+    const early = new McpServer1({ name: 'early', version: '1' }, { capabilities: { tools: {} } })
+    protectServer(guard, early, { order: CONTRACTS?.['order'] as never }, { name: 'early' })
+    early.registerTool('order', { inputSchema: { ref: z.string() } }, async ({ ref }) => (await act(ref)) as never)
+    for (const [name, server] of Object.entries({ low, early })) {
+      const [near, far] = InMemoryTransport.createLinkedPair()
+      const client = new Client1({ name: 'c', version: '1' })
+      await server.connect(far)
+      await client.connect(near)
+      const given = { name: 'order', arguments: { ref: `made-${name}` } }
+      await client.callTool(given)
+      expect(receiptIn((await client.callTool(given)) as never)).toMatchObject({ status: 'replayed' })
+      expect((await client.listTools()).tools[0]?._meta?.['io.onefold/contract']).toMatchObject({ identity: ['ref'] })
+      expect(await downstream.effects(`made-${name}`)).toBe(1)
+      await client.close()
+    }
+  })
+
+  it('a tool without a contract, called again after its answer arrived, is new work', async () => {
+    const server = protectServer(guard, new McpServer1({ name: 's', version: '1' }))
+    server.registerTool('note', { inputSchema: { ref: z.string() } }, async ({ ref }) => (await act(ref)) as never)
+    const [near, far] = InMemoryTransport.createLinkedPair()
+    const client = new Client1({ name: 'c', version: '1' })
+    await server.connect(far)
+    await client.connect(near)
+    const given = { name: 'note', arguments: { ref: 'delivered' } }
+    await client.callTool(given)
+    await new Promise((resolve) => setImmediate(resolve))
+    expect(receiptIn((await client.callTool(given)) as never)).toMatchObject({ suspectedRepeat: true, occurrence: 2 })
+    expect(await downstream.effects('delivered')).toBe(2)
+    await client.close()
+  })
+})
+
+describe('what protectServer refuses', () => {
+  const server = (): McpServer1 => new McpServer1({ name: 's', version: '1' })
+  const none = async (): Promise<never> => ({ content: [] }) as never
+
+  it('names the mistake and the fix', () => {
+    const late = server()
+    late.registerTool('order', {}, none)
+    expect(() => protectServer(guard, late)).toThrow(/comes before tools are registered, and order is already/)
+    expect(() => protectServer(guard, {} as never)).toThrow(/takes McpServer or Server/)
+    expect(() => protectServer(guard, server(), { order: {} as never })).toThrow(/needs identity/)
+    expect(() => protectServer(guard, server(), { order: { identity: 'sequence', recovery: manual() } })).toThrow(
+      /does not see the order of a run/,
+    )
+    const twice = protectServer(guard, server(), { twice: { identity: 'all', recovery: manual() } })
+    expect(() => twice.registerTool('twice', { _meta: contract('read') }, none)).toThrow(/declared twice/)
+    const lying = protectServer(guard, server(), { lying: { identity: 'all', recovery: manual() } })
+    expect(() => lying.registerTool('lying', { annotations: { readOnlyHint: true } }, none)).toThrow(/readOnlyHint/)
+  })
+
+  it('[BF-5] blocked: a tool without a contract cannot be registered, on either SDK', () => {
+    const strict = { unknownTools: { mode: 'blocked' } } as const
+    const one = protectServer(guard, server(), {}, strict)
+    expect(() => one.registerTool('send', {}, none)).toThrow(/has no contract/)
+    const two = protectServer(guard, new McpServer2({ name: 's', version: '1' }), {}, strict)
+    expect(() => two.registerTool('send', {}, none)).toThrow(/has no contract/)
+  })
+
+  it('toolContext outside a protected write', () => {
+    expect(() => toolContext({})).toThrow(/does not run for a protected write/)
+  })
+})
