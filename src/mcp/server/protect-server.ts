@@ -142,7 +142,7 @@ function noted(callback: unknown, { notes }: ServerCalls): unknown {
 }
 
 /** What stands in place of the handlers of `tools/call` and `tools/list`. */
-function wrapping(plans: ServerPlans, calls: ServerCalls) {
+function wrapping(plans: ServerPlans, calls: ServerCalls): (method: string, handler: CallHandler) => CallHandler {
   return (method: string, handler: CallHandler): CallHandler => {
     if (method === 'tools/call') {
       calls.handler = handler
