@@ -3,6 +3,8 @@ import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
+import type { CrashStore } from './stores/index.ts'
+import { sqlite } from './stores/sqlite.ts'
 
 /** The programs of the crash runs, each one file of JavaScript. */
 export interface Built {
@@ -28,15 +30,15 @@ async function bundler(): Promise<Bundler> {
 
 /**
  * Bundles the processes with the library that they use. Starting is what most of a kill costs, and a process of one file
- * starts twice as fast as one that loads, and strips the types of, ninety.
+ * starts twice as fast as one that loads, and strips the types of, ninety. @default the embedded store
  */
-export async function build(): Promise<Built> {
+export async function build(store: Pick<CrashStore, 'program' | 'beside'> = sqlite): Promise<Built> {
   const folder = mkdtempSync(join(tmpdir(), 'onefold-crash-build-'))
   const { rolldown } = await bundler()
   const programs = {
-    child: new URL('./child.ts', import.meta.url),
+    child: store.program,
     naive: new URL('./naive.ts', import.meta.url),
-    worker: new URL('../../src/store/sqlite/worker.ts', import.meta.url),
+    ...store.beside,
   }
   for (const [name, source] of Object.entries(programs)) {
     const bundle = await rolldown({ input: fileURLToPath(source), platform: 'node' })

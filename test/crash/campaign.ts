@@ -3,12 +3,16 @@ import { startDownstream } from '../support/downstream.ts'
 import { build } from './build.ts'
 import { runControl, type Control } from './control.ts'
 import { plans } from './plan.ts'
+import type { CrashStore } from './stores/index.ts'
+import { sqlite } from './stores/sqlite.ts'
 import { runWave, type Judged } from './wave.ts'
 import type { Fault } from './verdict.ts'
 
 export interface CampaignOptions {
   readonly kills: number
   readonly seed: number
+  /** @default the embedded store */
+  readonly store?: CrashStore
   /** Told the kills so far, now and then. */
   readonly progress?: (kills: number) => void
 }
@@ -40,12 +44,20 @@ const WAVES_AT_ONCE = 2
 const CELLS_AT_ONCE = 3
 const MOST_BROKEN = 20
 /** Some cells lock the ledger on purpose. */
-const EXPECTED_ALARM = /held the ledger .* locked|gave no answer within/
+const EXPECTED_ALARM = /held the ledger .* locked|gave no answer within|canceling statement due to lock timeout/
 
-/** Kills processes until there were enough kills, with the naive control beside them. */
-export async function campaign({ kills: wanted, seed, progress }: CampaignOptions): Promise<Campaign> {
+/** Kills processes until there were enough kills, with the naive control beside them; undefined where the store cannot run. */
+export async function campaign({
+  kills: wanted,
+  seed,
+  store = sqlite,
+  progress,
+}: CampaignOptions): Promise<Campaign | undefined> {
   const startedAt = performance.now()
-  const built = await build()
+  const started = await store.start()
+  if (started === undefined) return undefined
+  const running = started
+  const built = await build(store)
   const downstream = await startDownstream()
   const faults: Record<Fault, string[]> = { duplicate: [], lost: [], 'wrong answer': [] }
   const broken: string[] = []
@@ -70,7 +82,7 @@ export async function campaign({ kills: wanted, seed, progress }: CampaignOption
     // A program that cannot run kills nothing, however often it is tried.
     while (kills < wanted && broken.length < MOST_BROKEN) {
       const wave = waves.next().value
-      const result = await runWave(wave, built.child, downstream, CELLS_AT_ONCE)
+      const result = await runWave(wave, built.child, downstream, CELLS_AT_ONCE, running)
       const seen = new Set<string>()
       for (const life of result.lives) {
         processes += 1
@@ -116,5 +128,6 @@ export async function campaign({ kills: wanted, seed, progress }: CampaignOption
   } finally {
     await downstream.close()
     built.remove()
+    await running.close()
   }
 }

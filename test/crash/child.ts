@@ -1,14 +1,8 @@
-/**
- * One process of the crash runs: a guard on the shared ledger file, real clocks, short times. It says what it does on
- * standard output, synchronously, so that everything said before a kill is known; and it kills itself where told.
- */
 import { writeSync } from 'node:fs'
-import { DatabaseSync } from 'node:sqlite'
 import { downstreamFetch } from '../../src/downstream/index.ts'
-import { createGuard, type FaultPoint, type Guard, type Settings } from '../../src/engine/index.ts'
+import { createGuard, type FaultPoint, type Guard, type Settings, type Store } from '../../src/engine/index.ts'
 import { isOnefoldError } from '../../src/error/index.ts'
 import { fileSpool } from '../../src/store/spool/index.ts'
-import { sqliteStore } from '../../src/store/sqlite/index.ts'
 import { systemClock, systemIds, systemProcesses } from '../../src/system/index.ts'
 import { crashTools, type Tool } from './tools.ts'
 import type { Line, Moment, Task, Told, Work } from './task.ts'
@@ -26,9 +20,17 @@ const SETTINGS: Partial<Settings> = {
   waitMs: 10_000,
   spoolReserveBytes: 4_096,
 }
-const BUSY_MS = 150
 const QUIET_AFTER_MS = 40_000
 const MOST_TRIES = 20
+
+/** A ledger of one of the stores, in the process that uses it. */
+export interface ChildStore {
+  readonly store: Store
+  /** Keeps everybody from writing until the returned function is called, or this process ends. */
+  lock(): Promise<() => void>
+  /** What `store.close()` leaves open. */
+  close(): Promise<void>
+}
 
 const task = JSON.parse(process.argv[2] as string) as Task
 const say = (line: Line): void => void writeSync(1, `${JSON.stringify(line)}\n`)
@@ -38,14 +40,14 @@ const passed = new Map<FaultPoint, number>()
 const isMoment = (moment: Moment | undefined, point: FaultPoint, times: number): boolean =>
   moment?.point === point && moment.nth === times
 
-function faults(point: FaultPoint): void {
+async function faults(point: FaultPoint, child: ChildStore): Promise<void> {
   const times = (passed.get(point) ?? 0) + 1
   passed.set(point, times)
   if (isMoment(task.die, point, times)) die(point)
   if (isMoment(task.stall, point, times)) {
     Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, task.stall?.ms)
   }
-  if (task.lock !== undefined && point === 'answered' && times === 1) lock()
+  if (task.lock !== undefined && point === 'answered' && times === 1) await lock(child)
 }
 
 function die(point: string): never {
@@ -56,17 +58,16 @@ function die(point: string): never {
 
 let unlock = (): void => {}
 
-/** Another connection's transaction: this ledger takes no write until somebody was told, however often it is tried. */
-function lock(): void {
-  const other = new DatabaseSync(task.ledger)
-  other.exec('PRAGMA busy_timeout = 2000; BEGIN IMMEDIATE')
+/** This ledger takes no write until somebody was told, however often it is tried. */
+async function lock(child: ChildStore): Promise<void> {
+  const end = await child.lock()
   unlock = () => {
     unlock = () => {}
-    other.close()
+    end()
   }
 }
 
-async function call(tool: Tool, work: Work, tries = 1): Promise<void> {
+async function call(guard: Guard, tool: Tool, work: Work, tries = 1): Promise<void> {
   const { ref } = work
   const run = tries === 1 ? task.run : `${task.run}-again-${tries}`
   say({ type: 'call', ref })
@@ -79,7 +80,7 @@ async function call(tool: Tool, work: Work, tries = 1): Promise<void> {
     // The last process does what callers do: it comes again where it was told that it may.
     if (task.settle === undefined || !isOnefoldError(error) || !error.retryable || tries === MOST_TRIES) return
     await pause(20 * tries)
-    await call(tool, work, tries + 1)
+    await call(guard, tool, work, tries + 1)
   } finally {
     unlock()
   }
@@ -110,42 +111,51 @@ async function settled(guard: Guard, toolOf: (work: Work) => Tool, works: readon
 
 const OPEN = ['claimed', 'executing', 'awaiting-input', 'accepted', 'in-doubt', 'recovering', 'compensating'] as const
 
-const guard = createGuard({
-  store: sqliteStore({ path: task.ledger, busyMs: BUSY_MS }),
-  spool: fileSpool(task.spool),
-  clock: systemClock(),
-  ids: systemIds(),
-  processes: systemProcesses(),
-  makeFetch: downstreamFetch(),
-  settings: SETTINGS,
-  faults,
-})
-const toolOf = crashTools(guard, task.url)
-const refs = new Map<string, string>()
-for (const work of task.works) refs.set(guard.internals.name(toolOf(work).contract, { ref: work.ref }).key, work.ref)
-guard.on('alarm', ({ message }) => say({ type: 'alarm', message }))
-guard.on('spooled', ({ key }) => {
-  const ref = refs.get(key)
-  if (ref !== undefined) say({ type: 'spooled', ref })
-  if (task.lock?.thenDie === true) die('spooled')
-  unlock()
-})
+/**
+ * One process of the crash runs: a guard on the shared ledger, real clocks, short times. It says what it does on
+ * standard output, synchronously, so that everything said before a kill is known; and it kills itself where told.
+ * @param open opens the store on the ledger that the task names
+ */
+export async function runChild(open: (ledger: string) => Promise<ChildStore>): Promise<void> {
+  const child = await open(task.ledger)
+  const guard = createGuard({
+    store: child.store,
+    spool: fileSpool(task.spool),
+    clock: systemClock(),
+    ids: systemIds(),
+    processes: systemProcesses(),
+    makeFetch: downstreamFetch(),
+    settings: SETTINGS,
+    faults: (point) => faults(point, child),
+  })
+  const toolOf = crashTools(guard, task.url)
+  const refs = new Map<string, string>()
+  for (const work of task.works) refs.set(guard.internals.name(toolOf(work).contract, { ref: work.ref }).key, work.ref)
+  guard.on('alarm', ({ message }) => say({ type: 'alarm', message }))
+  guard.on('spooled', ({ key }) => {
+    const ref = refs.get(key)
+    if (ref !== undefined) say({ type: 'spooled', ref })
+    if (task.lock?.thenDie === true) die('spooled')
+    unlock()
+  })
 
-for (let tries = 0; ; tries += 1) {
-  try {
-    await guard.open()
-    break
-  } catch (error) {
-    if (tries === 20 || !isOnefoldError(error) || error.code !== 'STORE_UNAVAILABLE') throw error
-    await pause(50)
+  for (let tries = 0; ; tries += 1) {
+    try {
+      await guard.open()
+      break
+    } catch (error) {
+      if (tries === 20 || !isOnefoldError(error) || error.code !== 'STORE_UNAVAILABLE') throw error
+      await pause(50)
+    }
   }
+  say({ type: 'go' })
+  if (task.concurrent) {
+    await Promise.all(task.works.flatMap((work) => [call(guard, toolOf(work), work), call(guard, toolOf(work), work)]))
+  } else {
+    for (const work of task.works) await call(guard, toolOf(work), work)
+  }
+  if (task.settle !== undefined) await settled(guard, toolOf, task.settle)
+  await guard.close()
+  await child.close()
+  say({ type: 'done' })
 }
-say({ type: 'go' })
-if (task.concurrent) {
-  await Promise.all(task.works.flatMap((work) => [call(toolOf(work), work), call(toolOf(work), work)]))
-} else {
-  for (const work of task.works) await call(toolOf(work), work)
-}
-if (task.settle !== undefined) await settled(guard, toolOf, task.settle)
-await guard.close()
-say({ type: 'done' })

@@ -1,3 +1,4 @@
+import { join } from 'node:path'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { startDownstream } from '../support/downstream.ts'
 import { build } from './build.ts'
@@ -13,7 +14,7 @@ const SEED = 20_251_122
 describe('processes killed with SIGKILL', () => {
   let run: Campaign
   beforeAll(async () => {
-    run = await campaign({ kills: KILLS, seed: SEED })
+    run = (await campaign({ kills: KILLS, seed: SEED })) as Campaign
   }, 600_000)
 
   it('are as many as were asked for, half of them where others had died or at random', () => {
@@ -49,7 +50,9 @@ describe('what the runs have found', () => {
       }
       const [built, downstream] = await Promise.all([build(), startDownstream()])
       try {
-        const { operations } = await runWave({ cells: [cell], plannedKills: 0 }, built.child, downstream, 1)
+        const { operations } = await runWave({ cells: [cell], plannedKills: 0 }, built.child, downstream, 1, {
+          ledger: async (folder) => join(folder, 'ledger.db'),
+        })
         expect(operations.map(({ verdict }) => verdict.faults)).toEqual([[]])
       } finally {
         built.remove()

@@ -21,7 +21,7 @@ export interface Cell {
   readonly calledAgain: boolean
 }
 
-/** Cells that share one ledger file, killed side by side, then settled by one process. */
+/** Cells that share one ledger, killed side by side, then settled by one process. */
 export interface Wave {
   readonly cells: readonly Cell[]
   readonly plannedKills: number

@@ -22,6 +22,7 @@ export interface Moment {
 /** What one process is to do, given to it as JSON in its only argument. */
 export interface Task {
   readonly url: string
+  /** Where the ledger is, as its store's process understands it. */
   readonly ledger: string
   readonly spool: string
   /** Run id of the process's calls: the downstream sees it as a header, so an effect can be traced to its caller. */

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import type { Downstream } from '../support/downstream.ts'
 import type { Cell, ProcessPlan, Wave } from './plan.ts'
 import { live, type Life } from './processes.ts'
+import type { RunningStore } from './stores/index.ts'
 import { partsOf, type Task, type Work } from './task.ts'
 import { judge, type Effect, type Verdict } from './verdict.ts'
 
@@ -30,15 +31,16 @@ export async function side<T>(items: readonly T[], most: number, work: (item: T)
 
 let runs = 0
 
-/** Kills through one wave on one ledger file, settles it, and judges every operation. */
+/** Kills through one wave on one ledger, settles it, and judges every operation. */
 export async function runWave(
   wave: Wave,
   program: string,
   downstream: Downstream,
   atOnce: number,
+  store: Pick<RunningStore, 'ledger'>,
 ): Promise<WaveResult> {
   const folder = mkdtempSync(join(tmpdir(), 'onefold-crash-'))
-  const base = { url: downstream.url, ledger: join(folder, 'ledger.db'), spool: join(folder, 'spool') }
+  const base = { url: downstream.url, ledger: await store.ledger(folder), spool: join(folder, 'spool') }
   const lives: Life[] = []
   const byCell = new Map<Cell, Life[]>()
 

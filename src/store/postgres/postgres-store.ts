@@ -42,6 +42,8 @@ export function postgresStore(options: PostgresOptions): Store {
   const s = quotedSchema(schema)
   const driver = driverFor(client, { deadlineMs, prepare })
   const what = `the ledger in the schema ${schema}`
+  // Below the deadline, so that the server says that nothing was done before nobody listens any more.
+  const patienceMs = Math.ceil((deadlineMs * 2) / 3)
   const writers = createWriters()
   const notices = createNotices(driver, schema)
   const mostTransactions = Math.max(0, driver.most - RESERVED)
@@ -55,7 +57,7 @@ export function postgresStore(options: PostgresOptions): Store {
     const { acked } = writer
     try {
       const text = JSON.stringify(items.map((item, place) => ({ place, ...item })))
-      const rows = await driver.query(WRITE.replace('$schema', s), [text, writer.id, acked], true)
+      const rows = await driver.query(WRITE.replace('$schema', s), [text, writer.id, acked, patienceMs], true)
       return rows.map((row) => ({
         ...row,
         sequence: writers.answered(writer, { acked, known: Number(row['known']), number: Number(row['number']) }),
@@ -167,6 +169,7 @@ export function postgresStore(options: PostgresOptions): Store {
           schema: s,
           writers,
           what,
+          patienceMs,
           told: notices.tell,
           async conflict([first]) {
             const { record, now } =
@@ -255,7 +258,7 @@ const RESERVED = 2
 const linesOf = (early: string): string[] =>
   (JSON.parse(`[${early}]`) as unknown[]).map((event) => JSON.stringify(event))
 
-const WRITE = 'SELECT * FROM $schema.write($1, $2, $3, false)'
+const WRITE = 'SELECT * FROM $schema.write($1, $2, $3, false, $4)'
 
 const READ = `
   SELECT ${NOW}::float8 AS at, found.* FROM (SELECT 1) AS one

@@ -86,6 +86,6 @@ export const grants = (schema: string, role: string): string => {
     GRANT SELECT, INSERT ON ${s}.blobs TO ${role};
     GRANT SELECT, UPDATE ON ${s}.meta TO ${role};
     GRANT USAGE, SELECT ON ${s}.sequence TO ${role};
-    GRANT EXECUTE ON FUNCTION ${s}.write(text, text, bigint, boolean) TO ${role};
+    GRANT EXECUTE ON FUNCTION ${s}.write(text, text, bigint, boolean, int) TO ${role};
   `
 }

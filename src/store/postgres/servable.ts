@@ -110,7 +110,7 @@ export async function missingRights(driver: Driver, schema: string): Promise<rea
         LATERAL (SELECT "table" AS table_, "right" AS right_) AS y
         WHERE NOT has_table_privilege('${s}.' || table_, right_)) AS tables,
       has_sequence_privilege('${s}.sequence', 'USAGE') AS numbers,
-      has_function_privilege('${s}.write(text, text, bigint, boolean)', 'EXECUTE') AS write`,
+      has_function_privilege('${s}.write(text, text, bigint, boolean, int)', 'EXECUTE') AS write`,
     [JSON.stringify(wanted)],
   )
   return [

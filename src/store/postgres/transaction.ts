@@ -15,6 +15,8 @@ export interface TransactionOptions {
   readonly schema: string
   readonly writers: Writers
   readonly what: string
+  /** How long another's lock on the record is waited for. */
+  readonly patienceMs: number
   /** A transaction over this key has ended. */
   readonly told: (key: string) => void
   /** What is there instead of what the writes expected. */
@@ -44,7 +46,7 @@ export async function beginTransaction(options: TransactionOptions): Promise<Sto
     // The tool has ended our transaction if its mark is gone: then the effect may stand without the record.
     const guard = `DO $$ BEGIN IF current_setting('onefold.attempt', true) IS DISTINCT FROM ${literal(mark)} THEN
       RAISE EXCEPTION 'the tool ended the transaction of the engine' USING ERRCODE = 'OF004'; END IF; END $$`
-    const step = `SELECT * FROM ${schema}.write(${literal(JSON.stringify(items))}, ${literal(writer.id)}, ${acked}, true)`
+    const step = `SELECT * FROM ${schema}.write(${literal(JSON.stringify(items))}, ${literal(writer.id)}, ${acked}, true, ${options.patienceMs})`
     let broken = true
     try {
       const rows = await opened.script(`${step}; ${guard}; COMMIT; BEGIN`)

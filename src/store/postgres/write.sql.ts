@@ -8,7 +8,7 @@ const EARLY_BYTES = 2_000
  * committed before it: a conflict always shows the record that won.
  *
  * Inputs: `items`, a JSON array of {@link Item}; `writer`, who writes (one connection at a time); `acked`, the highest
- * number that this writer was ever acknowledged.
+ * number that this writer was ever acknowledged; `strict`, `patience`.
  * Answers: one row an item, in the order of keys. `place` is the item's place; `applied`; `at` the store's now;
  * `number` the new sequence (0 for a conflict); `lease` the lease after an update; `amnesia` the mark that stood;
  * `known` the highest number that the ledger has of this writer: below `acked`, records were lost. For a conflict the
@@ -17,12 +17,13 @@ const EARLY_BYTES = 2_000
  * - Items are taken in the order of their keys, so two batches never wait for each other in a circle.
  * - An insert looks first, since most repeats find a record: a conflict then writes nothing and takes no number.
  * - ON CONFLICT waits for whoever inserts the same key; the loop looks again at what that came to.
+ * - `patience` is how many milliseconds another's lock is waited for; then nothing was done.
  * - `strict` raises OF001 for a conflict: inside a tool's transaction nothing may be committed without its record.
  * - A commit is acknowledged when it is on the disk, whatever the session says; `SET` on the function itself would end
  *   with the function, before the commit.
  */
 export const writeFunction = (schema: string, channel: string): string => `
-CREATE FUNCTION ${schema}.write(items text, writer text, acked bigint, strict boolean)
+CREATE FUNCTION ${schema}.write(items text, writer text, acked bigint, strict boolean, patience int)
 RETURNS TABLE (place int, applied boolean, at float8, number float8, lease float8, amnesia float8, known float8,
   id float8, key text, tenant text, tool text, run text, state text, revision float8, fence float8, lease_until float8,
   first_send_at float8, doubt_at float8, created_at float8, updated_at float8, body text)
@@ -45,7 +46,7 @@ BEGIN
   IF current_setting('synchronous_commit') NOT IN ('on', 'remote_apply') THEN
     PERFORM set_config('synchronous_commit', 'on', true);
   END IF;
-  PERFORM set_config('lock_timeout', '1000', true);
+  PERFORM set_config('lock_timeout', patience::text, true);
   SELECT coalesce(m.amnesia_at, 0), greatest(m.floor, coalesce(w.n, 0)) INTO mark, had
     FROM ${schema}.meta m LEFT JOIN ${schema}.writers w ON w.id = writer;
 
