@@ -253,7 +253,7 @@ export const REQUIREMENTS: readonly Requirement[] = [
     id: 'OR-5',
     statement:
       'MCP middleware: reads the key, attaches it downstream, checks the ledger first; same key through every hop',
-    ...by('test/mcp/doors/server.test.ts'),
+    ...by('test/mcp/doors/server.test.ts', 'test/mcp/doors/client.test.ts'),
   },
   {
     id: 'OR-6',
@@ -302,7 +302,12 @@ export const REQUIREMENTS: readonly Requirement[] = [
   {
     id: 'AG-2',
     statement: 'key header actually sent on every state-changing call',
-    ...by('test/downstream/ctx-fetch.test.ts', 'test/downstream/register.test.ts', 'test/mcp/doors/server.test.ts'),
+    ...by(
+      'test/downstream/ctx-fetch.test.ts',
+      'test/downstream/register.test.ts',
+      'test/mcp/doors/server.test.ts',
+      'test/mcp/doors/client.test.ts',
+    ),
   },
   {
     id: 'AG-3',

@@ -1,0 +1,142 @@
+import type { OnefoldError } from '../../error/index.ts'
+import { CONTRACT } from '../proxy/answers.ts'
+import { callKey, type CallParams } from './call-key.ts'
+import { failureOf } from './lost.ts'
+import { errorOfResult, errorOfThrown, inDoubt, receiptOf, type SeenResult } from './told.ts'
+
+/** The `Client` of @modelcontextprotocol/sdk 1 or @modelcontextprotocol/client 2. */
+export interface ProtectableClient {
+  callTool: (...given: never[]) => Promise<unknown>
+  listTools: (...given: never[]) => Promise<unknown>
+}
+
+/** How a client is protected. */
+export interface ProtectClientOptions<C> {
+  /** How often a call is sent again whose answer was lost, or that may come later. @default 2 */
+  readonly retries?: number
+  /** Before the first of these; doubled for every further one, unless the server says when. @default 200 */
+  readonly backoffMs?: number
+  /** Makes a connected client in place of one whose connection is closed. @default none: the call is then in doubt */
+  readonly reconnect?: () => Promise<C>
+  /** Tools that are safe to send again although the server does not say so in its tool list. @default none */
+  readonly honoursKeys?: readonly string[]
+}
+
+type CallTool = (params: CallParams, ...rest: unknown[]) => Promise<SeenResult>
+
+const plainCalls = new WeakMap<object, CallTool>()
+
+/**
+ * Makes `callTool` of an MCP client safe to depend on; changes the client and returns it. Every call carries a key, and
+ * the run where there is one (`guard.run`). A call whose answer was lost is sent again under the same key, where the
+ * server shows a contract for the tool (`_meta["io.onefold/contract"]`, as servers and proxies with Onefold do), and never
+ * where it does not. What Onefold tells is thrown as OnefoldError: IN_DOUBT when nobody knows; every other result and
+ * error is as it was.
+ */
+export function protectClient<C extends ProtectableClient>(client: C, options: ProtectClientOptions<C> = {}): C {
+  const { retries = 2, backoffMs = 200, reconnect, honoursKeys = [] } = options
+  const safe = new Map<string, boolean>(honoursKeys.map((tool) => [tool, true]))
+  let current: ProtectableClient = client
+  let reconnecting: Promise<void> | undefined
+  const plain = (of: ProtectableClient): CallTool => plainCalls.get(of) ?? (of.callTool.bind(of) as unknown as CallTool)
+  plainCalls.set(client, plain(client))
+
+  async function call(given: CallParams, ...rest: unknown[]): Promise<SeenResult> {
+    const key = callKey(given)
+    const params = { ...given, _meta: key.meta }
+    const { name } = params
+    let lost: unknown
+    for (let sends = 1; ; sends += 1) {
+      const last = sends > retries
+      let told: OnefoldError | undefined
+      const used = current
+      try {
+        key.checkpoint()
+        const result = await plain(used)(params, ...rest)
+        if (receiptOf(result) !== undefined) safe.set(name, true)
+        told = errorOfResult(name, result)
+        if (told === undefined) {
+          key.delivered()
+          return result
+        }
+      } catch (error) {
+        told = errorOfThrown(error)
+        if (told === undefined) {
+          const failure = failureOf(error)
+          if (failure === 'lost') lost ??= error
+          if (failure === 'answered' || gaveUp(rest)) throw error
+          if (last) throw lost === undefined ? error : noAnswer(name, lost)
+          if (failure === 'unsent' && !(await reconnected(used)) && isClosed(error))
+            throw lost === undefined ? error : noAnswer(name, lost)
+          if (lost !== undefined && !(await isSafe(name, used))) throw noAnswer(name, lost)
+        }
+      }
+      if (told !== undefined && (last || !told.retryable || gaveUp(rest))) throw told
+      await pause(told?.retryAfterMs ?? backoffMs * 2 ** (sends - 1))
+    }
+  }
+
+  /** True when there is another connection than the one that failed. */
+  async function reconnected(failed: ProtectableClient): Promise<boolean> {
+    if (reconnect === undefined) return false
+    if (current !== failed) return true
+    reconnecting ??= reconnect()
+      .then((made) => {
+        current = made
+      })
+      .finally(() => {
+        reconnecting = undefined
+      })
+    await reconnecting
+    return true
+  }
+
+  /** Whether a second send of this tool is harmless: only the server can know. */
+  async function isSafe(tool: string, failed: ProtectableClient): Promise<boolean> {
+    const known = safe.get(tool)
+    if (known !== undefined) return known
+    try {
+      await learn(current)
+    } catch (error) {
+      // The connection went with the answer.
+      if (failureOf(error) !== 'unsent' || !(await reconnected(failed))) return false
+      await learn(current).catch(() => undefined)
+    }
+    return safe.get(tool) ?? false
+  }
+
+  async function learn(from: ProtectableClient): Promise<void> {
+    const list = from.listTools.bind(from) as unknown as (params?: object) => Promise<Listed>
+    let cursor: string | undefined
+    for (let pages = 0; pages < MOST_PAGES; pages += 1) {
+      const { tools, nextCursor } = await list(cursor === undefined ? undefined : { cursor })
+      for (const { name, _meta: meta } of tools)
+        safe.set(name, safe.get(name) === true || meta?.[CONTRACT] !== undefined)
+      if (nextCursor === undefined) return
+      cursor = nextCursor
+    }
+  }
+
+  client.callTool = call as never
+  return client
+}
+
+interface Listed {
+  readonly tools: readonly { readonly name: string; readonly _meta?: Readonly<Record<string, unknown>> }[]
+  readonly nextCursor?: string
+}
+
+const MOST_PAGES = 100
+
+const noAnswer = (tool: string, cause: unknown): OnefoldError => inDoubt(tool, 'its answer was lost', cause)
+
+/** SDK 1 and 2, on a client without a connection: without another one, waiting cannot help. */
+const isClosed = (error: unknown): boolean =>
+  error instanceof Error &&
+  (error.message === 'Not connected' || (error as { code?: unknown }).code === 'NOT_CONNECTED')
+
+/** True when the caller no longer wants an answer: its signal is in the options, the SDKs' last argument. */
+const gaveUp = (rest: readonly unknown[]): boolean =>
+  rest.some((one) => (one as { signal?: AbortSignal } | undefined)?.signal?.aborted === true)
+
+const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms))
