@@ -41,9 +41,11 @@ export const ROOMS: readonly Room[] = [
     layer: 3.5,
     node: [
       'node:child_process',
+      'node:crypto',
       'node:events',
       'node:http',
       'node:net',
+      'node:path',
       'node:readline',
       'node:sqlite',
       'node:timers/promises',

@@ -1,6 +1,5 @@
 import { readFileSync } from 'node:fs'
-import { Argument, Command, InvalidArgumentError, Option } from 'commander'
-import { DEMOS } from './demo/names.ts'
+import { Command, InvalidArgumentError, Option } from 'commander'
 
 /** What a command resolves to: the exit code. */
 type Action = (...args: never[]) => Promise<number>
@@ -53,12 +52,21 @@ export function createProgram(done: Done): Command {
     )
     .action(run(async () => (await import('./doctor.ts')).doctor))
   command(program, 'demo', 'run an incident without and with Onefold, and print both end states')
-    .addArgument(new Argument('[name]', 'which one').choices(DEMOS).default(DEMOS[0]))
+    .argument('[name]', 'which one (default: list them)')
     .option('--seed <number>', 'which answers are lost', whole(0), 7)
-    .option('--returns <number>', 'how much work the agent has; three effects each', whole(1), 20)
+    .option('--orders <number>', 'black-friday: how many; five effects each', whole(1), 4_200)
+    .option('--returns <number>', 'lost-answers: how many; three effects each', whole(1), 20)
     .option('--keep', 'keep the ledger, to look around in it')
     .addOption(json())
-    .addHelpText('after', examples(['onefold demo', 'onefold demo --seed 3 --keep']))
+    .addHelpText(
+      'after',
+      examples([
+        'onefold demo',
+        'onefold demo black-friday',
+        'onefold demo IN-3',
+        'onefold demo lost-answers --seed 3 --keep',
+      ]),
+    )
     .action(run(async () => (await import('./demo/command.ts')).demo))
   return program
 }

@@ -2,6 +2,8 @@
  * The catalogue of failures as stories over real programs: what users can watch with `onefold demo`, and what the tests run.
  * @module
  */
+export { blackFriday, LOAD, type BlackFriday } from './black-friday/story.ts'
+export type { DayEnd } from './black-friday/day.ts'
 export { playStory, total, type Played, type PlayOptions, type Verdict } from './play.ts'
 export { STORIES } from './stories/index.ts'
 export type { Books, Story } from './story.ts'

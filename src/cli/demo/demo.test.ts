@@ -17,8 +17,8 @@ const scratch = mkdtempSync(join(tmpdir(), 'onefold-demo-test-'))
 afterAll(() => rmSync(scratch, { recursive: true, force: true }))
 
 const FORMS = [
-  ['onefold demo', ['bin/onefold.js', 'demo']],
-  ['npm start', ['-C', 'onefold-source', 'examples/lost-answers/main.ts']],
+  ['onefold demo lost-answers', ['bin/onefold.js', 'demo', 'lost-answers']],
+  ['the example', ['-C', 'onefold-source', 'examples/lost-answers/main.ts']],
 ] as const
 
 const environment = (temporary: string): NodeJS.ProcessEnv => {

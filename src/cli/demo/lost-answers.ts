@@ -1,5 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { OperationRecord } from '../../engine/index.ts'
@@ -8,6 +7,7 @@ import { withLedger } from '../ledger/open.ts'
 import { timeline } from '../ledger/timeline.ts'
 import type { Agent } from './agent.ts'
 import { CONTRACTS } from './contracts.ts'
+import { inFolder } from './folder.ts'
 import { runHalf } from './half.ts'
 import type { EndState, Row, Story } from './report.ts'
 import { KINDS, type Count, type Kind } from './shop-books.ts'
@@ -32,20 +32,7 @@ const TOOL_OF: Readonly<Record<Kind, string>> = { order: 'create_order', refund:
  * and its folder is gone unless it is to be kept.
  */
 export async function lostAnswers(options: DemoOptions): Promise<Story> {
-  const folder = mkdtempSync(join(tmpdir(), 'onefold-demo-'))
-  const remove = (): void => rmSync(folder, { recursive: true, force: true, maxRetries: 5 })
-  const onSignal = (signal: NodeJS.Signals): void => {
-    remove()
-    // Every process of ours ends when its standard input does, which is when this one does.
-    process.exit(signal === 'SIGINT' ? 130 : 143)
-  }
-  process.once('SIGINT', onSignal).once('SIGTERM', onSignal)
-  try {
-    return await tell(options, folder)
-  } finally {
-    process.off('SIGINT', onSignal).off('SIGTERM', onSignal)
-    if (options.keep !== true) remove()
-  }
+  return await inFolder(options.keep === true, (folder) => tell(options, folder))
 }
 
 async function tell({ agent, server, seed, returns: count, keep }: DemoOptions, folder: string): Promise<Story> {
