@@ -11,6 +11,8 @@ import {
 import type { ToolCallOptions } from '../engine/index.ts'
 import { isOnefoldError } from '../error/index.ts'
 import { downstreamFetch } from '../downstream/index.ts'
+import { HTTP_DEFAULTS } from '../http/exchange/index.ts'
+import { startGateway, type GatewayLimits } from '../http/gateway/index.ts'
 import { systemClock, systemIds, systemProcesses } from '../system/index.ts'
 import type { Books } from './story.ts'
 import type { Fault, Town } from './town.ts'
@@ -42,6 +44,8 @@ export interface SendOptions {
   /** @default 'POST' */
   readonly method?: string
   readonly headers?: Readonly<Record<string, string>>
+  /** Where to send it. @default the town's own address */
+  readonly to?: string
 }
 
 /** Where a story is played. */
@@ -64,6 +68,11 @@ export interface Stage {
   run<T>(options: RunOptions, work: () => Promise<T>): Promise<T>
   /** An effect at the town. @throws Error for a lost answer and for every status that is no success */
   send(name: string, body?: unknown, options?: SendOptions): Promise<Done>
+  /**
+   * A gateway of Onefold's in front of the town, or the town itself where nothing protects: an address for clients that
+   * know nothing of a guard. Every write demands a key, and is settled by it.
+   */
+  front(limits?: Partial<GatewayLimits>): Promise<string>
   /** The process ends and another begins on the same ledger. */
   restart(): Promise<void>
   /** Says what must hold where Onefold protects; elsewhere nothing is claimed. */
@@ -99,7 +108,7 @@ export interface OpenStage extends Stage {
 
 export function openStage(options: StageOptions): OpenStage {
   const { mode, town, mark } = options
-  const others: Guard[] = []
+  const closers: (() => Promise<void>)[] = []
   const broken: string[] = []
   let guard = mode === 'with' ? newGuard(options.openStore()) : undefined
 
@@ -109,7 +118,7 @@ export function openStage(options: StageOptions): OpenStage {
   const tool: Stage['tool'] = (declared, where) => {
     const registered = new WeakMap<Guard, ReturnType<typeof protect<never, never>>>()
     const other = where === undefined || guard === undefined ? undefined : newGuard(options.openStore())
-    if (other !== undefined) others.push(other)
+    if (other !== undefined) closers.push(other.close)
     return async (input, callOptions) => {
       const on = other ?? guard
       if (on === undefined) return await declared.execute(input, { fetch, checkpoint: () => undefined })
@@ -143,15 +152,33 @@ export function openStage(options: StageOptions): OpenStage {
     tool,
     run: async (runOptions, work) => (guard === undefined ? await work() : await guard.run(runOptions, work)),
     send: async (name, body = {}, sending = {}) => {
-      const response = await (sending.fetch ?? fetch)(`${town.url}/effects/${encodeURIComponent(ref(name))}`, {
-        method: sending.method ?? 'POST',
-        body: JSON.stringify(body),
-        ...(sending.headers === undefined ? {} : { headers: sending.headers }),
-        ...(sending.timeoutMs === undefined ? {} : { signal: AbortSignal.timeout(sending.timeoutMs) }),
-      })
+      const response = await (sending.fetch ?? fetch)(
+        `${sending.to ?? town.url}/effects/${ref(name).split('/').map(encodeURIComponent).join('/')}`,
+        {
+          method: sending.method ?? 'POST',
+          body: JSON.stringify(body),
+          ...(sending.headers === undefined ? {} : { headers: sending.headers }),
+          ...(sending.timeoutMs === undefined ? {} : { signal: AbortSignal.timeout(sending.timeoutMs) }),
+        },
+      )
       if (!response.ok)
-        throw Object.assign(new Error(`the town answered ${response.status}`), { status: response.status })
+        throw Object.assign(new Error(`the town answered ${response.status}: ${await response.text()}`), {
+          status: response.status,
+        })
       return (await response.json()) as Done
+    },
+    front: async (limits = {}) => {
+      if (guard === undefined) return town.url
+      const gateway = await startGateway({
+        guard,
+        upstream: new URL(town.url),
+        service: 'town',
+        rules: HTTP_DEFAULTS,
+        routes: [{ match: 'POST /effects/**', rule: KEYED_WRITE }],
+        limits,
+      })
+      closers.unshift(gateway.close)
+      return gateway.url
     },
     restart: async () => {
       if (guard === undefined) return
@@ -178,10 +205,18 @@ export function openStage(options: StageOptions): OpenStage {
   return Object.assign(stage, {
     end: async () => ({ doubts: guard === undefined ? 0 : await settle(guard), books: await effects(), broken }),
     close: async () => {
-      await Promise.all([guard, ...others].map(async (each) => await each?.close()))
+      for (const end of closers) await end()
+      await guard?.close()
     },
   })
 }
+
+const KEYED_WRITE = {
+  effect: 'write',
+  key: 'required',
+  identity: undefined,
+  recovery: { class: 'keyed', window: '24h', header: undefined, probe: undefined, settle: undefined },
+} as const
 
 function newGuard(store: Store): Guard {
   return createGuard({

@@ -42,7 +42,8 @@ const server = createServer((request, response) => {
 
 async function handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
   const url = new URL(request.url ?? '/', 'http://downstream')
-  const [, area = '', ref = ''] = url.pathname.split('/').map(decodeURIComponent)
+  const [, area = '', ...rest] = url.pathname.split('/').map(decodeURIComponent)
+  const ref = rest.join('/')
   const body = await text(request)
   const json = (status: number, value: unknown): void => {
     response.writeHead(status, { 'content-type': 'application/json' })

@@ -1,5 +1,10 @@
+import { spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer, type AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { keyed, manual } from '../../contract/index.ts'
 import type { Call, Done, Stage } from '../stage.ts'
 import { story, type Story } from '../story.ts'
@@ -168,6 +173,22 @@ export const BLACK_FRIDAY: readonly Story[] = [
     },
   ),
 
+  story(
+    'BF-13',
+    'doctor counts what stands in front of a write: 3 tries of an SDK in 4 of the gateway',
+    async (stage) => {
+      const order = orderTool(stage)
+      stage.expect((await doctorOnRetries()).includes('12 times'), 'doctor multiplies the layers')
+      await stage.fault('order/1', ...Array.from({ length: 11 }, () => 'fail-after' as const))
+      await stage.retrying(4, () =>
+        stage.run({ id: 'request-1' }, async () => {
+          const placed = await stage.retrying(3, () => order({ order: '1' }))
+          if (placed === undefined) throw new Error('the framework gave up')
+        }),
+      )
+    },
+  ),
+
   story('BF-14', "the tool's own process stops duplicates; its callers know nothing", async (stage) => {
     const order = orderTool(stage)
     // Three orchestrators, each with its own idea of a request, none with a run or a key.
@@ -184,4 +205,22 @@ async function closedDoor(): Promise<string> {
   server.close()
   await once(server, 'close')
   return `http://127.0.0.1:${port}/`
+}
+
+/** What `onefold doctor --retries` says of a project with an SDK that retries, behind a gateway that does. */
+async function doctorOnRetries(): Promise<string> {
+  const folder = mkdtempSync(join(tmpdir(), 'onefold-doctor-'))
+  try {
+    writeFileSync(join(folder, 'package.json'), '{ "dependencies": { "openai": "^7.0.0" } }')
+    const program = fileURLToPath(new URL('../../../bin/onefold.js', import.meta.url))
+    const child = spawn(process.execPath, [program, 'doctor', '--retries', '--layer', 'gateway=4x30s', '--json'], {
+      cwd: folder,
+      stdio: ['ignore', 'pipe', 'inherit'],
+    })
+    let told = ''
+    for await (const chunk of child.stdout) told += String(chunk)
+    return told
+  } finally {
+    rmSync(folder, { recursive: true, force: true })
+  }
 }

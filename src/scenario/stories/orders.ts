@@ -7,6 +7,8 @@ const ORDERS = 500
 const DUPLICATES = 14_000
 const AT_ONCE = 64
 
+const statusOf = (error: unknown): number => (error as { status?: number }).status ?? 0
+
 /** The stories of a shop's orders. */
 export const ORDER_STORIES: readonly Story[] = [
   story('OR-3', 'a conflict is answered with the original, not with a bare 409', async (stage) => {
@@ -29,6 +31,35 @@ export const ORDER_STORIES: readonly Story[] = [
     await agent('agent-1', 'chat-1')
     await stage.again(() => agent('agent-2', 'chat-1'))
     await agent('agent-3', 'chat-2')
+  }),
+
+  story('OR-7', 'the gateway looks at the key before the service is asked', async (stage) => {
+    const to = await stage.front()
+    const place = (key: string | undefined) =>
+      stage.send('plain/order/1', {}, { to, ...(key === undefined ? {} : { headers: { 'idempotency-key': key } }) })
+    for (const key of [undefined, '', 'k'.repeat(5_000)]) {
+      const status = await stage.again(() => place(key).then(() => 200, statusOf))
+      stage.expect(status === 400, 'no key, or one that is none, is refused')
+    }
+    const first = await place(stage.ref('order-1'))
+    const again = await stage.again(() => place(stage.ref('order-1')))
+    stage.expect(again?.id === first.id, 'the good key gets the first answer')
+  }),
+
+  story('OR-9', 'a client that floods one operation is stopped; everybody else is served', async (stage) => {
+    const to = await stage.front({ floodDuplicates: 50, floodWindowMs: 60_000 })
+    const place = (name: string, who: string) =>
+      stage
+        .send(`plain/order/${name}`, {}, { to, headers: { 'idempotency-key': stage.ref(name), authorization: who } })
+        .then(() => 200, statusOf)
+    await place('1', 'noisy')
+    const flood = (await stage.again(() => Promise.all(Array.from({ length: 200 }, () => place('1', 'noisy'))))) ?? []
+    stage.expect(flood.filter((status) => status === 429).length >= 100, 'the flood is refused')
+    const others = await Promise.all([place('1', 'honest'), place('2', 'honest'), place('3', 'noisy')])
+    stage.expect(
+      others.every((status) => status === 200),
+      'honest traffic is untouched',
+    )
   }),
 
   story('OR-11', 'the same on whatever ledger is used: a crowd for one order', async (stage) => {
