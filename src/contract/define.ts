@@ -7,6 +7,7 @@ import { formatDuration, parseDuration } from './duration.ts'
 import { omit, valueAt } from './fields.ts'
 import { parseInput } from './parse-input.ts'
 import { manual } from './recovery.ts'
+import type { StandardSchemaV1 } from './standard-schema.ts'
 import type { Contract, Duration, Scope } from './types.ts'
 
 /** What a guard sets for contracts that do not say otherwise. */
@@ -140,6 +141,7 @@ export function defineContract(options: AnyToolOptions, defaults: ContractDefaul
   const contract: Contract = {
     name,
     description: options.description,
+    input: options.input as StandardSchemaV1,
     major: write?.version ?? 1,
     replaysFrom: Object.freeze([...(write?.replaysFrom ?? [])]),
     effect: options.effect,

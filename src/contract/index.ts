@@ -5,7 +5,9 @@
 export type { AnyToolOptions, AnyWriteOptions } from './any-options.ts'
 export { defineContract, type ContractDefaults } from './define.ts'
 export { formatDuration, parseDuration } from './duration.ts'
+export { nearest } from './nearest.ts'
 export { composite, idempotent, keyed, manual, probe, transactional, type KeyedWithoutProbe } from './recovery.ts'
+export { jsonSchemaOf } from './schema-fields.ts'
 export type { StandardSchemaV1 } from './standard-schema.ts'
 export type {
   CompositeRecovery,

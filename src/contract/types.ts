@@ -212,6 +212,8 @@ export type ToolOptions<Schema extends StandardSchemaV1, Output> =
 export interface Contract {
   readonly name: string
   readonly description: string | undefined
+  /** The schema as it was declared; {@link parse} applies it. */
+  readonly input: StandardSchemaV1
   readonly major: number
   readonly replaysFrom: readonly number[]
   readonly effect: 'read' | 'write'

@@ -111,6 +111,8 @@ export interface Internals {
   readonly undeclared: UndeclaredPerformer
   /** A run bound explicitly, for calls that arrive with a run id. */
   runOf(options: RunOptions): ActiveRun
+  /** The same as the run that `guard.run` hands out, for code that no callback encloses. */
+  handleOf(options: RunOptions): Run
   name: Performer['name']
   /** One housekeeping round, now. */
   tick(): Promise<void>
@@ -264,6 +266,7 @@ export function createGuard(options: GuardOptions): Guard {
         deliver: (...given) => lifecycle.open().then(() => undeclared.deliver(...given)),
       },
       runOf,
+      handleOf: (given) => handleOf(runOf(given)),
       name: performer.name,
       tick: () => lifecycle.open().then(lifecycle.tick),
       operators: opened(createLedger(core, { tenant: defaultTenant, all: true }), lifecycle.open),

@@ -1,0 +1,34 @@
+import type { Guard } from '../../engine/index.ts'
+
+/** An undeclared tool's answer of which nobody knows yet whether the model has seen it. */
+interface Answer {
+  readonly key: string
+  readonly tenant: string
+}
+
+/** Answers that wait for evidence, by the framework's name of the call. Bounded; an answer that is forgotten replays. */
+const waiting = new WeakMap<Guard, Map<string, Answer>>()
+const KEPT = 10_000
+
+/** An answer of an undeclared tool went back under this call id. */
+export function answerGiven(guard: Guard, callId: string, answer: Answer): void {
+  const answers = waiting.get(guard) ?? new Map<string, Answer>()
+  waiting.set(guard, answers.set(callId, answer))
+  const oldest = answers.size > KEPT ? answers.keys().next() : undefined
+  if (oldest?.value !== undefined) answers.delete(oldest.value)
+}
+
+/**
+ * Evidence of delivery (protocol.md section 8): a later model request holds the results of these calls. Resolves when
+ * the ledger has it; what it cannot take is no evidence, and an equal call then replays.
+ */
+export async function resultsSeen(guard: Guard, callIds: Iterable<string>): Promise<void> {
+  const answers = waiting.get(guard)
+  if (answers === undefined || answers.size === 0) return
+  for (const callId of callIds) {
+    const answer = answers.get(callId)
+    if (answer === undefined) continue
+    answers.delete(callId)
+    await guard.internals.undeclared.deliver(answer.key, answer.tenant, 'a later model request').catch(() => undefined)
+  }
+}

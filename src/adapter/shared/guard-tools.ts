@@ -1,0 +1,129 @@
+import type { ToolContext } from '../../contract/index.ts'
+import { currentRun, type Guard, type Run, type RunOptions, type UndeclaredPolicy } from '../../engine/index.ts'
+import { assertKnown, declaredContract, undeclaredContract, type Contracts } from './declaration.ts'
+import { answerGiven } from './delivered.ts'
+import { reportUndeclared } from './report.ts'
+import { forFramework, noteFor, type Told } from './told.ts'
+
+/** A framework's tool, as far as it is needed here. */
+export interface AdaptedTool {
+  readonly name: string
+  readonly description?: string | undefined
+  /** JSON Schema of the input, where it can be told. */
+  readonly jsonSchema?: unknown
+  /** Runs the tool for a recovery: frozen input, no caller of the framework. */
+  readonly again: (input: unknown, context: ToolContext) => unknown
+}
+
+/** How tools without a contract are treated, and where calls belong. */
+export interface AdapterOptions {
+  /** The run of every call, where AsyncLocalStorage does not reach. @default the run that is current at the call */
+  readonly run?: Run | RunOptions
+  /** What becomes of equal calls of a tool without a contract. @default afterDelivery run, afterError hold */
+  readonly undeclared?: Partial<UndeclaredPolicy>
+  /** Is told once which tools have no contract, with the contracts to paste. @default standard error */
+  readonly warn?: (text: string) => void
+}
+
+/** One call, as the framework makes it. */
+export interface AdapterCall {
+  /** The framework's name of this call. */
+  readonly callId?: string | undefined
+  /** Ends the waiting; an effect that has started goes on, and repeats of the call join it. */
+  readonly signal?: AbortSignal | undefined
+  readonly execute: (context: ToolContext) => unknown
+}
+
+export interface GuardedTool {
+  readonly kind: 'read' | 'write' | 'undeclared'
+  /** One call through the engine. Throws what the framework is to see. */
+  call(input: unknown, call: AdapterCall): Promise<Told>
+  /** What the model is told beside the result; undefined in the ordinary case. */
+  note(told: Told): string | undefined
+}
+
+/**
+ * The tools of a framework, guarded. Registers the contracts and says once which tools have none.
+ * @param door the door's name, for messages
+ * @param how the code that protects these tools, for the contract to paste: `protectTools(guard, tools, …)`
+ * @throws OnefoldError CONTRACT_INVALID
+ */
+export function guardTools(
+  guard: Guard,
+  at: { readonly door: string; readonly how: string },
+  tools: readonly AdaptedTool[],
+  contracts: Contracts,
+  options: AdapterOptions = {},
+): ReadonlyMap<string, GuardedTool> {
+  assertKnown(
+    at.door,
+    tools.map(({ name }) => name),
+    contracts,
+  )
+  const undeclared = tools.filter(({ name }) => declarationOf(contracts, name) === undefined)
+  const guarded = new Map(tools.map((tool) => [tool.name, guardTool(guard, tool, contracts, options)]))
+  reportUndeclared(guard, at, undeclared, options.warn)
+  return guarded
+}
+
+const declarationOf = (contracts: Contracts, name: string): Contracts[string] =>
+  Object.hasOwn(contracts, name) ? contracts[name] : undefined
+
+const POLICY: UndeclaredPolicy = { afterDelivery: 'run', afterError: 'hold' }
+
+function guardTool(guard: Guard, tool: AdaptedTool, contracts: Contracts, options: AdapterOptions): GuardedTool {
+  const { internals } = guard
+  const within = binder(guard, options.run)
+  const declared = declarationOf(contracts, tool.name)
+  if (declared === 'read')
+    return {
+      kind: 'read',
+      call: async (_input, call) => ({ value: await within(() => call.execute(NO_CONTEXT)), outcome: undefined }),
+      note: () => undefined,
+    }
+  if (declared !== undefined) {
+    const contract = internals.register(declaredContract(tool, declared))
+    return {
+      kind: 'write',
+      call: (input, { callId, signal, execute }) =>
+        forFramework(
+          within(() =>
+            internals.perform(contract, input, { callId, signal, execute: (_frozen, context) => execute(context) }),
+          ),
+        ),
+      note: (told) => noteFor(told, contract.notice),
+    }
+  }
+  const policy = { ...POLICY, ...options.undeclared }
+  const inRun = undeclaredContract(tool, 'run')
+  const inGuard = undeclaredContract(tool, 'tenant')
+  return {
+    kind: 'undeclared',
+    call: async (input, { callId, signal, execute }) => {
+      await guard.open()
+      const told = await forFramework(
+        within(() =>
+          internals.undeclared.perform(currentRun() === undefined ? inGuard : inRun, input, policy, {
+            callId,
+            signal,
+            execute: (_frozen, context) => execute(context),
+          }),
+        ),
+      )
+      const { outcome } = told
+      if (callId !== undefined && outcome?.record !== undefined)
+        answerGiven(guard, callId, { key: outcome.key, tenant: outcome.record.tenant })
+      return told
+    },
+    note: (told) => noteFor(told, undefined),
+  }
+}
+
+/** Runs work inside the run that was bound explicitly, if one was. */
+function binder(guard: Guard, run: Run | RunOptions | undefined): <T>(work: () => T) => T {
+  if (run === undefined) return (work) => work()
+  return 'bind' in run ? run.bind : guard.internals.handleOf(run).bind
+}
+
+/** Reads are not executed by the engine; their `execute` looks at no context. */
+const NO_CONTEXT = undefined as unknown as ToolContext

@@ -1,0 +1,12 @@
+/**
+ * What every framework's adapter is made of: contracts for tools that a framework has declared, calls through the
+ * engine, texts and signs of errors, and tools of `guard.tool` taken apart for a framework.
+ * @module
+ */
+export { bindContext, toolContext } from './tool-context.ts'
+export { partsOf, type ToolCall, type ToolParts } from './convert.ts'
+export type { Contracts, Declaration, WriteDeclaration } from './declaration.ts'
+export { resultsSeen } from './delivered.ts'
+export { guardTools, type AdaptedTool, type AdapterCall, type AdapterOptions, type GuardedTool } from './guard-tools.ts'
+export { jsonSchemaFrom } from './json-schema.ts'
+export { forFramework, mayRepeat, noteFor, type Told } from './told.ts'

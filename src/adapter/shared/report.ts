@@ -1,0 +1,31 @@
+import type { Guard } from '../../engine/index.ts'
+import type { AdaptedTool } from './guard-tools.ts'
+import { fieldsOf } from './json-schema.ts'
+
+const reported = new WeakMap<Guard, Set<string>>()
+
+/** Says once for a guard and a tool that it has no contract, with the contract to paste. */
+export function reportUndeclared(
+  guard: Guard,
+  at: { readonly door: string; readonly how: string },
+  tools: readonly AdaptedTool[],
+  warn: (text: string) => void = toStandardError,
+): void {
+  const known = reported.get(guard) ?? new Set<string>()
+  reported.set(guard, known)
+  const fresh = tools.filter(({ name }) => !known.has(`${at.door} ${name}`))
+  if (fresh.length === 0) return
+  for (const { name } of fresh) known.add(`${at.door} ${name}`)
+  const lines = fresh.map(({ name, jsonSchema }) => {
+    const fields = fieldsOf(jsonSchema)
+    const identity = fields.length === 0 ? "'all'" : `[${fields.map((field) => `'${field}'`).join(', ')}]`
+    const quoted = /^[A-Za-z_$][\w$]*$/.test(name) ? name : JSON.stringify(name)
+    return `    ${quoted}: { identity: ${identity}, recovery: manual() },   // or 'read'`
+  })
+  const names = fresh.map(({ name }) => name).join(', ')
+  warn(
+    `onefold: no contract for ${names} (${at.door}). An equal call is taken for a retry until the model has seen the answer, and a person settles what is in doubt. Say what identifies an operation, and what settles it:\n  ${at.how}, {\n${lines.join('\n')}\n  })\n`,
+  )
+}
+
+const toStandardError = (text: string): void => void process.stderr.write(text)
