@@ -35,6 +35,7 @@ function port(overrides: Partial<SendPort> = {}): SendPort & { readonly sends: S
       sends.push(send)
       return send
     },
+    used: () => false,
     signal: new AbortController().signal,
     sends,
     ...overrides,

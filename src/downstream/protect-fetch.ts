@@ -67,6 +67,7 @@ const runPort = (run: ActiveRun, keyOf: KeyOf | undefined): SendPort => ({
   downstreamKey: keyOf ?? (() => ''),
   opened: () => ({ state: 'unsent' }),
   signal: NEVER,
+  used: () => false,
 })
 
 /** Accepts every value. */

@@ -22,6 +22,8 @@ export interface SendPort {
   /** Opens a send; its state is to be kept up to date. */
   opened(): Send
   readonly signal: AbortSignal
+  /** True once anything was asked of this port: a send, a key to send under, or leave to send. */
+  readonly used: () => boolean
 }
 
 export type FetchMaker = (port: SendPort) => typeof fetch
@@ -88,20 +90,26 @@ export const maySend = (attempt: LiveAttempt, clock: Clock): boolean => {
 export function portOf(attempt: LiveAttempt, clock: Clock, run: RunReference | undefined): SendPort {
   const { op } = attempt
   const { contract } = op
+  let used = false
   return {
+    used: () => used,
     tool: contract.name,
     recovery: contract.effect === 'read' ? undefined : contract.recovery,
     checked: contract.sends === 'checked',
     run: run?.id,
     sequenceKey: op.index === undefined || run === undefined ? undefined : `${run.id}::${contract.name}::${op.index}`,
     checkpoint: () => {
+      used = true
       if (!maySend(attempt, clock)) throw cancelled(contract.name, op.key, false)
     },
-    downstreamKey: (provider, operation, ordinal) =>
+    downstreamKey: (provider, operation, ordinal) => {
+      used = true
       // Of the key alone, which a secret has made already: a recovery under a rotated secret must send the same one.
-      downstreamKey({ key: op.key, provider, operation, ordinal, generation: attempt.record.generation }),
+      return downstreamKey({ key: op.key, provider, operation, ordinal, generation: attempt.record.generation })
+    },
     signal: attempt.controller.signal,
     opened: () => {
+      used = true
       const send: Send = { state: 'unsent' }
       attempt.sends.push(send)
       return send

@@ -51,7 +51,9 @@ export class OnefoldError extends Error {
     this.key = options.key
     this.ticket = options.ticket
     this.details = options.details ?? {}
-    if (!this.retryable) for (const [sign, value] of STOP_SIGNS) Object.defineProperty(this, sign, { value })
+    if (!this.retryable)
+      for (const [sign, value] of STOP_SIGNS)
+        Object.defineProperty(this, sign, { value, configurable: true, writable: true })
   }
 }
 
