@@ -326,4 +326,15 @@ export function checkOptions(options: RawOptions): void {
   checkFunction(name, options, 'prepare', 'async (input, ctx) => …')
   checkFunction(name, options, 'verify', 'async (outcome, ctx) => true')
   checkFunction(name, options, 'compensate', 'async (outcome, ctx) => …')
+  if (
+    options['verify'] !== undefined &&
+    isRaw(options['recovery']) &&
+    options['recovery']['class'] === 'transactional'
+  ) {
+    throw contractError(
+      name,
+      'a transactional tool has done its effect when it has committed, so verify has no meaning',
+      'Remove verify, or choose another recovery',
+    )
+  }
 }

@@ -30,7 +30,7 @@ it('a new attempt has sent nothing', () => {
     started: false,
     sends: [],
     controller: expect.any(AbortController) as AbortController,
-    beating: false,
+    beating: undefined,
     lastBeatAt: time.bootMs(),
   })
 })

@@ -48,7 +48,7 @@ export interface LiveAttempt {
   readonly sends: Send[]
   readonly controller: AbortController
   /** Set while a heartbeat is under way. */
-  beating: boolean
+  beating: Promise<void> | undefined
   lastBeatAt: number
 }
 
@@ -71,7 +71,7 @@ export function newAttempt(
     started: false,
     sends: [],
     controller: new AbortController(),
-    beating: false,
+    beating: undefined,
     lastBeatAt: at,
   }
 }
@@ -124,6 +124,7 @@ export function contextOf(
   run: RunReference | undefined,
   makeFetch: FetchMaker | undefined,
   port: SendPort = portOf(attempt, clock, run),
+  transaction?: unknown,
 ): ToolContext {
   const runReference: RunReference | undefined =
     run === undefined ? undefined : Object.freeze({ id: run.id, tenant: run.tenant, session: run.session })
@@ -133,10 +134,16 @@ export function contextOf(
     attempt: attempt.record.attempts,
     run: runReference,
     signal: attempt.controller.signal,
-    transaction: undefined,
+    transaction,
     checkpoint: port.checkpoint,
     downstreamKey: (provider?: string, operation?: string) => port.downstreamKey(provider, operation),
     get fetch(): typeof fetch {
+      if (transaction !== undefined) {
+        throw new OnefoldError(
+          'CONTRACT_INVALID',
+          `${attempt.op.contract.name} is transactional: a request could not be undone with its transaction. Nothing was sent; put a message into the outbox, or give the tool another recovery.`,
+        )
+      }
       if (makeFetch === undefined) {
         throw new OnefoldError(
           'CONTRACT_INVALID',

@@ -6,6 +6,7 @@ import { superseded, cancelled } from './answers.ts'
 import { sleep } from './clock.ts'
 import { at, inBackground, tellDoubt, type Core } from './core.ts'
 import { executeMarked, type Ended, type ExecuteOptions } from './execute.ts'
+import { executeInTransaction } from './transact.ts'
 import type { OperationRecord } from './record.ts'
 import type { Reading } from './store.ts'
 import { withFrame } from './run.ts'
@@ -48,7 +49,8 @@ async function claimAs(
   begin: (attempt: LiveAttempt) => void,
 ): Promise<Ended> {
   const { contract } = op
-  const prepared = contract.prepare !== undefined
+  const transactional = contract.recovery.class === 'transactional'
+  const marked = contract.prepare === undefined && !transactional
   const startedAt = core.clock.bootMs()
   const amnesia = core.journal.amnesia()
   const older = await takeOver(core, op)
@@ -61,7 +63,7 @@ async function claimAs(
     leaseMs: core.settings.leaseMs,
     descriptor: op.descriptor,
     input: op.frozen,
-    mark: !prepared,
+    mark: marked,
     ...(amnesia === undefined ? {} : { amnesia, beyondAmnesia: isBeyondAmnesia(op, amnesia, from.now, options) }),
   })
   if (!claimed.applied || claimed.record === undefined || claimed.record.state === 'in-doubt') {
@@ -87,6 +89,7 @@ async function claimAs(
       if (refusal !== undefined) return refusal
     }
     options.onMarked(attempt.record)
+    if (transactional) return await executeInTransaction(core, attempt, options)
     const ended = await executeMarked(core, attempt, options)
     return ended.kind === 'overtaken' && attempt.started ? { ...ended, acted: attempt.record } : ended
   } finally {
@@ -163,7 +166,7 @@ async function disown(
   if (doubted.applied && doubted.record !== undefined) tellDoubt(core, doubted.record)
 }
 
-/** The prepare phase and T2. Undefined when the marker is durable. */
+/** The prepare phase and T2. Undefined when the marker is durable, or will come with the effect. */
 async function prepare(
   core: Core,
   attempt: LiveAttempt,
@@ -184,6 +187,8 @@ async function prepare(
     return { kind: 'none', record: attempt.record, error, retryable: false }
   }
   await at(core, 'prepared', op.key)
+  // Its marker is written with its effect: until that commits, nothing has happened.
+  if (op.contract.recovery.class === 'transactional') return undefined
   const beforeMark = core.clock.bootMs()
   if (!maySend(attempt, core.clock)) return { kind: 'overtaken', record: undefined }
   const marked = await core.journal.apply(op.key, op.tenant, attempt, {

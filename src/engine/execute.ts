@@ -103,7 +103,8 @@ export async function executeMarked(core: Core, attempt: LiveAttempt, options: E
 
 type Raced = { kind: 'value'; value: unknown } | { kind: 'error'; error: unknown } | { kind: 'timeout' }
 
-function withinDeadline(core: Core, attempt: LiveAttempt, work: Promise<unknown>): Promise<Raced> {
+/** What became of the tool's work within its contract's deadline. */
+export function withinDeadline(core: Core, attempt: LiveAttempt, work: Promise<unknown>): Promise<Raced> {
   return new Promise((resolve) => {
     const cancel = core.clock.after(attempt.op.contract.timeoutMs, () => resolve({ kind: 'timeout' }))
     work.then(
@@ -281,7 +282,7 @@ async function doubt(
 }
 
 /** The ledger could not be told; the lapsed lease will tell it. The caller hears the doubt all the same. */
-const unrecordedDoubt = (attempt: LiveAttempt, error: unknown): Ended => ({
+export const unrecordedDoubt = (attempt: LiveAttempt, error: unknown): Ended => ({
   kind: 'doubt',
   record: { ...attempt.record, state: 'in-doubt', reason: 'threw' },
   error,
@@ -293,4 +294,4 @@ function onlyUnavailable(error: unknown): undefined {
 }
 
 const late = (): Error => new Error('the attempt’s lease was over before its first byte')
-const timeoutError = (ms: number): Error => new DOMException(`no answer within ${ms} ms`, 'TimeoutError')
+export const timeoutError = (ms: number): Error => new DOMException(`no answer within ${ms} ms`, 'TimeoutError')

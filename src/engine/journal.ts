@@ -4,8 +4,8 @@ import type { Command, Refusal } from './commands.ts'
 import type { Transition } from './edges.ts'
 import type { Emitter } from './events.ts'
 import { decide } from './machine.ts'
-import type { OperationRecord } from './record.ts'
-import type { AmnesiaMark, Reading, Store, WriteAnswer } from './store.ts'
+import { stamp, type OperationRecord } from './record.ts'
+import type { AmnesiaMark, Reading, Store, StoreTransaction, Write, WriteAnswer } from './store.ts'
 
 /** What became of a command. `record` is what stands in the store now. */
 export type Applied =
@@ -34,6 +34,17 @@ export interface Journal {
    * @throws OnefoldError STORE_UNAVAILABLE when it is unknown whether the step was applied
    */
   apply(key: string, tenant: string, from: Reading, command: Command): Promise<Applied>
+  /**
+   * Decides `commands` one after the other on `from` and writes what comes of them as the end of a transaction, which
+   * commits. Not applied: everything in it was undone. @throws as {@link StoreTransaction.commit}
+   */
+  commitIn(
+    transaction: StoreTransaction,
+    key: string,
+    tenant: string,
+    from: Reading,
+    commands: readonly Command[],
+  ): Promise<Applied>
   /** The mark as last seen; refreshed by {@link refreshEpoch} and by every write. */
   amnesia(): AmnesiaMark | undefined
   refreshEpoch(): Promise<void>
@@ -188,6 +199,46 @@ export function createJournal(options: JournalOptions): Journal {
     }
   }
 
+  async function commitIn(
+    transaction: StoreTransaction,
+    key: string,
+    tenant: string,
+    from: Reading,
+    commands: readonly Command[],
+  ): Promise<Applied> {
+    const { now } = from
+    let { record } = from
+    const writes: Write[] = []
+    const transitions: Transition[] = []
+    for (const command of commands) {
+      const decision = decide(key, record, command, now)
+      if (!decision.ok || decision.draft === undefined) {
+        await transaction.rollback()
+        return { applied: false, refusal: decision.ok ? 'state' : decision.refusal, record, now }
+      }
+      const draft = { ...decision.draft, writeId: ids.nonce() }
+      writes.push({ key, tenant, expect: record?.revision ?? 0, draft, event: decision.event })
+      transitions.push(decision.transition)
+      record = stamp(draft, record, now, 0)
+    }
+    const floor = highest
+    const answer = await guarded(() => transaction.commit(writes))
+    const least = answer.applied ? floor + 1 : floor
+    if (answer.sequence < least) await checkSequence(answer, least)
+    else highest = Math.max(highest, answer.sequence)
+    if (!answer.applied) return { applied: false, refusal: 'fence', record: answer.record, now: answer.now }
+    if ((answer.amnesiaAt ?? 0) !== (mark?.at ?? 0)) await refreshEpoch()
+    for (const [n, write] of writes.entries()) announce(answer, transitions[n] as Transition, write)
+    return {
+      applied: true,
+      transition: transitions.at(-1) as Transition,
+      record: answer.record,
+      now: answer.now,
+      alarm: undefined,
+      amnesiaAt: mark?.at ?? 0,
+    }
+  }
+
   /** The same write under the same name may be repeated: compare-and-set lets it in at most once. */
   async function writeSurely(write: Parameters<Store['write']>[0], writeId: string): Promise<WriteAnswer> {
     for (let attempt = 0; ; attempt += 1) {
@@ -224,7 +275,15 @@ export function createJournal(options: JournalOptions): Journal {
     })
   }
 
-  return { store, read, apply, amnesia: () => mark, refreshEpoch, withDeadline: (work) => guarded(() => work) }
+  return {
+    store,
+    read,
+    apply,
+    commitIn,
+    amnesia: () => mark,
+    refreshEpoch,
+    withDeadline: (work) => guarded(() => work),
+  }
 }
 
 function unavailable(what: string, cause?: unknown): OnefoldError {

@@ -143,11 +143,11 @@ export function createSweeper(core: Core): Sweeper {
 export function beat(core: Core): void {
   const now = core.clock.bootMs()
   for (const attempt of core.live) {
-    if (attempt.beating || attempt.closed || now - attempt.lastBeatAt < core.settings.heartbeatMs) continue
-    attempt.beating = true
+    if (attempt.beating !== undefined || attempt.closed || now - attempt.lastBeatAt < core.settings.heartbeatMs)
+      continue
     attempt.lastBeatAt = now
     const { op, record, nonce } = attempt
-    void core.journal
+    attempt.beating = core.journal
       .apply(op.key, op.tenant, attempt, {
         type: 'heartbeat',
         fence: record.fence,
@@ -170,7 +170,7 @@ export function beat(core: Core): void {
         },
       )
       .finally(() => {
-        attempt.beating = false
+        attempt.beating = undefined
       })
   }
 }

@@ -11,6 +11,8 @@ const NO_LEDGER = new Set(['3F000', '42P01', '42883', '42703'])
 /** Undone by the server for reasons of the moment: deadlock, serialization, lock and statement deadlines, no room. */
 const PASSING = new Set(['40001', '40P01', '55P03', '57014', '53100', '53200', '53300', '53400', '57P03', '25P03'])
 const READ_ONLY = new Set(['25006'])
+/** The mark of the engine's transaction was gone at its end. */
+const ESCAPED = 'OF004'
 const WRONG_ISOLATION = 'OF002'
 /** The record is not what it was; raised by the function `write` under `strict`. */
 const CHANGED = 'OF001'
@@ -64,6 +66,13 @@ export function errorOf(error: unknown, what: string): OnefoldError {
       `${what} takes no writes (${detail}): connect to the primary, not to a reader endpoint.`,
       true,
     )
+  if (code === ESCAPED) {
+    return new OnefoldError(
+      'CONTRACT_INVALID',
+      `The tool ended the transaction that the engine had begun in ${what}. What it did before may have been committed without its record: a transactional tool must leave COMMIT and ROLLBACK to the engine.`,
+      { effect: 'unknown', cause: error },
+    )
+  }
   if (code === WRONG_ISOLATION)
     return make(
       'STORE_UNSAFE',

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { stamp, type OperationRecord, type StoreTransaction, type Write, type WriteAnswer } from '../../engine/index.ts'
 import { itemOf, type Row } from './columns.ts'
 import type { Driver } from './driver.ts'
-import { errorOf, isChanged, wasRefused } from './failure.ts'
+import { codeOf, errorOf, isChanged, wasRefused } from './failure.ts'
 import { literal } from './text.ts'
 import type { Writers } from './writers.ts'
 
@@ -58,7 +58,7 @@ export async function beginTransaction(options: TransactionOptions): Promise<Sto
     } catch (error) {
       if (wasRefused(error)) broken = false
       if (isChanged(error)) return await options.conflict(writes)
-      throw errorOf(error, what)
+      throw isOfTool(error) ? error : errorOf(error, what)
     } finally {
       writers.giveBack(writer)
       await opened.end(broken)
@@ -68,6 +68,9 @@ export async function beginTransaction(options: TransactionOptions): Promise<Sto
 
   return { handle: opened.handle, commit, rollback: () => opened.end(false) }
 }
+
+/** What the tool did does not hold together: a constraint that is checked at COMMIT, or an error that it passed over. */
+const isOfTool = (error: unknown): boolean => /^(?:22|23|25P02|2D|P0)/.test(codeOf(error) ?? '')
 
 /** What the last of several writes on one record came to. */
 function answerOf(writes: readonly Write[], rows: readonly Row[]): Omit<WriteAnswer, 'sequence'> {

@@ -1,0 +1,176 @@
+import type { Guard } from '../../engine/index.ts'
+import { isOnefoldError, OnefoldError } from '../../error/index.ts'
+import type { Recovery, StandardSchemaV1, ToolContext } from '../../contract/index.ts'
+import type { PostgresClient } from './clients.ts'
+import { driverFor } from './driver-for.ts'
+import { errorOf } from './failure.ts'
+import { quotedSchema } from './names.ts'
+import { fromColumn, toColumn } from './text.ts'
+
+/** A message as it waits in the outbox. */
+export interface OutboxMessage {
+  /** The operation's key and the message's place in it: the same for every attempt to publish it. */
+  readonly id: string
+  readonly topic: string
+  /** Messages of one topic and key are published in order, each after the one before. */
+  readonly key: string
+  readonly payload: unknown
+}
+
+export interface OutboxPut {
+  readonly topic: string
+  /** JSON. */
+  readonly payload: unknown
+  /** @default the operation's key */
+  readonly key?: string
+  /** The ledger's schema. @default 'onefold' */
+  readonly schema?: string
+}
+
+/** How many messages each open transaction has put. */
+const placed = new WeakMap<object, number>()
+
+/**
+ * Puts a message into the outbox, in the transaction of a transactional tool: it is committed with the effect and its
+ * record, or not at all. {@link relayOutbox} publishes it.
+ * @throws OnefoldError CONTRACT_INVALID outside a transactional tool
+ */
+export async function putIntoOutbox(
+  context: Pick<ToolContext, 'key' | 'transaction'>,
+  { topic, payload, key = context.key, schema = 'onefold' }: OutboxPut,
+): Promise<void> {
+  const { transaction } = context
+  if ((typeof transaction !== 'object' && typeof transaction !== 'function') || transaction === null) {
+    throw new OnefoldError(
+      'CONTRACT_INVALID',
+      'A message is put into the outbox within the transaction of its effect: declare recovery: transactional(). Nothing was put.',
+    )
+  }
+  const place = (placed.get(transaction) ?? 0) + 1
+  placed.set(transaction, place)
+  const text = `INSERT INTO ${quotedSchema(schema)}.outbox (id, topic, key, payload) VALUES ($1, $2, $3, $4)`
+  const values = [`${context.key}/${place}`, toColumn(topic), toColumn(key), JSON.stringify(payload ?? null)]
+  const open = transaction as {
+    readonly unsafe?: (text: string, values: readonly string[]) => Promise<unknown>
+    readonly query: (text: string, values: readonly string[]) => Promise<unknown>
+  }
+  await (typeof open.unsafe === 'function' ? open.unsafe(text, values) : open.query(text, values))
+}
+
+export interface RelayOptions {
+  readonly client: PostgresClient
+  /** The ledger's schema. @default 'onefold' */
+  readonly schema?: string
+  /** What settles it when nobody knows whether a message was published. */
+  readonly recovery: Recovery<OutboxMessage, unknown>
+  /** Sends one message, by `ctx.fetch` or with `ctx.downstreamKey()`. */
+  readonly publish: (message: OutboxMessage, context: ToolContext) => Promise<unknown>
+  /** Name of the tool under which messages are recorded. @default 'outbox' */
+  readonly tool?: string
+  /** Messages that are sent side by side. @default 16 */
+  readonly atOnce?: number
+  /** How often an idle relay looks, in milliseconds. @default 200 */
+  readonly everyMs?: number
+  /** Told of messages that could not be published now; they stay and are tried again. @default nobody */
+  readonly onTrouble?: (message: OutboxMessage, error: unknown) => void
+}
+
+export interface Relay {
+  /** Publishes what can be published now; resolves to the number of messages that left the outbox. */
+  drain(): Promise<number>
+  /** Ends after what is under way. */
+  close(): Promise<void>
+}
+
+/**
+ * Publishes the outbox, each message once: every message is an operation of `guard` with its own record, so a relay that
+ * dies between sending and removing finds the record, and one that dies while sending leaves a doubt that `recovery`
+ * settles. Any number of relays may run. A message leaves the outbox only when it is known to be published.
+ */
+export function relayOutbox(guard: Guard, options: RelayOptions): Relay {
+  const { client, schema = 'onefold', atOnce = 16, everyMs = 200 } = options
+  const s = quotedSchema(schema)
+  const driver = driverFor(client, { deadlineMs: 5_000, prepare: false })
+  const publish = guard.tool({
+    name: options.tool ?? 'outbox',
+    input: MESSAGE,
+    effect: 'write',
+    identity: ['id'],
+    recovery: options.recovery,
+    execute: (message, context) => options.publish(message, context),
+  })
+  let closing = false
+  let timer: NodeJS.Timeout | undefined
+  let round: Promise<number> | undefined
+
+  /** The oldest message of each topic and key: the next ones wait for it. */
+  const heads = `
+    SELECT n::float8 AS n, id, topic, key, payload FROM ${s}.outbox o
+    WHERE NOT EXISTS (SELECT FROM ${s}.outbox e WHERE e.topic = o.topic AND e.key = o.key AND e.n < o.n)
+    ORDER BY n LIMIT ${atOnce} OFFSET $1`
+
+  async function one(n: number, message: OutboxMessage): Promise<boolean> {
+    try {
+      await publish(message)
+    } catch (error) {
+      // The record has outlived its result: it was published.
+      if (!(isOnefoldError(error) && error.code === 'RESULT_EXPIRED')) {
+        options.onTrouble?.(message, error)
+        return false
+      }
+    }
+    await driver.query(`DELETE FROM ${s}.outbox WHERE n = $1`, [n])
+    return true
+  }
+
+  async function drain(): Promise<number> {
+    let left = 0
+    // Messages that cannot be published now must not hide the ones behind them.
+    for (let stuck = 0; !closing;) {
+      const rows = await driver.query(heads, [stuck]).catch((error: unknown) => {
+        throw errorOf(error, `the outbox in the schema ${schema}`)
+      })
+      if (rows.length === 0) break
+      const done = await Promise.all(
+        rows.map((row) =>
+          one(Number(row['n']), {
+            id: row['id'] as string,
+            topic: fromColumn(row['topic'] as string),
+            key: fromColumn(row['key'] as string),
+            payload: JSON.parse(row['payload'] as string),
+          }),
+        ),
+      )
+      const gone = done.filter(Boolean).length
+      left += gone
+      stuck += rows.length - gone
+    }
+    return left
+  }
+
+  const drainOnce = (): Promise<number> =>
+    (round ??= drain().finally(() => {
+      round = undefined
+    }))
+
+  function schedule(): void {
+    if (closing) return
+    timer = setTimeout(() => void drainOnce().then(schedule, schedule), everyMs)
+    timer.unref()
+  }
+
+  schedule()
+  return {
+    drain: drainOnce,
+    async close() {
+      closing = true
+      clearTimeout(timer)
+      await round?.catch(() => undefined)
+    },
+  }
+}
+
+/** Messages are made here and read back from the database: nothing is left to check. */
+const MESSAGE: StandardSchemaV1<OutboxMessage> = {
+  '~standard': { version: 1, vendor: 'onefold', validate: (value) => ({ value: value as OutboxMessage }) },
+}
