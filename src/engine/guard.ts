@@ -64,6 +64,8 @@ export interface ProtectedTool<Input, Output> {
   compensate(input: Input, options?: ToolCallOptions): Promise<void>
   readonly contract: Contract
   readonly description: ContractDescription
+  /** The guard that protects it. */
+  readonly guard: Guard
 }
 
 /** One request from the boundary to its end. */
@@ -118,6 +120,8 @@ export interface Internals {
   tick(): Promise<void>
   /** The ledger across all tenants, for operators. */
   readonly operators: Ledger
+  /** Another guard, made as this one was but for what `change` changes, without its contracts: for test kits. */
+  twin(change: (options: GuardOptions) => GuardOptions): Guard
   /** Content-addressed bytes beside the ledger: what a frozen request is too large to hold itself. */
   readonly blobs: Pick<Store, 'putBlob' | 'getBlob'>
 }
@@ -230,6 +234,7 @@ export function createGuard(options: GuardOptions): Guard {
       },
       contract,
       description: contract.describe(),
+      guard,
     })
   }
 
@@ -244,7 +249,7 @@ export function createGuard(options: GuardOptions): Guard {
     } as unknown as AnyToolOptions),
   )
 
-  return {
+  const guard: Guard = {
     tool: (toolOptions) => protect(register(defineContract(toolOptions as unknown as AnyToolOptions))),
     run: async (runOptions, work) => {
       const active = runOf(runOptions)
@@ -270,6 +275,7 @@ export function createGuard(options: GuardOptions): Guard {
       name: performer.name,
       tick: () => lifecycle.open().then(lifecycle.tick),
       operators: opened(createLedger(core, { tenant: defaultTenant, all: true }), lifecycle.open),
+      twin: (change) => createGuard(change(options)),
       blobs: {
         putBlob: (sha256, bytes) =>
           lifecycle.open().then(() => core.journal.withDeadline(store.putBlob(sha256, bytes))),
@@ -277,6 +283,7 @@ export function createGuard(options: GuardOptions): Guard {
       },
     },
   }
+  return guard
 }
 
 /** What a plain call answers: the value, or the error that the contract reads as done. */

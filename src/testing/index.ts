@@ -1,10 +1,15 @@
 /**
- * For those who build on Onefold: the conformance suite that a store has to pass.
+ * For test suites of tools and workflows, whatever runs them: the same end state under retries, lost answers and crashes.
+ * And for those who build on Onefold: the conformance suite that a store has to pass.
  *
  * @example
- * storeSuite('mine', { open: async () => ({ store: await openMine(), close: async () => {} }) }, { describe, it, afterAll })
+ * await verifyTool(refund, { input: (unique) => ({ returnId: unique }), state: ({ returnId }) => books.count(returnId) })
  * @module
  */
+export { chaos } from './chaos/chaos.ts'
+export type { FaultName, PlannedFault } from './chaos/faults.ts'
+export type { ChaosOptions, Life, LifeGuardOptions, RunContext, ToolCall } from './chaos/options.ts'
+export { junit, showFailure, showReport, type ChaosCase, type ChaosFailure, type ChaosReport } from './chaos/report.ts'
 export { linearization, type Call, type Model } from './linearizability.ts'
 export {
   storeSuite,
@@ -13,3 +18,4 @@ export {
   type StoreUnderTest,
   type SuiteRunner,
 } from './store-suite/index.ts'
+export { verifyTool, type AnyTool, type VerifyCheck, type VerifyOptions } from './verify-tool.ts'

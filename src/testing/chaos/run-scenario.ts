@@ -1,0 +1,107 @@
+import type { PlannedFault } from './faults.ts'
+import type { AttemptEnd, LifeHandle, RunNames } from './local-life.ts'
+import { createSites, type Sites } from './sites.ts'
+
+/** How a disturbed run ended. */
+export interface Ended {
+  /** The end state, with this run's own names masked. */
+  readonly state: unknown
+  readonly reached: readonly string[]
+  readonly fired: readonly PlannedFault[]
+  readonly executions: number
+  readonly processes: number
+  readonly doubts: readonly string[]
+  /** Why the last execution failed, where none succeeded. */
+  readonly never: string | undefined
+}
+
+/** Where the processes of a run come from. */
+export interface Host {
+  begin(sites: Sites, names: RunNames, number: number): Promise<LifeHandle>
+}
+
+export interface World {
+  readonly host: Host
+  readonly reset: () => Promise<void>
+  readonly snapshot: (names: RunNames) => Promise<unknown>
+}
+
+const SETTLE_MS = 2_000
+const MOST_EXECUTIONS = 8
+
+let runs = 0
+
+/**
+ * One run with its faults: the workflow, retried from outside with the same run id until it succeeds, in as many
+ * processes as its crashes need; then settled, and the end state taken.
+ */
+export async function runScenario(world: World, plan: readonly PlannedFault[]): Promise<Ended> {
+  const unique = `cz${process.pid.toString(36)}x${(++runs).toString(36)}`
+  const names = { runId: `run-${unique}`, unique }
+  const sites = createSites(plan)
+  await world.reset()
+  const buried: LifeHandle[] = []
+  let executions = 0
+  let processes = 1
+  let never: string | undefined = 'it was not executed'
+  let life = await world.host.begin(sites, names, processes)
+
+  async function reborn(): Promise<void> {
+    buried.push(life)
+    life = await world.host.begin(sites, names, ++processes)
+  }
+
+  async function execute(): Promise<AttemptEnd> {
+    if (sites.reach('run', 'started').fault !== 'duplicate') return await life.attempt(++executions)
+    const [first, second] = await Promise.all([life.attempt(++executions), life.attempt(++executions)])
+    return first.kind === 'done' || second.kind === 'crashed' ? first : second
+  }
+
+  async function untilDone(most: number): Promise<void> {
+    for (let left = most; left > 0; left -= 1) {
+      const end = await execute()
+      if (end.kind === 'crashed') await reborn()
+      if (end.kind === 'failed') {
+        never = end.why
+        // A doubt that recovers by itself is settled between two retries of a patient caller.
+        if ((await life.settle(SETTLE_MS)) === 'crashed') await reborn()
+      }
+      if (end.kind !== 'done') continue
+      never = undefined
+      const { fault } = sites.reach('run', 'answered')
+      if (fault === 'crash-after') {
+        await life.end()
+        await reborn()
+      } else if (fault !== 'lost-answer') return
+    }
+  }
+
+  await untilDone(MOST_EXECUTIONS)
+  let doubts: readonly string[] = []
+  for (let round = 0; round < 3; round += 1) {
+    const settled = await life.settle(SETTLE_MS)
+    if (settled === 'crashed') {
+      await reborn()
+      await untilDone(2)
+      continue
+    }
+    doubts = settled.doubts
+    if (settled.unfinished) {
+      // What waits for the end of its first owner goes on in a process of its own.
+      await life.end()
+      await reborn()
+      if (never !== undefined) await untilDone(2)
+    } else if (settled.asked) await untilDone(2)
+    else break
+  }
+  const state = masked(await world.snapshot(names), unique)
+  await life.end()
+  for (const one of buried) await one.end()
+  return { state, reached: sites.reached, fired: sites.fired, executions, processes, doubts, never }
+}
+
+/** The state as JSON data, in which this run's own name is not to be seen. */
+function masked(state: unknown, unique: string): unknown {
+  const text = JSON.stringify(state ?? null)
+  return JSON.parse(text.replaceAll(unique, '*'))
+}

@@ -1,0 +1,262 @@
+import { AssertionError } from 'node:assert'
+import { isDeepStrictEqual } from 'node:util'
+import type { Contract } from '../contract/index.ts'
+import type { Guard, PerformOptions, ProtectedTool, Store } from '../engine/index.ts'
+import { OnefoldError } from '../error/index.ts'
+import { memoryStore } from '../store/memory/index.ts'
+import { connectionReset } from './chaos/disturb.ts'
+import { mortalClock, mortalStore, QUICK_SETTINGS, type Mortal } from './chaos/life-guard.ts'
+import { settleGuards } from './chaos/settle-guards.ts'
+import { sideBySide } from './chaos/side-by-side.ts'
+import { atPath, reworded } from './reworded.ts'
+
+/** What `verifyTool` is given. */
+export interface VerifyOptions<Input> {
+  /**
+   * The call. A function makes a fresh operation for each check: put `unique` into an identity field. A plain input is
+   * called under a further occurrence for each check; `state` is then a number, or there is a `reset`.
+   */
+  readonly input: Input | ((unique: string) => Input)
+  /** The end state at the downstream, as JSON data: most simply, how many effects there are. */
+  readonly state: (input: Input) => unknown
+  /** Puts the downstream back before each check. */
+  readonly reset?: () => Promise<void> | void
+  /** The ledger of the trial. @default one in memory; a composite tool's own, since its parts are recorded there */
+  readonly store?: Store
+}
+
+/** One way of repeating a call, and what it came to. */
+export interface VerifyCheck {
+  readonly name: string
+  readonly ok: boolean
+  readonly expected: unknown
+  readonly actual: unknown
+}
+
+/** A tool of any kind: what protects it is not looked at, only what it does. */
+export type AnyTool<Input> = (input: Input) => unknown
+
+const CALLERS = 16
+const SETTLE_MS = 10_000
+
+let tools = 0
+
+/**
+ * Calls a tool as retries do: twice, sixteen times at once, with a lost answer, with a lost request, with a crash between
+ * effect and record, in other words. After each, the end state must be that of a single call. A protected tool is tested
+ * by guards of the kit's own, with short times; of a plain function only repeats can be tested.
+ * @throws AssertionError naming each check that failed, with both end states
+ * @throws OnefoldError INPUT_INVALID when the checks could not be told apart
+ */
+export async function verifyTool<Input>(
+  tool: ProtectedTool<Input, unknown> | AnyTool<Input>,
+  options: VerifyOptions<Input>,
+): Promise<readonly VerifyCheck[]> {
+  const name = 'contract' in tool ? tool.contract.name : tool.name || 'the tool'
+  const trial = trialOf(tool, options, `vt${process.pid.toString(36)}x${(++tools).toString(36)}`)
+  const expected = await trial('called once', async ({ call, input }) => void (await call(input)))
+  const checks: VerifyCheck[] = []
+  for (const [check, act] of checksOf(tool, options)) {
+    const actual = await trial(check, act)
+    checks.push({ name: check, ok: isDeepStrictEqual(actual, expected), expected, actual })
+  }
+  const failed = checks.filter(({ ok }) => !ok)
+  if (failed.length === 0) return checks
+  throw new AssertionError({
+    message: `${name} is not safe to retry:\n${failed
+      .map((one) => `\n${one.name}\n${sideBySide(['called once', one.name], one.expected, one.actual)}`)
+      .join('\n')}`,
+    expected,
+    actual: failed[0]?.actual,
+    operator: 'verifyTool',
+  })
+}
+
+interface Trial<Input> {
+  readonly input: Input
+  /** Calls the tool; what it throws is the caller's to bear. */
+  call(input: Input, execute?: PerformOptions['execute']): Promise<unknown>
+  /** A call in a process that dies between effect and record. */
+  crash(input: Input): Promise<void>
+  settle(): Promise<void>
+}
+
+type Act<Input> = (trial: Trial<Input>) => Promise<void>
+
+function* checksOf<Input>(
+  tool: ProtectedTool<Input, unknown> | AnyTool<Input>,
+  options: VerifyOptions<Input>,
+): Generator<readonly [name: string, act: Act<Input>]> {
+  const quietly = async (work: Promise<unknown>): Promise<void> => void (await work.catch(() => undefined))
+  yield [
+    'called twice',
+    async ({ call, input }) => {
+      await call(input)
+      await quietly(call(input))
+    },
+  ]
+  yield [
+    `${CALLERS} times at once`,
+    async ({ call, input }) => void (await Promise.allSettled(Array.from({ length: CALLERS }, () => call(input)))),
+  ]
+  if (!('contract' in tool)) return
+  const { contract } = tool
+  yield [
+    'answer lost, called again',
+    async ({ call, input, settle }) => {
+      await quietly(call(input, losing(contract)))
+      await quietly(call(input))
+      await settle()
+      await quietly(call(input))
+    },
+  ]
+  yield [
+    'crash between effect and record, called again',
+    async ({ call, crash, input, settle }) => {
+      await crash(input)
+      await quietly(call(input))
+      await settle()
+      await quietly(call(input))
+    },
+  ]
+  const sample =
+    typeof options.input === 'function' ? (options.input as (unique: string) => Input)('sample') : options.input
+  for (const path of contract.describe().ignore ?? []) {
+    if (reworded(atPath(sample, path)) === undefined) continue
+    yield [
+      `called again with another ${path}`,
+      async ({ call, input }) => {
+        await call(input)
+        await quietly(call(reworded(input, path) as Input))
+      },
+    ]
+  }
+}
+
+/** The effect happens, and its first answer does not arrive. */
+function losing(contract: Contract): NonNullable<PerformOptions['execute']> {
+  let executions = 0
+  return async (input, context) => {
+    const answer = await contract.execute(input, context)
+    executions += 1
+    if (executions === 1) throw connectionReset()
+    return answer
+  }
+}
+
+function trialOf<Input>(
+  tool: ProtectedTool<Input, unknown> | AnyTool<Input>,
+  options: VerifyOptions<Input>,
+  token: string,
+): (name: string, act: Act<Input>) => Promise<unknown> {
+  const { input: given, reset, state } = options
+  const isComposite = 'contract' in tool && tool.contract.recovery.class === 'composite'
+  const store = options.store ?? (isComposite ? undefined : memoryStore())
+  let nth = 0
+  return async (name, act) => {
+    nth += 1
+    const unique = `${token}n${nth}`
+    const fresh = typeof given === 'function'
+    const input = fresh ? (given as (unique: string) => Input)(unique) : given
+    await reset?.()
+    const before = fresh || reset !== undefined ? undefined : await countOf(state, input)
+    if ('contract' in tool) await guardedTrial(tool, store, input, act, { unique, occurrence: fresh ? 1 : nth + 1 })
+    else if (!fresh && reset === undefined) throw unseparated(name)
+    else await act({ input, call: async (value) => await tool(value), crash: never, settle: async () => {} })
+    const after = await state(input)
+    if (before !== undefined) return (after as number) - before
+    return JSON.parse(JSON.stringify(after ?? null).replaceAll(unique, '*'))
+  }
+}
+
+const never = (): Promise<never> => Promise.reject(new Error('a plain function has no process of its own'))
+
+async function countOf<Input>(state: VerifyOptions<Input>['state'], input: Input): Promise<number> {
+  const count = await state(input)
+  if (typeof count === 'number') return count
+  throw unseparated('called once')
+}
+
+const unseparated = (check: string): OnefoldError =>
+  new OnefoldError(
+    'INPUT_INVALID',
+    `The check "${check}" cannot be told from the one before it. Make the input a function, input: (unique) => ({ … }), or give a reset, or let state be the number of effects of a protected tool.`,
+  )
+
+/** Processes on the ledger of the trial, beside the tool's own guard. */
+async function guardedTrial<Input>(
+  tool: ProtectedTool<Input, unknown>,
+  store: Store | undefined,
+  input: Input,
+  act: Act<Input>,
+  { unique, occurrence }: { readonly unique: string; readonly occurrence: number },
+): Promise<void> {
+  const dead = new Set<string>()
+  const perform = (guard: Guard, value: Input, execute?: PerformOptions['execute']): Promise<unknown> =>
+    guard.internals.perform(tool.contract, value, {
+      run: guard.internals.runOf({ id: unique, session: unique }),
+      ...(tool.contract.callerKey === 'ignored' ? {} : { idempotencyKey: unique }),
+      ...(occurrence === 1 ? {} : { occurrence }),
+      ...(execute === undefined ? {} : { execute }),
+    })
+  const survivor = twinOf(tool, store, { name: `${unique}-survivor`, dead })
+  try {
+    await act({
+      input,
+      call: (value, execute) => perform(survivor, value, execute),
+      crash: async (value) => {
+        const name = `${unique}-victim`
+        let died = (): void => {}
+        const death = new Promise<void>((resolve) => (died = resolve))
+        const answered = (): Promise<void> => {
+          dead.add(name)
+          died()
+          return new Promise(() => {})
+        }
+        const ended = perform(twinOf(tool, store, { name, dead, answered }), value)
+        await Promise.race([death, ended.catch(() => undefined)])
+        dead.add(name)
+      },
+      settle: async () => void (await settleGuards([survivor], undefined, SETTLE_MS)),
+    })
+  } finally {
+    await survivor.close()
+  }
+}
+
+interface TwinOptions {
+  readonly name: string
+  readonly dead: ReadonlySet<string>
+  /** Called between effect and record. */
+  readonly answered?: () => Promise<void>
+}
+
+function twinOf(
+  tool: ProtectedTool<never, unknown>,
+  store: Store | undefined,
+  { name, dead, answered }: TwinOptions,
+): Guard {
+  const isDead = (): boolean => dead.has(name)
+  const live = async <T>(work: Promise<T>): Promise<T> => {
+    const value = await work
+    return isDead() ? await new Promise(() => {}) : value
+  }
+  const mortal: Mortal = { isDead, live, around: (_write, work) => live(work()) }
+  const twin = tool.guard.internals.twin(({ spool: _spool, ...options }) => ({
+    ...options,
+    store: keptOpen(mortalStore(store ?? options.store, mortal)),
+    allowVolatile: true,
+    settings: QUICK_SETTINGS,
+    clock: mortalClock(mortal),
+    processes: { self: name, isDead: (owner) => dead.has(owner) },
+    ...(answered === undefined ? {} : { faults: (point) => (point === 'answered' ? answered() : undefined) }),
+  }))
+  twin.internals.register(tool.contract)
+  return twin
+}
+
+/** The trial's store is closed by the trial, and a tool's own by its own guard. */
+const keptOpen = (store: Store): Store =>
+  new Proxy(store, {
+    get: (target, name) => (name === 'close' ? () => Promise.resolve() : (Reflect.get(target, name) as unknown)),
+  })

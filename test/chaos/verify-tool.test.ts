@@ -1,0 +1,114 @@
+import { spawnSync } from 'node:child_process'
+import { randomUUID } from 'node:crypto'
+import { fileURLToPath } from 'node:url'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { composite, keyed, manual, probe } from '../../src/contract/index.ts'
+import { verifyTool } from '../../src/testing/index.ts'
+import { startDownstream, type Downstream } from '../support/downstream.ts'
+import { testGuard } from '../support/guard.ts'
+import { findOrder, orderInput, orderTool, place, type OrderInput } from '../support/order-tool.ts'
+
+let downstream: Downstream
+
+beforeAll(async () => {
+  downstream = await startDownstream()
+})
+
+afterAll(async () => await downstream.close())
+
+const input = (unique: string): OrderInput => ({ ref: unique, note: 'as a present' })
+const state = async ({ ref }: OrderInput): Promise<unknown> => ({ ref, orders: await downstream.effects(ref) })
+
+const RECOVERIES = [
+  ['keyed', keyed('24h')],
+  ['probe', probe((order: OrderInput) => findOrder(downstream, order), { settle: '1ms' })],
+  ['manual', manual()],
+] as const
+
+describe('verifyTool', () => {
+  it.each(RECOVERIES)('one line shows that a %s tool is safe to retry [IN-10]', async (_name, recovery) => {
+    const tool = orderTool(testGuard(), downstream, { recovery, sends: 'checked' })
+    const checks = await verifyTool(tool, { input, state })
+    expect(checks.map(({ name, ok }) => [name, ok])).toEqual([
+      ['called twice', true],
+      ['16 times at once', true],
+      ['answer lost, called again', true],
+      ['crash between effect and record, called again', true],
+      ['called again with another note', true],
+    ])
+    expect(checks[0]?.expected).toEqual({ ref: '*', orders: 1 })
+  })
+
+  it('takes a plain input, and then counts what each check added', async () => {
+    const tool = orderTool(testGuard(), downstream, { recovery: keyed('24h') })
+    const checks = await verifyTool(tool, { input: { ref: 'plain' }, state: () => downstream.effects('plain') })
+    expect(checks.every(({ expected, actual }) => expected === 1 && actual === 1)).toBe(true)
+    expect(await downstream.effects('plain')).toBe(1 + checks.length)
+  })
+
+  it('refuses a plain input whose state cannot be told apart', async () => {
+    const tool = orderTool(testGuard(), downstream, { recovery: keyed('24h') })
+    const trial = verifyTool(tool, { input: { ref: 'mixed' }, state: () => [1, 2] })
+    await expect(trial).rejects.toMatchObject({
+      code: 'INPUT_INVALID',
+      message: expect.stringContaining('(unique) =>'),
+    })
+  })
+
+  it('catches a tool that says its key is honoured and sends another at each attempt', async () => {
+    const tool = testGuard().tool({
+      name: 'place_order',
+      input: orderInput,
+      effect: 'write',
+      identity: ['ref'],
+      recovery: keyed('24h'),
+      execute: (order: OrderInput) =>
+        place(downstream, order, (url, init) => fetch(url, { ...init, headers: { 'idempotency-key': randomUUID() } })),
+    })
+    await expect(verifyTool(tool, { input, state })).rejects.toThrow(
+      /not safe to retry[^]*answer lost[^]*≠ {3}"orders": 2/,
+    )
+  })
+
+  it('catches a probe that never finds', async () => {
+    const blind = orderTool(testGuard(), downstream, {
+      name: 'blind',
+      sends: 'checked',
+      recovery: probe(() => ({ found: false }), { settle: '1ms' }),
+    })
+    await expect(verifyTool(blind, { input, state })).rejects.toThrow(/crash between effect and record/)
+  })
+
+  it('catches a plain function, by its repeats alone', async () => {
+    const bare = (order: OrderInput): Promise<unknown> => place(downstream, order)
+    await expect(verifyTool(bare, { input, state })).rejects.toThrow(/called twice[^]*16 times at once/)
+  })
+
+  it('passes a composite tool on its own ledger', async () => {
+    const guard = testGuard()
+    const child = orderTool(guard, downstream, { recovery: keyed('24h') })
+    const pair = guard.tool({
+      name: 'place_pair',
+      input: orderInput,
+      effect: 'write',
+      identity: ['ref'],
+      recovery: composite(),
+      execute: async ({ ref }: OrderInput) => [await child({ ref: `${ref}-a` }), await child({ ref: `${ref}-b` })],
+    })
+    const checks = await verifyTool(pair, {
+      input,
+      state: async ({ ref }) => [await downstream.effects(`${ref}-a`), await downstream.effects(`${ref}-b`)],
+    })
+    expect(checks[0]?.expected).toEqual([1, 1])
+    await guard.close()
+  })
+
+  it('works under node:test as well', { timeout: 60_000 }, () => {
+    const file = fileURLToPath(new URL('./node-test.fixture.ts', import.meta.url))
+    const { status, stdout } = spawnSync(process.execPath, ['-C', 'onefold-source', '--test', file], {
+      encoding: 'utf8',
+    })
+    expect(stdout).toMatch(/pass 2/)
+    expect(status).toBe(0)
+  })
+})
