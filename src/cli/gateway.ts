@@ -1,11 +1,11 @@
 import { defaultConfig, defaultLedger, storeFrom } from '../config/index.ts'
 import { parseDuration } from '../contract/index.ts'
 import { tellOperators } from '../engine/index.ts'
-import { OnefoldError } from '../error/index.ts'
 import { isReachable } from '../http/edge/index.ts'
-import { serviceName, startGateway, type Gateway } from '../http/gateway/index.ts'
+import { serviceName, startGateway } from '../http/gateway/index.ts'
 import { onefold } from '../index.ts'
 import { choiceOf, configOf, type WhereOptions } from './ledger/locate.ts'
+import { defined, invalid, startedOn, stopAsked, tell, upstreamOf } from './serve.ts'
 
 /** The flags of `onefold gateway`. */
 export interface GatewayFlags extends WhereOptions {
@@ -19,7 +19,10 @@ const CHECK_MS = 2_000
 /** `onefold gateway --upstream URL`: the ledger in front of an HTTP API, until it is told to stop. */
 export async function gateway(options: GatewayFlags): Promise<number> {
   const config = configOf(options)
-  const upstream = upstreamOf(options.upstream ?? config?.http.upstream)
+  const named = options.upstream ?? config?.http.upstream
+  if (named === undefined)
+    throw invalid('Nothing says which service to protect. Write --upstream http://127.0.0.1:3000, or http.upstream.')
+  const upstream = upstreamOf(named)
   const service = config?.http.name ?? serviceName(upstream)
   const choice = choiceOf(options, config) ?? ({ kind: 'sqlite', path: defaultLedger(service) } as const)
   const { store, spool, volatile } = await storeFrom(choice)
@@ -35,7 +38,7 @@ export async function gateway(options: GatewayFlags): Promise<number> {
   try {
     await guard.open()
     const { http } = config ?? defaultConfig()
-    const running = await started(options, () =>
+    const running = await startedOn(options.port, options.host, () =>
       startGateway({
         guard,
         upstream,
@@ -69,47 +72,3 @@ export async function gateway(options: GatewayFlags): Promise<number> {
     await guard.close()
   }
 }
-
-const tell = (message: string): void => void process.stderr.write(`onefold: ${message}\n`)
-
-/** @throws OnefoldError CONFIG_INVALID where nothing says what to protect */
-function upstreamOf(text: string | undefined): URL {
-  if (text === undefined)
-    throw invalid('Nothing says which service to protect. Write --upstream http://127.0.0.1:3000, or http.upstream.')
-  const url = URL.canParse(text) ? new URL(text) : undefined
-  if (url === undefined || (url.protocol !== 'http:' && url.protocol !== 'https:'))
-    throw invalid(`${JSON.stringify(text.slice(0, 120))} is no address. Write --upstream http://127.0.0.1:3000.`)
-  if (url.username !== '' || url.search !== '' || url.hash !== '')
-    throw invalid('The upstream may hold a scheme, a host, a port and a path only.')
-  return url
-}
-
-const invalid = (problem: string): OnefoldError =>
-  new OnefoldError('CONFIG_INVALID', `${problem} Nothing was started.`, { details: { problem } })
-
-async function started({ host, port }: GatewayFlags, start: () => Promise<Gateway>): Promise<Gateway> {
-  try {
-    return await start()
-  } catch (error) {
-    const code = (error as { code?: unknown }).code
-    if (code !== 'EADDRINUSE' && code !== 'EACCES' && code !== 'EADDRNOTAVAIL' && code !== 'ENOTFOUND') throw error
-    throw invalid(`The gateway cannot listen on ${host}:${port} (${code}). Name another with --port or --host.`)
-  }
-}
-
-/** Resolves at the first SIGTERM or SIGINT; a second one ends the process as it always does. */
-function stopAsked(): Promise<void> {
-  return new Promise((resolve) => {
-    const onSignal = (): void => {
-      process.off('SIGTERM', onSignal)
-      process.off('SIGINT', onSignal)
-      resolve()
-    }
-    process.on('SIGTERM', onSignal)
-    process.on('SIGINT', onSignal)
-  })
-}
-
-/** What is undefined is left to its default. */
-const defined = <T extends object>(options: T): { [K in keyof T]?: Exclude<T[K], undefined> } =>
-  Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as never

@@ -1,13 +1,30 @@
 import { defaultLedger, storeFrom } from '../config/index.ts'
 import { parseDuration } from '../contract/index.ts'
 import { onefold } from '../index.ts'
+import { serviceName } from '../http/gateway/index.ts'
 import { NOTHING_DECLARED, runProxy, upstreamName } from '../mcp/index.ts'
 import { choiceOf, configOf, type WhereOptions } from './ledger/locate.ts'
+import { behindOf, serveMcpHttp, type Behind } from './mcp-http.ts'
+import { defined, invalid, upstreamOf } from './serve.ts'
+
+/** The flags of `onefold mcp`. */
+export interface McpFlags extends WhereOptions {
+  readonly http?: number
+  readonly host: string
+  readonly upstream?: string
+}
 
 /** `onefold mcp -- COMMAND ARGS…`: the ledger in front of an MCP server, until its client goes away. */
-export async function mcp(command: string, args: readonly string[], options: WhereOptions): Promise<number> {
+export async function mcp(command: string | undefined, args: readonly string[], options: McpFlags): Promise<number> {
   const config = configOf(options)
-  const name = config?.mcp.name ?? upstreamName(command, args)
+  const { http } = options
+  if (http === undefined && options.upstream !== undefined)
+    throw invalid('--upstream needs --http PORT: over standard input and output the server is a command.')
+  const upstream =
+    options.upstream ?? (http === undefined || command !== undefined ? undefined : config?.mcp.http.upstream)
+  const behind = behindOf(upstream === undefined ? undefined : upstreamOf(upstream), command, args)
+  const name =
+    config?.mcp.name ?? ('upstream' in behind ? serviceName(behind.upstream) : upstreamName(behind.command, args))
   const choice = choiceOf(options, config) ?? ({ kind: 'sqlite', path: defaultLedger(name) } as const)
   const { store, spool, volatile } = await storeFrom(choice)
   if (volatile)
@@ -19,22 +36,20 @@ export async function mcp(command: string, args: readonly string[], options: Whe
     allowVolatile: volatile,
     ...defined({ spool, tenant, keySecret: config?.keySecret, ...timing }),
   })
+  const contracts = {
+    ...NOTHING_DECLARED,
+    ...config?.mcp,
+    name,
+    timeoutMs: timeout === undefined ? undefined : parseDuration(timeout, 'timeout'),
+  }
+  if (http !== undefined)
+    return await serveMcpHttp({ http, host: options.host }, behind, guard, contracts, config?.mcp.http)
   return await runProxy({
-    command,
-    args,
-    contracts: {
-      ...NOTHING_DECLARED,
-      ...config?.mcp,
-      name,
-      timeoutMs: timeout === undefined ? undefined : parseDuration(timeout, 'timeout'),
-    },
+    ...(behind as Extract<Behind, { readonly command: string }>),
+    contracts,
     guard,
     stdin: process.stdin,
     stdout: process.stdout,
     stderr: process.stderr,
   })
 }
-
-/** What is undefined is left to its default. */
-const defined = <T extends object>(options: T): { [K in keyof T]?: Exclude<T[K], undefined> } =>
-  Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as never

@@ -78,18 +78,27 @@ const command = (parent: Command, name: string, description: string): Command =>
 
 function addMcp(program: Command, run: Run): void {
   withWhere(
-    command(program, 'mcp', 'run an MCP server with a ledger in front of its tools (stdio)'),
+    command(program, 'mcp', 'run an MCP server with a ledger in front of its tools'),
     'one of the user, named by the server',
   )
     .usage('[options] -- COMMAND [ARGS...]')
-    .argument('<command>', 'the MCP server')
+    .argument('[command]', 'the MCP server')
     .argument('[args...]', 'its arguments')
+    .option(
+      '--http <port>',
+      'serve Streamable HTTP there instead of standard input and output; 0 for a free port',
+      whole(0),
+    )
+    .option('--host <address>', 'with --http: the address to listen on', '127.0.0.1')
+    .option('--upstream <url>', 'with --http: the MCP endpoint behind, instead of a command')
     .passThroughOptions()
     .addHelpText(
       'after',
       examples([
         'onefold mcp -- npx @modelcontextprotocol/server-filesystem /data',
         'onefold mcp --config onefold.yaml -- node server.js',
+        'onefold mcp --http 8788 --upstream https://mcp.example.com/mcp',
+        'onefold mcp --http 8788 -- node server.js',
       ]),
     )
     .action(run(async () => (await import('./mcp.ts')).mcp))

@@ -1,5 +1,5 @@
 import type { Duration } from '../contract/index.ts'
-import type { DeclaredRoute, HttpRules } from '../http/exchange/index.ts'
+import type { DeclaredRoute, HttpRules, PrincipalRule } from '../http/exchange/index.ts'
 import type { StoreChoice } from './store-url.ts'
 
 /** Where an MCP server takes an idempotency key. */
@@ -55,6 +55,18 @@ export interface McpConfig {
     readonly afterDelivery: 'run' | 'replay' | 'hold'
     readonly afterError: 'hold' | 'run'
   }
+  readonly http: McpHttpConfig
+}
+
+/** The `mcp.http:` section: how `onefold mcp --http` serves. */
+export interface McpHttpConfig {
+  /** Address of the MCP endpoint behind; undefined: a command is. */
+  readonly upstream: string | undefined
+  readonly principal: PrincipalRule | 'session'
+  readonly tenantHeader: string | undefined
+  readonly hosts: readonly string[]
+  readonly clientTimeout: Duration | undefined
+  readonly limits: HttpLimitsConfig
 }
 
 /** Limits of the gateway that the file sets: bytes, counts, milliseconds. */

@@ -76,7 +76,8 @@ function readRules(reader: Reader, words: Words): HttpRules {
   }
 }
 
-function readUpstream(reader: Reader, value: Value): string {
+/** The address of what is behind. */
+export function readUpstream(reader: Reader, value: Value): string {
   const text = reader.text(value)
   const url = URL.canParse(text) ? new URL(text) : undefined
   if (url === undefined || (url.protocol !== 'http:' && url.protocol !== 'https:'))
@@ -86,7 +87,8 @@ function readUpstream(reader: Reader, value: Value): string {
   return text
 }
 
-function readPrincipal(reader: Reader, value: Value): PrincipalRule {
+/** Who is told apart from whom. */
+export function readPrincipal(reader: Reader, value: Value): PrincipalRule {
   if (!reader.isMap(value)) return reader.choice<'authorization' | 'none'>(value, ['authorization', 'none'])
   const words = reader.known(value, ['header', 'cookie'])
   if (words.header !== undefined) return { header: readHeader(reader, words.header) }
@@ -95,7 +97,7 @@ function readPrincipal(reader: Reader, value: Value): PrincipalRule {
 }
 
 /** A header's name, in lower case. */
-function readHeader(reader: Reader, value: Value): string {
+export function readHeader(reader: Reader, value: Value): string {
   const name = reader.text(value)
   if (name.length <= 128 && /^[!#$%&'*+.^_`|~\dA-Za-z-]+$/.test(name)) return name.toLowerCase()
   return reader.fail(value, 'is no name of a header', 'Write x-user-id')

@@ -2,7 +2,7 @@
  * `onefold.yaml`: what the proxy is told about tools, and where the ledger is.
  * @module
  */
-export type { Config } from './config.ts'
+export type { Config, McpHttpConfig } from './config.ts'
 export { loadConfig } from './load.ts'
 export { defaultConfig, parseConfig } from './parse.ts'
 export { defaultLedger, stateFolder } from './state-folder.ts'

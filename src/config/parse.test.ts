@@ -26,6 +26,7 @@ keySecret: { env: SECRET }
 timing: { lease: 10s, quarantine: 30s, wait: 5s, timeout: 2m }
 mcp:
   name: mail
+  http: { upstream: 'https://mcp.example/mcp', principal: { header: X-User }, tenantHeader: X-Org, hosts: [mcp.internal], clientTimeout: 90s, limits: { streams: 20, bodyBytes: 1000 } }
   unknownTools: { mode: blocked, afterDelivery: hold, afterError: run }
   tools:
     list_messages: { effect: read }
@@ -63,6 +64,14 @@ describe('parseConfig', () => {
       mcp: {
         name: 'mail',
         unknownTools: { mode: 'blocked', afterDelivery: 'hold', afterError: 'run' },
+        http: {
+          upstream: 'https://mcp.example/mcp',
+          principal: { header: 'x-user' },
+          tenantHeader: 'x-org',
+          hosts: ['mcp.internal'],
+          clientTimeout: '90s',
+          limits: { streams: 20, bodyBytes: 1000 },
+        },
         tools: {
           list_messages: { effect: 'read' },
           send_message: {
@@ -114,7 +123,7 @@ describe('parseConfig', () => {
     [
       'an unknown key that is near nothing',
       'mcp: { zebra: 1 }\n',
-      '1:8: mcp has no key "zebra". It has name, unknownTools, tools.',
+      '1:8: mcp has no key "zebra". It has name, unknownTools, tools, http.',
     ],
     [
       'an unknown word of a tool',

@@ -3,6 +3,7 @@ import { parseDuration, type Duration } from '../contract/index.ts'
 import { isOnefoldError } from '../error/index.ts'
 import type { Config, McpConfig, TimingConfig } from './config.ts'
 import { readHttp } from './http-section.ts'
+import { readMcpHttp } from './mcp-http-section.ts'
 import { readYaml, type Reader, type Value } from './reader.ts'
 import { parseStoreUrl, type StoreChoice } from './store-url.ts'
 import { readTool } from './tool-section.ts'
@@ -90,7 +91,7 @@ function readTiming(reader: Reader, value: Value | undefined): TimingConfig {
 }
 
 function readMcp(reader: Reader, value: Value | undefined, quarantineMs: number): McpConfig {
-  const words = value === undefined ? {} : reader.known(value, ['name', 'unknownTools', 'tools'])
+  const words = value === undefined ? {} : reader.known(value, ['name', 'unknownTools', 'tools', 'http'])
   const unknown =
     words.unknownTools === undefined ? {} : reader.known(words.unknownTools, ['mode', 'afterDelivery', 'afterError'])
   const tools = words.tools === undefined ? [] : [...reader.entries(words.tools)]
@@ -103,6 +104,7 @@ function readMcp(reader: Reader, value: Value | undefined, quarantineMs: number)
       afterError: unknown.afterError === undefined ? 'hold' : reader.choice(unknown.afterError, ['hold', 'run']),
     },
     tools: new Map(tools.map(([name, found]) => [name, readTool(reader, found, quarantineMs)])),
+    http: readMcpHttp(reader, words.http),
   }
   return config
 }

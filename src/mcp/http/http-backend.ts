@@ -1,0 +1,300 @@
+import { randomUUID } from 'node:crypto'
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { pipeline } from 'node:stream'
+import { UnsentError } from '../../engine/index.ts'
+import { createUpstream, endToEnd, forwardedHeaders, writeAnswer, type ForwardOptions } from '../../http/edge/index.ts'
+import { problemAnswer } from '../../http/exchange/index.ts'
+import { callMessage } from '../proxy/call-message.ts'
+import { HttpRefused } from '../proxy/http-refused.ts'
+import type { OwnCall } from '../proxy/own-calls.ts'
+import { UpstreamDied, type RequestAbout, type UpstreamAnswer } from '../proxy/upstream.ts'
+import type { Backend } from './backend.ts'
+import type { KnownCallers } from './known-callers.ts'
+import { readUpstreamAnswer, type ReadOptions } from './read-answer.ts'
+import type { Relay } from './relay.ts'
+
+export interface HttpBackendOptions {
+  readonly url: URL
+  readonly callers: KnownCallers
+  /** What becomes of the results of a method that passes; undefined for those that go on as they come. */
+  readonly rewrite: (method: string) => ((result: string) => string) | undefined
+  /** Told of every notification of the server. */
+  readonly heard: (method: string) => void
+  readonly maxMessageBytes: number
+  readonly silenceMs: number
+}
+
+/** The names by which a tool is called in the headers that mirror a message (MCP 2026-07-28, Streamable HTTP). */
+const PLAIN = /^[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?$/
+const mirrored = (name: string): string =>
+  PLAIN.test(name) && !name.startsWith('=?base64?') ? name : `=?base64?${Buffer.from(name).toString('base64')}?=`
+
+/** An MCP server over Streamable HTTP. */
+export function httpBackend(options: HttpBackendOptions): Backend {
+  const { url, callers } = options
+  const upstream = createUpstream(new URL(url.origin), { silenceMs: options.silenceMs })
+  const forward: ForwardOptions = { host: url.host, preserveHost: false }
+  const endpoint = url.pathname
+  const working = new Map<string, number>()
+  const reading: ReadOptions = { maxBytes: options.maxMessageBytes, heard: options.heard }
+
+  async function whileWorking<T>(operation: string | undefined, work: Promise<T>): Promise<T> {
+    if (operation === undefined) return await work
+    working.set(operation, (working.get(operation) ?? 0) + 1)
+    try {
+      return await work
+    } finally {
+      const left = (working.get(operation) ?? 1) - 1
+      if (left === 0) working.delete(operation)
+      else working.set(operation, left)
+    }
+  }
+
+  async function post(
+    headers: string[],
+    text: string,
+    checkpoint: (() => void) | undefined,
+    signal: AbortSignal,
+  ): Promise<IncomingMessage> {
+    const body = Buffer.from(text)
+    headers.push('content-length', String(body.byteLength))
+    return await upstream.send({
+      method: 'POST',
+      target: endpoint,
+      headers,
+      body,
+      ...(checkpoint === undefined ? {} : { checkpoint }),
+      signal,
+    })
+  }
+
+  /** The answer to one request, over as many streams as the server makes of it. */
+  async function answered(
+    id: string,
+    first: IncomingMessage,
+    relay: Relay | undefined,
+    again: ((lastId: string) => Promise<IncomingMessage>) | undefined,
+    signal: AbortSignal,
+  ): Promise<UpstreamAnswer> {
+    for (let incoming = first; ;) {
+      const read = await readUpstreamAnswer(incoming, id, relay, reading)
+      if (read.kind !== 'paused') return read
+      if (read.lastId === undefined || again === undefined) throw broke()
+      // SEP-1699: a server may end a stream and mean its client to come back for the rest.
+      relay?.pause()
+      await pause(read.retryMs ?? RETRY_MS, signal)
+      incoming = await again(read.lastId).catch((error: unknown) => {
+        throw new UpstreamDied(broke().message, (error as { code?: string }).code ?? 'ECONNRESET')
+      })
+      if (incoming.statusCode !== 200) {
+        incoming.resume()
+        throw broke()
+      }
+    }
+  }
+
+  const resumed =
+    (headersFor: () => string[], signal: AbortSignal) =>
+    (lastId: string): Promise<IncomingMessage> =>
+      upstream.send({
+        method: 'GET',
+        target: endpoint,
+        headers: [...headersFor(), 'last-event-id', lastId],
+        body: undefined,
+        signal,
+      })
+
+  const FOR_GET = [['accept', 'text/event-stream'] as const, ['accept-encoding', 'identity'] as const]
+
+  return {
+    send: (exchange) => async (build, beforeByte, about) => {
+      const { incoming, relay } = exchange
+      const id = exchange.id as string
+      const headers = forwardedHeaders(incoming, forward, IDENTITY)
+      const sent = post(headers, build(id), beforeByte, about.signal)
+      return await whileWorking(
+        about.operation,
+        sent
+          .then((first) =>
+            answered(
+              id,
+              first,
+              relay,
+              exchange.stateless
+                ? undefined
+                : resumed(() => withoutBody(forwardedHeaders(incoming, forward, FOR_GET)), about.signal),
+              about.signal,
+            ),
+          )
+          .catch(asUpstreamError),
+      )
+    },
+
+    async pass({ incoming, outgoing, body, message, id, relay }) {
+      const method = message.kind === 'other' ? message.method : message.kind === 'call' ? 'tools/call' : undefined
+      const rewrite = method === undefined || id === undefined ? undefined : options.rewrite(method)
+      const headers = forwardedHeaders(incoming, forward, rewrite === undefined ? [] : IDENTITY)
+      headers.push('content-length', String(body.byteLength))
+      const gone = new AbortController()
+      outgoing.once('close', () => gone.abort())
+      let answer: IncomingMessage
+      try {
+        answer = await upstream.send({ method: 'POST', target: endpoint, headers, body, signal: gone.signal })
+      } catch (error) {
+        return tellDown(outgoing, error)
+      }
+      if (rewrite === undefined || id === undefined || answer.statusCode !== 200) return streamTo(answer, outgoing)
+      outgoing.once('close', () => answer.destroy())
+      try {
+        const read = await readUpstreamAnswer(answer, id, relay, reading)
+        if (read.kind === 'paused') return relay.pause()
+        const json = read.kind === 'result' ? rewrite(read.json) : read.json
+        relay.line(`{"jsonrpc":"2.0","id":${id},"${read.kind}":${json}}`)
+      } catch (error) {
+        if (error instanceof HttpRefused) relay.whole(error.response)
+        else relay.broken()
+      }
+    },
+
+    listen: (incoming, outgoing) => through('GET', endpoint, incoming, outgoing),
+    end: (incoming, outgoing) => through('DELETE', endpoint, incoming, outgoing),
+    other: (incoming, outgoing, target) =>
+      through(incoming.method ?? 'GET', target.path + target.search, incoming, outgoing),
+
+    own: {
+      isWorkingOn: (operation) => working.has(operation),
+      call: async (given, beforeByte, about) => await ownCall(given, beforeByte, about),
+    },
+
+    close: () => {
+      upstream.close()
+      return Promise.resolve()
+    },
+  }
+
+  /** Streamed through in both directions, given up with its client. */
+  async function through(
+    method: string,
+    target: string,
+    incoming: IncomingMessage,
+    outgoing: ServerResponse,
+  ): Promise<void> {
+    const { 'content-length': length, 'transfer-encoding': coding } = incoming.headers
+    const hasBody = length !== undefined || coding !== undefined
+    const headers = forwardedHeaders(incoming, forward, [])
+    if (length !== undefined) headers.push('content-length', length)
+    else if (hasBody) headers.push('transfer-encoding', 'chunked')
+    const gone = new AbortController()
+    outgoing.once('close', () => gone.abort())
+    try {
+      const answer = await upstream.send({
+        method,
+        target,
+        headers,
+        body: hasBody ? incoming : undefined,
+        signal: gone.signal,
+      })
+      streamTo(answer, outgoing)
+    } catch (error) {
+      tellDown(outgoing, error)
+    }
+  }
+
+  /** A call of the proxy's own, let in as the one for whom it is. */
+  async function ownCall(
+    { tool, argumentsJson, placed, owner }: OwnCall,
+    beforeByte: () => void,
+    about: RequestAbout,
+  ): Promise<UpstreamAnswer> {
+    const known = callers.of(owner)
+    // Without its credentials and its session it would be refused, which proves nothing about the first send.
+    if (known === undefined) throw new UnsentError('nobody who is allowed to ask has asked since')
+    const id = `"onefold-${randomUUID()}"`
+    const headers = [
+      'host',
+      url.host,
+      'content-type',
+      'application/json',
+      'accept',
+      'application/json, text/event-stream',
+      'accept-encoding',
+      'identity',
+      ...(known.protocol === undefined ? [] : ['mcp-protocol-version', known.protocol]),
+      ...(known.envelope === undefined ? [] : ['mcp-method', 'tools/call', 'mcp-name', mirrored(tool)]),
+      ...(known.session === undefined ? [] : ['mcp-session-id', known.session]),
+      ...known.secrets,
+    ]
+    const sent = post(headers, callMessage(id, tool, argumentsJson, placed, known.envelope), beforeByte, about.signal)
+    const answer = whileWorking(
+      about.operation,
+      sent.then((first) => answered(id, first, undefined, undefined, about.signal)).catch(asUpstreamError),
+    )
+    return await answer.catch((error: unknown) => {
+      // Refused at the door with what this process knows of the caller: it says nothing about the first send.
+      if (error instanceof HttpRefused && error.beforeCall) throw new UnsentError(error.message, { cause: error })
+      throw error
+    })
+  }
+}
+
+const RETRY_MS = 1_000
+/** An answer that this process reads must not be compressed. */
+const IDENTITY = [['accept-encoding', 'identity']] as const
+
+const broke = (): UpstreamDied =>
+  new UpstreamDied('the connection to the MCP server broke before it answered', 'ECONNRESET')
+
+/** The connection's own errors come with codes that say how; all of them mean the same to a caller. */
+function asUpstreamError(error: unknown): never {
+  if (error instanceof UnsentError || error instanceof HttpRefused || error instanceof UpstreamDied) throw error
+  const code = (error as { code?: unknown }).code
+  throw typeof code === 'string' ? new UpstreamDied(broke().message, code) : error
+}
+
+/** The headers of a request with a body, for one without. */
+function withoutBody(headers: readonly string[]): string[] {
+  const out: string[] = []
+  for (let at = 0; at < headers.length; at += 2) {
+    const name = (headers[at] as string).toLowerCase()
+    if (name !== 'content-type' && name !== 'content-length') out.push(headers[at] as string, headers[at + 1] as string)
+  }
+  return out
+}
+
+function pause(ms: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(resolve, Math.min(ms, LONGEST_RETRY_MS))
+    signal.addEventListener(
+      'abort',
+      () => {
+        clearTimeout(timer)
+        resolve()
+      },
+      { once: true },
+    )
+  })
+}
+
+const LONGEST_RETRY_MS = 30_000
+
+/** The server cannot be reached for something that is no guarded write. */
+function tellDown(outgoing: ServerResponse, error: unknown): void {
+  if (outgoing.destroyed) return
+  const unsent = error instanceof UnsentError
+  const detail = `${unsent ? error.message : 'the MCP server broke off before it answered'}.`
+  const told = problemAnswer('ietf', { problem: 'UPSTREAM_DOWN', detail, retryAfterMs: 1000 })
+  writeAnswer(outgoing, unsent ? told : { ...told, status: 502 })
+}
+
+/** An answer as it comes, to its end. */
+function streamTo(answer: IncomingMessage, outgoing: ServerResponse): void {
+  const flat: string[] = []
+  for (const [name, value] of endToEnd(answer.rawHeaders, answer.headers.connection)) flat.push(name, value)
+  const length = answer.headers['content-length']
+  if (length !== undefined) flat.push('content-length', length)
+  if (outgoing.destroyed) return void answer.destroy()
+  outgoing.writeHead(answer.statusCode ?? 502, flat)
+  outgoing.flushHeaders()
+  // What broke off must not look like a whole answer.
+  pipeline(answer, outgoing, () => undefined)
+}

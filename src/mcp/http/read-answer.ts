@@ -1,0 +1,114 @@
+import type { IncomingMessage } from 'node:http'
+import { endToEnd } from '../../http/edge/index.ts'
+import { HttpRefused } from '../proxy/http-refused.ts'
+import { idKey } from '../proxy/message-id.ts'
+import { readServerLine } from '../proxy/message.ts'
+import { UpstreamDied, type UpstreamAnswer } from '../proxy/upstream.ts'
+import type { Relay } from './relay.ts'
+import { sseReader, type SseEvent } from './sse.ts'
+
+export interface ReadOptions {
+  readonly maxBytes: number
+  /** Told of every notification that goes by. */
+  readonly heard: (method: string) => void
+}
+
+/** The answer, or a stream that ended before it. */
+export type Read =
+  | UpstreamAnswer
+  | { readonly kind: 'paused'; readonly lastId: string | undefined; readonly retryMs: number | undefined }
+
+/**
+ * Reads what the server answers to the request with this id: one JSON document, or a stream whose events go on to the
+ * client until the answer comes.
+ * @throws HttpRefused for a status that is no success; UpstreamDied for what is no answer
+ */
+export async function readUpstreamAnswer(
+  incoming: IncomingMessage,
+  id: string,
+  relay: Relay | undefined,
+  options: ReadOptions,
+): Promise<Read> {
+  const status = incoming.statusCode ?? 502
+  const headers = endToEnd(incoming.rawHeaders, incoming.headers.connection)
+  const type = incoming.headers['content-type']?.toLowerCase() ?? ''
+  if (status >= 200 && status < 300 && type.startsWith('text/event-stream')) {
+    relay?.head(status, headers)
+    return await readStream(incoming, id, relay, options)
+  }
+  const body = await readWhole(incoming, options.maxBytes)
+  if (status < 200 || status >= 300) throw new HttpRefused({ status, headers, body })
+  relay?.head(status, headers)
+  const message = readServerLine(body.toString('utf8'))
+  const answer = message === undefined ? undefined : answerIn(message, idKey(id))
+  if (answer === undefined) throw new UpstreamDied('the MCP server answered something that is no answer', 'HPE_NO_MCP')
+  return answer
+}
+
+function readStream(
+  incoming: IncomingMessage,
+  id: string,
+  relay: Relay | undefined,
+  options: ReadOptions,
+): Promise<Read> {
+  const wanted = idKey(id)
+  return new Promise((resolve, reject) => {
+    let lastId: string | undefined
+    let retryMs: number | undefined
+    let answer: UpstreamAnswer | undefined
+    const take = (event: SseEvent): void => {
+      if (event.id !== undefined) lastId = event.id === '' ? undefined : event.id
+      if (event.retryMs !== undefined) retryMs = event.retryMs
+      const message = event.data === undefined || event.data === '' ? undefined : readServerLine(event.data)
+      answer ??= message === undefined ? undefined : answerIn(message, wanted)
+      if (answer !== undefined) {
+        relay?.lastId(event.id)
+        resolve(answer)
+        return
+      }
+      if (message?.asks === true && message.id === undefined) options.heard(message.method ?? '')
+      relay?.event(event.raw, event.id)
+    }
+    const reader = sseReader(options.maxBytes, take)
+    incoming.on('data', (chunk: Buffer) => {
+      if (answer !== undefined) return
+      try {
+        reader.push(chunk)
+      } catch (error) {
+        incoming.destroy()
+        reject(error instanceof Error ? new UpstreamDied(error.message, 'HPE_TOO_LARGE') : error)
+      }
+    })
+    const ended = (): void => resolve({ kind: 'paused', lastId, retryMs })
+    incoming.on('end', ended)
+    // A stream that broke is taken up again like one that ended, where it can be.
+    incoming.on('error', ended)
+    incoming.on('close', ended)
+  })
+}
+
+function answerIn(message: NonNullable<ReturnType<typeof readServerLine>>, wanted: string): UpstreamAnswer | undefined {
+  if (message.asks || message.id === undefined || idKey(message.id) !== wanted) return undefined
+  if (message.error !== undefined) return { kind: 'error', json: message.error }
+  return message.result === undefined ? undefined : { kind: 'result', json: message.result }
+}
+
+/** @throws UpstreamDied for a body that broke off or is too large */
+export function readWhole(incoming: IncomingMessage, maxBytes: number): Promise<Buffer> {
+  return new Promise((resolve, reject) => {
+    const chunks: Buffer[] = []
+    let size = 0
+    const broken = (): void =>
+      reject(new UpstreamDied('the connection to the MCP server broke before it answered', 'ECONNRESET'))
+    incoming.on('data', (chunk: Buffer) => {
+      size += chunk.byteLength
+      if (size > maxBytes) {
+        incoming.destroy()
+        reject(new UpstreamDied(`the answer of the MCP server is larger than ${maxBytes} bytes`, 'HPE_TOO_LARGE'))
+      } else chunks.push(chunk)
+    })
+    incoming.on('end', () => (incoming.complete ? resolve(Buffer.concat(chunks, size)) : broken()))
+    incoming.on('error', broken)
+    incoming.on('close', broken)
+  })
+}

@@ -1,0 +1,70 @@
+/** One event of a stream (WHATWG HTML, server-sent events). */
+export interface SseEvent {
+  /** As it came, with the blank line that ends it. */
+  readonly raw: string
+  readonly id: string | undefined
+  /** The `data` lines, joined; undefined for an event that has none, such as a comment. */
+  readonly data: string | undefined
+  /** Milliseconds that a client waits before it comes back. */
+  readonly retryMs: number | undefined
+}
+
+const LINE_END = /\r\n|\n|\r/
+
+/** Cuts a stream into events. @throws an Error from `push` for an event that is larger than the limit */
+export function sseReader(maxBytes: number, onEvent: (event: SseEvent) => void): { push(chunk: Buffer): void } {
+  const decoder = new TextDecoder()
+  let rest = ''
+  // Where the search for the end of an event goes on: an event of many chunks is not searched from its start each time.
+  let from = 0
+  return {
+    push(chunk) {
+      rest += decoder.decode(chunk, { stream: true })
+      for (;;) {
+        const end = endOfEvent(rest, from)
+        if (end === undefined) break
+        onEvent(readEvent(rest.slice(0, end)))
+        rest = rest.slice(end)
+        from = 0
+      }
+      if (rest.length > maxBytes) throw new Error(`an event of the MCP server is larger than ${maxBytes} bytes`)
+      from = Math.max(0, rest.length - 3)
+    },
+  }
+}
+
+/** Behind the blank line. A carriage return at the very end may be the first half of a line end. */
+function endOfEvent(text: string, from: number): number | undefined {
+  for (let at = from; at < text.length; at += 1) {
+    const first = lineEndAt(text, at)
+    if (first === 0) continue
+    const second = lineEndAt(text, at + first)
+    if (second > 0 && !(text[at + first] === '\r' && at + first + 1 === text.length)) return at + first + second
+  }
+  return undefined
+}
+
+function lineEndAt(text: string, at: number): number {
+  if (text[at] === '\n') return 1
+  if (text[at] !== '\r') return 0
+  return text[at + 1] === '\n' ? 2 : 1
+}
+
+function readEvent(raw: string): SseEvent {
+  let id: string | undefined
+  let retryMs: number | undefined
+  const data: string[] = []
+  for (const line of raw.split(LINE_END)) {
+    const colon = line.indexOf(':')
+    const field = colon === -1 ? line : line.slice(0, colon)
+    const value = colon === -1 ? '' : line.slice(line[colon + 1] === ' ' ? colon + 2 : colon + 1)
+    if (field === 'data') data.push(value)
+    else if (field === 'id' && !value.includes('\0')) id = value
+    else if (field === 'retry' && /^\d+$/.test(value)) retryMs = Number(value)
+  }
+  return { raw, id, data: data.length === 0 ? undefined : data.join('\n'), retryMs }
+}
+
+/** An event of ours with one line of JSON. */
+export const eventOf = (line: string, id?: string): string =>
+  `${id === undefined ? '' : `id: ${id}\n`}event: message\ndata: ${line.trimEnd()}\n\n`

@@ -1,0 +1,168 @@
+import { randomUUID } from 'node:crypto'
+import type { ServerResponse } from 'node:http'
+import { UnsentError } from '../../engine/index.ts'
+import { writeAnswer } from '../../http/edge/index.ts'
+import { problemAnswer, type Answer, type Problem } from '../../http/exchange/index.ts'
+import { errorLine } from '../proxy/answers.ts'
+import { HttpRefused } from '../proxy/http-refused.ts'
+import { callsOver, type OwnCalls } from '../proxy/own-calls.ts'
+import type { Backend, Exchange, Who } from './backend.ts'
+import type { BackendContext } from './front.ts'
+import { createRelay } from './relay.ts'
+import { createSharedProcess } from './shared-process.ts'
+import { startStdioProcess, type StdioCommand, type StdioProcess } from './stdio-process.ts'
+
+export interface StdioBackendOptions extends StdioCommand, BackendContext {
+  readonly tell: (message: string) => void
+  /** Processes at once, one a session of MCP 2025-11-25. @default 100 */
+  readonly sessions?: number
+}
+
+interface Session {
+  readonly id: string
+  readonly principal: string
+  readonly process: StdioProcess
+}
+
+/**
+ * A stdio server behind HTTP. Before MCP 2026-07-28 a session is a connection with a state of its own, so each has a
+ * process of its own; from then on requests stand alone, and one process answers all of them.
+ */
+export function stdioBackend(options: StdioBackendOptions): Backend {
+  const sessions = new Map<string, Session>()
+  const most = options.sessions ?? 100
+  const shared = createSharedProcess(() => start(true), options.tell)
+  let closing = false
+
+  function start(shared: boolean): StdioProcess {
+    let count = 0
+    const stream = randomUUID()
+    return startStdioProcess({
+      ...options,
+      shared,
+      maxMessageBytes: options.limits.messageBytes,
+      eventId: shared ? undefined : () => `${stream}:${(count += 1)}`,
+    })
+  }
+
+  /** The session that a request names, if it is this caller's. */
+  function sessionOf(who: Who): Session | undefined {
+    const session = who.session === undefined ? undefined : sessions.get(who.session)
+    // Where the session itself tells callers apart, its name is the proof.
+    return session?.principal === who.principal || who.principal.startsWith('s:') ? session : undefined
+  }
+
+  async function initialize({ relay, message, body, id, outgoing, who }: Exchange): Promise<void> {
+    if (sessions.size >= most || closing) {
+      const detail = `More than ${most} sessions are open. Nothing was done.`
+      return refuse(outgoing, { problem: 'TOO_MANY', detail, retryAfterMs: 1000 })
+    }
+    const process = start(false)
+    try {
+      await process.upstream.started
+    } catch (error) {
+      options.tell(`cannot start ${options.command}: ${error instanceof Error ? error.message : String(error)}`)
+      return refuse(outgoing, { problem: 'UPSTREAM_DOWN', detail: 'The MCP server cannot be started.' })
+    }
+    const session: Session = { id: randomUUID(), principal: who.principal, process }
+    sessions.set(session.id, session)
+    void process.upstream.exited.then(() => sessions.delete(session.id))
+    relay.head(200, [['mcp-session-id', session.id]])
+    process.ask(body.toString('utf8'), id as string, message.kind === 'other' ? (message.method ?? '') : '', relay)
+  }
+
+  /** 400 without a session, 404 for one that is not there (MCP 2025-11-25, session management). */
+  function noSession(who: Who, id: string | undefined): Answer {
+    const [status, message] =
+      who.session === undefined ? [400, 'Bad Request: Mcp-Session-Id header is required'] : [404, 'Session not found']
+    const line = errorLine(id ?? 'null', JSON.stringify({ code: status === 404 ? -32001 : -32000, message }))
+    return { status, headers: [['content-type', 'application/json']], body: line.trimEnd() }
+  }
+
+  const own: OwnCalls = {
+    call: async (given, beforeByte, about) => {
+      const known = options.callers.of(given.owner)
+      if (known?.envelope !== undefined) return await shared.own(known.envelope).call(given, beforeByte, about)
+      const session = known?.session === undefined ? undefined : sessions.get(known.session)
+      if (session === undefined) throw new UnsentError('nobody who is allowed to ask has a session')
+      return await callsOver(session.process.upstream, () => undefined).call(given, beforeByte, about)
+    },
+    isWorkingOn: (operation) =>
+      shared.isWorkingOn(operation) ||
+      Array.from(sessions.values()).some(({ process }) => process.upstream.isWorkingOn(operation)),
+  }
+
+  return {
+    own,
+
+    send: (exchange) => async (build, beforeByte, about) => {
+      if (exchange.stateless) return await shared.send(exchange, build, beforeByte, about)
+      const session = sessionOf(exchange.who)
+      if (session === undefined) throw new HttpRefused(noSession(exchange.who, exchange.id))
+      const { written, ended } = session.process.accompany(exchange.message.text, exchange.relay)
+      try {
+        return await session.process.upstream.request((id) => written(build(id)), beforeByte, about)
+      } finally {
+        ended()
+      }
+    },
+
+    async pass(exchange) {
+      const { message, outgoing, who, id, body, relay, stateless } = exchange
+      if (stateless) return await shared.pass(exchange)
+      if (message.kind === 'other' && message.method === 'initialize' && id !== undefined)
+        return await initialize(exchange)
+      const session = sessionOf(who)
+      if (session === undefined) return writeAnswer(outgoing, noSession(who, id))
+      const text = body.toString('utf8')
+      if (id === undefined) {
+        session.process.tell(text)
+        outgoing.writeHead(202).end()
+        return
+      }
+      const method = message.kind === 'other' ? (message.method ?? '') : 'tools/call'
+      session.process.ask(text, id, method, relay)
+    },
+
+    listen(incoming, outgoing, who) {
+      const session = sessionOf(who)
+      if (session === undefined) writeAnswer(outgoing, noSession(who, undefined))
+      else if (incoming.headers.accept?.includes('text/event-stream') !== true)
+        refuse(outgoing, { problem: 'BAD_REQUEST', detail: 'A GET asks for text/event-stream.' })
+      else {
+        const relay = createRelay(outgoing)
+        relay.open()
+        session.process.listen(relay)
+        outgoing.once('close', () => session.process.listen(undefined))
+      }
+      return Promise.resolve()
+    },
+
+    async end(_incoming, outgoing, who) {
+      const session = sessionOf(who)
+      if (session === undefined) return writeAnswer(outgoing, noSession(who, undefined))
+      sessions.delete(session.id)
+      outgoing.writeHead(200).end()
+      await session.process.upstream.stop(STOP_MS)
+    },
+
+    other(incoming, outgoing) {
+      const known = incoming.method === 'GET' || incoming.method === 'POST'
+      const answer = problemAnswer('ietf', { problem: 'BAD_REQUEST', detail: 'There is nothing here.' })
+      writeAnswer(outgoing, { ...answer, status: known ? 404 : 405 })
+      return Promise.resolve()
+    },
+
+    async close(graceMs) {
+      closing = true
+      const all = Array.from(sessions.values(), ({ process }) => process.upstream.stop(graceMs))
+      await Promise.all([...all, shared.close(graceMs)])
+    },
+  }
+}
+
+const STOP_MS = 2_000
+
+function refuse(outgoing: ServerResponse, problem: Problem): void {
+  writeAnswer(outgoing, problemAnswer('ietf', problem))
+}
