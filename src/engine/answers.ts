@@ -101,17 +101,21 @@ export function inProgress(record: OperationRecord | undefined, op: Operation, r
   )
 }
 
-/** `IN_PROGRESS` for a round that was sent before: its question is not kept, and the operation awaits the answer to it. */
-export function awaitsAnswer(record: OperationRecord, op: Operation): OnefoldError {
+/**
+ * `IN_PROGRESS` for a round that was sent before and whose question is not kept, and for one that was refused (`cause`):
+ * the operation awaits the answer to its question.
+ */
+export function awaitsAnswer(record: OperationRecord, op: Operation, cause?: unknown): OnefoldError {
   return new OnefoldError(
     'IN_PROGRESS',
-    `${op.contract.name} has asked its caller a question and awaits the answer. Nothing was sent for this call; answer the question, or ask again later with the same arguments to learn what came of it.`,
+    `${op.contract.name} has asked its caller a question and awaits the answer. Nothing was done for this call; answer the question, or ask again later with the same arguments to learn what came of it.`,
     {
       effect: 'unknown',
       retryable: true,
       retryAfterMs: 1000,
       key: op.key,
       ticket: ticketOf(op.key),
+      cause,
       details: { state: record.state, round: record.round },
     },
   )

@@ -27,6 +27,12 @@ export interface Claim extends Actor {
   readonly beyondAmnesia?: boolean
 }
 
+/** How an attempt ended that did nothing. */
+interface Refused {
+  /** How long a caller may take to answer the question that stands, where a later round was refused. */
+  readonly questionMs?: number
+}
+
 export type Command =
   | Claim
   | (Actor & Attempt & { readonly type: 'mark'; readonly leaseMs: number; readonly input: string })
@@ -37,8 +43,8 @@ export type Command =
         readonly forgotten?: boolean
       })
   | (Actor & Attempt & { readonly type: 'commit'; readonly outcome: StoredOutcome })
-  | (Actor & Attempt & { readonly type: 'reject'; readonly error: StoredError })
-  | (Actor & Attempt & { readonly type: 'unsent' })
+  | (Actor & Attempt & Refused & { readonly type: 'reject'; readonly error: StoredError })
+  | (Actor & Attempt & Refused & { readonly type: 'unsent' })
   | (Actor & {
       readonly type: 'doubt'
       readonly fence: number

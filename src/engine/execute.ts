@@ -21,6 +21,8 @@ export type Ended =
   | { readonly kind: 'accepted'; readonly record: OperationRecord; readonly value: unknown }
   /** T19: the downstream asks its caller something; `value` is the question. */
   | { readonly kind: 'asked'; readonly record: OperationRecord; readonly value: unknown }
+  /** T19: this round was refused, or not sent; the question before it stands. */
+  | { readonly kind: 'refused-round'; readonly record: OperationRecord; readonly error: unknown }
   /** Nothing happened: `error` is what the tool threw; `retryable` when nothing was even sent. */
   | {
       readonly kind: 'none'
@@ -232,6 +234,7 @@ async function close(core: Core, attempt: LiveAttempt, closing: Closing): Promis
   const { record } = result
   if (record?.state === 'in-doubt') return { kind: 'doubt', record, error: closing.error }
   if (!result.applied) return { kind: 'overtaken', record }
+  if (record?.state === 'awaiting-input') return { kind: 'refused-round', record, error: closing.error }
   return { kind: 'none', record, error: closing.error, retryable: closing.type === 'unsent' }
 }
 
@@ -247,6 +250,7 @@ async function closeWith(
     fence: attempt.record.fence,
     nonce: attempt.nonce,
     who: core.processes.self,
+    questionMs: core.settings.questionMs,
   })
   if (result.applied && result.record?.state === 'in-doubt') tellDoubt(core, result.record)
   return result

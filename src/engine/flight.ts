@@ -211,11 +211,14 @@ async function inTurn(core: Core, flight: Flight, attempt: (signal: AbortSignal)
   const endTurn = await holdTurn(core, op, () => wanted(flight))
   try {
     const ended = await attempt(flight.abandoned.signal)
-    if (ended.kind === 'asked')
-      core.questions.ask(op.key, { round: flight.round, number: ended.record.round, value: ended.value })
+    if (ended.kind === 'asked') core.questions.ask(ended.record, flight.round, ended.value)
     if (ended.kind === 'answered') return { settled: await replayed(core, ended.record) }
     const settled = settledBy(ended)
     if (settled !== undefined) return { settled }
+    if (ended.kind === 'refused-round') {
+      const { record } = ended
+      return { settled: { kind: 'refused', error: awaitsAnswer(record, op, ended.error), record } }
+    }
     if (ended.kind === 'doubt') return { own: ended, reading: undefined }
     if (ended.kind === 'overtaken' && ended.acted !== undefined) {
       // Somebody else has the record, but what this attempt sent is not undone by that.
@@ -245,7 +248,7 @@ function settledBy(ended: Ended): Settled | undefined {
 
 /** A round that was sent before: its question again, where this process still knows it; the ledger never does. */
 function askedBefore(core: Core, op: Operation, record: OperationRecord, round: string | undefined): Settled {
-  const value = core.questions.of(op.key, round, record.round)
+  const value = core.questions.of(record, round)
   return value === undefined
     ? { kind: 'refused', error: awaitsAnswer(record, op), record }
     : { kind: 'asked', record, value, fresh: false }

@@ -185,10 +185,12 @@ describe('T19 rounds', () => {
 
   it('what a later round is told proves nothing about an earlier one', () => {
     for (const type of ['reject', 'unsent'] as const) {
-      expect(decided(recordIn('executing', { round: 1 }), give(type))).toMatchObject({
-        transition: 'T8',
-        draft: { state: 'in-doubt', reason: 'open-sends' },
+      const refused = { ...give(type), questionMs: 99 } as Command
+      expect(decided(recordIn('executing', { round: 1 }), refused)).toMatchObject({
+        transition: 'T19',
+        draft: { state: 'awaiting-input', round: 1, openSends: 1, leaseMs: 99 },
       })
+      expect(decided(recordIn('executing', { round: 1, openSends: 2 }), refused)).toMatchObject({ transition: 'T8' })
       expect(decided(recordIn('in-doubt', { round: 1, openSends: 1 }), give(type))).toEqual(refusal('open-sends'))
     }
   })

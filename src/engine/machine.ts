@@ -141,7 +141,7 @@ export function decide(key: string, record: OperationRecord | undefined, command
         return openSendsDoubt(record, command, now, `attempt ${command.fence} was asked a question`)
       return move(record, 'T19', 'awaiting-input', command, {
         round: record.round + 1,
-        ...(command.leaseMs === undefined ? {} : { leaseMs: command.leaseMs }),
+        ...leaseOf(command.leaseMs),
         ...(command.round === undefined
           ? {}
           : { evidence: withEvidence(record, now, command, evidenceOfRound(command.round)) }),
@@ -292,13 +292,16 @@ function commit(record: OperationRecord, command: Command & { type: 'commit' }, 
   return move(record, 'T15', 'committed', command, { ...change, evidence }, alarm)
 }
 
+/** Undefined keeps the lease that is. */
+const leaseOf = (leaseMs: number | undefined): Change => (leaseMs === undefined ? {} : { leaseMs })
+
 /** T8: what this attempt was told settles nothing while an earlier send is open. */
 const openSendsDoubt = (record: OperationRecord, command: Command, now: number, told: string): Decision =>
   move(record, 'T8', 'in-doubt', command, {
     leaseMs: 0,
     doubtAt: 'now',
     reason: 'open-sends',
-    evidence: withEvidence(record, now, command, `${told}, an earlier send or round may have acted`),
+    evidence: withEvidence(record, now, command, `${told}, an earlier send is open`),
   })
 
 function refused(record: OperationRecord, command: Command & { type: 'reject' | 'unsent' }, now: number): Decision {
@@ -309,7 +312,9 @@ function refused(record: OperationRecord, command: Command & { type: 'reject' | 
   // about either.
   if (record.openSends !== 1 || record.round > 0) {
     if (state === 'in-doubt') return refuse('open-sends')
-    return openSendsDoubt(record, command, now, `attempt ${command.fence} was refused`)
+    if (record.openSends !== 1) return openSendsDoubt(record, command, now, `attempt ${command.fence} was refused`)
+    // A later round did nothing: the question before it stands.
+    return move(record, 'T19', 'awaiting-input', command, leaseOf(command.questionMs))
   }
   if (command.type === 'reject') {
     return move(record, state === 'executing' ? 'T6' : 'T9', 'rejected', command, { ...CLOSED, error: command.error })

@@ -59,6 +59,7 @@ export interface Evidence {
 
 /** The fact that a round of questions has been sent, by the hash of what its caller answered (T19). */
 export const evidenceOfRound = (round: string): string => `round ${round} was sent`
+export const isEvidenceOfRound = (what: string): boolean => what.startsWith('round ') && what.endsWith(' was sent')
 
 /** An outcome as it is stored: tagged text inline, a blob by content, or only its hash. */
 export interface StoredOutcome {

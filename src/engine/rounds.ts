@@ -3,41 +3,45 @@ import { newAttempt } from './attempt.ts'
 import { tellDoubt, type Core } from './core.ts'
 import { executeMarked, type Ended, type ExecuteOptions } from './execute.ts'
 import type { Operation } from './operation.ts'
-import { evidenceOfRound, type OperationRecord } from './record.ts'
+import { evidenceOfRound, isEvidenceOfRound, type OperationRecord } from './record.ts'
 import type { Reading } from './store.ts'
 
-/** True when this round of the operation was sent before, from whatever process. The first round has no name. */
+/**
+ * True when this round of the operation came to a question before, in whatever process. The first round has no name: it
+ * is the one that the named ones leave over.
+ */
 export const wasSent = (record: OperationRecord, round: string | undefined): boolean =>
-  round === undefined || record.evidence.some(({ what }) => what === evidenceOfRound(round))
+  round === undefined
+    ? record.evidence.filter(({ what }) => isEvidenceOfRound(what)).length < record.round
+    : record.evidence.some(({ what }) => what === evidenceOfRound(round))
 
-/** Questions that nobody has answered yet, for callers who lost them on the way: in memory only. Bounded. */
+/**
+ * Questions by the rounds that came to them, for callers who lost them on the way or start over: in memory only, and
+ * never sent for again. Bounded.
+ */
 export interface Questions {
-  ask(key: string, question: Asked): void
+  ask(record: OperationRecord, round: string | undefined, value: unknown): void
   /** The question that this very round of the operation was answered with. */
-  of(key: string, round: string | undefined, number: number): unknown
-}
-
-interface Asked {
-  readonly round: string | undefined
-  /** How many questions had been asked, this one included. */
-  readonly number: number
-  readonly value: unknown
+  of(record: OperationRecord, round: string | undefined): unknown
 }
 
 const KEPT = 1_000
 
 export function createQuestions(): Questions {
-  const known = new Map<string, Asked>()
+  const known = new Map<string, { readonly fence: number; readonly byRound: Map<string | undefined, unknown> }>()
   return {
-    ask(key, question) {
+    ask({ key, fence }, round, value) {
+      const before = known.get(key)
+      const entry = before?.fence === fence ? before : { fence, byRound: new Map<string | undefined, unknown>() }
+      entry.byRound.set(round, value)
       known.delete(key)
-      known.set(key, question)
+      known.set(key, entry)
       const oldest = known.size > KEPT ? known.keys().next() : undefined
       if (oldest?.value !== undefined) known.delete(oldest.value)
     },
-    of(key, round, number) {
-      const asked = known.get(key)
-      return asked !== undefined && asked.round === round && asked.number === number ? asked.value : undefined
+    of({ key, fence }, round) {
+      const entry = known.get(key)
+      return entry?.fence === fence ? entry.byRound.get(round) : undefined
     },
   }
 }

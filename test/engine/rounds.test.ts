@@ -143,13 +143,30 @@ describe.each(STORES)('rounds of questions on %s', (name, makeStore) => {
     expect(rounds.sent).toHaveLength(2)
   })
 
-  it('a later round that was not sent proves nothing about the first, which may have acted before it asked', async () => {
+  it('a later round that was not sent proves nothing about the first: the question stands', async () => {
     const rounds: Rounds = { sent: [], questions: 1, fails: { at: 2, error: new UnsentError('refused') } }
     const tool = asking(guard, rounds)
     const input = { ref: ref('unsent-round') }
     await tool.perform(input)
-    await expect(tool.perform(input, { round: 'a' })).rejects.toMatchObject({ code: 'IN_DOUBT', effect: 'unknown' })
-    expect(rounds.sent).toHaveLength(2)
+    await expect(tool.perform(input, { round: 'a' })).rejects.toMatchObject({
+      code: 'IN_PROGRESS',
+      effect: 'unknown',
+      cause: rounds.fails?.error,
+    })
+    expect(told(await tool.perform(input))).toMatchObject({ status: 'awaiting-input', value: { ask: 1 } })
+    expect(await tool.perform(input, { round: 'a' })).toMatchObject({ status: 'committed' })
+    expect(await downstream.effects(input.ref)).toBe(1)
+  })
+
+  it('a caller who starts over gets the first question again, and goes another way from there', async () => {
+    const rounds: Rounds = { sent: [], questions: 2 }
+    const tool = asking(guard, rounds)
+    const input = { ref: ref('over') }
+    await tool.perform(input)
+    await tool.perform(input, { round: 'a' })
+    expect(told(await tool.perform(input))).toEqual({ status: 'awaiting-input', value: { ask: 1 }, replayed: true })
+    expect(await tool.perform(input, { round: 'b' })).toMatchObject({ status: 'committed' })
+    expect(rounds.sent).toHaveLength(3)
   })
 
   it('other arguments in a later round are KEY_REUSED', async () => {

@@ -253,7 +253,7 @@ export function createCalls(options: CallsOptions): Calls {
 
 /** A caller whose own attempt the server refused over HTTP gets that answer as it was. */
 function failureReply(id: string, error: unknown): Reply {
-  const cause = isOnefoldError(error) && error.code === 'REJECTED' ? error.cause : undefined
+  const cause = isOnefoldError(error) ? error.cause : undefined
   return cause instanceof HttpRefused ? { http: cause.response } : { line: failureLine(id, error) }
 }
 

@@ -65,10 +65,13 @@ export function wireReceipt(outcome: Outcome, about: Omit<OutcomeAbout, 'toModel
 export function failureLine(id: string, error: unknown): string {
   if (!isOnefoldError(error)) return errorAnswer(id, unexpected(error), 'in-doubt')
   const status = error.code === 'IN_DOUBT' ? 'in-doubt' : 'rejected'
-  const answer = error.code === 'IN_DOUBT' || error.code === 'REJECTED' ? answerIn(error.cause) : undefined
+  const answer = TOLD_AS_ANSWERED.has(error.code) ? answerIn(error.cause) : undefined
   if (answer !== undefined) return answerLine(id, answer, { key: error.key, ticket: ticketFor(error), status })
   return errorAnswer(id, error, status)
 }
+
+/** An attempt that the server answered; `IN_PROGRESS` where it refused a later round of questions. */
+const TOLD_AS_ANSWERED: ReadonlySet<string> = new Set(['IN_DOUBT', 'REJECTED', 'IN_PROGRESS'])
 
 /** A refusal names no ticket, since nobody has to settle it; its timeline is found by one all the same. */
 export const ticketFor = ({
