@@ -99,6 +99,7 @@ export function stdioBackend(options: StdioBackendOptions): Backend {
       if (exchange.stateless) return await shared.send(exchange, build, beforeByte, about)
       const session = sessionOf(exchange.who)
       if (session === undefined) throw new HttpRefused(noSession(exchange.who, exchange.id))
+      prime(exchange, session)
       const { written, ended } = session.process.accompany(exchange.message.text, exchange.relay)
       try {
         return await session.process.upstream.request((id) => written(build(id)), beforeByte, about)
@@ -121,6 +122,7 @@ export function stdioBackend(options: StdioBackendOptions): Backend {
         return
       }
       const method = message.kind === 'other' ? (message.method ?? '') : 'tools/call'
+      prime(exchange, session)
       session.process.ask(text, id, method, relay)
     },
 
@@ -162,6 +164,21 @@ export function stdioBackend(options: StdioBackendOptions): Backend {
 }
 
 const STOP_MS = 2_000
+
+/**
+ * An event before there is anything to say, so that a client whose connection breaks can come back for the rest (MCP
+ * 2025-11-25, Streamable HTTP, sending messages).
+ */
+function prime({ incoming, relay }: Exchange, { process }: Session): void {
+  const version = incoming.headers['mcp-protocol-version']
+  if (typeof version !== 'string' || version < PRIMED_SINCE) return
+  if (incoming.headers.accept?.includes('text/event-stream') !== true) return
+  const id = process.nextEventId()
+  if (id !== undefined) relay.event(`id: ${id}\nretry: ${RETRY_MS}\ndata: \n\n`, id)
+}
+
+const PRIMED_SINCE = '2025-11-25'
+const RETRY_MS = 1_000
 
 function refuse(outgoing: ServerResponse, problem: Problem): void {
   writeAnswer(outgoing, problemAnswer('ietf', problem))

@@ -32,6 +32,8 @@ interface Waiting extends Open {
 /** One process of a stdio server, and the streams that what it says goes to. */
 export interface StdioProcess {
   readonly upstream: Upstream
+  /** Undefined where streams cannot be resumed. */
+  nextEventId(): string | undefined
   /** A request as its client wrote it; the answer comes through `relay`. What it returns takes the request back. */
   ask(text: string, idText: string, method: string, relay: Relay): () => void
   /** A notification, or an answer to the server. */
@@ -161,6 +163,7 @@ export function startStdioProcess(options: StdioProcessOptions): StdioProcess {
   return {
     upstream,
     tell,
+    nextEventId: () => options.eventId?.(),
     ask(text, clientId, method, relay) {
       const it = opened(text, relay)
       const id = shared ? own() : clientId
