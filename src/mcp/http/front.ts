@@ -27,6 +27,7 @@ import { createToolBook } from '../proxy/tool-book.ts'
 import { failureLine } from '../proxy/outcome-line.ts'
 import type { Backend, Exchange, Who } from './backend.ts'
 import { createKnownCallers, type KnownCallers } from './known-callers.ts'
+import { statusOfLine } from './mirrors.ts'
 import { createRelay, type Relay } from './relay.ts'
 
 /** Who is told apart from whom; `session`: by the session of MCP 2025-11-25 and before. */
@@ -276,7 +277,7 @@ export async function startMcpHttp(options: McpHttpOptions): Promise<McpHttp> {
       send: backend.send(exchange),
       answer: (reply, flushed) => {
         answering.delete(key)
-        if ('line' in reply) relay.line(reply.line, flushed)
+        if ('line' in reply) relay.line(reply.line, flushed, stateless ? statusOfLine(reply.line) : 200)
         else relay.whole(reply.http)
       },
       delivery: socketDelivery(incoming),

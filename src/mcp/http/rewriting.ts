@@ -7,7 +7,7 @@ export const oneLine = (text: string): string => text.replaceAll(/[\r\n]+/g, ' '
 const SUBSCRIPTION = 'io.modelcontextprotocol/subscriptionId'
 
 /** The first member that stands at one of these paths. */
-function at(text: string, ...paths: readonly (readonly string[])[]): Member | undefined {
+export function at(text: string, ...paths: readonly (readonly string[])[]): Member | undefined {
   const top = membersAt(text, skipSpace(text, 0))
   for (const path of paths) {
     let members = top

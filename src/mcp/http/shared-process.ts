@@ -4,7 +4,7 @@ import { HttpRefused } from '../proxy/http-refused.ts'
 import { callsOver, type OwnCalls } from '../proxy/own-calls.ts'
 import type { RequestAbout, UpstreamAnswer } from '../proxy/upstream.ts'
 import type { Exchange } from './backend.ts'
-import { mismatch } from './mirrors.ts'
+import { mismatch, type ServerFacts } from './mirrors.ts'
 import type { StdioProcess } from './stdio-process.ts'
 
 /** The one process that answers all requests that stand alone (MCP 2026-07-28); started when there is a first. */
@@ -21,7 +21,11 @@ export interface SharedProcess {
   close(graceMs: number): Promise<void>
 }
 
-export function createSharedProcess(start: () => StdioProcess, tell: (message: string) => void): SharedProcess {
+export function createSharedProcess(
+  start: () => StdioProcess,
+  facts: ServerFacts,
+  tell: (message: string) => void,
+): SharedProcess {
   let current: StdioProcess | undefined
   let closing = false
 
@@ -50,7 +54,7 @@ export function createSharedProcess(start: () => StdioProcess, tell: (message: s
   return {
     async pass({ incoming, outgoing, body, message, id, relay }) {
       const text = body.toString('utf8')
-      const refusal = mismatch(incoming, text, id)
+      const refusal = mismatch(incoming, text, id, facts)
       if (refusal !== undefined) return writeAnswer(outgoing, refusal)
       const process = await running()
       if (id === undefined) {
@@ -67,7 +71,7 @@ export function createSharedProcess(start: () => StdioProcess, tell: (message: s
     async send({ incoming, message, id, relay }, build, beforeByte, about) {
       const process = await running()
       const text = message.kind === 'call' ? message.text : ''
-      const refusal = mismatch(incoming, text, id)
+      const refusal = mismatch(incoming, text, id, facts)
       if (refusal !== undefined) throw new HttpRefused(refusal)
       const { written, ended } = process.accompany(text, relay)
       try {

@@ -8,6 +8,8 @@ import { HttpRefused } from '../proxy/http-refused.ts'
 import { callsOver, type OwnCalls } from '../proxy/own-calls.ts'
 import type { Backend, Exchange, Who } from './backend.ts'
 import type { BackendContext } from './front.ts'
+import type { ServerFacts } from './mirrors.ts'
+import { createParamHeaders } from './param-headers.ts'
 import { createRelay } from './relay.ts'
 import { createSharedProcess } from './shared-process.ts'
 import { startStdioProcess, type StdioCommand, type StdioProcess } from './stdio-process.ts'
@@ -31,8 +33,25 @@ interface Session {
 export function stdioBackend(options: StdioBackendOptions): Backend {
   const sessions = new Map<string, Session>()
   const most = options.sessions ?? 100
-  const shared = createSharedProcess(() => start(true), options.tell)
+  const facts: ServerFacts = { params: createParamHeaders(), supported: undefined }
+  const shared = createSharedProcess(() => start(true), facts, options.tell)
   let closing = false
+
+  /** What a server lists is also what its callers are held to. */
+  function rewrite(method: string): ((result: string) => string) | undefined {
+    const next = options.rewrite(method)
+    if (method === 'tools/list')
+      return (result) => {
+        facts.params.learn(result)
+        return next?.(result) ?? result
+      }
+    if (method !== 'server/discover') return next
+    return (result) => {
+      const { supportedVersions } = JSON.parse(result) as { supportedVersions?: unknown }
+      if (Array.isArray(supportedVersions)) facts.supported = supportedVersions.filter((one) => typeof one === 'string')
+      return next?.(result) ?? result
+    }
+  }
 
   function start(shared: boolean): StdioProcess {
     let count = 0
@@ -40,6 +59,7 @@ export function stdioBackend(options: StdioBackendOptions): Backend {
     return startStdioProcess({
       ...options,
       shared,
+      rewrite,
       maxMessageBytes: options.limits.messageBytes,
       eventId: shared ? undefined : () => `${stream}:${(count += 1)}`,
     })

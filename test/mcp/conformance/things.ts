@@ -104,3 +104,10 @@ export const SCHEMA_2020_12 = {
   else: { required: ['email'] },
   additionalProperties: false,
 } as const
+
+/** SEP-2243: an argument that its caller repeats in a header. */
+export const MIRRORED = {
+  type: 'object',
+  properties: { region: { type: 'string', 'x-mcp-header': 'Region' } },
+  required: ['region'],
+} as const
