@@ -106,7 +106,7 @@ describe('wrong use exits 2 and says what was meant', () => {
     [['ledger', 'resolve', 'abc', '--done', '--value', '{', ...store], 'not JSON'],
     [['ledger', 'show', 'nowhere', ...store], 'KEY_INVALID'],
     [['ledger', 'show'], 'missing required argument'],
-    [['mcp'], 'missing required argument'],
+    [['mcp'], 'Nothing says which MCP server to protect'],
   ])('onefold %j', (args, says) => {
     const { status, stdout, stderr } = onefold(args)
     expect({ status, stdout }).toEqual({ status: 2, stdout: '' })

@@ -76,7 +76,7 @@ function readStream(
         reader.push(chunk)
       } catch (error) {
         incoming.destroy()
-        reject(error instanceof Error ? new UpstreamDied(error.message, 'HPE_TOO_LARGE') : error)
+        reject(new UpstreamDied(error instanceof Error ? error.message : String(error), 'HPE_TOO_LARGE'))
       }
     })
     const ended = (): void => resolve({ kind: 'paused', lastId, retryMs })

@@ -216,8 +216,8 @@ if (!process.argv.includes('--http')) {
   serveStdio(
     () =>
       (mcp = everything(() => ({
-        toolsChanged: () => void mcp?.sendToolListChanged(),
-        promptsChanged: () => void mcp?.sendPromptListChanged(),
+        toolsChanged: () => mcp?.sendToolListChanged(),
+        promptsChanged: () => mcp?.sendPromptListChanged(),
       }))),
   )
 } else {
