@@ -1,26 +1,67 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import pg from 'pg'
 import type { Store } from '../../src/engine/index.ts'
 import { memoryStore } from '../../src/store/memory/index.ts'
+import { migratePostgres, postgresStore } from '../../src/store/postgres/index.ts'
 import { sqliteStore } from '../../src/store/sqlite/index.ts'
+import { postgresVersions, startPostgres } from '../support/postgres-server.ts'
 
-/** Ledgers that stories can be played on. */
-export const LEDGERS = ['sqlite', 'memory'] as const
-export type LedgerKind = (typeof LEDGERS)[number]
+/** Ledgers of one kind: a fresh one for every mark; opened again under its mark it holds what it held. */
+export interface Ledgers {
+  readonly open: (mark: string) => Store
+  /** Ends the server, where there is one, and removes every ledger. */
+  close(): Promise<void>
+}
 
-/** A fresh ledger for every mark; opened again under its mark it holds what it held. */
-export function openLedgers(kind: LedgerKind): { readonly open: (mark: string) => Store; remove(): void } {
-  const folder = mkdtempSync(join(tmpdir(), 'onefold-scenarios-'))
+/** How ledgers of a kind are started; undefined where their server is not installed (one line has said so). */
+export const LEDGERS = {
+  memory: openMemory,
+  sqlite: openSqlite,
+  postgres: openPostgres,
+} satisfies Record<string, () => Promise<Ledgers | undefined> | Ledgers>
+
+export type LedgerKind = keyof typeof LEDGERS
+
+function openMemory(): Ledgers {
   const kept = new Map<string, Store>()
-  const remove = (): void => rmSync(folder, { recursive: true, force: true })
-  if (kind === 'sqlite') return { open: (mark) => sqliteStore(join(folder, `${mark}.db`)), remove }
   return {
     open: (mark) => {
       const store = kept.get(mark) ?? memoryStore()
       kept.set(mark, store)
       return store
     },
-    remove,
+    close: () => Promise.resolve(),
+  }
+}
+
+function openSqlite(): Ledgers {
+  const folder = mkdtempSync(join(tmpdir(), 'onefold-scenarios-'))
+  return {
+    open: (mark) => sqliteStore(join(folder, `${mark}.db`)),
+    close: () => Promise.resolve(rmSync(folder, { recursive: true, force: true })),
+  }
+}
+
+async function openPostgres(): Promise<Ledgers | undefined> {
+  const version = postgresVersions()[0]
+  if (version === undefined) return undefined
+  const server = await startPostgres(version)
+  const pool = new pg.Pool({ connectionString: server.url(), max: 12 })
+  return {
+    open: (mark) => {
+      const schema = mark.toLowerCase().replaceAll('-', '_')
+      const store = postgresStore({ client: pool, schema })
+      const open = async (): Promise<void> => {
+        await migratePostgres(pool, { schema })
+        await store.open()
+      }
+      return { ...store, open }
+    },
+    close: async () => {
+      await pool.end()
+      await server.close()
+    },
   }
 }

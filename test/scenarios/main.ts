@@ -1,10 +1,10 @@
 /**
- * `npm run scenarios -- [ID…] [--store sqlite|memory] [--json] [--check]`: every failure of the catalogue as a story, without
+ * `npm run scenarios -- [ID…] [--store sqlite|memory|postgres] [--json] [--check]`: every failure of the catalogue as a story, without
  * and with Onefold, counted at real programs. With `--check` a story that did not hold makes it exit 1.
  */
 import { styleText, parseArgs } from 'node:util'
 import { playStory, startTown, STORIES, total, type Played } from '../../src/scenario/index.ts'
-import { LEDGERS, openLedgers, type LedgerKind } from './ledgers.ts'
+import { LEDGERS, type LedgerKind } from './ledgers.ts'
 
 const { values: flags, positionals: wanted } = parseArgs({
   allowPositionals: true,
@@ -16,11 +16,11 @@ const { values: flags, positionals: wanted } = parseArgs({
 })
 const known = STORIES.flatMap(({ ids }) => ids)
 const unknown = wanted.filter((id) => !known.includes(id))
-if (!(LEDGERS as readonly string[]).includes(flags.store) || unknown.length > 0) {
+if (!Object.hasOwn(LEDGERS, flags.store) || unknown.length > 0) {
   console.error(
     unknown.length > 0
       ? `No story for ${unknown.join(', ')}. There are: ${known.join(' ')}`
-      : `--store takes ${LEDGERS.join(' or ')}, not ${flags.store}`,
+      : `--store takes ${Object.keys(LEDGERS).join(', ')}, not ${flags.store}`,
   )
   process.exit(2)
 }
@@ -35,8 +35,9 @@ const lineOf = ({ ids, title, baseline, without, with: guarded, verdict }: Playe
   return styleText('red', `${text}\n${JSON.stringify({ baseline, without, with: guarded }, undefined, 2)}`)
 }
 
+const ledgers = await LEDGERS[flags.store as LedgerKind]()
+if (ledgers === undefined) process.exit(1)
 const town = await startTown()
-const ledgers = openLedgers(flags.store as LedgerKind)
 const played: Played[] = []
 try {
   if (!flags.json) console.log(line('id', ['wanted', 'without', 'with', 'in doubt'], 'verdict', `(${flags.store})`))
@@ -48,7 +49,7 @@ try {
   }
 } finally {
   await town.close()
-  ledgers.remove()
+  await ledgers.close()
 }
 const held = played.filter(({ verdict }) => verdict === 'held').length
 if (flags.json) console.log(JSON.stringify({ store: flags.store, held, of: played.length, played }, undefined, 2))
