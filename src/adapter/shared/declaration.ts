@@ -34,7 +34,7 @@ export type Contracts = Readonly<Record<string, Declaration | undefined>>
  * caller. @throws OnefoldError CONTRACT_INVALID naming what is wrong and the fix
  */
 export function declaredContract(tool: AdaptedTool, declared: Exclude<Declaration, 'read'>): Contract {
-  const { name = tool.name, ...rest } = declared
+  const { name = tool.ledgerName ?? tool.name, ...rest } = declared
   return defineContract({
     ...rest,
     name,
@@ -48,7 +48,7 @@ export function declaredContract(tool: AdaptedTool, declared: Exclude<Declaratio
 /** Contracts of a tool that nobody has declared: every argument identifies, within the run or else the guard. */
 export function undeclaredContract(tool: AdaptedTool, scope: 'run' | 'tenant'): Contract {
   return defineContract({
-    name: tool.name,
+    name: tool.ledgerName ?? tool.name,
     effect: 'write',
     input: validated(undefined),
     identity: 'all',

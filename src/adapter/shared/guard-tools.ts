@@ -8,6 +8,8 @@ import { forFramework, noteFor, type Told } from './told.ts'
 /** A framework's tool, as far as it is needed here. */
 export interface AdaptedTool {
   readonly name: string
+  /** Its name in the ledger, where the tool's own is not unique. @default the tool's name */
+  readonly ledgerName?: string | undefined
   readonly description?: string | undefined
   /** JSON Schema of the input, where it can be told. */
   readonly jsonSchema?: unknown
@@ -31,6 +33,8 @@ export interface AdapterCall {
   readonly callId?: string | undefined
   /** Ends the waiting; an effect that has started goes on, and repeats of the call join it. */
   readonly signal?: AbortSignal | undefined
+  /** Which round of questions this is (T19), by what was answered; none before the first answer. */
+  readonly round?: string | undefined
   readonly execute: (context: ToolContext) => unknown
 }
 
@@ -85,10 +89,10 @@ function guardTool(guard: Guard, tool: AdaptedTool, contracts: Contracts, option
     const contract = internals.register(declaredContract(tool, declared))
     return {
       kind: 'write',
-      call: (input, { callId, signal, execute }) =>
+      call: (input, { execute, ...call }) =>
         forFramework(
           within(() =>
-            internals.perform(contract, input, { callId, signal, execute: (_frozen, context) => execute(context) }),
+            internals.perform(contract, input, { ...call, execute: (_frozen, context) => execute(context) }),
           ),
         ),
       note: (told) => noteFor(told, contract.notice),
@@ -99,20 +103,19 @@ function guardTool(guard: Guard, tool: AdaptedTool, contracts: Contracts, option
   const inGuard = undeclaredContract(tool, 'tenant')
   return {
     kind: 'undeclared',
-    call: async (input, { callId, signal, execute }) => {
+    call: async (input, { execute, ...call }) => {
       await guard.open()
       const told = await forFramework(
         within(() =>
           internals.undeclared.perform(currentRun() === undefined ? inGuard : inRun, input, policy, {
-            callId,
-            signal,
+            ...call,
             execute: (_frozen, context) => execute(context),
           }),
         ),
       )
       const { outcome } = told
-      if (callId !== undefined && outcome?.record !== undefined)
-        answerGiven(guard, callId, { key: outcome.key, tenant: outcome.record.tenant })
+      if (call.callId !== undefined && outcome?.record !== undefined)
+        answerGiven(guard, call.callId, { key: outcome.key, tenant: outcome.record.tenant })
       return told
     },
     note: (told) => noteFor(told, undefined),

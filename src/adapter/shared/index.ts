@@ -3,10 +3,13 @@
  * engine, texts and signs of errors, and tools of `guard.tool` taken apart for a framework.
  * @module
  */
+export { withNote } from './beside.ts'
 export { bindContext, toolContext } from './tool-context.ts'
 export { partsOf, type ToolCall, type ToolParts } from './convert.ts'
 export type { Contracts, Declaration, WriteDeclaration } from './declaration.ts'
 export { resultsSeen } from './delivered.ts'
 export { guardTools, type AdaptedTool, type AdapterCall, type AdapterOptions, type GuardedTool } from './guard-tools.ts'
+export { guardUnit, type UnitCall, type UnitContract } from './guard-unit.ts'
 export { jsonSchemaFrom } from './json-schema.ts'
-export { forFramework, mayRepeat, noteFor, type Told } from './told.ts'
+export { pausable } from './pause.ts'
+export { forFramework, isForTheModel, mayRepeat, noteFor, type Told } from './told.ts'

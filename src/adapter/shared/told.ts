@@ -1,14 +1,12 @@
 import { AnsweredError, type Outcome } from '../../engine/index.ts'
 import { isOnefoldError, OnefoldError } from '../../error/index.ts'
+import { Paused } from './pause.ts'
 
 /** What a framework's tool hands back, and the outcome that it comes from (undefined for an error that was answered). */
 export interface Told {
   readonly value: unknown
   readonly outcome: Outcome | undefined
 }
-
-/** LangChain's own sign (langchain/dist/errors: an own property that its retry loops look at). */
-const LANGCHAIN_RETRYABLE = Symbol.for('langchain.errors.retryable')
 
 /**
  * What a call is told. An error that the downstream answered is handed back as it was answered; an error that the
@@ -23,22 +21,21 @@ export async function forFramework(work: Promise<Outcome>): Promise<Told> {
     const { cause } = error
     if (cause instanceof AnsweredError && (error.code === 'IN_DOUBT' || error.code === 'REJECTED'))
       return { value: cause.answer, outcome: undefined }
-    // oxlint-disable-next-line typescript/only-throw-error -- it is thrown on as the tool threw it
-    if (error.code === 'REJECTED' && cause !== undefined) throw cause
-    throw withStopSigns(error)
+    if (error.code === 'REJECTED' && cause !== undefined) throw cause instanceof Paused ? cause.cause : cause
+    throw error
   }
+  // What the framework threw to pause the tool.
+  if (outcome.status === 'awaiting-input') throw outcome.value
   if (outcome.status === 'committed' && outcome.error !== undefined) {
     if (outcome.error instanceof AnsweredError) return { value: outcome.error.answer, outcome }
     // oxlint-disable-next-line typescript/only-throw-error -- it is thrown on as the tool threw it
     throw outcome.error
   }
   if (outcome.missing !== undefined) {
-    throw withStopSigns(
-      new OnefoldError(
-        'RESULT_EXPIRED',
-        `It was done, but its result is missing: ${outcome.missing}. Nothing was executed again; do not call it again.`,
-        { effect: 'done', key: outcome.key, ticket: outcome.ticket },
-      ),
+    throw new OnefoldError(
+      'RESULT_EXPIRED',
+      `It was done, but its result is missing: ${outcome.missing}. Nothing was executed again; do not call it again.`,
+      { effect: 'done', key: outcome.key, ticket: outcome.ticket },
     )
   }
   return { value: outcome.value, outcome }
@@ -48,18 +45,11 @@ export async function forFramework(work: Promise<Outcome>): Promise<Told> {
 export const mayRepeat = (error: unknown): boolean => !isOnefoldError(error) || error.retryable
 
 /**
- * Signs on an error for retry loops: LangChain and LangGraph then run the tool once. 409 is what LangGraph's default
- * `retryOn` stops at; it is `status` and never `statusCode`, which the AI SDK's MCP client retries.
+ * True for an error whose own text the model must read, with nothing of the framework's beside it: the effect may have
+ * happened, or asking again cannot help.
  */
-function withStopSigns(error: OnefoldError): OnefoldError {
-  if (error.retryable) return error
-  for (const [name, value] of [
-    [LANGCHAIN_RETRYABLE, false],
-    ['status', 409],
-  ] as const)
-    Object.defineProperty(error, name, { value, configurable: true, writable: true, enumerable: false })
-  return error
-}
+export const isForTheModel = (error: unknown): error is OnefoldError =>
+  isOnefoldError(error) && (error.effect !== 'none' || !error.retryable)
 
 /** What the model is told beside a result: that it is not yet confirmed, or that it is an earlier one. */
 export function noteFor({ outcome }: Told, notice: 'model' | undefined): string | undefined {

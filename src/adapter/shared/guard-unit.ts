@@ -1,0 +1,52 @@
+import type { StandardSchemaV1, ToolContext, WriteOptions } from '../../contract/index.ts'
+import { UnsentError, type Guard } from '../../engine/index.ts'
+import type { WriteDeclaration } from './declaration.ts'
+import { guardTools, type AdapterCall } from './guard-tools.ts'
+import type { Told } from './told.ts'
+
+type Write = WriteOptions<StandardSchemaV1<{ readonly of: unknown }>, unknown>
+
+/** What makes the effect of a node or a step happen once. Its state is no input: it may be large, and hold anything. */
+export interface UnitContract extends Pick<
+  Write,
+  'recovery' | 'retention' | 'retryHorizon' | 'errors' | 'timeout' | 'sends' | 'version'
+> {
+  /** The unit's name in the ledger. */
+  readonly name: string
+  /** Where an identity of one's own is compared. @default 'tenant' */
+  readonly scope?: 'tenant' | 'session' | 'run'
+}
+
+/** One execution of the unit; `of` says which, as plain data. */
+export type UnitCall = (of: unknown, call: AdapterCall) => Promise<Told>
+
+/**
+ * A unit of a framework's graph or workflow through the engine. A recovery runs it with the state that a live caller holds;
+ * where none does, it waits until the framework resumes.
+ * @throws OnefoldError CONTRACT_INVALID
+ */
+export function guardUnit(guard: Guard, door: string, contract: UnitContract): UnitCall {
+  const { name } = contract
+  const live = new Map<string, (context: ToolContext) => unknown>()
+  const again = (_input: unknown, context: ToolContext): unknown => {
+    const execute = live.get(context.key)
+    if (execute === undefined)
+      throw new UnsentError(`${name} runs again when its graph is resumed, which holds its state`)
+    return execute(context)
+  }
+  const declared = { ...contract, identity: ['of'] } as unknown as WriteDeclaration<unknown, unknown>
+  const unit = guardTools(guard, { door, how: door }, [{ name, again }], { [name]: declared }).get(name)
+  return async (of, call) => {
+    const keys = new Set<string>()
+    const execute = (context: ToolContext): unknown => {
+      keys.add(context.key)
+      live.set(context.key, execute)
+      return call.execute(context)
+    }
+    try {
+      return await (unit as NonNullable<typeof unit>).call({ of }, { ...call, execute })
+    } finally {
+      for (const key of keys) if (live.get(key) === execute) live.delete(key)
+    }
+  }
+}
