@@ -1,0 +1,8 @@
+/**
+ * LangChain 1 and LangGraph 1: tools and graph nodes whose effects happen once.
+ * @module
+ */
+export { toolContext } from '../shared/index.ts'
+export type { AdapterOptions, Contracts, Declaration } from '../shared/index.ts'
+export { protectNode, type NodeContract } from './node.ts'
+export { protectTools, type LangChainTool } from './tools.ts'

@@ -1,0 +1,194 @@
+import type { ToolContext } from '../../contract/index.ts'
+import { AnsweredError, type Guard } from '../../engine/index.ts'
+import {
+  bindContext,
+  guardTools,
+  isForTheModel,
+  jsonSchemaFrom,
+  pausable,
+  resultsSeen,
+  withNote,
+  type AdaptedTool,
+  type AdapterOptions,
+  type Contracts,
+  type GuardedTool,
+} from '../shared/index.ts'
+import { isToolMessage, packCommand, unpackCommand, type ToolMessageLike } from './direct.ts'
+import { isBubbleUp, isInterrupt, resultsIn, roundOf, type RunnableConfigLike } from './pause.ts'
+
+/** What this door needs of a tool of LangChain 1 (@langchain/core `StructuredToolInterface`). */
+export interface LangChainTool {
+  readonly name: string
+}
+
+interface RunManager {
+  handleToolEvent?(chunk: unknown): Promise<void>
+}
+
+interface Invokable extends LangChainTool {
+  readonly description?: string
+  readonly schema?: unknown
+  readonly responseFormat?: string
+  invoke(input: unknown, config?: RunnableConfigLike): Promise<unknown>
+  _call(input: unknown, runManager?: RunManager, config?: RunnableConfigLike): unknown
+}
+
+interface ToolCallLike {
+  readonly type: 'tool_call'
+  readonly id?: string
+}
+
+/**
+ * The same tools, each of whose effects happens once. Give the result to `createAgent`, a `ToolNode` or a node of your
+ * own; results, thrown errors and interrupts pass unchanged. Only what a person must settle is told to the model in our
+ * words, as a ToolMessage of status `error`, so that LangChain's "Please fix your mistakes." never stands beside it.
+ * @throws OnefoldError CONTRACT_INVALID for a contract that contradicts itself or names no tool of the list
+ */
+export function protectTools<Tools extends readonly LangChainTool[] | []>(
+  guard: Guard,
+  tools: Tools,
+  contracts: Contracts = {},
+  options: AdapterOptions = {},
+): Tools {
+  const at = { door: 'onefold/langchain', how: 'protectTools(guard, tools' }
+  const guarded = guardTools(
+    guard,
+    at,
+    (tools as readonly LangChainTool[]).filter(isInvokable).map(adapted),
+    contracts,
+    options,
+  )
+  return (tools as readonly LangChainTool[]).map((tool) => {
+    const its = guarded.get(tool.name)
+    if (its === undefined || its.kind === 'read' || !isInvokable(tool)) return tool
+    return onceOnly(tool, (...call) => callOnce(guard, tool, its, ...call))
+  }) as unknown as Tools
+}
+
+const adapted = (tool: Invokable): AdaptedTool => ({
+  name: tool.name,
+  description: tool.description,
+  jsonSchema: jsonSchemaFrom(tool.schema),
+  again: (input, { signal }) => resultOf(tool._call(input, undefined, { signal }), undefined),
+})
+
+/** Tools that the model's provider runs are plain data; there is nothing to protect here. */
+const isInvokable = (tool: LangChainTool): tool is Invokable =>
+  typeof (tool as Partial<Invokable>).invoke === 'function' && typeof (tool as Partial<Invokable>)._call === 'function'
+
+type Call = (input: unknown, runManager: RunManager | undefined, config: RunnableConfigLike) => Promise<unknown>
+
+/** The tool with another function; what LangChain must not say beside an error is said here. */
+function onceOnly(tool: Invokable, call: Call): Invokable {
+  const clone: Invokable = copyOf(tool, {
+    _call: (input: unknown, runManager?: RunManager, config: RunnableConfigLike = {}) =>
+      call(input, runManager, config),
+    invoke: async (input: unknown, config?: RunnableConfigLike) => {
+      try {
+        return await tool.invoke.call(clone, input, config)
+      } catch (error) {
+        if (isBubbleUp(error) || !isToolCall(input) || !isForTheModel(error)) throw error
+        return await messageOf(tool, input.id, error.message, undefined, 'error')
+      }
+    },
+  })
+  return clone
+}
+
+async function callOnce(
+  guard: Guard,
+  tool: Invokable,
+  guarded: GuardedTool,
+  input: unknown,
+  runManager: RunManager | undefined,
+  config: RunnableConfigLike,
+): Promise<unknown> {
+  await resultsSeen(guard, resultsIn(config))
+  let own: { readonly result: unknown } | undefined
+  const execute = (context: ToolContext): Promise<unknown> =>
+    pausable(isInterrupt, async () => {
+      // Never the framework's signal: what has started goes on, and retries join it.
+      const given = bindContext({ ...config, signal: context.signal }, context)
+      const result = await resultOf(tool._call(input, runManager, given), runManager)
+      own = { result }
+      return storable(result)
+    })
+  const callId = config.toolCall?.id
+  const told = await guarded.call(input, { callId, signal: config.signal, round: roundOf(config), execute })
+  const result = own === undefined ? await restored(tool, told.value, callId) : own.result
+  const note = guarded.note(told)
+  if (note === undefined) return result
+  if (tool.responseFormat !== 'content_and_artifact' || !Array.isArray(result)) return withNote(result, note)
+  return [withNote(result[0], note), result[1] as unknown]
+}
+
+/** What a tool's function came to; an async generator is drained here, its events told as LangChain tells them. */
+async function resultOf(raw: unknown, runManager: RunManager | undefined): Promise<unknown> {
+  const result = await raw
+  if (!isAsyncGenerator(result)) return result
+  for (;;) {
+    const { done, value } = await result.next()
+    if (done === true) return value
+    await runManager?.handleToolEvent?.(value)
+  }
+}
+
+const isAsyncGenerator = (value: unknown): value is AsyncGenerator =>
+  typeof value === 'object' && value !== null && Symbol.asyncIterator in value && 'next' in value
+
+const MESSAGE = '$onefold.message'
+
+/** @throws AnsweredError for a message that says that the tool failed: that is no result */
+function storable(result: unknown): unknown {
+  if (!isToolMessage(result)) return packCommand(result)
+  if (result.status === 'error') throw new AnsweredError('the tool answered an error', result)
+  return { [MESSAGE]: { content: result.content, artifact: result.artifact, status: result.status } }
+}
+
+async function restored(tool: Invokable, value: unknown, callId: string | undefined): Promise<unknown> {
+  if (typeof value !== 'object' || value === null || !(MESSAGE in value)) return unpackCommand(value)
+  const { content, artifact, status } = value[MESSAGE] as { content: unknown; artifact: unknown; status?: string }
+  return await messageOf(tool, callId, content, artifact, status)
+}
+
+const isToolCall = (input: unknown): input is ToolCallLike =>
+  typeof input === 'object' && input !== null && (input as Partial<ToolCallLike>).type === 'tool_call'
+
+/** A ToolMessage of the tool's own LangChain, made by a copy of the tool that does nothing but answer. */
+async function messageOf(
+  tool: Invokable,
+  id: string | undefined,
+  content: unknown,
+  artifact: unknown,
+  status: string | undefined,
+): Promise<unknown> {
+  const messenger = copyOf(tool, {
+    schema: { type: 'object' },
+    responseFormat: 'content_and_artifact',
+    callbacks: undefined,
+    defaultConfig: undefined,
+    _call: async () => [content, artifact],
+  })
+  const message = await messenger.invoke(
+    { type: 'tool_call', id: id ?? '', name: tool.name, args: {} },
+    {
+      callbacks: [],
+    },
+  )
+  if (isToolMessage(message)) (message as ToolMessageLike).status = status
+  return message
+}
+
+/** A tool with some members replaced; a proxy would break what keeps private fields. */
+function copyOf(tool: Invokable, members: object): Invokable {
+  const copy = Object.create(Object.getPrototypeOf(tool) as object, Object.getOwnPropertyDescriptors(tool)) as Invokable
+  for (const [name, value] of Object.entries(members)) {
+    Object.defineProperty(copy, name, {
+      value,
+      writable: true,
+      configurable: true,
+      enumerable: Object.hasOwn(tool, name),
+    })
+  }
+  return copy
+}

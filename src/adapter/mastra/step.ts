@@ -1,0 +1,56 @@
+import type { ToolContext } from '../../contract/index.ts'
+import type { Guard } from '../../engine/index.ts'
+import { bindContext, guardUnit, pausable, type UnitContract } from '../shared/index.ts'
+import { isSuspended, noticingSuspend, roundOf, suspendedResult, type Context } from './suspend.ts'
+
+/** A step's `execute`, as `createStep` of @mastra/core takes it. */
+type Execute = (parameters: never) => Promise<unknown>
+
+/** What this door reads of what a workflow hands to it. */
+interface StepParameters extends Context {
+  readonly inputData?: unknown
+  readonly runId: string
+}
+
+type InputOf<Step extends Execute> =
+  Parameters<Step> extends [{ readonly inputData: infer Input }, ...unknown[]] ? Input : unknown
+
+/** What makes a step's effect happen once. */
+export interface StepContract<Input> extends UnitContract {
+  /**
+   * What in the input makes two executions the same: then also another run of the workflow does it once.
+   * @default the workflow's run and the whole input
+   */
+  readonly identity?: (input: Input) => unknown
+}
+
+/**
+ * The `execute` of a workflow step whose effect happens once per run and input, or per `identity`: through `retries`, a
+ * `retryConfig`, and a restart of the workflow. A repeat gives back what the step returned.
+ * @throws OnefoldError CONTRACT_INVALID for a contract that contradicts itself
+ */
+export function protectStep<Step extends Execute>(
+  guard: Guard,
+  execute: Step,
+  { identity, ...contract }: StepContract<InputOf<Step>>,
+): Step {
+  const call = guardUnit(guard, 'onefold/mastra', contract)
+  const work = execute as unknown as (parameters: StepParameters) => Promise<unknown>
+  const once = async (parameters: StepParameters): Promise<unknown> => {
+    const { inputData, runId, abortSignal: signal } = parameters
+    const of = identity === undefined ? ['run', runId, inputData ?? null] : ['input', identity(inputData as never)]
+    const run = (context: ToolContext): Promise<unknown> =>
+      pausable(isSuspended, () =>
+        noticingSuspend(parameters, (watched) =>
+          work(bindContext({ ...watched, abortSignal: context.signal }, context)),
+        ),
+      )
+    try {
+      const told = await call(of, { signal, round: roundOf(parameters), execute: run })
+      return told.value
+    } catch (error) {
+      return suspendedResult(error)
+    }
+  }
+  return once as unknown as Step
+}

@@ -1,0 +1,73 @@
+import type { ToolContext } from '../../contract/index.ts'
+import type { Guard } from '../../engine/index.ts'
+import {
+  bindContext,
+  guardTools,
+  jsonSchemaFrom,
+  pausable,
+  resultsSeen,
+  withNote,
+  type AdapterOptions,
+  type Contracts,
+  type GuardedTool,
+} from '../shared/index.ts'
+import { isSuspended, noticingSuspend, resultsIn, roundOf, suspendedResult, type Context } from './suspend.ts'
+
+/** What this door reads of the options of `createTool` of @mastra/core. */
+interface FactoryOptions {
+  readonly id: string
+  readonly description?: string
+  readonly inputSchema?: unknown
+  readonly execute?: (input: unknown, context?: Context) => unknown
+}
+
+type Factory = (options: never) => unknown
+
+/**
+ * `createTool` of @mastra/core, whose tools do each effect once: `const createTool = protectTool(guard, mastra.createTool, …)`.
+ * Schemas, approval and model output stay as they are. A tool that suspends has no result yet: when it is resumed it goes
+ * on as the same operation.
+ */
+export function protectTool<Make extends Factory>(
+  guard: Guard,
+  createTool: Make,
+  contracts: Contracts = {},
+  options: AdapterOptions = {},
+): Make {
+  const at = { door: 'onefold/mastra', how: 'protectTool(guard, createTool' }
+  const build = createTool as unknown as (given: FactoryOptions) => unknown
+  const make = (given: FactoryOptions): unknown => {
+    const { execute, id } = given
+    if (execute === undefined) return build(given)
+    const adapted = {
+      name: id,
+      description: given.description,
+      jsonSchema: jsonSchemaFrom(given.inputSchema),
+      again: (input: unknown, { signal }: ToolContext) => execute(input, { abortSignal: signal }),
+    }
+    const guarded = guardTools(guard, at, [adapted], { [id]: contracts[id] }, options).get(id) as GuardedTool
+    return build(guarded.kind === 'read' ? given : { ...given, execute: onceOnly(guard, guarded, execute) })
+  }
+  return make as unknown as Make
+}
+
+const onceOnly =
+  (guard: Guard, guarded: GuardedTool, execute: NonNullable<FactoryOptions['execute']>) =>
+  async (input: unknown, context: Context = {}): Promise<unknown> => {
+    await resultsSeen(guard, resultsIn(context))
+    // Never the agent's signal: what has started goes on, and retries join it.
+    const run = (protectedBy: ToolContext): Promise<unknown> =>
+      pausable(isSuspended, () =>
+        noticingSuspend(context, (watched) =>
+          execute(input, bindContext({ ...watched, abortSignal: protectedBy.signal }, protectedBy)),
+        ),
+      )
+    const callId = context.agent?.toolCallId ?? context.toolCallId
+    try {
+      const call = { callId, signal: context.abortSignal, round: roundOf(context), execute: run }
+      const told = await guarded.call(input, call)
+      return withNote(told.value, guarded.note(told))
+    } catch (error) {
+      return suspendedResult(error)
+    }
+  }
