@@ -18,4 +18,7 @@ export {
   type StoreUnderTest,
   type SuiteRunner,
 } from './store-suite/index.ts'
+export { faultyHttp, type FaultyHttp, type FaultyHttpOptions, type PassedRequest } from './proxies/faulty-http.ts'
+export { faultyMcp, type FaultyMcp, type FaultyMcpOptions, type PassedCall } from './proxies/faulty-mcp.ts'
+export type { FaultPlan, ProxyFault } from './proxies/plan.ts'
 export { verifyTool, type AnyTool, type VerifyCheck, type VerifyOptions } from './verify-tool.ts'

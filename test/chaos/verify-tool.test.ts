@@ -104,7 +104,7 @@ describe('verifyTool', () => {
   })
 
   it('works under node:test as well', { timeout: 60_000 }, () => {
-    const file = fileURLToPath(new URL('./node-test.fixture.ts', import.meta.url))
+    const file = fileURLToPath(new URL('./node-test.process.ts', import.meta.url))
     const { status, stdout } = spawnSync(process.execPath, ['-C', 'onefold-source', '--test', file], {
       encoding: 'utf8',
     })
