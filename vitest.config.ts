@@ -1,7 +1,7 @@
 import { defineConfig } from 'vitest/config'
 
 export default defineConfig({
-  ssr: { resolve: { conditions: ['onefold-source', 'module', 'node', 'development|production'] } },
+  ssr: { resolve: { conditions: ['onefold-source', 'node', 'development|production'] } },
   test: {
     env: { NODE_OPTIONS: '--conditions=onefold-source' },
     // Machines are shared and noisy; what must be fast is measured by benches, not by tests.

@@ -1,0 +1,52 @@
+import { afterAll, describe, it } from 'vitest'
+import { startDynalite } from '../../../test/support/servers/dynalite.ts'
+import { startTcpProxy } from '../../../test/support/tcp-proxy.ts'
+import type { Store } from '../../engine/index.ts'
+import { storeSuite } from '../../testing/index.ts'
+import { dynamodbStore } from './index.ts'
+
+const server = await startDynalite()
+afterAll(() => server.close())
+
+// A long deadline, since dynalite answers slowly on a busy machine; the deadline has tests of its own.
+// Steps of the clock are left out: the service shows whole seconds. service-clock.test.ts has them.
+storeSuite(
+  'dynamodb on dynalite',
+  {
+    means: ['reopen', 'crash', 'another', 'obstruct'],
+    async open() {
+      const table = await server.table()
+      const proxy = await startTcpProxy(server.port)
+      const stores: Store[] = []
+      const opened = async (port: number): Promise<Store> => {
+        const store = dynamodbStore({ client: server.client(port), table, deadlineMs: 15_000 })
+        await store.open()
+        stores.push(store)
+        return store
+      }
+      const store = await opened(proxy.port)
+      return {
+        store,
+        async reopen() {
+          await store.close()
+          return await opened(server.port)
+        },
+        async crash() {
+          proxy.refuse(true)
+          proxy.cut()
+          return await opened(server.port)
+        },
+        another: () => opened(server.port),
+        async obstruct() {
+          await server.order({ refuseWrites: true })
+          return () => server.order({ refuseWrites: false })
+        },
+        async close() {
+          for (const one of stores) await one.close()
+          await proxy.close()
+        },
+      }
+    },
+  },
+  { describe, it, afterAll },
+)

@@ -1,0 +1,222 @@
+import {
+  OPEN_STATES,
+  type ListPage,
+  type ListQuery,
+  type OperationRecord,
+  type StoreStats,
+} from '../../engine/index.ts'
+import { number, numberOf, text, type Item } from './client.ts'
+import type { Context, StepOptions } from './context.ts'
+import type { Records } from './records.ts'
+import { OPEN, RECORDED, SHARDS } from './table.ts'
+
+const DEFAULT_LIMIT = 100
+/** What BatchGetItem takes. */
+const BATCH = 100
+
+/** Which items of an index are worth reading, and which records are then wanted. */
+interface Search {
+  readonly index: typeof RECORDED | typeof OPEN
+  readonly filter?: { readonly expression: string; readonly values: Item }
+  readonly likely: (item: Item) => boolean
+  readonly wanted: (record: OperationRecord) => boolean
+}
+
+interface Hit {
+  /** The record's number: its place in the order of recording. */
+  readonly id: number
+  readonly record: OperationRecord
+}
+
+export interface Listings {
+  list(query: ListQuery): Promise<ListPage>
+  due(limit: number, after: string | undefined): Promise<ListPage>
+  closed(limit: number, after: string | undefined): Promise<ListPage>
+  stats(tenant: string | undefined): Promise<StoreStats>
+}
+
+/**
+ * Pages in order of recording. An index says where records are and may lag a moment behind; the records themselves are
+ * then read consistently, and what has changed meanwhile is judged by what it is now.
+ */
+export function createListings(context: Context, records: Records): Listings {
+  const { client, table, clock } = context
+
+  /** The next items of one partition of an index. */
+  async function partitionPage(
+    search: Search,
+    shard: number,
+    after: number,
+    limit: number,
+    options: StepOptions,
+  ): Promise<{ readonly items: readonly Item[]; readonly more: boolean }> {
+    const items: Item[] = []
+    let from: Item | undefined
+    do {
+      const page = await client.query(
+        {
+          TableName: table,
+          IndexName: search.index,
+          KeyConditionExpression: `${search.index === OPEN ? 'o' : 'a'} = :shard AND i > :after`,
+          ExpressionAttributeValues: {
+            ':shard': text(String(shard)),
+            ':after': number(after),
+            ...search.filter?.values,
+          },
+          Limit: limit,
+          ...(search.filter === undefined ? {} : { FilterExpression: search.filter.expression }),
+          ...(from === undefined ? {} : { ExclusiveStartKey: from }),
+        },
+        options,
+      )
+      items.push(...(page.Items ?? []).filter(search.likely))
+      from = page.LastEvaluatedKey
+    } while (from !== undefined && items.length < limit)
+    return { items, more: from !== undefined }
+  }
+
+  /** The records that items of an index stand for, as they are now; without those that are gone. */
+  async function recordsOf(found: readonly Item[], options: StepOptions): Promise<readonly Hit[]> {
+    const byId = new Map<number, OperationRecord>()
+    for (let n = 0; n < found.length; n += BATCH) {
+      let keys = found.slice(n, n + BATCH).map((item): Item => ({ p: item['p'] as never, s: item['s'] as never }))
+      while (keys.length > 0) {
+        const { Responses, UnprocessedKeys } = await client.batchGetItem(
+          { RequestItems: { [table]: { Keys: keys, ConsistentRead: true } } },
+          options,
+        )
+        for (const item of Responses?.[table] ?? []) {
+          const record = await records.parse(item, options)
+          if (record !== undefined) byId.set(numberOf(item['i']), record)
+        }
+        keys = UnprocessedKeys?.[table]?.Keys ?? []
+      }
+    }
+    return found.flatMap((item) => {
+      const id = numberOf(item['i'])
+      const record = byId.get(id)
+      return record === undefined ? [] : [{ id, record }]
+    })
+  }
+
+  /** The next hits behind `after`, and where to go on; undefined at the end. */
+  async function hitsBehind(
+    search: Search,
+    after: number,
+    limit: number,
+    options: StepOptions,
+  ): Promise<{ readonly hits: readonly Hit[]; readonly next: number | undefined }> {
+    const shards = await Promise.all(
+      Array.from({ length: SHARDS }, (_, shard) => partitionPage(search, shard, after, limit, options)),
+    )
+    // Up to here every partition has told what it has; beyond, one that stopped early may have more.
+    const end = Math.min(...shards.map(({ items, more }) => (more ? numberOf(items.at(-1)?.['i']) : Infinity)))
+    const items = shards
+      .flatMap((shard) => shard.items)
+      .filter((item) => numberOf(item['i']) <= end)
+      .toSorted((one, other) => numberOf(one['i']) - numberOf(other['i']))
+      .slice(0, limit)
+    const hits = (await recordsOf(items, options)).filter(({ record }) => search.wanted(record))
+    return { hits, next: items.length < limit ? undefined : numberOf(items.at(-1)?.['i']) }
+  }
+
+  async function page(search: Search, limit: number, after: string | undefined): Promise<ListPage> {
+    const hits: Hit[] = []
+    let from: number | undefined = Number(after ?? 0)
+    // One more than asked for, to know whether there is a next page.
+    while (from !== undefined && hits.length <= limit) {
+      const behind: number = from
+      const found = await context.step('list records', (options) =>
+        hitsBehind(search, behind, Math.max(BATCH, limit + 1), options),
+      )
+      hits.push(...found.hits)
+      from = found.next
+    }
+    const shown = hits.slice(0, limit)
+    return {
+      records: shown.map((hit) => hit.record),
+      next: hits.length > limit ? String(shown.at(-1)?.id) : undefined,
+      now: clock.now(),
+    }
+  }
+
+  return {
+    async list({ tenant, states, tool, run, keyPrefix, updatedBefore, limit = DEFAULT_LIMIT, after }) {
+      if (states?.length === 0) return { records: [], next: undefined, now: clock.now() }
+      const onlyOpen = states !== undefined && states.every((state) => OPEN_STATES.includes(state))
+      const has = (item: Item, name: string, value: string | undefined): boolean =>
+        value === undefined || item[name]?.S === JSON.stringify(value)
+      return await page(
+        {
+          index: onlyOpen ? OPEN : RECORDED,
+          likely: (item) =>
+            onlyOpen ||
+            (has(item, 'y', tenant) &&
+              has(item, 'tl', tool) &&
+              has(item, 'rn', run) &&
+              (keyPrefix === undefined || (JSON.parse(item['k']?.S ?? '""') as string).startsWith(keyPrefix))),
+          wanted: (record) =>
+            (tenant === undefined || record.tenant === tenant) &&
+            (states === undefined || states.includes(record.state)) &&
+            (tool === undefined || record.tool === tool) &&
+            (run === undefined || record.run === run) &&
+            (keyPrefix === undefined || record.key.startsWith(keyPrefix)) &&
+            (updatedBefore === undefined || record.updatedAt <= updatedBefore),
+        },
+        limit,
+        after,
+      )
+    },
+    due(limit, after) {
+      const now = clock.now()
+      return page(
+        {
+          index: OPEN,
+          filter: {
+            expression: 'l <= :now OR t = :doubt OR t = :accepted',
+            values: { ':now': number(now), ':doubt': text('in-doubt'), ':accepted': text('accepted') },
+          },
+          likely: () => true,
+          wanted: (record) =>
+            OPEN_STATES.includes(record.state) &&
+            (record.leaseUntil <= now || record.state === 'in-doubt' || record.state === 'accepted'),
+        },
+        limit,
+        after,
+      )
+    },
+    closed: (limit, after) =>
+      page(
+        { index: RECORDED, likely: () => true, wanted: (record) => !OPEN_STATES.includes(record.state) },
+        limit,
+        after,
+      ),
+    async stats(tenant) {
+      const states: Record<string, number> = {}
+      let from: Item | undefined
+      do {
+        const start: Item | undefined = from
+        const found = await context.step('count records', (options) =>
+          client.scan(
+            {
+              TableName: table,
+              ProjectionExpression: 't',
+              FilterExpression: tenant === undefined ? 'attribute_exists(i)' : 'attribute_exists(i) AND y = :tenant',
+              ...(tenant === undefined
+                ? {}
+                : { ExpressionAttributeValues: { ':tenant': text(JSON.stringify(tenant)) } }),
+              ...(start === undefined ? {} : { ExclusiveStartKey: start }),
+            },
+            options,
+          ),
+        )
+        for (const item of found.Items ?? []) {
+          const state = item['t']?.S ?? ''
+          states[state] = (states[state] ?? 0) + 1
+        }
+        from = found.LastEvaluatedKey
+      } while (from !== undefined)
+      return { states, sizeBytes: undefined }
+    },
+  }
+}
