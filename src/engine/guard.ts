@@ -317,6 +317,8 @@ function opened(ledger: Ledger, open: () => Promise<void>): Ledger {
       await open()
       yield* ledger.export(query)
     },
+    reconcile: (items, options) => open().then(() => ledger.reconcile(items, options)),
+    purge: (options) => open().then(() => ledger.purge(options)),
     stats: (tenant) => open().then(() => ledger.stats(tenant)),
     doctor: () => open().then(() => ledger.doctor()),
     amnesia: () => open().then(() => ledger.amnesia()),

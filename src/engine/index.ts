@@ -25,7 +25,15 @@ export {
 export type { Forensics, Ledger, Verdict } from './ledger.ts'
 export { decide, type Decision } from './machine.ts'
 export { ticketOf, type Secret } from './operation.ts'
+export type { Purged, PurgeOptions } from './purge.ts'
 export type { Receipt, ReceiptEntry } from './receipt.ts'
+export type {
+  DownstreamItem,
+  ReconcileEntry,
+  ReconcileOperation,
+  ReconcileOptions,
+  Reconciliation,
+} from './reconcile.ts'
 export {
   OPEN_STATES,
   STATES,

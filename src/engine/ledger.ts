@@ -4,6 +4,8 @@ import { isOperationKey } from '../key/index.ts'
 import type { Core } from './core.ts'
 import { ticketOf } from './operation.ts'
 import { seal } from './outcome.ts'
+import { purgeClosed, type Purged, type PurgeOptions } from './purge.ts'
+import { reconcileWith, type DownstreamItem, type Reconciliation, type ReconcileOptions } from './reconcile.ts'
 import type { HistoryEvent, OperationRecord } from './record.ts'
 import type { AmnesiaMark, Finding, ListPage, ListQuery, StoreStats } from './store.ts'
 
@@ -34,6 +36,13 @@ export interface Ledger {
   resolve(keyOrTicket: string, verdict: Verdict, tenant?: string): Promise<OperationRecord>
   /** Every operation with its history, oldest first, as it is read. */
   export(query?: Partial<ListQuery>): AsyncIterable<Forensics>
+  /** Compares the operations of one tool with its downstream's own list, and lists where they differ. Changes nothing. */
+  reconcile(
+    items: Iterable<DownstreamItem> | AsyncIterable<DownstreamItem>,
+    options: ReconcileOptions,
+  ): Promise<Reconciliation>
+  /** Retention (T17) for everything that is past it, now: never what is open, in doubt, or may still be asked for again. */
+  purge(options?: PurgeOptions): Promise<Purged>
   stats(tenant?: string): Promise<StoreStats>
   doctor(): Promise<readonly Finding[]>
   /** The mark that stands since the store was seen to have lost records; undefined when none does. */
@@ -119,6 +128,8 @@ export function createLedger(core: Core, options: { readonly tenant: string; rea
     show: async (keyOrTicket, tenant) => await forensics(await find(keyOrTicket, tenant)),
     resolve,
     export: exportAll,
+    reconcile: (items, reconcileOptions) => reconcileWith(core.journal, list, items, reconcileOptions),
+    purge: (purgeOptions = {}) => purgeClosed(core, tenantOf(undefined), purgeOptions),
     stats: (tenant) => withDeadline(store.stats(tenantOf(tenant))),
     doctor: () => store.doctor(),
     amnesia: async () => (await withDeadline(store.epoch())).amnesia,

@@ -1,5 +1,6 @@
 import { once } from 'node:events'
 import { EXIT } from '../exit-code.ts'
+import { progressOf, withCancel } from '../progress.ts'
 import { withLedger } from './open.ts'
 import type { WhereOptions } from './locate.ts'
 import { forensicsOf } from './shown.ts'
@@ -7,15 +8,32 @@ import { forensicsOf } from './shown.ts'
 export interface ExportOptions extends WhereOptions {
   readonly allTenants?: boolean
   readonly showInput?: boolean
+  readonly tool?: string
+  readonly run?: string
+  readonly json?: boolean
 }
 
-/** `onefold ledger export`: one operation with its history a line. */
+/** `onefold ledger export`: one operation with its history a line; what was written when it is cancelled is whole lines. */
 export async function ledgerExport(options: ExportOptions): Promise<number> {
   return await withLedger(options, async ({ own, all }) => {
-    for await (const found of (options.allTenants === true ? all : own).export()) {
-      const line = `${JSON.stringify(forensicsOf(found, options.showInput === true))}\n`
-      if (!process.stdout.write(line)) await once(process.stdout, 'drain')
-    }
-    return EXIT.ok
+    const ledger = options.allTenants === true ? all : own
+    const progress = progressOf('operations written')
+    let written = 0
+    const cancelled = await withCancel(async (signal) => {
+      for await (const found of ledger.export({
+        ...(options.tool === undefined ? {} : { tool: options.tool }),
+        ...(options.run === undefined ? {} : { run: options.run }),
+      })) {
+        if (signal.aborted) return true
+        const line = `${JSON.stringify(forensicsOf(found, options.showInput === true))}\n`
+        if (!process.stdout.write(line)) await once(process.stdout, 'drain')
+        progress.at((written += 1))
+      }
+      return false
+    })
+    progress.done()
+    if (!cancelled) return EXIT.ok
+    process.stderr.write(`onefold: cancelled after ${written} operations; the export is not complete\n`)
+    return EXIT.findings
   })
 }

@@ -1,8 +1,8 @@
 import type { OnefoldError } from '../../error/index.ts'
-import { CONTRACT } from '../proxy/answers.ts'
+import { CONTRACT } from '../proxy/listed-contracts.ts'
 import { callKey, type CallParams } from './call-key.ts'
 import { failureOf } from './lost.ts'
-import { errorOfResult, errorOfThrown, inDoubt, receiptOf, type SeenResult } from './told.ts'
+import { errorOfResult, errorOfThrown, inDoubt, type SeenResult } from './told.ts'
 
 /** The `Client` of @modelcontextprotocol/sdk 1 or @modelcontextprotocol/client 2. */
 export interface ProtectableClient {
@@ -53,7 +53,6 @@ export function protectClient<C extends ProtectableClient>(client: C, options: P
       try {
         key.checkpoint()
         const result = await plain(used)(params, ...rest)
-        if (receiptOf(result) !== undefined) safe.set(name, true)
         told = errorOfResult(name, result)
         if (told === undefined) {
           key.delivered()
@@ -110,8 +109,7 @@ export function protectClient<C extends ProtectableClient>(client: C, options: P
     let cursor: string | undefined
     for (let pages = 0; pages < MOST_PAGES; pages += 1) {
       const { tools, nextCursor } = await list(cursor === undefined ? undefined : { cursor })
-      for (const { name, _meta: meta } of tools)
-        safe.set(name, safe.get(name) === true || meta?.[CONTRACT] !== undefined)
+      for (const { name, _meta: meta } of tools) safe.set(name, safe.get(name) === true || isSafeBy(meta?.[CONTRACT]))
       if (nextCursor === undefined) return
       cursor = nextCursor
     }
@@ -127,6 +125,16 @@ interface Listed {
 }
 
 const MOST_PAGES = 100
+
+/**
+ * True for a contract that somebody wrote. A tool that is guarded without one may take an equal call on a connection whose
+ * answers arrive for new work.
+ */
+const isSafeBy = (contract: unknown): boolean => {
+  if (typeof contract !== 'object' || contract === null) return false
+  const { declared, protected: isProtected } = contract as { declared?: unknown; protected?: unknown }
+  return declared !== false && isProtected !== false
+}
 
 const noAnswer = (tool: string, cause: unknown): OnefoldError => inDoubt(tool, 'its answer was lost', cause)
 

@@ -3,8 +3,6 @@ import { applyEdits, type Edit } from './splice.ts'
 
 /** Where the receipt of a call stands in a result. */
 export const RECEIPT = 'io.onefold/receipt'
-/** Where a tool's contract stands in `tools/list` (BF-11). */
-export const CONTRACT = 'io.onefold/contract'
 /** Where an error that is told as a result says for programs what it is. */
 export const ERROR = 'io.onefold/error'
 

@@ -22,7 +22,7 @@ export interface ServerPlans {
   registered(tool: string, annotations: { readonly readOnlyHint?: boolean | undefined } | undefined): void
   of(tool: string): ServerPlan
   /** What clients are told of a tool. */
-  describe(tool: string): ContractDescription | undefined
+  describe(tool: string): (ContractDescription & { readonly declared?: false }) | undefined
 }
 
 /** Names come from clients: plans of tools that nobody registered are not kept without end. */
@@ -79,7 +79,8 @@ export function createPlans(guard: Guard, server: string, unknownTools: UnknownT
     describe(tool) {
       if (reads.has(tool)) return { name: `${server}:${tool}`, version: 1, effect: 'read' }
       const plan = of(tool)
-      return plan.kind === 'declared' || plan.kind === 'undeclared' ? plan.tool.description : undefined
+      if (plan.kind === 'undeclared') return { ...plan.tool.description, declared: false }
+      return plan.kind === 'declared' ? plan.tool.description : undefined
     },
   }
 }

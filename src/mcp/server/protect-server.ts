@@ -1,6 +1,6 @@
 import type { Guard } from '../../engine/index.ts'
 import { OnefoldError } from '../../error/index.ts'
-import { CONTRACT } from '../proxy/answers.ts'
+import { CONTRACT } from '../proxy/listed-contracts.ts'
 import type { CallFacts, HandlerExtra } from './call-facts.ts'
 import { createServerCalls, type CallHandler, type CallRequest, type ServerCalls } from './calls.ts'
 import { takeContract, type ServerContract } from './contract.ts'

@@ -33,7 +33,7 @@ async function act(ref: string, extra: object): Promise<object> {
   return { content: [{ type: 'text', text: await response.text() }] }
 }
 
-const TOOLS: readonly TestTool[] = ['order', 'pay', 'angry'].map((name) => ({
+const TOOLS: readonly TestTool[] = ['order', 'pay', 'angry', 'loose'].map((name) => ({
   name,
   fields: ['ref'],
   run: async ({ ref = '' }, extra) => {
@@ -111,6 +111,14 @@ describe.each(['v1', 'v2'] as const)('protectClient on SDK %s', (sdk) => {
     expect(isOnefoldError(told) && [told.code, told.effect, told.retryable]).toEqual(['IN_DOUBT', 'unknown', false])
     expect(network.calls).toHaveLength(1)
     expect(await downstream.effects(ref('unknown'))).toBe(1)
+  })
+
+  it('nor a tool that is guarded without a contract', async () => {
+    const network = await shop(true)
+    const session = await connect(network, {})
+    network.lose(1)
+    await expect(session.call('loose', { ref: ref('loose') })).rejects.toMatchObject({ code: 'IN_DOUBT' })
+    expect(network.calls).toHaveLength(1)
   })
 
   it('gives up after its retries, in doubt', async () => {

@@ -1,0 +1,204 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { createReadStream } from 'node:fs'
+import { text } from 'node:stream/consumers'
+import type { ReconcileEntry, ReconcileOperation, Reconciliation } from '../../engine/index.ts'
+import { dateOf } from '../ago.ts'
+import { EXIT, wrongUse } from '../exit-code.ts'
+import { colors, plain, print, printJson, table } from '../output.ts'
+import { isCancelled, progressOf, withCancel } from '../progress.ts'
+import type { WhereOptions } from './locate.ts'
+import { withLedger } from './open.ts'
+
+export interface ReconcileCommandOptions extends WhereOptions {
+  readonly tool: string
+  readonly list?: string
+  readonly itemKey?: string
+  readonly operationKey?: string
+  readonly since?: string
+  readonly until?: string
+  readonly allTenants?: boolean
+  readonly json?: boolean
+}
+
+/**
+ * `onefold ledger reconcile --tool NAME --list FILE` or `-- COMMAND`: where the ledger and the downstream's own list
+ * differ. Changes nothing; exit 1 when they differ.
+ */
+export async function ledgerReconcile(command: readonly string[], options: ReconcileCommandOptions): Promise<number> {
+  const operation = options.operationKey === undefined ? undefined : operationBy(options.operationKey)
+  const item = options.itemKey === undefined ? undefined : (one: unknown) => textAt(one, options.itemKey ?? '')
+  const since = options.since === undefined ? undefined : timeOf(options.since, '--since')
+  const until = options.until === undefined ? undefined : timeOf(options.until, '--until')
+  return await withCancel(async (signal) => {
+    const items = await itemsOf(command, options.list, signal)
+    return await withLedger(options, async ({ own, all, where }) => {
+      const progress = progressOf('operations compared')
+      try {
+        const found = await (options.allTenants === true ? all : own).reconcile(items, {
+          tool: options.tool,
+          signal,
+          progress: progress.at,
+          ...(item === undefined ? {} : { item }),
+          ...(operation === undefined ? {} : { operation }),
+          ...(since === undefined ? {} : { since }),
+          ...(until === undefined ? {} : { until }),
+        })
+        progress.done()
+        const differences = differencesIn(found)
+        if (options.json === true)
+          printJson({ ledger: where.url, tool: options.tool, items: items.length, differences, ...found })
+        else print(report(found, items.length, differences, where.flags))
+        return differences === 0 ? EXIT.ok : EXIT.findings
+      } catch (error) {
+        progress.done()
+        if (!isCancelled(error)) throw error
+        print('Cancelled. Nothing was changed.')
+        return EXIT.findings
+      }
+    })
+  })
+}
+
+const differencesIn = (found: Reconciliation): number =>
+  found.missing.length +
+  found.unrecorded.length +
+  found.repeated.length +
+  found.doubtsThatHappened.length +
+  found.doubtsNotListed.length +
+  found.unknown.length
+
+type Kind = Exclude<keyof Reconciliation, 'agreed' | 'unnamed' | 'unknown'>
+
+const HEADINGS: Readonly<Record<Kind, string>> = {
+  repeated: 'The downstream has it more than once',
+  missing: 'Done, says the ledger; the downstream does not have it',
+  unrecorded: 'Nothing happened, says the ledger; the downstream has it',
+  doubtsThatHappened: 'In doubt, and the downstream has it: it happened',
+  doubtsNotListed: 'In doubt, and the downstream does not have it',
+}
+
+function report(found: Reconciliation, items: number, differences: number, flags: string): string {
+  const lines = [`${found.agreed} operations are done on both sides, once; ${items} items in the downstream’s list.`]
+  for (const [kind, heading] of Object.entries(HEADINGS) as [Kind, string][]) {
+    const entries: readonly (ReconcileEntry & { readonly name?: string; readonly times?: number })[] = found[kind]
+    if (entries.length === 0) continue
+    const rows = entries.map((entry) => [
+      `  ${entry.ticket}`,
+      entry.state,
+      dateOf(entry.at),
+      plain(entry.name ?? ''),
+      entry.times === undefined ? '' : `${entry.times} times`,
+    ])
+    lines.push('', colors.bold(`${heading} (${entries.length})`), table(rows))
+  }
+  if (found.unknown.length > 0) {
+    const rows = found.unknown.map(({ name, times }) => [`  ${plain(name)}`, times === 1 ? '' : `${times} times`])
+    lines.push('', colors.bold(`In the downstream’s list, and of no operation here (${found.unknown.length})`), table(rows))
+  }
+  if (found.unnamed > 0)
+    lines.push('', colors.yellow(`${found.unnamed} items have no key that could be compared: say where it is with --item-key`))
+  const [happened] = found.doubtsThatHappened
+  if (happened !== undefined)
+    lines.push(
+      '',
+      `${colors.bold('next')}  onefold ledger resolve ${happened.ticket} --done --note "in the downstream’s list"${flags}`,
+    )
+  lines.push('', differences === 0 ? 'No differences.' : `${differences} differences. Nothing was changed.`)
+  return lines.join('\n')
+}
+
+/** What identifies an operation downstream: `key`, or a path into its recorded arguments or answer. */
+function operationBy(place: string): (operation: ReconcileOperation) => readonly (string | undefined)[] {
+  const [root = '', ...steps] = place.split('.')
+  const path = steps.join('.')
+  if (root === 'key' && path === '') return ({ record }) => [record.key]
+  if ((root === 'input' || root === 'result') && path !== '' && !steps.includes(''))
+    return (operation) => [textAt(answerOf(operation[root]), path)]
+  throw wrongUse(
+    `--operation-key cannot be ${plain(place)}. Write key, input.order_id (its arguments) or result.id (its recorded answer).`,
+  )
+}
+
+/** An MCP result is kept as its text; what it answers is its structured content, else the JSON in its first text. */
+function answerOf(value: unknown): unknown {
+  if (typeof value !== 'object' || value === null || !('mcpResult' in value)) return value
+  const result = parsed(String(value.mcpResult)) as
+    | { readonly structuredContent?: unknown; readonly content?: readonly { readonly text?: string }[] }
+    | undefined
+  return result?.structuredContent ?? parsed(result?.content?.[0]?.text ?? '') ?? result
+}
+
+function textAt(value: unknown, path: string): string | undefined {
+  let found = value
+  for (const step of path.split('.')) {
+    if (typeof found !== 'object' || found === null || !Object.hasOwn(found, step)) return undefined
+    found = (found as Record<string, unknown>)[step]
+  }
+  return typeof found === 'string' ? found : typeof found === 'number' ? String(found) : undefined
+}
+
+function timeOf(given: string, flag: string): number {
+  const time = Date.parse(given)
+  if (Number.isFinite(time)) return time
+  throw wrongUse(`${flag} cannot be ${plain(given)}. Write a date such as 2026-11-28 or 2026-11-28T12:00:00Z.`)
+}
+
+/** The downstream's list: a file, `-` for standard input, or what a command prints. */
+async function itemsOf(
+  command: readonly string[],
+  file: string | undefined,
+  signal: AbortSignal,
+): Promise<readonly unknown[]> {
+  if ((file === undefined) === (command.length === 0))
+    throw wrongUse('Give the downstream’s list: --list FILE (- for standard input), or -- COMMAND that prints it.')
+  if (file === '-') return itemsIn(await text(process.stdin), 'standard input')
+  if (file !== undefined) {
+    try {
+      return itemsIn(await text(createReadStream(file, { signal })), file)
+    } catch (error) {
+      if ((error as { code?: unknown }).code === undefined || isCancelled(error)) throw error
+      throw wrongUse(`${plain(file)} cannot be read. Nothing was changed.`)
+    }
+  }
+  const [program = '', ...args] = command
+  const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'inherit'], signal })
+  const ended = once(child, 'close').catch((error: unknown) => {
+    if (isCancelled(error) || signal.aborted) throw error
+    throw wrongUse(`${plain(program)} cannot be started. Nothing was changed.`)
+  })
+  ended.catch(() => undefined)
+  const printed = await text(child.stdout)
+  const [status] = (await ended) as [number | null]
+  // Half a list would make every other operation "missing".
+  if (status !== 0)
+    throw wrongUse(`${plain(program)} ended with status ${String(status)}, so its list may not be whole. Nothing was changed.`)
+  return itemsIn(printed, program)
+}
+
+/** A JSON list, an object that holds one (`data`, `items`, `results`), or JSON lines. */
+function itemsIn(given: string, from: string): readonly unknown[] {
+  const whole = parsed(given)
+  if (Array.isArray(whole)) return whole as unknown[]
+  if (typeof whole === 'object' && whole !== null) {
+    for (const name of ['data', 'items', 'results']) {
+      const inner = (whole as Record<string, unknown>)[name]
+      if (Array.isArray(inner)) return inner as unknown[]
+    }
+  }
+  const lines = given.split('\n').filter((line) => line.trim() !== '')
+  return lines.map((line, at) => {
+    const item = parsed(line)
+    if (item === undefined)
+      throw wrongUse(`Line ${at + 1} of ${plain(from)} is not JSON. Give a JSON list, or one JSON value a line. Nothing was changed.`)
+    return item
+  })
+}
+
+function parsed(json: string): unknown {
+  try {
+    return JSON.parse(json)
+  } catch {
+    return undefined
+  }
+}

@@ -1,0 +1,189 @@
+import { downstreamKey, KEY_SHAPES } from '../key/index.ts'
+import type { Journal } from './journal.ts'
+import { ticketOf } from './operation.ts'
+import { unseal } from './outcome.ts'
+import type { OperationRecord, State } from './record.ts'
+import type { ListPage, ListQuery } from './store.ts'
+
+/** One effect as the downstream's own list has it: any JSON; what identifies it is said by {@link ReconcileOptions.item}. */
+export type DownstreamItem = unknown
+
+/** How the two lists are compared. */
+export interface ReconcileOptions {
+  /** Compares one tool: a list of refunds says nothing about mails. */
+  readonly tool: string
+  /** What names an item; undefined for one that cannot be compared. @default its `idempotency_key`, `idempotencyKey` or `key`, there or in its `metadata` */
+  readonly item?: (item: DownstreamItem) => string | undefined
+  /**
+   * What the downstream may call an operation. @default the operation's key and ticket, and the downstream keys that its
+   * first request carried, in every provider's form
+   */
+  readonly operation?: (operation: ReconcileOperation) => readonly (string | undefined)[]
+  /** Only operations recorded from this time on (the store's clock, milliseconds). @default all */
+  readonly since?: number
+  /** Only operations recorded before this time. @default all */
+  readonly until?: number
+  readonly signal?: AbortSignal
+  /** Told how many operations have been looked at. */
+  readonly progress?: (looked: number) => void
+}
+
+/** An operation as it is compared. */
+export interface ReconcileOperation {
+  readonly record: OperationRecord
+  /** The frozen arguments; undefined after retention. */
+  readonly input: unknown
+  /** The recorded answer; undefined where there is none. */
+  readonly result: unknown
+}
+
+/** One operation of the ledger, in a difference. */
+export interface ReconcileEntry {
+  readonly key: string
+  readonly ticket: string
+  readonly tenant: string
+  readonly tool: string
+  readonly state: State
+  /** When it was recorded, store clock. */
+  readonly at: number
+}
+
+/** Where the ledger and the downstream's own list differ (IN-16). */
+export interface Reconciliation {
+  /** Operations that are done on both sides, once. */
+  readonly agreed: number
+  /** Done, says the ledger; the list does not have it. */
+  readonly missing: readonly ReconcileEntry[]
+  /** Nothing happened, says the ledger; the list has it. */
+  readonly unrecorded: readonly (ReconcileEntry & { readonly name: string })[]
+  /** The list has it more than once. */
+  readonly repeated: readonly (ReconcileEntry & { readonly name: string; readonly times: number })[]
+  /** In doubt; the list has it: it happened. */
+  readonly doubtsThatHappened: readonly (ReconcileEntry & { readonly name: string })[]
+  /** In doubt; the list does not have it (yet). */
+  readonly doubtsNotListed: readonly ReconcileEntry[]
+  /** In the list, and of no operation in this ledger. */
+  readonly unknown: readonly { readonly name: string; readonly times: number }[]
+  /** Items of the list that nothing names. */
+  readonly unnamed: number
+}
+
+const DONE: readonly State[] = ['committed', 'accepted', 'expired']
+const DOUBTFUL: readonly State[] = ['in-doubt', 'recovering', 'abandoned']
+const NOTHING: readonly State[] = ['released', 'rejected']
+
+/**
+ * Compares operations with a downstream's own list. Changes nothing: what it finds is settled by a person, or by
+ * recovery. Operations that are still running are left out, since either side may be ahead.
+ */
+export async function reconcileWith(
+  journal: Journal,
+  list: (query: Partial<ListQuery>) => Promise<ListPage>,
+  items: Iterable<DownstreamItem> | AsyncIterable<DownstreamItem>,
+  options: ReconcileOptions,
+): Promise<Reconciliation> {
+  const { item = nameOfItem, operation = namesOfOperation } = options
+  const times = new Map<string, number>()
+  let unnamed = 0
+  for await (const one of items) {
+    options.signal?.throwIfAborted()
+    const name = item(one)
+    if (name === undefined) unnamed += 1
+    else times.set(name, (times.get(name) ?? 0) + 1)
+  }
+  const found = {
+    missing: [] as ReconcileEntry[],
+    unrecorded: [] as (ReconcileEntry & { name: string })[],
+    repeated: [] as (ReconcileEntry & { name: string; times: number })[],
+    doubtsThatHappened: [] as (ReconcileEntry & { name: string })[],
+    doubtsNotListed: [] as ReconcileEntry[],
+  }
+  const met = new Set<string>()
+  let agreed = 0
+  let looked = 0
+  let after: string | undefined
+  do {
+    options.signal?.throwIfAborted()
+    const page = await list({ tool: options.tool, ...(after === undefined ? {} : { after }) })
+    for (const record of page.records) {
+      looked += 1
+      const names = operation(await operationOf(journal, record)).filter((name) => name !== undefined)
+      const there = names.filter((name) => times.has(name))
+      for (const name of there) met.add(name)
+      if (!isWithin(record, options)) continue
+      const entry = entryOf(record)
+      const count = there.reduce((sum, name) => sum + (times.get(name) ?? 0), 0)
+      const [name] = there
+      if (name !== undefined && count > 1) found.repeated.push({ ...entry, name, times: count })
+      if (DONE.includes(record.state)) {
+        if (name === undefined) found.missing.push(entry)
+        else if (count === 1) agreed += 1
+      } else if (DOUBTFUL.includes(record.state)) {
+        if (name === undefined) found.doubtsNotListed.push(entry)
+        else found.doubtsThatHappened.push({ ...entry, name })
+      } else if (NOTHING.includes(record.state) && name !== undefined) {
+        found.unrecorded.push({ ...entry, name })
+      }
+    }
+    options.progress?.(looked)
+    after = page.next
+  } while (after !== undefined)
+  const unknown = Array.from(times, ([name, count]) => ({ name, times: count })).filter(({ name }) => !met.has(name))
+  return { agreed, ...found, unknown, unnamed }
+}
+
+const isWithin = ({ createdAt }: OperationRecord, { since = -Infinity, until = Infinity }: ReconcileOptions): boolean =>
+  createdAt >= since && createdAt < until
+
+const entryOf = ({ key, tenant, tool, state, createdAt }: OperationRecord): ReconcileEntry => ({
+  key,
+  ticket: ticketOf(key),
+  tenant,
+  tool,
+  state,
+  at: createdAt,
+})
+
+async function operationOf(journal: Journal, record: OperationRecord): Promise<ReconcileOperation> {
+  const result = record.outcome === undefined ? undefined : await unseal(record.outcome, journal)
+  return {
+    record,
+    input: record.input === undefined ? undefined : parsed(record.input),
+    result: result?.found === true ? result.value : undefined,
+  }
+}
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined
+  }
+}
+
+const NAMES = ['idempotency_key', 'idempotencyKey', 'idempotency-key', 'key']
+
+function nameOfItem(item: DownstreamItem): string | undefined {
+  if (typeof item === 'string') return item
+  if (typeof item !== 'object' || item === null) return undefined
+  const { metadata } = item as { metadata?: unknown }
+  for (const place of [item, metadata]) {
+    if (typeof place !== 'object' || place === null) continue
+    for (const name of NAMES) {
+      const value = (place as Record<string, unknown>)[name]
+      if (typeof value === 'string') return value
+    }
+  }
+  return undefined
+}
+
+/** Every form in which a provider may have been given a key, by one name each; none for providers that take none. */
+const PROVIDERS = [undefined, ...Object.keys(KEY_SHAPES).filter((name) => KEY_SHAPES[name]?.form !== 'none')]
+
+function namesOfOperation({ record }: ReconcileOperation): readonly string[] {
+  const names = new Set([record.key, ticketOf(record.key)])
+  for (let generation = 0; generation <= record.generation; generation += 1) {
+    for (const provider of PROVIDERS) names.add(downstreamKey({ key: record.key, provider, generation }))
+  }
+  return [...names]
+}
