@@ -2,6 +2,10 @@
  * The MCP proxy over stdio: a ledger in front of any MCP server.
  * @module
  */
+export { auditTools, type ToolFinding } from './inspect/audit.ts'
+export { explainTools, type Explained } from './inspect/explain.ts'
+export { listTools, type ListedTool, type ToolListing } from './inspect/list-tools.ts'
+export { clientEntry, starterConfig } from './inspect/starter.ts'
 export { NOTHING_DECLARED, type ProxyContracts } from './proxy/declared.ts'
 export {
   MCP_HTTP_LIMITS,

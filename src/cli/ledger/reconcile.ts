@@ -94,10 +94,17 @@ function report(found: Reconciliation, items: number, differences: number, flags
   }
   if (found.unknown.length > 0) {
     const rows = found.unknown.map(({ name, times }) => [`  ${plain(name)}`, times === 1 ? '' : `${times} times`])
-    lines.push('', colors.bold(`In the downstream’s list, and of no operation here (${found.unknown.length})`), table(rows))
+    lines.push(
+      '',
+      colors.bold(`In the downstream’s list, and of no operation here (${found.unknown.length})`),
+      table(rows),
+    )
   }
   if (found.unnamed > 0)
-    lines.push('', colors.yellow(`${found.unnamed} items have no key that could be compared: say where it is with --item-key`))
+    lines.push(
+      '',
+      colors.yellow(`${found.unnamed} items have no key that could be compared: say where it is with --item-key`),
+    )
   const [happened] = found.doubtsThatHappened
   if (happened !== undefined)
     lines.push(
@@ -172,7 +179,9 @@ async function itemsOf(
   const [status] = (await ended) as [number | null]
   // Half a list would make every other operation "missing".
   if (status !== 0)
-    throw wrongUse(`${plain(program)} ended with status ${String(status)}, so its list may not be whole. Nothing was changed.`)
+    throw wrongUse(
+      `${plain(program)} ended with status ${String(status)}, so its list may not be whole. Nothing was changed.`,
+    )
   return itemsIn(printed, program)
 }
 
@@ -190,7 +199,9 @@ function itemsIn(given: string, from: string): readonly unknown[] {
   return lines.map((line, at) => {
     const item = parsed(line)
     if (item === undefined)
-      throw wrongUse(`Line ${at + 1} of ${plain(from)} is not JSON. Give a JSON list, or one JSON value a line. Nothing was changed.`)
+      throw wrongUse(
+        `Line ${at + 1} of ${plain(from)} is not JSON. Give a JSON list, or one JSON value a line. Nothing was changed.`,
+      )
     return item
   })
 }

@@ -1,0 +1,72 @@
+import { freeTextArguments, guessOf, identifyingArguments, isProtected, keyArgumentOf } from './guess.ts'
+import type { ListedTool } from './list-tools.ts'
+
+/** The client entry that puts the ledger in front of a server: one member of `mcpServers` (or `servers`). */
+export interface ClientEntry {
+  readonly command: string
+  readonly args: readonly string[]
+}
+
+/** What a client's configuration holds instead of the server's own command. */
+export const clientEntry = (configFile: string, command: string, args: readonly string[]): ClientEntry => ({
+  command: 'npx',
+  args: ['-y', 'onefold', 'mcp', '--config', configFile, '--', command, ...args],
+})
+
+/**
+ * A starter `onefold.yaml` from a server's tool list. It declares what the names make plain and leaves the rest to be
+ * guarded as undeclared; every guess has its reason beside it, and no tool is called a read, or its recovery automatic, on a guess.
+ */
+export function starterConfig(name: string, tools: readonly ListedTool[]): string {
+  const lines = [
+    '# Written from the tool list of the server: guesses to be read, not contracts to be trusted.',
+    '# identity: arguments that make two calls the same operation · ignore: may differ on a repeat',
+    '# recovery: what settles an unknown outcome (manual: a person). docs/guides/mcp.md has all of it.',
+    'mcp:',
+    `  name: ${name} # in the ledger; keep it, or the operations of today are not found tomorrow`,
+    '  unknownTools: { mode: guarded, afterDelivery: run, afterError: hold } # tools that are not declared below',
+  ]
+  if (tools.length === 0) return [...lines, '  tools: {}', ''].join('\n')
+  const written = tools.map(toolLines)
+  const declares = written.some(({ declared }) => declared)
+  return [...lines, declares ? '  tools:' : '  tools: {}', ...written.flatMap((one) => one.lines), ''].join('\n')
+}
+
+function toolLines(tool: ListedTool): { readonly declared: boolean; readonly lines: readonly string[] } {
+  const { effect, why } = guessOf(tool)
+  const name = quoted(tool.name)
+  if (isProtected(tool))
+    return { declared: false, lines: [`    # ${name}: the server protects it itself (its contract is in its tool list)`] }
+  if (effect === 'read') return { declared: true, lines: [`    ${name}: { effect: read } # ${why}`] }
+  if (effect === 'unclear')
+    return { declared: false, lines: [`    # ${name}: { effect: read } # ${why}: uncomment it if that is so`] }
+  return { declared: true, lines: writeLines(tool, name, why) }
+}
+
+function writeLines(tool: ListedTool, name: string, why: string): readonly string[] {
+  const identity = identifyingArguments(tool)
+  const key = keyArgumentOf(tool)
+  const ignore = [
+    ...(identity.length === 0 ? [] : freeTextArguments(tool)),
+    ...(key === undefined || key.includes('.') ? [] : [key]),
+  ]
+  const isAll = identity.length === 0
+  const parts = [
+    'effect: write',
+    `identity: ${isAll ? 'all' : `[${identity.map(quoted).join(', ')}]`}`,
+    ...(ignore.length === 0 ? [] : [`ignore: [${ignore.map(quoted).join(', ')}]`]),
+    'recovery: manual',
+  ]
+  return [
+    `    ${name}: { ${parts.join(', ')} } # ${why}${isAll ? '; no argument names the operation' : ''}`,
+    ...(key === undefined || key.includes('.')
+      ? []
+      : [`    #   if the server honours ${key}: recovery: { keyed: 24h, key: arguments.${key} }`]),
+  ]
+}
+
+/** Plain where YAML reads it as the same text. */
+const quoted = (text: string): string =>
+  /^[A-Za-z_][A-Za-z0-9_-]*$/.test(text) && !/^(?:true|false|null|yes|no|on|off|y|n)$/i.test(text)
+    ? text
+    : JSON.stringify(text)
