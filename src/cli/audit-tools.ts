@@ -24,6 +24,10 @@ export async function auditToolList(
     print(`  ${colors.bold('fix:')} ${plain(fix)}`)
   }
   const of = `${tools.length} tools of ${plain(server.name ?? 'the server')}`
-  print(findings.length === 0 ? `${of}: nothing found.` : `\n${findings.length} findings in ${of}.`)
+  print(
+    findings.length === 0
+      ? `${of}: nothing found.`
+      : `\n${findings.length} ${findings.length === 1 ? 'finding' : 'findings'} in ${of}.`,
+  )
   return findings.length === 0 ? EXIT.ok : EXIT.findings
 }

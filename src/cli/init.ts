@@ -16,7 +16,9 @@ const CONFIG_NAME = 'onefold.yaml'
 export async function init(command: string, args: readonly string[], options: InitOptions): Promise<number> {
   const file = resolve(options.write ?? CONFIG_NAME)
   if (options.write !== undefined && existsSync(file))
-    throw wrongUse(`${plain(file)} is already there. Nothing was written; name another file, or compare with what --json prints.`)
+    throw wrongUse(
+      `${plain(file)} is already there. Nothing was written; name another file, or compare with what --json prints.`,
+    )
   const listing = await withCancel((signal) => listTools({ command, args, stderr: process.stderr, signal }))
   const name = upstreamName(command, args)
   const config = starterConfig(name, listing.tools)
@@ -28,7 +30,11 @@ export async function init(command: string, args: readonly string[], options: In
   }
   print(colors.bold('In your client’s configuration, in place of the server’s own entry:'))
   print(JSON.stringify({ mcpServers: { [serverKey(listing, name)]: entry } }, null, 2))
-  print(colors.dim('Claude Desktop: claude_desktop_config.json · Claude Code: .mcp.json · VS Code: .vscode/mcp.json, under “servers”'))
+  print(
+    colors.dim(
+      'Claude Desktop: claude_desktop_config.json · Claude Code: .mcp.json · VS Code: .vscode/mcp.json, under “servers”',
+    ),
+  )
   print()
   if (options.write === undefined) {
     print(colors.bold(`As ${plain(file)} (--write ${CONFIG_NAME} writes it):`))
@@ -36,7 +42,9 @@ export async function init(command: string, args: readonly string[], options: In
   } else {
     print(`${plain(file)} is written: read it, and correct what it guesses.`)
   }
-  print(`\n${colors.bold('next')}  onefold mcp --dry-run --config ${plain(file)} -- ${plain([command, ...args].join(' '))}`)
+  print(
+    `\n${colors.bold('next')}  onefold mcp --dry-run --config ${plain(file)} -- ${plain([command, ...args].join(' '))}`,
+  )
   return EXIT.ok
 }
 
@@ -48,6 +56,8 @@ function write(file: string, text: string): void {
     // Between the look and the write somebody may have made it: never over another's file.
     writeFileSync(file, text, { flag: 'wx' })
   } catch (error) {
-    throw wrongUse(`${plain(file)} cannot be written (${String((error as { code?: unknown }).code)}). Nothing was written.`)
+    throw wrongUse(
+      `${plain(file)} cannot be written (${String((error as { code?: unknown }).code)}). Nothing was written.`,
+    )
   }
 }

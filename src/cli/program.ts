@@ -31,9 +31,11 @@ export function createProgram(done: Done): Command {
     .configureHelp({ showGlobalOptions: false })
     .addHelpText('after', () => examples(ROOT_EXAMPLES) + EXIT_CODES)
 
+  addInit(program, run)
   addMcp(program, run)
   addGateway(program, run)
   addLedger(program, run)
+  addAudit(program, run)
   withWhere(command(program, 'doctor', 'check the ledger, the clock and the configuration'))
     .option('--retries', 'instead: time-outs and retries that this project inherits in front of its writes')
     .option(
@@ -76,6 +78,41 @@ type Run = (load: () => Promise<Action>) => (...args: unknown[]) => Promise<void
 const command = (parent: Command, name: string, description: string): Command =>
   parent.command(name).description(description)
 
+function addInit(program: Command, run: Run): void {
+  command(program, 'init', 'look at an MCP server’s tools: print the client entry and a starter onefold.yaml')
+    .usage('[options] -- COMMAND [ARGS...]')
+    .argument('<command>', 'the MCP server; it is started, asked for its tools, and ended')
+    .argument('[args...]', 'its arguments')
+    .option('--write <file>', 'write the starter file there; never over one that is there')
+    .addOption(json())
+    .passThroughOptions()
+    .addHelpText(
+      'after',
+      examples([
+        'onefold init -- npx @modelcontextprotocol/server-filesystem /data',
+        'onefold init --write onefold.yaml -- node server.js',
+      ]),
+    )
+    .action(run(async () => (await import('./init.ts')).init))
+}
+
+function addAudit(program: Command, run: Run): void {
+  const group = command(program, 'audit', 'look for what lets a repeat act twice').helpCommand(false)
+  command(group, 'tools', 'check an MCP server’s tool list; exit 1 on findings')
+    .usage('[options] -- COMMAND [ARGS...]')
+    .argument('<command>', 'the MCP server; it is started, asked for its tools, and ended')
+    .argument('[args...]', 'its arguments')
+    .addOption(json())
+    .passThroughOptions()
+    .addHelpText(
+      'after',
+      `
+Rules: no-identity · model-visible-key · fresh-key · contradicting-annotation
+${examples(['onefold audit tools -- npx @modelcontextprotocol/server-memory', 'onefold audit tools --json -- node server.js'])}`,
+    )
+    .action(run(async () => (await import('./audit-tools.ts')).auditToolList))
+}
+
 function addMcp(program: Command, run: Run): void {
   withWhere(
     command(program, 'mcp', 'run an MCP server with a ledger in front of its tools'),
@@ -91,6 +128,8 @@ function addMcp(program: Command, run: Run): void {
     )
     .option('--host <address>', 'with --http: the address to listen on', '127.0.0.1')
     .option('--upstream <url>', 'with --http: the MCP endpoint behind, instead of a command')
+    .option('--dry-run', 'instead: print what would be protected, and why; exit 1 where something wants a look')
+    .option('--json', 'with --dry-run: print data')
     .passThroughOptions()
     .addHelpText(
       'after',
@@ -99,9 +138,10 @@ function addMcp(program: Command, run: Run): void {
         'onefold mcp --config onefold.yaml -- node server.js',
         'onefold mcp --http 8788 --upstream https://mcp.example.com/mcp',
         'onefold mcp --http 8788 -- node server.js',
+        'onefold mcp --dry-run -- node server.js',
       ]),
     )
-    .action(run(async () => (await import('./mcp.ts')).mcp))
+    .action(run(async () => (await import('./mcp-dry-run.ts')).mcpOrDryRun))
 }
 
 function addGateway(program: Command, run: Run): void {
@@ -177,10 +217,51 @@ function addLedger(program: Command, run: Run): void {
     .action(run(async () => (await import('./ledger/lift.ts')).ledgerLift))
 
   withWhere(command(group, 'export', 'write every operation with its history as JSON lines'))
+    .option('--tool <name>', 'only those of one tool')
+    .option('--run <id>', 'only those of one run')
     .addOption(allTenants())
     .option('--show-input', 'with arguments, answers and refusals, which may be private')
+    .addOption(new Option('--json', 'the same: the output is data always').hideHelp())
     .addHelpText('after', examples(['onefold ledger export --all-tenants > ledger.jsonl']))
     .action(run(async () => (await import('./ledger/export.ts')).ledgerExport))
+
+  withWhere(command(group, 'purge', 'erase what is past its retention, now; asks back on a terminal'))
+    .option('--dry-run', 'count, and change nothing')
+    .addOption(allTenants())
+    .option('--yes', 'do not ask back')
+    .addOption(json())
+    .addHelpText(
+      'after',
+      `
+Results of what was done are erased (that it was done stays known), and operations of which nothing happened are
+forgotten, each when its retention and the longest retry horizon are over. What is open or in doubt is never touched.
+${examples(['onefold ledger purge --dry-run', 'onefold ledger purge --all-tenants --yes --json'])}`,
+    )
+    .action(run(async () => (await import('./ledger/purge.ts')).ledgerPurge))
+
+  withWhere(command(group, 'reconcile', 'compare operations with the downstream’s own list; exit 1 where they differ'))
+    .usage('[options] --tool NAME (--list FILE | -- COMMAND [ARGS...])')
+    .argument('[command...]', 'prints the downstream’s list')
+    .requiredOption('--tool <name>', 'the tool that the list is of, as ledger list shows it')
+    .option('--list <file>', 'the list: JSON, or one JSON value a line; - for standard input')
+    .option('--item-key <path>', 'what names an item (default: its idempotency_key, idempotencyKey or key)')
+    .option(
+      '--operation-key <place>',
+      'what the downstream calls an operation: key, input.PATH or result.PATH (default: its key, ticket and downstream keys)',
+    )
+    .option('--since <date>', 'only operations recorded from then on')
+    .option('--until <date>', 'only operations recorded before')
+    .addOption(allTenants())
+    .addOption(json())
+    .passThroughOptions()
+    .addHelpText(
+      'after',
+      examples([
+        'onefold ledger reconcile --tool refund --list refunds.json',
+        'onefold ledger reconcile --tool shop:create_order --operation-key result.id --item-key id -- curl -s http://127.0.0.1:3000/orders',
+      ]),
+    )
+    .action(run(async () => (await import('./ledger/reconcile.ts')).ledgerReconcile))
 }
 
 /** Which ledger: the same flags on every command that needs one. `otherwise` is where it is when nothing says so. */

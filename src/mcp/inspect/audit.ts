@@ -19,7 +19,7 @@ export function auditTools(tools: readonly ListedTool[]): readonly ToolFinding[]
 }
 
 function identity(tool: ListedTool): readonly ToolFinding[] {
-  if (isProtected(tool) || guessOf(tool).effect === 'read') return []
+  if (isProtected(tool) || guessOf(tool).effect !== 'write') return []
   if (identifyingArguments(tool).length > 0) return []
   const names = Object.keys(tool.inputSchema?.properties ?? {})
   return [
@@ -48,7 +48,11 @@ function visibleKey(tool: ListedTool): readonly ToolFinding[] {
   ]
 }
 
+/** The same, where the argument itself is the key. */
+const FRESH_ARGUMENT = /\b(?:new|fresh|unique|random|different)\b[^.]{0,40}\b(?:each|every|per)\b[^.]{0,20}/i
+
 function freshKey(tool: ListedTool): readonly ToolFinding[] {
+  const key = keyArgumentOf(tool)
   const texts: (readonly [string, string | undefined])[] = [
     ['its description', tool.description],
     ...Object.entries(tool.inputSchema?.properties ?? {}).map(
@@ -56,7 +60,8 @@ function freshKey(tool: ListedTool): readonly ToolFinding[] {
     ),
   ]
   return texts.flatMap(([where, text]) => {
-    const asked = typeof text === 'string' ? FRESH.exec(text)?.[0] : undefined
+    if (typeof text !== 'string') return []
+    const asked = (FRESH.exec(text) ?? (where === `the description of ${key}` ? FRESH_ARGUMENT.exec(text) : null))?.[0]
     if (asked === undefined) return []
     return [
       {

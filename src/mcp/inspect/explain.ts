@@ -73,16 +73,16 @@ type DeclaredWrite = Exclude<DeclaredTool, { effect: 'read' }>
 function whyProtected({ identity, callerKey, recovery, scope = 'tenant' }: DeclaredWrite): string {
   const same =
     callerKey === 'required'
-      ? 'the caller’s key identifies'
+      ? 'the same caller’s key is the same operation'
       : identity === 'all' || identity === undefined
-        ? 'all its arguments identify'
-        : `${identity.join(', ')} identify`
+        ? 'the same arguments are the same operation'
+        : `the same ${identity.join(', ')} is the same operation`
   const settled = {
     manual: 'a person settles an unknown outcome',
     keyed: 'an unknown outcome is settled by sending again under the same key',
     probe: `an unknown outcome is settled by asking ${recovery.class === 'probe' ? recovery.probe.tool : ''}`,
   }[recovery.class]
-  return `${same} within the ${scope}; ${settled}`
+  return `${same}${scope === 'tenant' ? '' : ` within the ${scope}`}; ${settled}`
 }
 
 function fieldWarnings(tool: ListedTool, { identity, ignore = [] }: DeclaredWrite): readonly string[] {

@@ -36,32 +36,35 @@ function toolLines(tool: ListedTool): { readonly declared: boolean; readonly lin
   const { effect, why } = guessOf(tool)
   const name = quoted(tool.name)
   if (isProtected(tool))
-    return { declared: false, lines: [`    # ${name}: the server protects it itself (its contract is in its tool list)`] }
+    return {
+      declared: false,
+      lines: [`    # ${name}: the server protects it itself (its contract is in its tool list)`],
+    }
   if (effect === 'read') return { declared: true, lines: [`    ${name}: { effect: read } # ${why}`] }
   if (effect === 'unclear')
     return { declared: false, lines: [`    # ${name}: { effect: read } # ${why}: uncomment it if that is so`] }
   return { declared: true, lines: writeLines(tool, name, why) }
 }
 
+/** All arguments identify: a guess that is too wide would take wanted work for a repeat. What may be tighter is said beside it. */
 function writeLines(tool: ListedTool, name: string, why: string): readonly string[] {
   const identity = identifyingArguments(tool)
+  const ignore = freeTextArguments(tool).filter((field) => !identity.includes(field))
   const key = keyArgumentOf(tool)
-  const ignore = [
-    ...(identity.length === 0 ? [] : freeTextArguments(tool)),
-    ...(key === undefined || key.includes('.') ? [] : [key]),
-  ]
-  const isAll = identity.length === 0
-  const parts = [
-    'effect: write',
-    `identity: ${isAll ? 'all' : `[${identity.map(quoted).join(', ')}]`}`,
-    ...(ignore.length === 0 ? [] : [`ignore: [${ignore.map(quoted).join(', ')}]`]),
-    'recovery: manual',
-  ]
+  const placed = key === undefined || key.includes('.') ? undefined : key
+  const list = (fields: readonly string[]): string => `[${fields.map(quoted).join(', ')}]`
   return [
-    `    ${name}: { ${parts.join(', ')} } # ${why}${isAll ? '; no argument names the operation' : ''}`,
-    ...(key === undefined || key.includes('.')
+    `    ${name}: { effect: write, identity: all${placed === undefined ? '' : `, ignore: ${list([placed])}`}, recovery: manual } # ${why}`,
+    ...(identity.length === 0
       ? []
-      : [`    #   if the server honours ${key}: recovery: { keyed: 24h, key: arguments.${key} }`]),
+      : [
+          `    #   if these name the operation: identity: ${list(identity)}${ignore.length === 0 ? '' : `, and if a repeat may word it differently: ignore: ${list(ignore)}`}`,
+        ]),
+    ...(placed === undefined
+      ? []
+      : [
+          `    #   if the server honours ${placed}: recovery: { keyed: 24h, key: arguments.${placed} }, without ignore`,
+        ]),
   ]
 }
 

@@ -1,0 +1,176 @@
+import { spawnSync } from 'node:child_process'
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { afterAll, describe, expect, it } from 'vitest'
+import { loadConfig } from '../../src/config/index.ts'
+import { PROGRAMS } from './fixtures/harness.ts'
+
+const bin = fileURLToPath(new URL('../../bin/onefold.js', import.meta.url))
+const folder = mkdtempSync(join(tmpdir(), 'onefold-tools-'))
+afterAll(() => rmSync(folder, { recursive: true, force: true }))
+
+const suspicious = (...flags: readonly string[]): readonly string[] => [
+  process.execPath,
+  '-C',
+  'onefold-source',
+  fileURLToPath(new URL('./fixtures/suspicious-main.ts', import.meta.url)),
+  ...flags,
+]
+const npm = (name: string, ...args: readonly string[]): readonly string[] => [
+  process.execPath,
+  fileURLToPath(new URL(`../../node_modules/@modelcontextprotocol/${name}/dist/index.js`, import.meta.url)),
+  ...args,
+]
+
+function onefold(...args: readonly string[]) {
+  const { NODE_OPTIONS: _options, ...env } = process.env
+  return spawnSync(process.execPath, [bin, ...args], {
+    cwd: folder,
+    encoding: 'utf8',
+    timeout: 60_000,
+    input: '',
+    env: { ...env, NO_COLOR: '1', XDG_STATE_HOME: join(folder, 'state'), HOME: folder },
+  })
+}
+
+interface Audit {
+  readonly ok: boolean
+  readonly findings: readonly { readonly tool: string; readonly rule: string; readonly found: string }[]
+}
+
+describe('onefold audit tools', { timeout: 60_000 }, () => {
+  it.each(['', '--modern'])('finds every kind of trap in a tool list (%s), and exits 1', (era) => {
+    const ran = onefold('audit', 'tools', '--json', '--', ...suspicious(era))
+    const { ok, findings } = JSON.parse(ran.stdout) as Audit
+    expect([ran.status, ok]).toEqual([1, false])
+    expect(findings.map(({ tool, rule }) => `${tool} ${rule}`)).toEqual([
+      'restart no-identity',
+      'transfer model-visible-key',
+      'transfer fresh-key',
+      'transfer fresh-key',
+      'delete_order contradicting-annotation',
+      'delete_order contradicting-annotation',
+    ])
+    expect(findings[2]?.found).toContain('Generate a new UUID for every request')
+  })
+
+  it('a contract is an identity', () => {
+    const ran = onefold('audit', 'tools', '--json', '--', ...suspicious('--protect'))
+    const { findings } = JSON.parse(ran.stdout) as Audit
+    expect(findings.map(({ rule }) => rule)).not.toContain('no-identity')
+  })
+
+  it('tells people, and says what to do', () => {
+    const ran = onefold('audit', 'tools', '--', ...suspicious())
+    expect(ran.stdout).toContain('fix: take it out of what the model sees')
+    expect(ran.stdout).toMatch(/6 findings in 6 tools of suspicious/)
+  })
+
+  it('a command that is no MCP server is wrong use', () => {
+    for (const command of [['no-such-command'], ['false'], ['echo', 'hello']]) {
+      const ran = onefold('audit', 'tools', '--', ...command)
+      expect([ran.status, ran.stdout]).toEqual([2, ''])
+      expect(ran.stderr).toContain(`Cannot list the tools of ${command[0]}`)
+      expect(ran.stderr).toContain('No tool was called')
+    }
+    expect(onefold('audit', 'tools').status).toBe(2)
+    expect(onefold('audit', 'tools', '--jsno', '--', 'false').stderr).toContain('--json')
+  })
+})
+
+describe('onefold init', { timeout: 60_000 }, () => {
+  it('prints an entry for the client and a starter file that the loader takes', () => {
+    for (const [at, server] of [suspicious(), npm('server-memory'), npm('server-filesystem', folder)].entries()) {
+      const ran = onefold('init', '--json', '--', ...server)
+      expect(ran.status).toBe(0)
+      const { entry, config, file } = JSON.parse(ran.stdout) as {
+        entry: { command: string; args: string[] }
+        config: string
+        file: string
+      }
+      expect(entry).toEqual({
+        command: 'npx',
+        args: ['-y', 'onefold', 'mcp', '--config', file, '--', ...server],
+      })
+      const path = join(folder, `starter-${at}.yaml`)
+      writeFileSync(path, config)
+      const { tools } = loadConfig(path).mcp
+      expect(tools.size).toBeGreaterThan(0)
+      for (const [name, tool] of tools)
+        if (tool.effect === 'read') expect(name).toMatch(/^(read|list|get|search|find)_/)
+    }
+  })
+
+  it('never calls a tool a read on one hint alone, and nothing automatic', () => {
+    const { config } = JSON.parse(onefold('init', '--json', '--', ...suspicious()).stdout) as { config: string }
+    const path = join(folder, 'guesses.yaml')
+    writeFileSync(path, config)
+    const { tools } = loadConfig(path).mcp
+    expect(tools.get('delete_order')).toMatchObject({ effect: 'write', identity: 'all', recovery: { class: 'manual' } })
+    expect(tools.get('list_orders')).toEqual({ effect: 'read' })
+    expect(tools.has('find_order')).toBe(false)
+    expect(config).toContain('# find_order: { effect: read }')
+    expect(tools.get('transfer')).toMatchObject({ ignore: ['idempotency_key'] })
+    expect(tools.get('send mail: "now"')).toMatchObject({ effect: 'write' })
+    expect(config).toContain('if these name the operation: identity: [to, subject]')
+  })
+
+  it('writes the file where it is told, and never over one', () => {
+    const once = onefold('init', '--write', 'written.yaml', '--', ...npm('server-memory'))
+    expect(once.status).toBe(0)
+    expect(once.stdout).toContain('"mcpServers"')
+    const text = readFileSync(join(folder, 'written.yaml'), 'utf8')
+    expect(loadConfig(join(folder, 'written.yaml')).mcp.tools.size).toBeGreaterThan(5)
+    const again = onefold('init', '--write', 'written.yaml', '--', ...npm('server-memory'))
+    expect([again.status, readFileSync(join(folder, 'written.yaml'), 'utf8')]).toEqual([2, text])
+    expect(again.stderr).toContain('already there')
+  })
+})
+
+describe('onefold mcp --dry-run', { timeout: 60_000 }, () => {
+  interface DryRun {
+    readonly tools: readonly {
+      readonly tool: string
+      readonly handling: string
+      readonly warnings: readonly string[]
+    }[]
+  }
+
+  it('says what would be protected and why, and opens no ledger', () => {
+    writeFileSync(
+      join(folder, 'dry.yaml'),
+      `store: sqlite:./dry.db
+mcp:
+  unknownTools: { mode: open }
+  tools:
+    send_message: { effect: write, identity: [to, subjct], recovery: manual }
+    charge: { effect: read }
+    list_messages: { effect: read }
+    send_mesage: { effect: write, identity: all, recovery: manual }
+`,
+    )
+    const ran = onefold('mcp', '--dry-run', '--json', '--config', 'dry.yaml', '--', process.execPath, PROGRAMS.server)
+    expect(ran.status).toBe(1)
+    const { tools } = JSON.parse(ran.stdout) as DryRun
+    const of = (name: string) => tools.find(({ tool }) => tool === name)
+    expect(of('send_message')).toMatchObject({
+      handling: 'protected',
+      warnings: [expect.stringContaining('names subjct')],
+    })
+    expect(of('charge')?.warnings).toEqual(['it is declared as a read, and its name says “charge”'])
+    expect(of('create_order')).toMatchObject({ handling: 'unprotected' })
+    expect(of('list_messages')).toMatchObject({ handling: 'passes', warnings: [] })
+    expect(of('send_mesage')?.warnings).toEqual([
+      'mcp.tools.send_mesage meets no tool: a misspelt name protects nothing',
+    ])
+    expect(existsSync(join(folder, 'dry.db'))).toBe(false)
+  })
+
+  it('without a configuration everything is guarded', () => {
+    const ran = onefold('mcp', '--dry-run', '--', ...npm('server-memory'))
+    expect(ran.stdout).toMatch(/guarded {2}create_entities {2,}it is not declared: all its arguments identify/)
+    expect(onefold('mcp', '--json', '--', 'false').stdout).toContain('--json goes with --dry-run')
+  })
+})
