@@ -182,7 +182,7 @@ export const REQUIREMENTS: readonly Requirement[] = [
   {
     id: 'IN-16',
     statement: "reconciliation lists the differences between the ledger and a downstream's own list",
-    ...notYet(SCENARIOS),
+    ...by('test/engine/reconcile.test.ts'),
   },
   // Four shapes of duplicate
   { id: 'SH-1', statement: 'retry storm on a 504 whose effect happened', ...by('test/engine/retries.test.ts') },

@@ -249,6 +249,7 @@ ${examples(['onefold ledger purge --dry-run', 'onefold ledger purge --all-tenant
       '--operation-key <place>',
       'what the downstream calls an operation: key, input.PATH or result.PATH (default: its key, ticket and downstream keys)',
     )
+    .option('--request <request>', 'the request that carried ctx.fetch’s key, as POST /v1/orders/{input.ref}')
     .option('--since <date>', 'only operations recorded from then on')
     .option('--until <date>', 'only operations recorded before')
     .addOption(allTenants())

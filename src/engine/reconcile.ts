@@ -1,4 +1,4 @@
-import { downstreamKey, KEY_SHAPES } from '../key/index.ts'
+import { downstreamKey, KEY_SHAPES, type KeyForm } from '../key/index.ts'
 import type { Journal } from './journal.ts'
 import { ticketOf } from './operation.ts'
 import { unseal } from './outcome.ts'
@@ -15,10 +15,14 @@ export interface ReconcileOptions {
   /** What names an item; undefined for one that cannot be compared. @default its `idempotency_key`, `idempotencyKey` or `key`, there or in its `metadata` */
   readonly item?: (item: DownstreamItem) => string | undefined
   /**
-   * What the downstream may call an operation. @default the operation's key and ticket, and the downstream keys that its
-   * first request carried, in every provider's form
+   * What the downstream may call an operation. @default the operation's key and ticket, and in every provider's form
+   * `ctx.downstreamKey()` and the keys of {@link request}
    */
   readonly operation?: (operation: ReconcileOperation) => readonly (string | undefined)[]
+  /**
+   * The request of an operation, where `ctx.fetch` made its key: method and path, as `POST /v1/refunds`. @default none
+   */
+  readonly request?: (operation: ReconcileOperation) => string | undefined
   /** Only operations recorded from this time on (the store's clock, milliseconds). @default all */
   readonly since?: number
   /** Only operations recorded before this time. @default all */
@@ -82,7 +86,8 @@ export async function reconcileWith(
   items: Iterable<DownstreamItem> | AsyncIterable<DownstreamItem>,
   options: ReconcileOptions,
 ): Promise<Reconciliation> {
-  const { item = nameOfItem, operation = namesOfOperation } = options
+  const { item = nameOfItem, request } = options
+  const operation = options.operation ?? ((one: ReconcileOperation) => namesOf(one, [request?.(one) ?? []].flat()))
   const times = new Map<string, number>()
   let unnamed = 0
   for await (const one of items) {
@@ -177,13 +182,19 @@ function nameOfItem(item: DownstreamItem): string | undefined {
   return undefined
 }
 
-/** Every form in which a provider may have been given a key, by one name each; none for providers that take none. */
-const PROVIDERS = [undefined, ...Object.keys(KEY_SHAPES).filter((name) => KEY_SHAPES[name]?.form !== 'none')]
+/** One provider for every form of keys. */
+const PROVIDERS = Object.entries(KEY_SHAPES).reduce(
+  (found, [name, { form }]) => (form === 'none' || found.has(form) ? found : found.set(form, name)),
+  new Map<KeyForm, string | undefined>([['uuid-v8', undefined]]),
+)
 
-function namesOfOperation({ record }: ReconcileOperation): readonly string[] {
+function namesOf({ record }: ReconcileOperation, requests: readonly string[]): readonly string[] {
   const names = new Set([record.key, ticketOf(record.key)])
   for (let generation = 0; generation <= record.generation; generation += 1) {
-    for (const provider of PROVIDERS) names.add(downstreamKey({ key: record.key, provider, generation }))
+    for (const operation of ['', ...requests]) {
+      for (const provider of PROVIDERS.values())
+        names.add(downstreamKey({ key: record.key, provider, operation, generation }))
+    }
   }
   return [...names]
 }

@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import { createReadStream } from 'node:fs'
 import { text } from 'node:stream/consumers'
 import type { ReconcileEntry, ReconcileOperation, Reconciliation } from '../../engine/index.ts'
+import { isOnefoldError } from '../../error/index.ts'
 import { dateOf } from '../ago.ts'
 import { EXIT, wrongUse } from '../exit-code.ts'
 import { colors, plain, print, printJson, table } from '../output.ts'
@@ -15,6 +16,7 @@ export interface ReconcileCommandOptions extends WhereOptions {
   readonly list?: string
   readonly itemKey?: string
   readonly operationKey?: string
+  readonly request?: string
   readonly since?: string
   readonly until?: string
   readonly allTenants?: boolean
@@ -41,6 +43,7 @@ export async function ledgerReconcile(command: readonly string[], options: Recon
           progress: progress.at,
           ...(item === undefined ? {} : { item }),
           ...(operation === undefined ? {} : { operation }),
+          ...(options.request === undefined ? {} : { request: requestBy(options.request) }),
           ...(since === undefined ? {} : { since }),
           ...(until === undefined ? {} : { until }),
         })
@@ -127,6 +130,21 @@ function operationBy(place: string): (operation: ReconcileOperation) => readonly
   )
 }
 
+/** `POST /v1/orders/{input.ref}`: placeholders are filled from the operation, as a path has them. */
+function requestBy(template: string): (operation: ReconcileOperation) => string | undefined {
+  if (!/^[A-Z]+ \/\S*$/.test(template))
+    throw wrongUse(`--request cannot be ${plain(template)}. Write a method and a path, as POST /v1/refunds.`)
+  return (operation) => {
+    let whole = true
+    const request = template.replaceAll(/\{input\.([^{}]+)\}/g, (_all, path: string) => {
+      const value = textAt(operation.input, path)
+      whole &&= value !== undefined
+      return encodeURIComponent(value ?? '')
+    })
+    return whole ? request : undefined
+  }
+}
+
 /** An MCP result is kept as its text; what it answers is its structured content, else the JSON in its first text. */
 function answerOf(value: unknown): unknown {
   if (typeof value !== 'object' || value === null || !('mcpResult' in value)) return value
@@ -164,7 +182,7 @@ async function itemsOf(
     try {
       return itemsIn(await text(createReadStream(file, { signal })), file)
     } catch (error) {
-      if ((error as { code?: unknown }).code === undefined || isCancelled(error)) throw error
+      if (isOnefoldError(error) || isCancelled(error)) throw error
       throw wrongUse(`${plain(file)} cannot be read. Nothing was changed.`)
     }
   }
