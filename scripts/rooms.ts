@@ -55,6 +55,7 @@ export const ROOMS: readonly Room[] = [
     ],
     packages: [],
   },
+  { room: 'llm', layer: 2, node: [], packages: [] },
   // The wiring: what `import … from 'onefold'` is. Nothing below it knows it.
   { room: '.', layer: 2.5, node: ['node:fs', 'node:path'], packages: [] },
   { room: 'config', layer: 3, also: ['http/exchange'], node: ['node:fs', 'node:path'], packages: ['yaml'] },

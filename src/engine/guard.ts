@@ -22,7 +22,7 @@ import { assertStoreKeeps, createLedger, type Ledger } from './ledger.ts'
 import { createLifecycle } from './lifecycle.ts'
 import { createLookFirst } from './look-first.ts'
 import type { Secret } from './operation.ts'
-import { receiptOf, type Receipt } from './receipt.ts'
+import { isOwn, receiptOf, type Receipt } from './receipt.ts'
 import { createQuestions } from './rounds.ts'
 import { currentRun, newRun, withRun, type ActiveRun } from './run.ts'
 import { settingsWith, type Settings } from './settings.ts'
@@ -258,7 +258,9 @@ export function createGuard(options: GuardOptions): Guard {
     once: async (key, work, callOptions = {}) =>
       valueOf(await perform(onceContract, { key }, { ...unbound(callOptions), execute: work })) as never,
     contracts: () =>
-      Array.from(core.contracts.values(), (contract) => contract.describe()).filter(({ name }) => name !== 'once'),
+      Array.from(core.contracts.values(), (contract) => contract.describe()).filter(
+        ({ name }) => name !== 'once' && !isOwn(name),
+      ),
     ledger: opened(createLedger(core, { tenant: defaultTenant }), lifecycle.open),
     on: (name, listener) => emitter.on(name, listener),
     open: lifecycle.open,

@@ -43,16 +43,20 @@ export async function receiptOf(core: Core, run: ActiveRun): Promise<Receipt> {
     ReceiptEntry[]
   >
   for (const touched of run.touched.values()) {
+    if (isOwn(touched.tool)) continue
     const record = records.get(touched.key) ?? (await core.journal.read(touched.key, touched.tenant)).record
     records.delete(touched.key)
     receipt[partOf(record)].push(entryOf(touched.key, touched.tool, record?.amount ?? touched.amount, record))
   }
   for (const record of records.values()) {
-    if (record.tool.startsWith('near:') || record.tool === 'exclusive') continue
+    if (record.tool.startsWith('near:') || record.tool === 'exclusive' || isOwn(record.tool)) continue
     receipt[partOf(record)].push(entryOf(record.key, record.tool, record.amount, record))
   }
   return { run: run.id, ...receipt, unanchored: run.unanchored }
 }
+
+/** Names of contracts that this package registers for itself: what they record is no effect of a tool. */
+export const isOwn = (tool: string): boolean => tool.startsWith('onefold.')
 
 type Part = 'committed' | 'accepted' | 'inDoubt' | 'cancelled' | 'running'
 

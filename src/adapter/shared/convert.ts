@@ -18,6 +18,8 @@ export interface ToolParts<Input, Output> {
   /** JSON Schema of the input; undefined where the schema cannot tell it. */
   readonly jsonSchema: unknown
   call(input: Input, call?: ToolCall): Promise<Told & { readonly value: Output }>
+  /** False where nothing is ever told beside a result. */
+  readonly mayNote: boolean
   /** What the model is told beside the result; undefined in the ordinary case. */
   note(told: Told): string | undefined
 }
@@ -45,6 +47,7 @@ export function partsOf<Input, Output>(tool: ProtectedTool<Input, Output>): Tool
     jsonSchema: jsonSchemaFrom(contract.input),
     call: (value, call = {}) =>
       forFramework(tool.perform(value, call) as Promise<Outcome>) as Promise<Told & { readonly value: Output }>,
+    mayNote: contract.verify !== undefined || contract.notice === 'model',
     note: (told) => noteFor(told, contract.notice),
   }
 }

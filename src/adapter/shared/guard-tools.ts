@@ -42,6 +42,8 @@ export interface GuardedTool {
   readonly kind: 'read' | 'write' | 'undeclared'
   /** One call through the engine. Throws what the framework is to see. */
   call(input: unknown, call: AdapterCall): Promise<Told>
+  /** False where nothing is ever told beside a result. */
+  readonly mayNote: boolean
   /** What the model is told beside the result; undefined in the ordinary case. */
   note(told: Told): string | undefined
 }
@@ -83,6 +85,7 @@ function guardTool(guard: Guard, tool: AdaptedTool, contracts: Contracts, option
     return {
       kind: 'read',
       call: async (_input, call) => ({ value: await within(() => call.execute(NO_CONTEXT)), outcome: undefined }),
+      mayNote: false,
       note: () => undefined,
     }
   if (declared !== undefined) {
@@ -95,6 +98,7 @@ function guardTool(guard: Guard, tool: AdaptedTool, contracts: Contracts, option
             internals.perform(contract, input, { ...call, execute: (_frozen, context) => execute(context) }),
           ),
         ),
+      mayNote: contract.verify !== undefined || contract.notice === 'model',
       note: (told) => noteFor(told, contract.notice),
     }
   }
@@ -118,7 +122,8 @@ function guardTool(guard: Guard, tool: AdaptedTool, contracts: Contracts, option
         answerGiven(guard, call.callId, { key: outcome.key, tenant: outcome.record.tenant })
       return told
     },
-    note: (told) => noteFor(told, undefined),
+    mayNote: false,
+    note: () => undefined,
   }
 }
 

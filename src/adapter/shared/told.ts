@@ -1,4 +1,4 @@
-import { AnsweredError, type Outcome } from '../../engine/index.ts'
+import type { AnsweredError, Outcome } from '../../engine/index.ts'
 import { isOnefoldError, OnefoldError } from '../../error/index.ts'
 import { Paused } from './pause.ts'
 
@@ -19,7 +19,7 @@ export async function forFramework(work: Promise<Outcome>): Promise<Told> {
   } catch (error) {
     if (!isOnefoldError(error)) throw error
     const { cause } = error
-    if (cause instanceof AnsweredError && (error.code === 'IN_DOUBT' || error.code === 'REJECTED'))
+    if (isAnswered(cause) && (error.code === 'IN_DOUBT' || error.code === 'REJECTED'))
       return { value: cause.answer, outcome: undefined }
     if (error.code === 'REJECTED' && cause !== undefined) throw cause instanceof Paused ? cause.cause : cause
     throw error
@@ -27,7 +27,7 @@ export async function forFramework(work: Promise<Outcome>): Promise<Told> {
   // What the framework threw to pause the tool.
   if (outcome.status === 'awaiting-input') throw outcome.value
   if (outcome.status === 'committed' && outcome.error !== undefined) {
-    if (outcome.error instanceof AnsweredError) return { value: outcome.error.answer, outcome }
+    if (isAnswered(outcome.error)) return { value: outcome.error.answer, outcome }
     // oxlint-disable-next-line typescript/only-throw-error -- it is thrown on as the tool threw it
     throw outcome.error
   }
@@ -40,6 +40,10 @@ export async function forFramework(work: Promise<Outcome>): Promise<Told> {
   }
   return { value: outcome.value, outcome }
 }
+
+/** An answered error, also one that comes back from the ledger, where classes are not kept. */
+const isAnswered = (error: unknown): error is AnsweredError =>
+  error instanceof Error && error.name === 'AnsweredError' && 'answer' in error
 
 /** True where the same call may be made again: what a framework may say "please try again" to. */
 export const mayRepeat = (error: unknown): boolean => !isOnefoldError(error) || error.retryable

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { keyed, manual } from '../../../src/index.ts'
 import { onefoldFetch } from '../../../src/downstream/public.ts'
+import type { KeyedWithoutProbe, ManualRecovery } from '../../../src/contract/index.ts'
 import type { Guard } from '../../../src/engine/index.ts'
 import { startDownstream, type Downstream, type Fault } from '../../support/downstream.ts'
 import { testGuard } from '../../support/guard.ts'
@@ -13,7 +14,7 @@ export type Charged = { readonly id: string; readonly ref: string }
 export type ChargeContract = {
   readonly identity: readonly ['order']
   readonly amount: 'amount'
-  readonly recovery: ReturnType<typeof keyed> | ReturnType<typeof manual>
+  readonly recovery: KeyedWithoutProbe | ManualRecovery
 }
 
 /** Where one scenario plays. */

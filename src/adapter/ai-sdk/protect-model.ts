@@ -1,0 +1,120 @@
+import type { Guard } from '../../engine/index.ts'
+import { OnefoldError } from '../../error/index.ts'
+import { OCCURRENCE_HEADER, occurrenceIn, recordedCall, unlessAborted, type Sample } from '../../llm/index.ts'
+import { resultsSeen } from '../shared/index.ts'
+import { callIdsIn } from './protect-tools.ts'
+
+export interface ProtectModelOptions {
+  /** Is told of every sample that the provider really made: the one place to count usage. */
+  readonly onSample?: (sample: Sample) => void
+}
+
+/** What the specifications V2 to V4 of a language model have in common. */
+interface Call {
+  readonly prompt?: unknown
+  readonly headers?: Readonly<Record<string, string | undefined>>
+  readonly abortSignal?: AbortSignal
+  readonly [setting: string]: unknown
+}
+interface Part {
+  readonly type?: unknown
+  readonly usage?: unknown
+}
+type StreamHead = Readonly<Record<string, unknown>>
+type Streamed = StreamHead & { readonly stream: ReadableStream<Part> }
+interface Model {
+  readonly provider?: string
+  readonly modelId?: string
+  doGenerate(options: Call): PromiseLike<unknown>
+  doStream(options: Call): PromiseLike<Streamed>
+}
+
+/**
+ * The same model, which answers each logical call of a run once: a repeat of an equal call, in this process or another,
+ * gets the first answer, and a stream that was stopped is read again from its first part. Takes models of the
+ * specifications V2 to V4 (ai 5 to 7), whatever the provider.
+ * @throws OnefoldError CONFIG_INVALID for the mere name of a model
+ */
+export function protectModel<M>(guard: Guard, model: M, options: ProtectModelOptions = {}): M {
+  if (typeof model !== 'object' || model === null || !('doGenerate' in model))
+    throw new OnefoldError(
+      'CONFIG_INVALID',
+      'protectModel takes a model object, such as openai("gpt-6"), not the name of one. Nothing was protected.',
+    )
+  const target = model as unknown as Model
+  const tell = (run: string, usage: unknown): void => options.onSample?.({ run, usage: usage as Sample['usage'] })
+  const replaced: Readonly<Record<PropertyKey, unknown>> = {
+    doGenerate: (call: Call) => generate(guard, target, call, tell),
+    doStream: (call: Call) => stream(guard, target, call, tell),
+  }
+  // A model's class may keep private fields: its methods are called on itself, never on the proxy.
+  return new Proxy(model, {
+    get: (own, name) => {
+      if (name === 'doGenerate' || name === 'doStream') return replaced[name]
+      const value: unknown = Reflect.get(own, name, own)
+      return typeof value === 'function' ? (value.bind(own) as unknown) : value
+    },
+  })
+}
+
+type Tell = (run: string, usage: unknown) => void
+
+async function generate(guard: Guard, model: Model, call: Call, tell: Tell): Promise<unknown> {
+  const { detached, occurrence, request } = await readCall(guard, model, 'generate', call)
+  const found = recordedCall<unknown, never>(guard, {
+    request,
+    occurrence,
+    start: async () => ({ head: await model.doGenerate(detached), chunks: none() }),
+    isWhole: () => true,
+    pack: (head) => head,
+    unpack: (head) => ({ head, chunks: [] }),
+    onSample: (head, _chunks, run) => tell(run, (head as Part | undefined)?.usage),
+  })
+  if (found === undefined) return await model.doGenerate(call)
+  const head = await unlessAborted(found.recording.head, call.abortSignal)
+  // What one caller changes, the next must not see.
+  return found.joined ? structuredClone(head) : head
+}
+
+async function stream(guard: Guard, model: Model, call: Call, tell: Tell): Promise<unknown> {
+  const { detached, occurrence, request } = await readCall(guard, model, 'stream', call)
+  const found = recordedCall<StreamHead, Part>(guard, {
+    request,
+    occurrence,
+    start: async () => {
+      const { stream: chunks, ...head } = await model.doStream(detached)
+      return { head, chunks }
+    },
+    isWhole: (_head, parts) => parts.at(-1)?.type === 'finish',
+    pack: (head, parts) => ({ head, parts }),
+    unpack: (stored) => {
+      const { head, parts } = stored as { readonly head: StreamHead; readonly parts: readonly Part[] }
+      return { head, chunks: parts }
+    },
+    onSample: (_head, parts, run) => tell(run, parts.findLast(({ type }) => type === 'finish')?.usage),
+  })
+  if (found === undefined) return await model.doStream(call)
+  const head = await unlessAborted(found.recording.head, call.abortSignal)
+  return { ...head, stream: found.recording.stream(call.abortSignal) }
+}
+
+/** What identifies a call, and the call as it is made for nobody in particular. */
+async function readCall(
+  guard: Guard,
+  model: Model,
+  kind: 'generate' | 'stream',
+  call: Call,
+): Promise<{ readonly detached: Call; readonly occurrence: number; readonly request: unknown }> {
+  const { abortSignal, headers: given = {}, ...settings } = call
+  abortSignal?.throwIfAborted()
+  await resultsSeen(guard, callIdsIn(Array.isArray(call.prompt) ? (call.prompt as unknown[]) : []))
+  const headers = Object.fromEntries(Object.entries(given).filter(([name]) => name.toLowerCase() !== OCCURRENCE_HEADER))
+  const named = Object.entries(given).filter((entry): entry is [string, string] => entry[1] !== undefined)
+  return {
+    detached: { ...settings, ...(call.headers === undefined ? {} : { headers }) },
+    occurrence: occurrenceIn(new Headers(named)),
+    request: { kind, provider: model.provider ?? '', model: model.modelId ?? '', settings },
+  }
+}
+
+async function* none(): AsyncGenerator<never> {}

@@ -1,0 +1,47 @@
+import type { ModelCall } from './model-calls.ts'
+
+/** What an HTTP answer is beside its body. */
+export interface HttpAnswer {
+  readonly status: number
+  readonly statusText: string
+  readonly headers: readonly (readonly [string, string])[]
+}
+
+/** Headers that are about the bytes on that one connection, or about the caller that it was given to. */
+const NOT_REPLAYED = new Set(['content-encoding', 'content-length', 'transfer-encoding', 'connection', 'set-cookie'])
+
+interface Stored extends HttpAnswer {
+  /** Text where the body is UTF-8, else its bytes. */
+  readonly body: string | Uint8Array
+}
+
+type Shared = Pick<ModelCall<HttpAnswer, Uint8Array>, 'isWhole' | 'pack' | 'unpack'>
+
+/** How answers over HTTP are recorded: only successes, to their end; the bytes as they came, the headers without the connection's. */
+export const httpCall: Shared = {
+  isWhole: ({ status }) => status >= 200 && status < 300,
+  pack: (head, chunks): Stored => ({ ...head, body: textOrBytes(chunks) }),
+  unpack: (stored) => {
+    const { body, ...head } = stored as Stored
+    return { head, chunks: [typeof body === 'string' ? new TextEncoder().encode(body) : body] }
+  },
+}
+
+export function headOf(response: Response): HttpAnswer {
+  const headers = [...response.headers].filter(([name]) => !NOT_REPLAYED.has(name))
+  return { status: response.status, statusText: response.statusText, headers }
+}
+
+export async function* chunksOf(response: Response): AsyncGenerator<Uint8Array> {
+  if (response.body === null) return
+  for await (const chunk of response.body) yield chunk
+}
+
+export function textOrBytes(chunks: readonly Uint8Array[]): string | Uint8Array {
+  const bytes = Buffer.concat(chunks)
+  try {
+    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes)
+  } catch {
+    return new Uint8Array(bytes)
+  }
+}
