@@ -9,13 +9,15 @@ const AGAIN_MS = 250
 
 const rowsOf = (result: unknown): readonly Row[] => (result as { readonly rows: readonly Row[] }).rows
 const nothing = (): void => {}
+/** Pools and connections whose losses are listened to: each once, however many ledgers share them. */
+const heard = new WeakSet<PgPool | PgClient>()
 
 /** A pool of the package pg. */
 export function pgDriver(pool: PgPool, { deadlineMs, prepare }: DriverOptions): Driver {
   const names = new Map<string, string>()
-  const heard = new WeakSet<PgClient>()
   // Without a listener the loss of an idle connection ends the process.
-  pool.on('error', nothing)
+  if (!heard.has(pool)) pool.on('error', nothing)
+  heard.add(pool)
 
   function nameOf(text: string): string {
     let name = names.get(text)
