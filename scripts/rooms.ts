@@ -40,6 +40,7 @@ export const ROOMS: readonly Room[] = [
     room: 'scenario',
     layer: 3.5,
     node: [
+      'node:assert',
       'node:child_process',
       'node:crypto',
       'node:events',
@@ -50,6 +51,7 @@ export const ROOMS: readonly Room[] = [
       'node:path',
       'node:readline',
       'node:sqlite',
+      'node:stream',
       'node:timers/promises',
       'node:url',
     ],

@@ -6,7 +6,7 @@ export { auditTools, type ToolFinding } from './inspect/audit.ts'
 export { explainTools, type Explained } from './inspect/explain.ts'
 export { listTools, type ListedTool, type ToolListing } from './inspect/list-tools.ts'
 export { clientEntry, starterConfig } from './inspect/starter.ts'
-export { NOTHING_DECLARED, type ProxyContracts } from './proxy/declared.ts'
+export { NOTHING_DECLARED, type DeclaredTool, type ProxyContracts } from './proxy/declared.ts'
 export {
   MCP_HTTP_LIMITS,
   startMcpHttp,

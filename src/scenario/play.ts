@@ -54,9 +54,9 @@ async function play(story: Story, mode: Mode, { town, openStore }: PlayOptions):
   const mark = `p${(plays += 1)}-${story.ids[0]}`
   const stage = openStage({ mode, town, mark, openStore: () => openStore(mark) })
   try {
-    await story.play(stage)
+    const books = await story.play(stage)
     const end = await stage.end()
-    return story.books === undefined ? end : { ...end, books: await story.books(stage) }
+    return books === undefined ? end : { ...end, books }
   } finally {
     await stage.close()
   }

@@ -1,3 +1,6 @@
+import { spawn } from 'node:child_process'
+import { EventEmitter, once } from 'node:events'
+import { PassThrough } from 'node:stream'
 import type { StandardSchemaV1, ToolContext, WriteOptions } from '../contract/index.ts'
 import {
   createGuard,
@@ -13,7 +16,9 @@ import { isOnefoldError } from '../error/index.ts'
 import { downstreamFetch } from '../downstream/index.ts'
 import { HTTP_DEFAULTS } from '../http/exchange/index.ts'
 import { startGateway, type GatewayLimits } from '../http/gateway/index.ts'
+import { NOTHING_DECLARED, runProxy, type DeclaredTool } from '../mcp/index.ts'
 import { systemClock, systemIds, systemProcesses } from '../system/index.ts'
+import { connectMcp, type McpClient } from './mcp-client.ts'
 import type { Books } from './story.ts'
 import type { Fault, Town } from './town.ts'
 
@@ -48,6 +53,12 @@ export interface SendOptions {
   readonly to?: string
 }
 
+export interface McpServer {
+  readonly program: string
+  readonly args: readonly string[]
+  readonly contracts: Readonly<Record<string, DeclaredTool>>
+}
+
 /** Where a story is played. */
 export interface Stage {
   readonly mode: Mode
@@ -73,6 +84,8 @@ export interface Stage {
    * know nothing of a guard. Every write demands a key, and is settled by it.
    */
   front(limits?: Partial<GatewayLimits>): Promise<string>
+  /** An MCP server of this package's own, behind the proxy where Onefold protects, and a client connected to it. */
+  mcp(server: McpServer): Promise<McpClient>
   /** The process ends and another begins on the same ledger. */
   restart(): Promise<void>
   /** Says what must hold where Onefold protects; elsewhere nothing is claimed. */
@@ -179,6 +192,32 @@ export function openStage(options: StageOptions): OpenStage {
       })
       closers.unshift(gateway.close)
       return gateway.url
+    },
+    mcp: async ({ program, args, contracts }) => {
+      if (guard === undefined) {
+        const child = spawn(process.execPath, [program, ...args], { stdio: ['pipe', 'pipe', 'inherit'] })
+        closers.push(async () => {
+          child.stdin.end()
+          await once(child, 'exit')
+        })
+        return await connectMcp(child.stdout, child.stdin)
+      }
+      const [stdin, stdout] = [new PassThrough(), new PassThrough()]
+      const running = runProxy({
+        command: process.execPath,
+        args: [program, ...args],
+        contracts: { ...NOTHING_DECLARED, name: 'story', tools: new Map(Object.entries(contracts)) },
+        guard: newGuard(options.openStore()),
+        stdin,
+        stdout,
+        stderr: new PassThrough().resume(),
+        signals: new EventEmitter() as never,
+      })
+      closers.push(async () => {
+        stdin.end()
+        await running
+      })
+      return await connectMcp(stdout, stdin)
     },
     restart: async () => {
       if (guard === undefined) return

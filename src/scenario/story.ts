@@ -11,12 +11,11 @@ export interface Story {
   /** Ids of the catalogue that this story shows. */
   readonly ids: readonly [string, ...string[]]
   readonly title: string
-  play(stage: Stage): Promise<void>
-  /** What is compared. @default effects by reference */
-  books?(stage: Stage): Promise<Books>
+  /** Resolves to what is compared, where that is not the effects by their reference. */
+  play(stage: Stage): Promise<Books | void>
 }
 
 /** A story by its ids, its title and what happens in it. */
-export function story(ids: string, title: string, play: Story['play'], more: Pick<Story, 'books'> = {}): Story {
-  return { ids: ids.split(' ') as [string, ...string[]], title, play, ...more }
+export function story(ids: string, title: string, play: Story['play']): Story {
+  return { ids: ids.split(' ') as [string, ...string[]], title, play }
 }

@@ -1,5 +1,7 @@
+import { AssertionError } from 'node:assert'
 import { keyed, manual } from '../../contract/index.ts'
 import type { Guard } from '../../engine/index.ts'
+import { verifyTool } from '../../testing/index.ts'
 import { sendMail } from '../send-mail.ts'
 import { codeOf, type Done } from '../stage.ts'
 import { story, type Story } from '../story.ts'
@@ -144,6 +146,20 @@ export const INCIDENTS: readonly Story[] = [
     await stage.retrying(3, () => order({ order: '1' }))
     const keys = (await stage.town.requests(stage.ref('order/1'))).map((headers) => headers['idempotency-key'])
     stage.expect(keys.length === 2 && keys[0] !== undefined && keys[0] === keys[1], 'one key on every attempt')
+  }),
+
+  story('IN-10', 'one line in a test suite finds the tool that is not safe to retry', async (stage) => {
+    // A tool that is never called twice has nothing to fail.
+    if (stage.mode === 'baseline') return { 'tests that failed': 0 }
+    const order = orderTool(stage)
+    const failed = await verifyTool(order, {
+      input: (unique) => ({ order: unique }),
+      state: (input) => stage.town.effects(stage.ref(`order/${input.order}`)),
+    }).then(
+      () => 0,
+      (error: unknown) => (error instanceof AssertionError ? 1 : Promise.reject(error as Error)),
+    )
+    return { 'tests that failed': failed }
   }),
 
   story('IN-11', 'a deployment changes the contract while an order is under way', async (stage) => {

@@ -1,3 +1,4 @@
+import { fileURLToPath } from 'node:url'
 import { keyed } from '../../contract/index.ts'
 import { codeOf, type Done } from '../stage.ts'
 import { story, type Story } from '../story.ts'
@@ -32,6 +33,41 @@ export const ORDER_STORIES: readonly Story[] = [
     await stage.again(() => agent('agent-2', 'chat-1'))
     await agent('agent-3', 'chat-2')
   }),
+
+  story(
+    'OR-5',
+    'MCP: the key that the caller gives goes through every hop, and the ledger is asked first',
+    async (stage) => {
+      const program = fileURLToPath(
+        new URL(`./order-tools.process.${import.meta.url.endsWith('.ts') ? 'ts' : 'js'}`, import.meta.url),
+      )
+      const client = await stage.mcp({
+        program,
+        args: [`${stage.town.url}/effects/${stage.ref('order/')}`],
+        contracts: {
+          create_order: {
+            effect: 'write',
+            identity: undefined,
+            callerKey: 'required',
+            recovery: { class: 'keyed', window: '24h', key: { in: '_meta' } },
+          },
+        },
+      })
+      const place = (): Promise<unknown> =>
+        client.request('tools/call', {
+          name: 'create_order',
+          arguments: { cart: 'cart-1' },
+          // A client that takes no key is one that nothing protects.
+          ...(stage.mode === 'without' ? {} : { _meta: { 'io.onefold/idempotency-key': 'intent-7' } }),
+        })
+      await stage.fault('order/cart-1', 'lose-answer')
+      await place()
+      await stage.again(place)
+      await stage.again(place)
+      const keys = (await stage.town.requests(stage.ref('order/cart-1'))).map((headers) => headers['idempotency-key'])
+      stage.expect(keys.length > 0 && keys.every((key) => key !== undefined && key === keys[0]), 'one key at the shop')
+    },
+  ),
 
   story('OR-7', 'the gateway looks at the key before the service is asked', async (stage) => {
     const to = await stage.front()
