@@ -255,8 +255,11 @@ export function createGuard(options: GuardOptions): Guard {
       const active = runOf(runOptions)
       return await withRun(active, () => work(handleOf(active)))
     },
-    once: async (key, work, callOptions = {}) =>
-      valueOf(await perform(onceContract, { key }, { ...unbound(callOptions), execute: work })) as never,
+    once: async (key, work, callOptions = {}) => {
+      await lifecycle.open()
+      assertStoreKeeps(core, onceContract)
+      return valueOf(await perform(onceContract, { key }, { ...unbound(callOptions), execute: work })) as never
+    },
     contracts: () =>
       Array.from(core.contracts.values(), (contract) => contract.describe()).filter(
         ({ name }) => name !== 'once' && !isOwn(name),

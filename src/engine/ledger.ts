@@ -166,4 +166,11 @@ export function assertStoreKeeps(core: Core, contract: Contract): void {
       `${contract.name} declares transactional recovery, which needs a store that can hold the effect and the record in one transaction; ${store.name} cannot. Use the Postgres store, or declare another recovery.`,
     )
   }
+  const why = contract.effect === 'read' ? undefined : store.refuses?.(contract.recovery.class)
+  if (why !== undefined) {
+    throw new OnefoldError(
+      'STORE_UNSAFE',
+      `${contract.name} has ${contract.recovery.class} recovery, which the ${store.name} ledger cannot keep as it is set up: ${why}. No effect started.`,
+    )
+  }
 }

@@ -1,11 +1,12 @@
 import { isStoreUnavailable } from '../error/index.ts'
 import type { Core } from './core.ts'
+import { assertStoreKeeps } from './ledger.ts'
 import { beat, createSweeper } from './sweep.ts'
 import { drainSpool } from './success.ts'
 import { at } from './core.ts'
 
 export interface Lifecycle {
-  /** Opens the store once; every call waits for it. @throws OnefoldError STORE_UNAVAILABLE, STORE_UNSAFE */
+  /** Opens the store once; every call waits for it. @throws OnefoldError STORE_UNAVAILABLE, STORE_UNSAFE (also for a tool that it cannot keep) */
   open(): Promise<void>
   /** True once {@link open} has resolved: the fast path need not wait. */
   isOpen(): boolean
@@ -28,12 +29,23 @@ export function createLifecycle(core: Core): Lifecycle {
 
   async function start(): Promise<void> {
     await core.journal.store.open()
+    await assertKept()
     await core.journal.refreshEpoch()
     await drainSpool(core)
     await core.spool?.reserve(core.settings.spoolReserveBytes)
     opened = true
     scheduleBeat()
     scheduleSweep()
+  }
+
+  /** What a store can keep may only be known once it is open. `once` is in every guard and is judged when it is called. */
+  async function assertKept(): Promise<void> {
+    try {
+      for (const contract of core.contracts.values()) if (contract.name !== 'once') assertStoreKeeps(core, contract)
+    } catch (error) {
+      await core.journal.store.close()
+      throw error
+    }
   }
 
   function open(): Promise<void> {

@@ -1,3 +1,4 @@
+import type { RecoveryClass } from '../contract/index.ts'
 import type { Draft, HistoryEvent, OperationRecord, State } from './record.ts'
 
 /** What a read answers: the record as of now, and the store's clock at that moment. */
@@ -122,6 +123,11 @@ export interface StoreTransaction {
 export interface Store {
   readonly name: string
   readonly guarantees: StoreGuarantees
+  /**
+   * Why tools of this recovery class must not be registered; undefined when they may, and while it is not known because
+   * the store is not open. @default every class may
+   */
+  refuses?(recovery: RecoveryClass): string | undefined
   /** Connects, checks settings and schema. @throws OnefoldError STORE_UNAVAILABLE, STORE_UNSAFE */
   open(): Promise<void>
   /** Synchronous where the backend allows it (SQLite, memory): a replay then costs no hop. */

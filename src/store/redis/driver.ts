@@ -1,0 +1,32 @@
+/** A connection to one server of the deployment. */
+export interface Node {
+  command(args: readonly string[]): Promise<unknown>
+}
+
+/** What the store needs of a client, whichever it is. */
+export interface Driver {
+  readonly cluster: boolean
+  /** Connects where the client has not yet. */
+  connect(): Promise<void>
+  /** One command, sent to the server that has the slot of `key`. */
+  command(key: string, args: readonly string[]): Promise<unknown>
+  /**
+   * Like `command`, then `WAIT` on the same connection: what was answered, and how many replicas have it. A connection
+   * that broke in between makes it reject, since a new one would wait for nothing. Not for clusters.
+   */
+  commandAndWait(args: readonly string[], replicas: number, timeoutMs: number): Promise<readonly [unknown, number]>
+  /** Every server that takes writes. */
+  masters(): Promise<readonly Node[]>
+  /** A connection that only listens. */
+  listen(heard: (channel: string) => void, again: () => void): Promise<Listener>
+  /** What last went wrong with a connection, for messages. */
+  trouble(): string | undefined
+  /** Stops listening to the client's events. The client itself stays open: it is the caller's. */
+  release(): void
+}
+
+export interface Listener {
+  subscribe(channel: string): Promise<void>
+  unsubscribe(channel: string): Promise<void>
+  close(): void
+}

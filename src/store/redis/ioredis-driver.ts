@@ -1,0 +1,45 @@
+import type { IoRedisCluster, IoRedisConnection } from './clients.ts'
+import type { Driver, Listener, Node } from './driver.ts'
+import { watchConnection } from './connection-watch.ts'
+
+/** Speaks to ioredis and iovalkey. */
+export function ioredisDriver(client: IoRedisConnection): Driver {
+  const cluster = client.isCluster === true
+  const watched = watchConnection(client)
+  const call = (on: IoRedisConnection, args: readonly string[]): Promise<unknown> =>
+    on.call(...(args as [string, ...string[]]))
+  const node = (on: IoRedisConnection): Node => ({ command: (args) => call(on, args) })
+
+  return {
+    cluster,
+    async connect() {
+      watched.attach()
+      if (client.status === 'wait') await client.connect()
+    },
+    command: (_key, args) => call(client, args),
+    commandAndWait: (args, replicas, timeoutMs) =>
+      watched.unbroken(() =>
+        Promise.all([
+          call(client, args),
+          call(client, ['WAIT', String(replicas), String(timeoutMs)]).then(Number),
+        ] as const),
+      ),
+    masters: async () => (cluster ? (client as IoRedisCluster).nodes('master').map(node) : [node(client)]),
+
+    async listen(heard, again): Promise<Listener> {
+      const listener = client.duplicate()
+      // Commands of ours may wait for a connection; errors show as silence, and silence is what polling is for.
+      listener.on('error', () => undefined)
+      listener.on('message', (channel) => heard(String(channel)))
+      listener.on('ready', again)
+      if (listener.status === 'wait') await listener.connect()
+      return {
+        subscribe: async (channel) => void (await listener.subscribe(channel)),
+        unsubscribe: async (channel) => void (await listener.unsubscribe(channel)),
+        close: () => listener.disconnect(),
+      }
+    },
+    trouble: watched.trouble,
+    release: watched.release,
+  }
+}

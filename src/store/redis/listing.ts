@@ -1,0 +1,121 @@
+import { OPEN_STATES, STATES, type ListPage, type ListQuery, type OperationRecord } from '../../engine/index.ts'
+import { numberOf, placeOf, recordAt } from './columns.ts'
+import { BUCKET_LENGTH, bucketOf, runWord, toWord } from './names.ts'
+import type { Numbers } from './numbers.ts'
+import type { Partitions } from './partitions.ts'
+import { SCAN } from './scan.lua.ts'
+import { script } from './script.ts'
+
+const scanScript = script(SCAN)
+/** Entries that one step looks at: about a millisecond of the server. */
+const WINDOW = 500
+
+/** Where to look and what for. `index` is what follows a partition's base. */
+interface Scan {
+  readonly index: string
+  readonly tenant: string | undefined
+  readonly states: readonly OperationRecord['state'][] | undefined
+  readonly due: boolean
+  readonly wanted: (record: OperationRecord) => boolean
+}
+
+interface Found {
+  readonly place: number
+  readonly partition: number
+  readonly record: OperationRecord
+}
+
+const CLOSED = STATES.filter((state) => !OPEN_STATES.includes(state))
+const anything = (): boolean => true
+
+/** The index that has the fewest entries to look at. */
+function indexFor({ states, keyPrefix, run }: ListQuery): string {
+  if (keyPrefix !== undefined && keyPrefix.length >= BUCKET_LENGTH) return `k${bucketOf(keyPrefix)}`
+  if (run !== undefined) return `u${runWord(run)}`
+  return states?.every((state) => OPEN_STATES.includes(state)) === true ? 'o' : 'a'
+}
+
+export const scanOf = (query: ListQuery): Scan => ({
+  index: indexFor(query),
+  tenant: query.tenant,
+  states: query.states,
+  due: false,
+  wanted: (record) =>
+    (query.tool === undefined || record.tool === query.tool) &&
+    (query.run === undefined || record.run === query.run) &&
+    (query.keyPrefix === undefined || record.key.startsWith(query.keyPrefix)) &&
+    (query.updatedBefore === undefined || record.updatedAt <= query.updatedBefore),
+})
+
+export const DUE: Scan = { index: 'o', tenant: undefined, states: undefined, due: true, wanted: anything }
+export const CLOSED_SCAN: Scan = { index: 'a', tenant: undefined, states: CLOSED, due: false, wanted: anything }
+
+/**
+ * A page over all partitions, in order of recording. A cursor is the last record's place and partition: partitions are in
+ * step by the clock, so that two may give out one number.
+ */
+export async function page(
+  partitions: Partitions,
+  numbers: Numbers,
+  scan: Scan,
+  limit: number,
+  after: string | undefined,
+): Promise<ListPage> {
+  const [place = 0, last = -1] = (after ?? '').split('.').filter(Boolean).map(Number)
+  const parts = await Promise.all(
+    partitions.all().map((partition) => {
+      const from = after === undefined ? '-inf' : partition <= last ? `(${place}` : String(place)
+      return part(partitions, numbers, scan, partition, from, limit + 1)
+    }),
+  )
+  const found = parts
+    .flatMap((each) => each.found)
+    .toSorted((one, other) => one.place - other.place || one.partition - other.partition)
+  const shown = found.slice(0, limit)
+  const end = shown.at(-1)
+  return {
+    records: shown.map(({ record }) => record),
+    next: found.length > limit && end !== undefined ? `${end.place}.${end.partition}` : undefined,
+    now: Math.max(...parts.map(({ now }) => now)),
+  }
+}
+
+async function part(
+  partitions: Partitions,
+  numbers: Numbers,
+  scan: Scan,
+  partition: number,
+  from: string,
+  most: number,
+): Promise<{ readonly found: readonly Found[]; readonly now: number }> {
+  const found: Found[] = []
+  const tenant = scan.tenant === undefined ? '' : `${toWord(scan.tenant)} `
+  const states = scan.states === undefined ? '' : `,${scan.states.map(numberOf).join()},`
+  let now = 0
+  let start: string | undefined = from
+  while (start !== undefined && found.length < most) {
+    const [time, next, ...rest] = (await partitions.run(
+      partition,
+      scanScript,
+      ['m', scan.index],
+      [
+        partitions.base(partition),
+        start,
+        numbers.past(),
+        String(WINDOW),
+        String(most - found.length),
+        tenant,
+        states,
+        scan.due ? '1' : '0',
+      ],
+    )) as [number, string, ...string[]]
+    for (let n = 0; n < rest.length; n += 2) {
+      const record = recordAt(rest[n] as string, rest[n + 1] as string)
+      if (scan.wanted(record)) found.push({ place: placeOf(rest[n + 1] as string), partition, record })
+    }
+    numbers.sawTime(time)
+    now = time
+    start = next === '' ? undefined : `(${next}`
+  }
+  return { found, now }
+}

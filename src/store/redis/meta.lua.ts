@@ -1,0 +1,110 @@
+import { CLOCK } from './clock.lua.ts'
+
+/**
+ * Looks for a partition and makes it where there is none.
+ *
+ * KEYS  1 meta
+ * ARGV  1 schema version · 2 the ledger's name if it is made · 3 partitions · 4 why its absence is a loss, '' where it
+ *       is none · 5 1 to make it
+ * Answer: found, made, absent or foreign · schema version · ledger · partitions
+ */
+export const FOUND = `
+local kind = redis.call('TYPE', KEYS[1])
+kind = type(kind) == 'table' and kind.ok or kind
+if kind ~= 'hash' and kind ~= 'none' then return { 'foreign', kind, '', '0' } end
+if kind == 'hash' then
+  local meta = redis.call('HMGET', KEYS[1], 'schema', 'ledger', 'partitions')
+  if not meta[1] or not meta[2] or not meta[3] then return { 'foreign', 'hash', '', '0' } end
+  return { 'found', meta[1], meta[2], meta[3] }
+end
+if ARGV[5] ~= '1' then return { 'absent', '', '', '0' } end
+local time = redis.call('TIME')
+local now = time[1] * 1000000 + time[2]
+redis.call('HSET', KEYS[1], 'schema', ARGV[1], 'ledger', ARGV[2], 'partitions', ARGV[3], 'seq', string.format('%.0f', now), 'off', '0')
+if ARGV[4] ~= '' then
+  local at = string.format('%.0f', math.floor(now / 1000))
+  redis.call('HSET', KEYS[1], 'at', at, 'mark', '{"at":' .. at .. ',"lossFrom":0,"why":"' .. ARGV[4] .. '"}')
+end
+return { 'made', ARGV[1], ARGV[2], ARGV[3] }`
+
+/**
+ * The state of a partition.
+ *
+ * KEYS  1 meta · 2 writers
+ * ARGV  1 writer · 2 unused · 3 a number that the clock has to be past
+ * Answer: store time · highest number · amnesia mark as JSON, '' for none · last number of this writer (0: none)
+ */
+export const EPOCH = `
+${CLOCK}
+return { now, tonumber(meta[1]), redis.call('HGET', KEYS[1], 'mark') or '', tonumber(redis.call('HGET', KEYS[2], ARGV[1]) or '0') }`
+
+/**
+ * Sets or lifts the amnesia mark of a partition.
+ *
+ * KEYS  1 meta
+ * ARGV  1 the mark as JSON, '' to lift it · 2 its time · 3 a number that the clock has to be past
+ * Answer: 1
+ */
+export const MARK = `
+${CLOCK}
+if ARGV[1] == '' then
+  redis.call('HDEL', KEYS[1], 'at', 'mark')
+else
+  redis.call('HSET', KEYS[1], 'at', ARGV[2], 'mark', ARGV[1])
+end
+return 1`
+
+/**
+ * Forgets writers: one that ends, and those that have not written since a moment. Writes down what the one that ends has
+ * seen of the clock, which nobody shall see go back.
+ *
+ * KEYS  1 meta · 2 writers
+ * ARGV  1 writer · 2 the moment, as a number of the ledger · 3 a number that the clock has to be past
+ * Answer: how many
+ */
+export const RETIRE = `
+${CLOCK}
+redis.call('HSET', KEYS[1], 'seq', string.format('%.0f', clock), 'off', string.format('%.0f', off))
+local gone = redis.call('HDEL', KEYS[2], ARGV[1])
+local writers = redis.call('HGETALL', KEYS[2])
+for i = 1, #writers, 2 do
+  if tonumber(writers[i + 1]) < tonumber(ARGV[2]) then gone = gone + redis.call('HDEL', KEYS[2], writers[i]) end
+end
+return gone`
+
+/**
+ * Does with keys of its own everything that the other scripts do, so that a right that is missing is noticed before the
+ * first record: a script that is refused half way would leave half a step.
+ *
+ * KEYS  1 a key · 2 a channel’s beginning in the key’s slot, as a key
+ * ARGV  1 a channel · 2 what to write
+ * Answer: what was read back
+ */
+export const RIGHTS = `
+redis.call('DEL', KEYS[1], KEYS[2])
+redis.call('TIME')
+redis.call('TYPE', KEYS[1])
+redis.call('EXISTS', KEYS[1])
+redis.call('ZADD', KEYS[1], 1, 'a')
+redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', '+inf', 'WITHSCORES', 'LIMIT', 0, 1)
+redis.call('ZREM', KEYS[1], 'a')
+redis.call('HSET', KEYS[1], 'a', 1, 'b', 2)
+redis.call('HINCRBY', KEYS[1], 'a', 1)
+redis.call('HGET', KEYS[1], 'a')
+redis.call('HMGET', KEYS[1], 'a', 'b')
+redis.call('HGETALL', KEYS[1])
+redis.call('HDEL', KEYS[1], 'a', 'b')
+redis.call('RPUSH', KEYS[1], 'a')
+redis.call('DEL', KEYS[1])
+redis.call('PUBLISH', ARGV[1], '')
+redis.call('SET', KEYS[2], ARGV[2])
+redis.call('GETRANGE', KEYS[2], 0, 1)
+local read = redis.call('GET', KEYS[2])
+redis.call('DEL', KEYS[2])
+return read`
+
+/**
+ * KEYS  1 counts
+ * Answer: state and tenant as one word pair, and a count, in turns
+ */
+export const COUNTS = `return redis.call('HGETALL', KEYS[1])`

@@ -1,0 +1,48 @@
+import type { NodeRedisClient, NodeRedisCluster } from './clients.ts'
+import type { Driver, Listener, Node } from './driver.ts'
+import { watchConnection } from './connection-watch.ts'
+
+/** Speaks to the package redis (node-redis). */
+export function nodeRedisDriver(client: NodeRedisClient | NodeRedisCluster): Driver {
+  const many = 'nodeClient' in client ? client : undefined
+  const one = client as NodeRedisClient
+  const watched = watchConnection(client)
+
+  async function nodesOf(of: NodeRedisCluster): Promise<readonly Node[]> {
+    const clients = (await Promise.all(of.masters.map((node) => of.nodeClient(node as never)))) as NodeRedisClient[]
+    return clients.map((each) => ({ command: (args) => each.sendCommand(args) }))
+  }
+
+  return {
+    cluster: many !== undefined,
+    async connect() {
+      watched.attach()
+      if (!client.isOpen) await client.connect()
+    },
+    command: (key, args) => (many === undefined ? one.sendCommand(args) : many.sendCommand(key, false, [...args])),
+    commandAndWait: (args, replicas, timeoutMs) =>
+      watched.unbroken(() =>
+        Promise.all([
+          one.sendCommand(args),
+          one.sendCommand(['WAIT', String(replicas), String(timeoutMs)]).then(Number),
+        ] as const),
+      ),
+    masters: async () =>
+      many === undefined ? [{ command: (args: readonly string[]) => one.sendCommand(args) }] : await nodesOf(many),
+
+    async listen(heard, again): Promise<Listener> {
+      const listener = client.duplicate()
+      listener.on('error', () => undefined)
+      listener.on('ready', again)
+      await listener.connect()
+      const hear = (_: string, channel: string): void => heard(channel)
+      return {
+        subscribe: async (channel) => void (await listener.subscribe(channel, hear)),
+        unsubscribe: async (channel) => void (await listener.unsubscribe(channel)),
+        close: () => listener.destroy(),
+      }
+    },
+    trouble: watched.trouble,
+    release: watched.release,
+  }
+}

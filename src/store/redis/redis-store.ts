@@ -1,0 +1,238 @@
+import { stamp, type Store, type StoreGuarantees, type Write, type WriteAnswer } from '../../engine/index.ts'
+import type { RedisClient } from './clients.ts'
+import { eventOf, eventText, itemOf, recordOf, stateOf } from './columns.ts'
+import { within } from './deadline.ts'
+import { examine } from './doctor.ts'
+import { driverFor } from './driver-for.ts'
+import { readEpoch, retireWriters, saveMark } from './epoch.ts'
+import { errorOf, late, notOpen } from './failure.ts'
+import { findLedger, type FoundLedger } from './ledger.ts'
+import { CLOSED_SCAN, DUE, page, scanOf } from './listing.ts'
+import { COUNTS, RIGHTS } from './meta.lua.ts'
+import { baseOf, blobKey, checkedPrefix, memberOf } from './names.ts'
+import { createNotices } from './notices.ts'
+import { createNumbers } from './numbers.ts'
+import { createPartitions } from './partitions.ts'
+import { NOTE, READ } from './read.lua.ts'
+import { createReplication } from './replication.ts'
+import { runScript, script } from './script.ts'
+import { assertServable, refusal, syncsAlways, type Keeping } from './servable.ts'
+import { settingsOf } from './servers.ts'
+import { createWriter, type Judged } from './writer.ts'
+
+export interface RedisOptions {
+  /** `new Redis(…)` or `new Cluster(…)` of ioredis or iovalkey, `createClient(…)` or `createCluster(…)` of redis. It stays the caller's. */
+  readonly client: RedisClient
+  /** What every key of the ledger begins with, behind a brace. 1 to 64 of `A-Z a-z 0-9 _ . : -`. @default 'onefold' */
+  readonly prefix?: string
+  /** How long the server may take for a batch of writes, in milliseconds; keep it below the engine's store deadline. @default 1500 */
+  readonly deadlineMs?: number
+  /**
+   * Replicas that must have every step of a manual or probe tool before it counts. Those that are seen at any time are
+   * never given up again; say it where one may be away when the process starts. @default those that are connected
+   */
+  readonly replicas?: number
+  /** The operator's word that every server syncs each write, for servers that keep CONFIG to themselves. */
+  readonly appendfsync?: 'always'
+  /** Slots that a new ledger is spread over. A ledger keeps the number it was made with. @default 16 in a cluster, else 1 */
+  readonly partitions?: number
+}
+
+const DEFAULT_LIMIT = 100
+const readScript = script(READ)
+const noteScript = script(NOTE)
+const rightsScript = script(RIGHTS)
+const countsScript = script(COUNTS)
+
+/**
+ * A ledger in Redis (6 or later) or Valkey, for any number of processes and machines. The client is the caller's: ioredis,
+ * iovalkey or redis, for one server or a cluster. The clock is the server's. Nothing in it ever expires by itself.
+ *
+ * What it keeps depends on how the servers are set: manual and probe tools are refused unless every write is synced, and
+ * their steps wait for every replica. `open` rejects with `STORE_UNSAFE` for a server that evicts, keeps nothing on its
+ * disk, is a replica, lacks a right, or has another program's keys or a ledger of another version under the prefix; with
+ * `STORE_UNAVAILABLE` for one that cannot be reached or refuses the login.
+ */
+export function redisStore(options: RedisOptions): Store {
+  const prefix = checkedPrefix(options.prefix ?? 'onefold')
+  const { deadlineMs = 1500 } = options
+  const driver = driverFor(options.client)
+  const what = `the ledger under the prefix ${prefix}`
+  const numbers = createNumbers()
+  const notices = createNotices(driver, prefix)
+  const replication = createReplication(driver, `${baseOf(prefix, 0)}m`, options.replicas ?? 0, deadlineMs)
+  let ledger: FoundLedger = { name: '', partitions: 1, lost: false }
+  let keeping: Keeping = { cluster: driver.cluster, appendfsync: options.appendfsync, servers: [] }
+  let opening: Promise<void> | undefined
+  let healing: Promise<void> | undefined
+  let isOpen = false
+
+  const partitions = createPartitions(
+    driver,
+    prefix,
+    () => ledger,
+    () => (healing ??= find().finally(() => (healing = undefined))),
+  )
+  const writer = createWriter({ driver, prefix, partitions, numbers, replication, deadlineMs })
+
+  /** Finds the ledger, or what is left of it. */
+  async function find(): Promise<void> {
+    ledger = await findLedger(driver, prefix, options.partitions, ledger.name === '' ? undefined : ledger)
+    if (!ledger.lost) return
+    const { now } = await page(partitions, numbers, DUE, 1, undefined)
+    await saveMark(partitions, numbers, { at: now, lossFrom: 0, why: 'a part of the ledger was not there any more' })
+  }
+
+  async function start(): Promise<void> {
+    await driver.connect()
+    const servers = await settingsOf(driver)
+    assertServable(servers, what)
+    keeping = { ...keeping, servers }
+    replication.saw(Math.max(...servers.map(({ replicas }) => replicas)))
+    const probe = `${baseOf(prefix, 0)}p${numbers.writer}`
+    await runScript(
+      (args) => driver.command(probe, args),
+      rightsScript,
+      [probe, `${probe}v`],
+      [`${prefix}!`, numbers.writer],
+    )
+    await find()
+    // What all partitions know of the clock, before one of them is asked for the time.
+    await readEpoch(driver, partitions, numbers)
+    isOpen = true
+  }
+
+  async function ask<T>(work: () => Promise<T>): Promise<T> {
+    if (!isOpen) throw notOpen()
+    try {
+      return await work()
+    } catch (error) {
+      throw errorOf(error, what, driver.trouble())
+    }
+  }
+
+  function answerOf({ key, tenant, expect, draft }: Write, judged: Judged): WriteAnswer {
+    const { now, sequence, amnesiaAt } = judged
+    if (judged.stored !== undefined) {
+      const record = judged.stored === '' ? undefined : recordOf(key, tenant, judged.stored)
+      return { applied: false, record, now, sequence, amnesiaAt }
+    }
+    notices.tell(key)
+    if (draft === undefined) return { applied: true, record: undefined, now, sequence, amnesiaAt }
+    const current = expect === 0 ? undefined : { revision: expect, leaseUntil: judged.lease }
+    return { applied: true, record: stamp(draft, current, now, judged.number), now, sequence, amnesiaAt }
+  }
+
+  return {
+    name: 'redis',
+    get guarantees(): StoreGuarantees {
+      const durability = keeping.servers.length > 0 && syncsAlways(keeping) ? 'power-loss' : 'process'
+      return { durability, transactions: false, shared: true }
+    },
+    refuses: (recovery) => (keeping.servers.length === 0 ? undefined : refusal(recovery, keeping)),
+
+    async open() {
+      opening ??= within(deadlineMs, start(), () => late(deadlineMs, 'no', driver.trouble())).catch(
+        (error: unknown) => {
+          opening = undefined
+          throw errorOf(error, what, driver.trouble())
+        },
+      )
+      await opening
+    },
+
+    read: (key, tenant) =>
+      ask(async () => {
+        await replication.settled()
+        const member = memberOf(key, tenant)
+        const answer = await partitions.run(
+          partitions.of(member),
+          readScript,
+          ['m', `r${member}`],
+          ['', '', numbers.past()],
+        )
+        const [now, stored] = answer as [number, string]
+        numbers.sawTime(now)
+        return { record: stored === '' ? undefined : recordOf(key, tenant, stored), now }
+      }),
+
+    async write(write) {
+      return answerOf(write, await ask(() => writer.write(itemOf(write))))
+    },
+
+    async note(key, tenant, event) {
+      const member = memberOf(key, tenant)
+      const args = [String(event.fence), eventText(event), numbers.past()]
+      await ask(() => partitions.run(partitions.of(member), noteScript, ['m', `r${member}`, `e${member}`], args))
+    },
+
+    async history(key, tenant) {
+      const member = memberOf(key, tenant)
+      const events = `${partitions.base(partitions.of(member))}e${member}`
+      const lines = await ask(() => driver.command(events, ['LRANGE', events, '0', '-1']))
+      return (lines as string[]).map(eventOf)
+    },
+
+    list: (query) => ask(() => page(partitions, numbers, scanOf(query), query.limit ?? DEFAULT_LIMIT, query.after)),
+    due: (limit, after) => ask(() => page(partitions, numbers, DUE, limit, after)),
+    closed: (limit, after) => ask(() => page(partitions, numbers, CLOSED_SCAN, limit, after)),
+
+    async stats(tenant) {
+      const answers = await ask(() =>
+        Promise.all(partitions.all().map((partition) => partitions.run(partition, countsScript, ['c'], []))),
+      )
+      const states: Record<string, number> = {}
+      const wanted = tenant === undefined ? undefined : memberOf('', tenant).trimEnd()
+      for (const counts of answers as string[][]) {
+        for (let n = 0; n < counts.length; n += 2) {
+          const [number = '', of] = (counts[n] as string).split(' ')
+          if (wanted !== undefined && of !== wanted) continue
+          const state = stateOf(number)
+          states[state] = (states[state] ?? 0) + Number(counts[n + 1])
+        }
+      }
+      return { states, sizeBytes: undefined }
+    },
+
+    watch: (key, listener) => notices.watch(key, listener),
+
+    epoch: () =>
+      ask(async () => {
+        const { replicas, ...epoch } = await readEpoch(driver, partitions, numbers)
+        replication.saw(replicas)
+        return epoch
+      }),
+
+    async markAmnesia(mark) {
+      await ask(() => saveMark(partitions, numbers, mark))
+      numbers.marked()
+    },
+
+    async putBlob(sha256, bytes) {
+      const key = blobKey(prefix, sha256)
+      const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('base64')
+      await ask(() => driver.command(key, ['SET', key, text, 'NX']))
+    },
+
+    async getBlob(sha256) {
+      const key = blobKey(prefix, sha256)
+      const text = await ask(() => driver.command(key, ['GET', key]))
+      return text === null ? undefined : new Uint8Array(Buffer.from(text as string, 'base64'))
+    },
+
+    doctor: () => ask(() => examine({ driver, prefix, partitions, numbers, replication, keeping, now: Date.now })),
+
+    async close() {
+      await opening?.catch(() => undefined)
+      opening = undefined
+      if (!isOpen) return
+      await writer.idle()
+      isOpen = false
+      await notices.stop()
+      await within(deadlineMs, retireWriters(partitions, numbers), () => late(deadlineMs, 'no', undefined)).catch(
+        () => undefined,
+      )
+      driver.release()
+    },
+  }
+}

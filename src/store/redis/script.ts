@@ -1,0 +1,30 @@
+import { createHash } from 'node:crypto'
+
+/** A Lua script with the name that servers keep it under. */
+export interface Script {
+  readonly text: string
+  readonly sha1: string
+}
+
+export const script = (text: string): Script => ({ text, sha1: createHash('sha1').update(text).digest('hex') })
+
+const isUnknown = (error: unknown): boolean => error instanceof Error && error.message.startsWith('NOSCRIPT')
+
+/**
+ * Runs a script by its name, and by its text where the server has forgotten it (restart, fail-over, SCRIPT FLUSH).
+ * NOSCRIPT comes before anything has run, so sending it again runs it once.
+ */
+export async function runScript<T>(
+  send: (args: readonly string[]) => Promise<T>,
+  { text, sha1 }: Script,
+  keys: readonly string[],
+  args: readonly string[],
+): Promise<T> {
+  const rest = [String(keys.length), ...keys, ...args]
+  try {
+    return await send(['EVALSHA', sha1, ...rest])
+  } catch (error) {
+    if (!isUnknown(error)) throw error
+    return await send(['EVAL', text, ...rest])
+  }
+}

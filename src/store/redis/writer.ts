@@ -1,0 +1,102 @@
+import type { Item } from './columns.ts'
+import type { Driver } from './driver.ts'
+import type { Numbers } from './numbers.ts'
+import type { Partitions } from './partitions.ts'
+import { behind, type Replication } from './replication.ts'
+import { script } from './script.ts'
+import { createWriteLane, type WriteLane } from './write-lane.ts'
+import { WRITE } from './write.lua.ts'
+
+/** What became of one item. */
+export interface Judged {
+  readonly now: number
+  readonly sequence: number
+  readonly amnesiaAt: number
+  /** The item's number when it was applied. */
+  readonly number: number
+  /** The lease before it. */
+  readonly lease: number
+  /** The record as it is when the item was refused, '' for none; undefined when it was applied. */
+  readonly stored: string | undefined
+}
+
+export interface Writer {
+  write(item: Item): Promise<Judged>
+  idle(): Promise<void>
+}
+
+interface WriterOptions {
+  readonly driver: Driver
+  readonly prefix: string
+  readonly partitions: Partitions
+  readonly numbers: Numbers
+  readonly replication: Replication
+  readonly deadlineMs: number
+}
+
+const writeScript = script(WRITE)
+const KEYS = ['m', 'a', 'o', 'c', 'w'] as const
+const SHARED = 4
+
+/** Writes items, those of one partition together. */
+export function createWriter({ driver, prefix, partitions, numbers, replication, deadlineMs }: WriterOptions): Writer {
+  const lanes = new Map<number, WriteLane<Judged>>()
+
+  function laneOf(partition: number): WriteLane<Judged> {
+    const known = lanes.get(partition)
+    if (known !== undefined) return known
+    const lane = createWriteLane<Judged>((items) => send(partition, items), deadlineMs, driver.trouble)
+    lanes.set(partition, lane)
+    return lane
+  }
+
+  async function send(partition: number, items: readonly Item[]): Promise<readonly (Judged | Error)[]> {
+    await replication.settled()
+    const acked = numbers.acked(partition)
+    const args = [partitions.base(partition), numbers.writer, numbers.past(), `${prefix}!`]
+    for (const item of items) args.push(...item.args)
+    const needed = replication.needed()
+    if (needed === 0 || items.every(({ resendable }) => resendable)) {
+      return read(partition, acked, items, (await partitions.run(partition, writeScript, KEYS, args)) as unknown[])
+    }
+    try {
+      const [answer, replicas] = await partitions.runWith(
+        (parts) => driver.commandAndWait(parts, needed, replication.timeoutMs),
+        partition,
+        writeScript,
+        KEYS,
+        args,
+      )
+      const judged = read(partition, acked, items, answer as unknown[])
+      if (replicas >= needed) return judged
+      replication.fellShort()
+      return judged.map((each, n) => (items[n]?.resendable === true ? each : behind(replicas, needed)))
+    } catch (error) {
+      replication.fellShort()
+      throw error
+    }
+  }
+
+  function read(partition: number, acked: number, items: readonly Item[], answer: readonly unknown[]): Judged[] {
+    const [now, highest, amnesiaAt, known] = answer as [number, number, number, number]
+    numbers.saw(highest)
+    numbers.sawTime(now)
+    const judged = items.map((_, n): Judged => {
+      const number = answer[SHARED + 2 * n] as number
+      const rest = answer[SHARED + 2 * n + 1]
+      if (number === -1)
+        return { now, amnesiaAt, sequence: numbers.highest(), number: 0, lease: 0, stored: rest as string }
+      numbers.acknowledge(partition, number)
+      return { now, amnesiaAt, sequence: number, number, lease: rest as number, stored: undefined }
+    })
+    if (numbers.told(partition, acked, known, 1) === 1) return judged
+    return judged.map((each) => ({ ...each, sequence: 0 }))
+  }
+
+  return {
+    write: (item) => laneOf(partitions.of(item.member)).write(item),
+    async idle() {
+      await Promise.all(Array.from(lanes.values(), (lane) => lane.idle()))
+    },
+  }
+}
