@@ -61,7 +61,7 @@ export const REQUIREMENTS: readonly Requirement[] = [
   {
     id: 'BF-7',
     statement: 'the re-reasoned run picks other parameters, another order, other wording: still no second effect',
-    ...notYet(FRAMEWORKS),
+    ...by('test/frameworks/langchain/promises.test.ts'),
   },
   {
     id: 'BF-8',
@@ -116,7 +116,7 @@ export const REQUIREMENTS: readonly Requirement[] = [
   {
     id: 'IN-3',
     statement: 'ghost order: the model invents a new order id at each attempt: one order',
-    ...notYet(FRAMEWORKS),
+    ...by('test/frameworks/langchain/promises.test.ts'),
   },
   {
     id: 'IN-4',
@@ -128,7 +128,7 @@ export const REQUIREMENTS: readonly Requirement[] = [
     id: 'IN-5',
     statement:
       'duplicate tickets: 8 s timeout against a 12 s service, then a merge step that times out too: one ticket, one merge, one chat thread',
-    ...notYet(FRAMEWORKS),
+    ...by('test/frameworks/langchain/promises.test.ts'),
   },
   {
     id: 'IN-6',
@@ -189,7 +189,13 @@ export const REQUIREMENTS: readonly Requirement[] = [
   {
     id: 'SH-2',
     statement: 'two sub-agents of one planner with the same intent: one effect, both get the answer',
-    ...by('test/engine/concurrency.test.ts', 'test/engine/identity.test.ts'),
+    ...by(
+      'test/engine/concurrency.test.ts',
+      'test/engine/identity.test.ts',
+      'test/frameworks/langchain/promises.test.ts',
+      'test/frameworks/mastra/mastra.test.ts',
+      'test/frameworks/openai-agents/promises.test.ts',
+    ),
   },
   {
     id: 'SH-3',
@@ -200,7 +206,7 @@ export const REQUIREMENTS: readonly Requirement[] = [
     id: 'SH-4',
     statement:
       'crash and replay by a durable engine without a result cache: one effect (Temporal, Restate, Inngest, DBOS)',
-    ...notYet(`${FRAMEWORKS}; durable-engine adapters have no issue yet`),
+    ...by('test/frameworks/dbos/dbos.test.ts'),
   },
   {
     id: 'SH-5',
@@ -220,7 +226,12 @@ export const REQUIREMENTS: readonly Requirement[] = [
   {
     id: 'SH-9',
     statement: 'two wanted identical operations both happen (the key is tight enough to be unique)',
-    ...by('test/engine/identity.test.ts'),
+    ...by(
+      'test/engine/identity.test.ts',
+      'test/frameworks/langchain/promises.test.ts',
+      'test/frameworks/mastra/mastra.test.ts',
+      'test/frameworks/openai-agents/promises.test.ts',
+    ),
   },
   {
     id: 'SH-8',
@@ -334,7 +345,12 @@ export const REQUIREMENTS: readonly Requirement[] = [
   {
     id: 'AG-7',
     statement: 'three calls in one planner turn with distinct tool-use ids and one intent: one effect',
-    ...by('test/engine/concurrency.test.ts'),
+    ...by(
+      'test/engine/concurrency.test.ts',
+      'test/frameworks/langchain/promises.test.ts',
+      'test/frameworks/mastra/mastra.test.ts',
+      'test/frameworks/openai-agents/promises.test.ts',
+    ),
   },
   { id: 'AG-8', statement: 'reads retry freely, writes do not', ...by('test/engine/runs.test.ts') },
   {

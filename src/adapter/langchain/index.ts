@@ -5,4 +5,5 @@
 export { toolContext } from '../shared/index.ts'
 export type { AdapterOptions, Contracts, Declaration } from '../shared/index.ts'
 export { protectNode, type NodeContract } from './node.ts'
+export { toLangChain } from './to-langchain.ts'
 export { protectTools, type LangChainTool } from './tools.ts'

@@ -21,11 +21,11 @@ export interface LangChainTool {
   readonly name: string
 }
 
-interface RunManager {
+export interface RunManager {
   handleToolEvent?(chunk: unknown): Promise<void>
 }
 
-interface Invokable extends LangChainTool {
+export interface Invokable extends LangChainTool {
   readonly description?: string
   readonly schema?: unknown
   readonly responseFormat?: string
@@ -79,7 +79,7 @@ const isInvokable = (tool: LangChainTool): tool is Invokable =>
 type Call = (input: unknown, runManager: RunManager | undefined, config: RunnableConfigLike) => Promise<unknown>
 
 /** The tool with another function; what LangChain must not say beside an error is said here. */
-function onceOnly(tool: Invokable, call: Call): Invokable {
+export function onceOnly(tool: Invokable, call: Call): Invokable {
   const clone: Invokable = copyOf(tool, {
     _call: (input: unknown, runManager?: RunManager, config: RunnableConfigLike = {}) =>
       call(input, runManager, config),

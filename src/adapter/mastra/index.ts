@@ -5,4 +5,5 @@
 export { toolContext } from '../shared/index.ts'
 export type { AdapterOptions, Contracts, Declaration } from '../shared/index.ts'
 export { protectStep, type StepContract } from './step.ts'
+export { toMastra } from './to-mastra.ts'
 export { protectTool } from './tool.ts'

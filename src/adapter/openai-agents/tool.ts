@@ -25,7 +25,7 @@ interface FactoryOptions {
   readonly outputSchema?: unknown
 }
 
-interface Details {
+export interface Details {
   readonly toolCall?: { readonly callId?: string }
   readonly signal?: AbortSignal
 }
