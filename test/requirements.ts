@@ -83,7 +83,7 @@ export const REQUIREMENTS: readonly Requirement[] = [
     id: 'BF-11',
     statement:
       "each tool's idempotency contract is exported as part of its API description (JSON, OpenAPI extension, MCP tool `_meta`)",
-    ...by('test/engine/identity.test.ts', 'test/mcp/doors/server.test.ts'),
+    ...by('test/engine/identity.test.ts', 'test/mcp/doors/server.test.ts', 'test/mcp/http.test.ts'),
   },
   {
     id: 'BF-12',
@@ -134,7 +134,7 @@ export const REQUIREMENTS: readonly Requirement[] = [
     id: 'IN-6',
     statement:
       'a state-mutating call without a key fails fast at the tool boundary (400), where the contract demands a caller key',
-    ...by('test/engine/identity.test.ts', 'test/mcp/doors/server.test.ts'),
+    ...by('test/engine/identity.test.ts', 'test/mcp/doors/server.test.ts', 'test/mcp/http.test.ts'),
   },
   {
     id: 'IN-7',
@@ -264,7 +264,7 @@ export const REQUIREMENTS: readonly Requirement[] = [
     id: 'OR-5',
     statement:
       'MCP middleware: reads the key, attaches it downstream, checks the ledger first; same key through every hop',
-    ...by('test/mcp/doors/server.test.ts', 'test/mcp/doors/client.test.ts'),
+    ...by('test/mcp/doors/server.test.ts', 'test/mcp/doors/client.test.ts', 'test/mcp/http.test.ts'),
   },
   {
     id: 'OR-6',
@@ -318,6 +318,7 @@ export const REQUIREMENTS: readonly Requirement[] = [
       'test/downstream/register.test.ts',
       'test/mcp/doors/server.test.ts',
       'test/mcp/doors/client.test.ts',
+      'test/mcp/http.test.ts',
     ),
   },
   {

@@ -6,6 +6,9 @@ export const RECEIPT = 'io.onefold/receipt'
 /** Where an error that is told as a result says for programs what it is. */
 export const ERROR = 'io.onefold/error'
 
+/** What every result of MCP 2026-07-28 says of itself, where it is no question; earlier clients do not look. */
+export const COMPLETE = 'complete'
+
 /** One JSON-RPC answer as a line. */
 export const resultLine = (id: string, result: string): string => `{"jsonrpc":"2.0","id":${id},"result":${result}}\n`
 export const errorLine = (id: string, error: string): string => `{"jsonrpc":"2.0","id":${id},"error":${error}}\n`

@@ -1,5 +1,5 @@
 import { AnsweredError, Question } from '../../engine/index.ts'
-import { isErrorResult, isQuestion } from './answers.ts'
+import { COMPLETE, isErrorResult, isQuestion } from './answers.ts'
 import type { KeyPlace } from './declared.ts'
 import type { ToolCall } from './message.ts'
 import { skipSpace } from './spans.ts'
@@ -24,7 +24,7 @@ export function textOfStored(value: unknown): string {
     if (Array.isArray(content)) return JSON.stringify(value)
   }
   const text = typeof value === 'string' ? value : (JSON.stringify(value) ?? 'done')
-  return JSON.stringify({ content: [{ type: 'text', text }] })
+  return JSON.stringify({ content: [{ type: 'text', text }], resultType: COMPLETE })
 }
 
 /** Where and what the downstream key is. */

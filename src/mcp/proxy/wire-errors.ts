@@ -1,5 +1,5 @@
 import type { ErrorCode, OnefoldError } from '../../error/index.ts'
-import { ERROR, errorLine, RECEIPT, resultLine } from './answers.ts'
+import { COMPLETE, ERROR, errorLine, RECEIPT, resultLine } from './answers.ts'
 
 /**
  * JSON-RPC codes of our errors, outside the range that JSON-RPC and MCP reserve (-32768 to -32000). An input that has
@@ -71,6 +71,7 @@ export function errorAnswer(id: string, error: OnefoldError, status: string): st
     JSON.stringify({
       content: [{ type: 'text', text: error.message }],
       isError: true,
+      resultType: COMPLETE,
       _meta: { [ERROR]: data, [RECEIPT]: { key, ticket, status } },
     }),
   )
