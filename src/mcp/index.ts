@@ -8,7 +8,6 @@ export { listTools, type ListedTool, type ToolListing } from './inspect/list-too
 export { clientEntry, starterConfig } from './inspect/starter.ts'
 export { NOTHING_DECLARED, type DeclaredTool, type ProxyContracts } from './proxy/declared.ts'
 export {
-  MCP_HTTP_LIMITS,
   startMcpHttp,
   type BackendContext,
   type McpHttp,

@@ -45,7 +45,7 @@ export interface McpHttpLimits extends EdgeLimits {
   readonly streams: number
 }
 
-export const MCP_HTTP_LIMITS: McpHttpLimits = {
+const MCP_HTTP_LIMITS: McpHttpLimits = {
   ...EDGE_LIMITS,
   bodyBytes: 10 * 1024 * 1024,
   argumentBytes: 4 * 1024 * 1024,
