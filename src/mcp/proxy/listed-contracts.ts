@@ -6,7 +6,7 @@ import { stringAt } from './message.ts'
 import type { Plan } from './tool-book.ts'
 
 /** Where a tool of `tools/list` says what its contract is, for programs; clients do not show `_meta` to models. */
-const CONTRACT = 'io.onefold/contract'
+export const CONTRACT = 'io.onefold/contract'
 
 /** What a tool's contract is, as part of its API description. */
 type Listed =
