@@ -4,7 +4,7 @@
  */
 import { spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
@@ -27,3 +27,7 @@ if (existsSync(mark) && readFileSync(mark, 'utf8') === lock) {
   if (status !== 0) throw new Error('npm ci failed in test/frameworks; nothing was tested against the frameworks')
   writeFileSync(mark, lock)
 }
+
+// The examples there import Onefold by its name, as an application does.
+const self = join(folder, 'node_modules/onefold')
+if (!existsSync(self)) symlinkSync(join(folder, '../..'), self, 'junction')

@@ -209,7 +209,9 @@ function benchOn(under: StoreUnderTest, store: Store, tenant: string, names: { c
 
 /** Equal, where a member that is undefined is as good as none. */
 export function assertSame(actual: unknown, expected: unknown, message?: string): void {
-  assert.deepEqual(withoutUndefined(actual), withoutUndefined(expected), message)
+  const [is, should] = [withoutUndefined(actual), withoutUndefined(expected)]
+  if (message === undefined) assert.deepEqual(is, should)
+  else assert.deepEqual(is, should, message)
 }
 
 function withoutUndefined(value: unknown): unknown {
