@@ -56,7 +56,7 @@ export const REQUIREMENTS: readonly Requirement[] = [
     id: 'BF-6',
     statement:
       'retry harness: model latency past the gateway timeout forces a retry of the whole workflow; end state must equal the single-execution baseline',
-    ...by('test/scenarios/scenarios.test.ts'),
+    ...by('test/chaos/chaos.test.ts', 'test/scenarios/scenarios.test.ts'),
   },
   {
     id: 'BF-7',
@@ -88,7 +88,7 @@ export const REQUIREMENTS: readonly Requirement[] = [
   {
     id: 'BF-12',
     statement: 'multi-step: saga with compensations; events published through an outbox, once',
-    ...by('test/chaos/chaos.test.ts'),
+    ...by('test/postgres/transactional.test.ts', 'test/saga/saga.test.ts'),
   },
   {
     id: 'BF-13',
@@ -200,7 +200,7 @@ export const REQUIREMENTS: readonly Requirement[] = [
   {
     id: 'SH-3',
     statement: 'partial failure, then compensating retries: half-written first attempt is found, not repeated',
-    ...notYet(SCENARIOS),
+    ...by('test/saga/saga.test.ts'),
   },
   {
     id: 'SH-4',

@@ -2,12 +2,11 @@ import { defineContract, manual, type AnyToolOptions, type Contract, type Standa
 import { OnefoldError } from '../error/index.ts'
 import type { Core } from './core.ts'
 import type { Performer, PerformOptions } from './engine.ts'
-import { ticketOf } from './operation.ts'
+import { ticketOf, type Operation } from './operation.ts'
 import { unseal } from './outcome.ts'
 
 /**
- * Undoes a committed operation (T21): `compensating` is recorded before the compensation's own marker, and the
- * compensation is an operation with its own key, so that it too happens once.
+ * Undoes a committed operation by the `compensate` of its contract.
  * @throws OnefoldError HELD when the operation is not committed, and whatever the compensation's own operation throws
  */
 export async function compensateOperation(
@@ -17,11 +16,34 @@ export async function compensateOperation(
   rawInput: unknown,
   options: PerformOptions,
 ): Promise<void> {
-  const { compensate } = contract
-  if (compensate === undefined)
+  if (contract.compensate === undefined)
     throw new OnefoldError('CONTRACT_INVALID', `${contract.name} declares no compensate. Nothing was undone.`)
   const input = await contract.parse(rawInput)
   const op = performer.name(contract, input, options)
+  await compensateBy(core, op, (value) => declaredUndo(performer, contract, op.key, value, options))
+}
+
+/** The compensation that the contract itself declares: an operation with its own key, settled by a person. */
+export async function declaredUndo(
+  performer: Performer,
+  contract: Contract,
+  key: string,
+  value: unknown,
+  options: PerformOptions,
+): Promise<void> {
+  await performer.perform(
+    undoOf(contract),
+    { key },
+    { ...options, execute: (_input, context) => contract.compensate?.(value, context) },
+  )
+}
+
+/**
+ * T21: `compensating` is recorded before the compensation's own marker, and `undo` performs the compensation as an
+ * operation with its own key, so that it too happens once. Called again, it goes on where it was.
+ * @throws OnefoldError HELD when the operation is not committed, and whatever `undo` throws
+ */
+export async function compensateBy(core: Core, op: Operation, undo: (value: unknown) => Promise<void>): Promise<void> {
   const who = core.processes.self
   const reading = await core.journal.read(op.key, op.tenant)
   if (reading.record?.state === 'compensated') return
@@ -32,15 +54,10 @@ export async function compensateOperation(
       who,
       leaseMs: core.settings.leaseMs,
     })
-    if (!begun.applied) throw nothingToUndo(contract.name, op.key, begun.record?.state)
+    if (!begun.applied) throw nothingToUndo(op.contract.name, op.key, begun.record?.state)
   }
   const outcome = reading.record?.outcome === undefined ? undefined : await unseal(reading.record.outcome, core.journal)
-  const value = outcome?.found === true ? outcome.value : undefined
-  await performer.perform(
-    undoOf(contract),
-    { key: op.key },
-    { ...options, execute: (_input, context) => compensate(value, context) },
-  )
+  await undo(outcome?.found === true ? outcome.value : undefined)
   const current = await core.journal.read(op.key, op.tenant)
   await core.journal.apply(op.key, op.tenant, current, { type: 'compensated', who })
 }

@@ -26,6 +26,7 @@ import { isOwn, receiptOf, type Receipt } from './receipt.ts'
 import { createQuestions } from './rounds.ts'
 import { currentRun, newRun, withRun, type ActiveRun } from './run.ts'
 import { settingsWith, type Settings } from './settings.ts'
+import { sagaContract, type SagaEnd, type SagaOptions, type SagaStep } from './saga.ts'
 import type { Spool } from './spool.ts'
 import type { Store } from './store.ts'
 import type { Outcome } from './told.ts'
@@ -95,6 +96,16 @@ export interface Guard {
   run<T>(options: RunOptions, work: (run: Run) => Promise<T> | T): Promise<T>
   /** The smallest form: a key and a function. Recovery is manual. */
   once<T>(key: string, work: () => Promise<T> | T, options?: ToolCallOptions): Promise<T>
+  /**
+   * A sequence of protected calls that is done as a whole or undone as a whole, each step and each undo once, through
+   * crashes too. Equal inputs are the same saga; called again, it answers how it ended.
+   * @throws OnefoldError CONTRACT_INVALID
+   */
+  saga<Input>(
+    name: string,
+    steps: readonly SagaStep<Input>[],
+    options?: SagaOptions<Input>,
+  ): ProtectedTool<Input, SagaEnd>
   /** Every contract as plain JSON (BF-11). */
   contracts(): readonly ContractDescription[]
   readonly ledger: Ledger
@@ -255,6 +266,10 @@ export function createGuard(options: GuardOptions): Guard {
       const active = runOf(runOptions)
       return await withRun(active, () => work(handleOf(active)))
     },
+    saga: (name, steps, sagaOptions = {}) => {
+      for (const step of steps) assertOwn(name, step)
+      return protect(register(sagaContract(core, performer, name, steps, sagaOptions)))
+    },
     once: async (key, work, callOptions = {}) => {
       await lifecycle.open()
       assertStoreKeeps(core, onceContract)
@@ -288,6 +303,15 @@ export function createGuard(options: GuardOptions): Guard {
       },
     },
   }
+  function assertOwn<Input>(saga: string, { tool, undo }: SagaStep<Input>): void {
+    const undoTool = typeof undo === 'object' ? undo.tool : tool
+    if (tool.guard === guard && undoTool.guard === guard) return
+    throw new OnefoldError(
+      'CONTRACT_INVALID',
+      `Saga ${saga} has a step whose tool is not protected by the same guard. Nothing was registered.`,
+    )
+  }
+
   return guard
 }
 

@@ -55,6 +55,7 @@ export {
 export { Question } from './question.ts'
 export { recoversByItself } from './recover.ts'
 export { currentOperation, currentRun, type CurrentOperation } from './run.ts'
+export type { SagaEnd, SagaOptions, SagaResults, SagaStep, SagaUndo } from './saga.ts'
 export { DEFAULTS, type Settings } from './settings.ts'
 export type { Spool, SpoolEntry } from './spool.ts'
 export type {

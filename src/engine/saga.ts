@@ -1,0 +1,229 @@
+import {
+  composite,
+  defineContract,
+  idempotent,
+  type AnyToolOptions,
+  type Contract,
+  type Duration,
+  type StandardSchemaV1,
+} from '../contract/index.ts'
+import { OnefoldError, isOnefoldError } from '../error/index.ts'
+import { parseJson } from '../key/index.ts'
+import { compensateBy, declaredUndo } from './compensate.ts'
+import type { Core } from './core.ts'
+import type { Performer } from './engine.ts'
+import type { ProtectedTool } from './guard.ts'
+import type { Operation } from './operation.ts'
+import { unseal } from './outcome.ts'
+import { currentFrame, type OperationFrame } from './run.ts'
+
+/** What the steps before have answered, by step name. */
+export type SagaResults = Readonly<Record<string, unknown>>
+
+/** The undo of a step: a protected tool with a contract of its own. */
+export interface SagaUndo<Input> {
+  readonly tool: ProtectedTool<never, unknown>
+  /** Its input; `results` holds what this step and those before it answered. */
+  readonly input: (input: Input, results: SagaResults) => unknown
+}
+
+/** One step of a saga: a call of a protected tool, and how it is undone. */
+export interface SagaStep<Input> {
+  /** Unique in the saga. @default the tool's name */
+  readonly name?: string
+  readonly tool: ProtectedTool<never, unknown>
+  /** Its input, from the saga's own and from earlier answers alone: it is computed again after a crash. */
+  readonly input: (input: Input, results: SagaResults) => unknown
+  /**
+   * How it is undone: a tool; `compensate` for the one that the tool's own contract declares; `none` for what needs or
+   * knows no undo. Every step but the last has to say. @default 'compensate' where the contract declares it
+   */
+  readonly undo?: SagaUndo<Input> | 'compensate' | 'none'
+}
+
+export interface SagaOptions<Input> {
+  /** @default everything is accepted */
+  readonly input?: StandardSchemaV1<unknown, Input>
+  /** Input fields that make two sagas the same. @default 'all' */
+  readonly identity?: readonly [string, ...string[]] | 'all'
+  readonly ignore?: readonly string[]
+  readonly version?: number
+  readonly retention?: Duration
+  /** How long one execution is waited for. @default '5m' */
+  readonly timeout?: Duration
+}
+
+/** How a saga ended: every step done, or every done step undone. */
+export type SagaEnd =
+  | { readonly status: 'done'; readonly results: SagaResults }
+  | { readonly status: 'undone'; readonly results: SagaResults; readonly failed: string; readonly why: string }
+
+interface Verdict {
+  readonly failed: number
+  readonly why: string
+}
+
+/** A failure that no repeat will change: nothing happened, and nothing will. Anything else is tried again. */
+const FINAL_CODES: readonly string[] = ['INPUT_INVALID', 'COMPENSATED', 'KEY_MISSING', 'KEY_INVALID']
+
+/**
+ * The contract of a saga. It runs forward step by step; when one is refused for good, that is recorded, and what was done
+ * is undone in reverse. Each step and each undo is an operation of its own, so a crash at any point goes on from there.
+ * @throws OnefoldError CONTRACT_INVALID
+ */
+export function sagaContract<Input>(
+  core: Core,
+  performer: Performer,
+  name: string,
+  steps: readonly SagaStep<Input>[],
+  options: SagaOptions<Input>,
+): Contract {
+  const named = steps.map((step) => ({ ...step, name: step.name ?? step.tool.contract.name }))
+  checkSteps(name, named)
+  const verdicts = verdictContract(name)
+  core.contracts.set(verdicts.name, verdicts)
+
+  async function execute(input: unknown): Promise<SagaEnd> {
+    const saga = currentFrame() as OperationFrame
+    const given = input as Input
+    const results: Record<string, unknown> = {}
+    const verdict = (await recordedVerdict(saga)) ?? (await forward(saga, given, results))
+    if (verdict === undefined) return { status: 'done', results }
+    await backward(saga, given, verdict)
+    const failed = named[verdict.failed]?.name ?? ''
+    return { status: 'undone', results: {}, failed, why: verdict.why }
+  }
+
+  /** Undefined when every step is done. */
+  async function forward(
+    saga: OperationFrame,
+    input: Input,
+    results: Record<string, unknown>,
+  ): Promise<Verdict | undefined> {
+    for (const [at, step] of named.entries()) {
+      let stepInput: unknown
+      try {
+        stepInput = step.input(input, results)
+      } catch (error) {
+        return await decide(saga, at, error)
+      }
+      saga.nextChild = at
+      try {
+        const outcome = await step.tool.perform(stepInput as never)
+        if (outcome.status === 'accepted') throw unconfirmed(step.name, outcome.key)
+        results[step.name] = outcome.value
+      } catch (error) {
+        if (!isFinal(error)) throw error
+        return await decide(saga, at, error)
+      }
+    }
+    return undefined
+  }
+
+  /** Records, once, that this saga is to be undone; from then on it never runs forward again. */
+  async function decide(saga: OperationFrame, failed: number, error: unknown): Promise<Verdict> {
+    const why = error instanceof Error ? error.message : String(error)
+    saga.nextChild = named.length
+    const outcome = await performer.perform(verdicts, { saga: saga.key, failed, why })
+    return outcome.value as Verdict
+  }
+
+  async function recordedVerdict(saga: OperationFrame): Promise<Verdict | undefined> {
+    const op = performer.name(verdicts, { saga: saga.key })
+    const { record } = await core.journal.read(op.key, op.tenant)
+    if (record?.input === undefined || record.state === 'released' || record.state === 'rejected') return undefined
+    saga.nextChild = named.length
+    const outcome = await performer.perform(verdicts, parseJson(record.input))
+    return outcome.value as Verdict
+  }
+
+  async function backward(saga: OperationFrame, input: Input, { failed }: Verdict): Promise<void> {
+    const results: Record<string, unknown> = {}
+    const done: { readonly at: number; readonly op: Operation; readonly seen: SagaResults }[] = []
+    for (const [at, step] of named.slice(0, failed).entries()) {
+      const stepInput = step.input(input, results)
+      saga.nextChild = at
+      if (step.tool.contract.effect === 'read') {
+        results[step.name] = (await step.tool.perform(stepInput as never)).value
+        continue
+      }
+      const op = performer.name(step.tool.contract, await step.tool.contract.parse(stepInput))
+      const { record } = await core.journal.read(op.key, op.tenant)
+      const outcome = record?.outcome === undefined ? undefined : await unseal(record.outcome, core.journal)
+      results[step.name] = outcome?.found === true ? outcome.value : undefined
+      done.push({ at, op, seen: { ...results } })
+    }
+    for (const { at, op, seen } of done.toReversed()) {
+      const step = named[at] as (typeof named)[number]
+      const undo = step.undo ?? (step.tool.contract.compensate === undefined ? 'none' : 'compensate')
+      if (undo === 'none') continue
+      saga.nextChild = named.length + 1 + at
+      await compensateBy(core, op, async (value) => {
+        if (undo === 'compensate') await declaredUndo(performer, step.tool.contract, op.key, value, {})
+        else await undo.tool.perform(undo.input(input, seen) as never)
+      })
+    }
+  }
+
+  return defineContract({
+    name,
+    input: options.input ?? anything,
+    effect: 'write',
+    identity: options.identity ?? 'all',
+    ...(options.ignore === undefined ? {} : { ignore: options.ignore }),
+    ...(options.version === undefined ? {} : { version: options.version }),
+    ...(options.retention === undefined ? {} : { retention: options.retention }),
+    timeout: options.timeout ?? '5m',
+    recovery: composite(),
+    execute,
+  } as unknown as AnyToolOptions)
+}
+
+function checkSteps<Input>(saga: string, steps: readonly (SagaStep<Input> & { readonly name: string })[]): void {
+  if (steps.length === 0) throw invalid(`Saga ${saga} has no steps.`)
+  const names = new Set<string>()
+  for (const [at, step] of steps.entries()) {
+    if (names.has(step.name)) throw invalid(`Saga ${saga} has two steps called ${step.name}: name one of them.`)
+    names.add(step.name)
+    const { contract } = step.tool
+    if (step.undo === 'compensate' && contract.compensate === undefined)
+      throw invalid(
+        `Step ${step.name} of saga ${saga} is undone by compensate, which ${contract.name} does not declare.`,
+      )
+    const isLast = at === steps.length - 1
+    if (isLast || contract.effect === 'read' || step.undo !== undefined || contract.compensate !== undefined) continue
+    throw invalid(
+      `Step ${step.name} of saga ${saga} says not how it is undone. Give undo: { tool, input }, or undo: 'none' where nothing has to be.`,
+    )
+  }
+}
+
+const verdictContract = (saga: string): Contract =>
+  defineContract({
+    name: `${saga}.undo`,
+    input: anything,
+    effect: 'write',
+    identity: ['saga'],
+    recovery: idempotent({ precondition: () => true }),
+    execute: ({ failed, why }: Verdict) => ({ failed, why }),
+  } as unknown as AnyToolOptions)
+
+const isFinal = (error: unknown): boolean =>
+  isOnefoldError(error) &&
+  // What KEY_REUSED tells of is another call's effect; this one started none.
+  (error.code === 'KEY_REUSED' ||
+    (error.effect === 'none' && ((error.code === 'REJECTED' && !error.retryable) || FINAL_CODES.includes(error.code))))
+
+const unconfirmed = (step: string, key: string): OnefoldError =>
+  new OnefoldError('IN_PROGRESS', `${step} is accepted, not yet confirmed. The saga goes on when it is.`, {
+    effect: 'unknown',
+    retryable: true,
+    key,
+  })
+
+const anything: StandardSchemaV1 = {
+  '~standard': { version: 1, vendor: 'onefold', validate: (value: unknown) => ({ value }) },
+}
+
+const invalid = (message: string): OnefoldError =>
+  new OnefoldError('CONTRACT_INVALID', `${message} Nothing was registered.`)
