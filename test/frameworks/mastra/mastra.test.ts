@@ -146,6 +146,17 @@ it('two wanted orders that are equal both happen, and each only once [SH-9]', as
   expect(await downstream.effects('wanted')).toBe(2)
 })
 
+it('without a contract: an equal call is new work once a model has been given the answer of the first', async () => {
+  const guard = testGuard()
+  const make = protectTool(guard, createTool, {}, { warn: () => {} })
+  const call: Call = ['place_order', { ref: 'wanted-again', amount: 1 }]
+  const agent = agentOf(persistent([call], isSuccess), { place_order: orderTool(make, downstream.url) })
+  const { messages } = (await agent.generate('order', { maxSteps: 3 })).response as { messages?: unknown[] }
+  const again = [{ role: 'user', content: 'order' }, ...(messages ?? []), { role: 'user', content: 'one more' }]
+  await agent.generate(again as never, { maxSteps: 3 })
+  expect(await downstream.effects('wanted-again')).toBe(2)
+})
+
 describe('what the model reads', () => {
   it('is byte for byte what it was, on the path that succeeds', async () => {
     const results: Record<string, unknown> = {

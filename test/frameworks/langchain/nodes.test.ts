@@ -1,0 +1,156 @@
+import { AIMessage, HumanMessage } from '@langchain/core/messages'
+import { tool } from '@langchain/core/tools'
+import { Command, END, MemorySaver, MessagesAnnotation, START, StateGraph } from '@langchain/langgraph'
+import { createAgent } from 'langchain'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import * as z from 'zod'
+import { protectNode, protectTools, toolContext } from '../../../src/adapter/langchain/index.ts'
+import { keyed, manual } from '../../../src/index.ts'
+import { startDownstream, type Downstream } from '../../support/downstream.ts'
+import { testGuard } from '../../support/guard.ts'
+import { charge } from '../support/scenario.ts'
+import { persistent, ScriptedModel, toolAnswers, type Told } from './model.ts'
+
+const user = { messages: [new HumanMessage({ content: 'go', id: 'user-1' })] }
+let downstream: Downstream
+beforeAll(async () => (downstream = await startDownstream()))
+afterAll(() => downstream.close())
+
+const act = (order: string) => charge(downstream, { order, amount: 1 })
+
+describe('a protected node', () => {
+  it('gives its messages back in a repeated run, which does it once', async () => {
+    const guard = testGuard()
+    const node = protectNode(
+      guard,
+      async () => {
+        await act('messages')
+        return { messages: [new AIMessage({ content: 'charged', id: 'answer-1' })] }
+      },
+      { name: 'pay', recovery: manual(), identity: () => 'messages' },
+    )
+    const graph = new StateGraph(MessagesAnnotation).addNode('pay', node).addEdge(START, 'pay').compile()
+    const ends = [await graph.invoke(user), await graph.invoke(user)]
+    expect(await downstream.effects('messages')).toBe(1)
+    expect(ends[1]?.messages.at(-1)).toBeInstanceOf(AIMessage)
+    expect(ends[1]?.messages.at(-1)?.toDict()).toEqual(ends[0]?.messages.at(-1)?.toDict())
+  })
+
+  it('gives a Command back: the graph changes and goes on as at the first time', async () => {
+    const guard = testGuard()
+    const node = protectNode(
+      guard,
+      async () => {
+        await act('command')
+        return new Command({ update: { messages: [new AIMessage('charged')] }, goto: 'after' })
+      },
+      { name: 'pay', recovery: manual(), identity: () => 'command' },
+    )
+    const graph = new StateGraph(MessagesAnnotation)
+      .addNode('pay', node, { ends: ['after', 'other'] })
+      .addNode('after', () => ({ messages: [new AIMessage('after')] }))
+      .addNode('other', () => ({ messages: [new AIMessage('other')] }))
+      .addEdge(START, 'pay')
+      .compile()
+    const texts = async (): Promise<readonly string[]> => (await graph.invoke(user)).messages.map(({ text }) => text)
+    expect([await texts(), await texts()]).toEqual([
+      ['go', 'charged', 'after'],
+      ['go', 'charged', 'after'],
+    ])
+    expect(await downstream.effects('command')).toBe(1)
+  })
+
+  it('acts once in a run that is started again, twice where the run comes to it twice, and anew in the next turn', async () => {
+    const guard = testGuard()
+    let breaks = 0
+    const pay = protectNode(
+      guard,
+      async () => {
+        await act('places')
+        return { messages: [new AIMessage('charged')] }
+      },
+      { name: 'pay', recovery: manual() },
+    )
+    const build = (options: object = {}) =>
+      new StateGraph(MessagesAnnotation)
+        .addNode('pay', pay)
+        .addNode('check', () => {
+          if (breaks-- > 0) throw new Error('breaks down')
+          return {}
+        })
+        .addEdge(START, 'pay')
+        .addEdge('pay', 'check')
+        .addConditionalEdges('check', ({ messages }) =>
+          messages.filter(({ text }) => text === 'charged').length % 2 === 1 ? 'pay' : END,
+        )
+        .compile(options)
+    const run = () => guard.run({ id: 'places' }, () => build().invoke(user))
+    breaks = 1
+    await run().catch(run)
+    expect(await downstream.effects('places'), 'a loop of two, started twice').toBe(2)
+    const thread = { configurable: { thread_id: 'places' } }
+    const kept = build({ checkpointer: new MemorySaver() })
+    await kept.invoke(user, thread)
+    await kept.invoke({ messages: [new HumanMessage('again')] }, thread)
+    expect(await downstream.effects('places'), 'two turns of a thread').toBe(6)
+  })
+
+  it('outside a graph is refused, unless it has an identity', async () => {
+    const node = protectNode(testGuard(), async () => 1, { name: 'pay', recovery: manual() })
+    await expect(node({}, {})).rejects.toThrow(/cannot tell which execution this is.*give protectNode an identity/)
+  })
+})
+
+describe('a protected tool', () => {
+  const lineTool = (order: string) =>
+    tool(() => act(order), { name: 'charge', description: 'c', schema: z.object({ amount: z.number() }) })
+
+  it('without a contract: an equal call is new work once the model has read the answer of the first', async () => {
+    const warned: string[] = []
+    const guard = testGuard()
+    const tools = protectTools(guard, [lineTool('wanted-again')], {}, { warn: (text) => void warned.push(text) })
+    let turns = 0
+    const model = new ScriptedModel(() => ((turns += 1) <= 2 ? [['charge', { amount: 1 }]] : 'Done.'))
+    await guard.run({ id: 'wanted-again' }, () => createAgent({ model, tools }).invoke(user))
+    expect(await downstream.effects('wanted-again')).toBe(2)
+    expect(warned).toHaveLength(1)
+    expect(warned[0]).toContain("charge: { identity: ['amount'], recovery: manual() },   // or 'read'")
+  })
+
+  it('is given the context of its operation: its key and its signal', async () => {
+    const guard = testGuard()
+    const seen: unknown[] = []
+    const look = tool(
+      (_input, runtime) => {
+        const context = toolContext(runtime)
+        seen.push(context?.key, context?.downstreamKey('stripe'), context?.run?.id)
+        return 'ok'
+      },
+      { name: 'look', description: 'l', schema: z.object({}) },
+    )
+    const tools = protectTools(guard, [look], { look: { identity: 'all', recovery: keyed('24h') } })
+    const model = new ScriptedModel(persistent([['look', {}]]))
+    await guard.run({ id: 'contexts' }, () => createAgent({ model, tools }).invoke(user))
+    expect(seen).toEqual([expect.stringMatching(/^of1_/), expect.stringMatching(/^[0-9a-f-]{36}$/), 'contexts'])
+  })
+
+  it('tells the model that an accepted write is not done, and of a collapsed repeat where the contract asks for it', async () => {
+    const guard = testGuard()
+    const told: Told[] = []
+    const of = (name: string, order: string) =>
+      tool(() => act(order), { name, description: name, schema: z.object({}) })
+    const tools = protectTools(guard, [of('later', 'later'), of('noticed', 'noticed')], {
+      later: { identity: 'all', recovery: manual(), verify: () => undefined },
+      noticed: { identity: 'all', recovery: manual(), notice: 'model' },
+    })
+    const model = new ScriptedModel((messages) => {
+      told.push(...toolAnswers(messages))
+      return told.length < 3 ? [told.length === 0 ? ['later', {}] : ['noticed', {}]] : 'Done.'
+    })
+    await guard.run({ id: 'notes' }, () => createAgent({ model, tools }).invoke(user))
+    expect(told[0]?.content).toMatch(/not yet confirmed: do not report it as done/)
+    expect(told[1]?.content).not.toMatch(/earlier/)
+    expect(told[2]?.content).toMatch(/result of an earlier, equal call of noticed; nothing was done again/)
+    await guard.close()
+  })
+})
