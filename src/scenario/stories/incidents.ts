@@ -228,6 +228,35 @@ export const INCIDENTS: readonly Story[] = [
     await Promise.all([press(), stage.again(press)])
     await stage.again(press)
   }),
+
+  story('IN-16', "the ledger and the downstream's own list are compared: both differences are found", async (stage) => {
+    const order = stage.tool<{ readonly order: string }, Done>({
+      name: 'place_order',
+      identity: ['order'],
+      recovery: manual(),
+      execute: ({ order: name }, context) => stage.send(`plain/order/${name}`, {}, context),
+    })
+    await order({ order: 'a' })
+    await stage.fault('plain/order/b', 'lose-answer')
+    await stage.retrying(1, () => order({ order: 'b' }))
+    await stage.send('plain/order/by-hand')
+    // Without a ledger there is nothing to compare the list with. A single execution would find the same two.
+    if (stage.mode === 'baseline') return { 'differences found': 2 }
+    const items = await stage.town.query(`SELECT ref FROM effects WHERE instr(ref, '${stage.ref('order/')}') > 0`)
+    const found = await stage.guard?.ledger.reconcile(items, {
+      tool: 'place_order',
+      item: (item) =>
+        String((item as { ref: unknown }).ref)
+          .split('/')
+          .at(-1),
+      operation: ({ input }) => [(input as { order: string }).order],
+    })
+    stage.expect(found?.agreed === 1, 'what agrees is counted')
+    const doubts = found?.doubtsThatHappened.map(({ name }) => name) ?? []
+    const unknown = found?.unknown.map(({ name }) => name) ?? []
+    stage.expect(doubts.join() === 'b' && unknown.join() === 'by-hand', 'each difference is told for what it is')
+    return { 'differences found': doubts.length + unknown.length }
+  }),
 ]
 
 /** Waits until something that was committed has expired. */
