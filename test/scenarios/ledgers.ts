@@ -6,6 +6,10 @@ import type { Store } from '../../src/engine/index.ts'
 import { memoryStore } from '../../src/store/memory/index.ts'
 import { migratePostgres, postgresStore } from '../../src/store/postgres/index.ts'
 import { sqliteStore } from '../../src/store/sqlite/index.ts'
+import { Redis } from 'ioredis'
+import { redisStore } from '../../src/store/redis/index.ts'
+import { serverProgram } from '../support/servers/absence.ts'
+import { REDIS, startRedis } from '../support/redis-server.ts'
 import { postgresVersions, startPostgres } from '../support/postgres-server.ts'
 
 /** Ledgers of one kind: a fresh one for every mark; opened again under its mark it holds what it held. */
@@ -20,6 +24,7 @@ export const LEDGERS = {
   memory: openMemory,
   sqlite: openSqlite,
   postgres: openPostgres,
+  redis: openRedis,
 } satisfies Record<string, () => Promise<Ledgers | undefined> | Ledgers>
 
 export type LedgerKind = keyof typeof LEDGERS
@@ -61,6 +66,19 @@ async function openPostgres(): Promise<Ledgers | undefined> {
     },
     close: async () => {
       await pool.end()
+      await server.close()
+    },
+  }
+}
+
+async function openRedis(): Promise<Ledgers | undefined> {
+  if (serverProgram(REDIS) === undefined) return undefined
+  const server = await startRedis()
+  const client = new Redis(server.url())
+  return {
+    open: (mark) => redisStore({ client, prefix: mark }),
+    close: async () => {
+      client.disconnect()
       await server.close()
     },
   }

@@ -1,5 +1,5 @@
 /**
- * `npm run scenarios -- [ID…] [--store sqlite|memory|postgres] [--json] [--check]`: every failure of the catalogue as a story, without
+ * `npm run scenarios -- [ID…] [--store sqlite|memory|postgres|redis] [--json] [--check]`: every failure of the catalogue as a story, without
  * and with Onefold, counted at real programs. With `--check` a story that did not hold makes it exit 1.
  */
 import { styleText, parseArgs } from 'node:util'

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { playStory, startTown, STORIES, type Town } from '../../src/scenario/index.ts'
 import { LEDGERS, type LedgerKind, type Ledgers } from './ledgers.ts'
 
-const KINDS = ['sqlite', 'postgres'] as const satisfies readonly LedgerKind[]
+const KINDS = ['sqlite', 'postgres', 'redis'] as const satisfies readonly LedgerKind[]
 
 let town: Town
 beforeAll(async () => {

@@ -1,4 +1,5 @@
 import { keyed, manual } from '../../contract/index.ts'
+import { llmFetch } from '../../llm/index.ts'
 import type { Done } from '../stage.ts'
 import { story, type Story } from '../story.ts'
 import { orderTool } from './black-friday.ts'
@@ -39,6 +40,23 @@ export const AGENTS: readonly Story[] = [
     await Promise.all(
       Array.from({ length: agents }, (_, n) => stage.run({ id: `agent-${n}` }, () => order({ order: '1' }))),
     )
+  }),
+
+  story('AG-4', 'a client that gives up on a slow model and asks again: one sample, one answer', async (stage) => {
+    const ask = stage.guard === undefined ? fetch : llmFetch(stage.guard)
+    const url = `${stage.town.url}/effects/${stage.ref('plain/sample')}`
+    const body = JSON.stringify({ messages: [{ role: 'user', content: 'Where is my order?' }] })
+    // An SDK's hidden retries; its last try waits as long as it takes.
+    const sdk = (): Promise<unknown> =>
+      stage.retrying(3, async (nth) => {
+        const waits = stage.mode === 'baseline' || nth === 3 ? 30_000 : 40
+        const answer = await ask(url, { method: 'POST', body, signal: AbortSignal.timeout(waits) })
+        return ((await answer.json()) as Done).id
+      })
+    await stage.fault('plain/sample', 'stall:120', 'stall:120', 'stall:120')
+    const first = await stage.run({ id: 'turn-1' }, sdk)
+    const again = await stage.again(() => stage.run({ id: 'turn-1' }, sdk))
+    stage.expect(first !== undefined && again === first, 'a retried turn gets the first answer')
   }),
 
   story('AG-5', 'a tool that says "accepted" and does nothing', async (stage) => {
