@@ -58,6 +58,7 @@ export const ROOMS: readonly Room[] = [
     packages: [],
   },
   { room: 'llm', layer: 2, node: [], packages: [] },
+  { room: 'webhook', layer: 2, node: ['node:crypto'], packages: [] },
   // The wiring: what `import … from 'onefold'` is. Nothing below it knows it.
   { room: '.', layer: 2.5, node: ['node:fs', 'node:path'], packages: [] },
   { room: 'config', layer: 3, also: ['http/exchange'], node: ['node:fs', 'node:path'], packages: ['yaml'] },

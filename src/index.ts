@@ -20,14 +20,17 @@ export type {
   WriteOptions,
 } from './contract/index.ts'
 export { ERROR_CODES, OnefoldError, isOnefoldError, type EffectKnowledge, type ErrorCode } from './error/index.ts'
-export { AnsweredError } from './engine/index.ts'
+export { AnsweredError, orderIntent } from './engine/index.ts'
 export type {
+  AnchoredIntent,
   EngineEvents,
   EventName,
   Forensics,
   Guard,
   Ledger,
   OperationRecord,
+  OrderIntent,
+  OrderIntentOptions,
   Outcome,
   ProtectedTool,
   Purged,

@@ -15,7 +15,6 @@ const notYet = (reason: string): Pick<Requirement, 'notYet'> => ({ notYet: reaso
 
 const STORES = 'issue: stores for more than one machine'
 const FRAMEWORKS = 'issue: agent frameworks'
-const SCENARIOS = 'issue: scenarios and chaos kit'
 
 /**
  * The catalogue. A requirement counts as met when a test shows the end state (effects counted at a real
@@ -122,7 +121,7 @@ export const REQUIREMENTS: readonly Requirement[] = [
     id: 'IN-4',
     statement:
       'webhook fan-out: effect done, then the answer fails to parse and 500 goes back; vendor redelivers for three days: stock decremented once, duplicates answered 200',
-    ...notYet(SCENARIOS),
+    ...by('test/webhook/inbox.test.ts'),
   },
   {
     id: 'IN-5',
@@ -243,7 +242,7 @@ export const REQUIREMENTS: readonly Requirement[] = [
     id: 'OR-1',
     statement:
       'key anchored when the order intent is created: SHA-256 over merchant, user, SKU, quantity, session-scoped time; survives restart and fail-over',
-    ...notYet(SCENARIOS),
+    ...by('test/intent/order-intent.test.ts'),
   },
   {
     id: 'OR-2',

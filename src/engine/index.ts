@@ -26,6 +26,7 @@ export type { Forensics, Ledger, Verdict } from './ledger.ts'
 export { decide, type Decision } from './machine.ts'
 export { ticketOf, type Secret } from './operation.ts'
 export type { Purged, PurgeOptions } from './purge.ts'
+export { orderIntent, type AnchoredIntent, type OrderIntent, type OrderIntentOptions } from './order-intent.ts'
 export type { Receipt, ReceiptEntry } from './receipt.ts'
 export type {
   DownstreamItem,

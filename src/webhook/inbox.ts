@@ -1,0 +1,144 @@
+import {
+  defineContract,
+  manual,
+  type AnyToolOptions,
+  type Recovery,
+  type StandardSchemaV1,
+  type ToolContext,
+} from '../contract/index.ts'
+import type { Guard, Outcome } from '../engine/index.ts'
+import { isOnefoldError, OnefoldError } from '../error/index.ts'
+import { DAY_MS, type Delivery, type Scheme } from './scheme.ts'
+
+/** An event as its handler gets it. */
+export type WebhookEvent = Delivery
+
+export interface InboxOptions {
+  /** Who sends: `stripe({ secret })` and its like, or {@link Scheme} of your own. */
+  readonly from: Scheme
+  /** Tells inboxes of one sender apart. @default the sender's name */
+  readonly name?: string
+  /** Does what the event asks for, once per event. Send through `context.fetch`, or call protected tools. */
+  readonly handle: (event: WebhookEvent, context: ToolContext) => unknown
+  /** What settles a handler that failed on the way. `composite()` where all its effects are protected tools. @default manual() */
+  readonly recovery?: Recovery<WebhookEvent, unknown>
+  /** How long an event is remembered, in milliseconds. @default 7 days; never less than twice the sender's retry horizon */
+  readonly rememberMs?: number
+  /** How long a delivery waits for its handler, in milliseconds. @default 8,000, or 2,500 for Slack, which waits 3 s */
+  readonly waitMs?: number
+  /** Largest body, in bytes. @default 1 MiB */
+  readonly maxBytes?: number
+  /** Wall clock, for signatures' ages. @default Date.now */
+  readonly nowMs?: () => number
+}
+
+/** Takes one delivery and answers the sender. */
+export type Inbox = (request: Request) => Promise<Response>
+
+const MAX_BYTES = 1024 * 1024
+const WAIT_MS = 8_000
+const SLACK_WAIT_MS = 2_500
+
+/**
+ * A webhook's end: verifies the signature over the raw bytes, handles each event once, answers redeliveries 200. What
+ * was done is never done again because an answer failed; what is in doubt stays visible in the ledger.
+ * @throws OnefoldError CONTRACT_INVALID when events would be forgotten while they may still come
+ * @example
+ * app.post('/stripe', (c) => inbox(c.req.raw))
+ */
+export function webhookInbox(guard: Guard, options: InboxOptions): Inbox {
+  const { from } = options
+  const name = options.name ?? from.name
+  const leastMs = 2 * from.retryHorizonMs
+  const rememberMs = options.rememberMs ?? Math.max(7 * DAY_MS, leastMs)
+  if (rememberMs < leastMs) {
+    throw new OnefoldError(
+      'CONTRACT_INVALID',
+      `Webhook ${name} would forget events after ${rememberMs} ms, though ${from.name} may deliver them again for ${from.retryHorizonMs} ms. Remember them for at least ${leastMs}. Nothing was registered.`,
+    )
+  }
+  const recovery = options.recovery ?? manual()
+  const contract = guard.internals.register(
+    defineContract({
+      name: `webhook.${name}`,
+      input: anything,
+      effect: 'write',
+      identity: ['id'],
+      // A redelivery may be printed anew: Stripe counts in it how many deliveries are pending.
+      ignore: ['body', 'type'],
+      retention: `${rememberMs}ms`,
+      retryHorizon: `${from.retryHorizonMs}ms`,
+      recovery,
+      execute: options.handle,
+    } as unknown as AnyToolOptions),
+  )
+  const maxBytes = options.maxBytes ?? MAX_BYTES
+  const waitMs = options.waitMs ?? (from.name === 'slack' ? SLACK_WAIT_MS : WAIT_MS)
+  const nowMs = options.nowMs ?? Date.now
+
+  return async (request) => {
+    const raw = await bytesWithin(request, maxBytes)
+    if (raw === undefined) return told(413, { error: `the body is larger than ${maxBytes} bytes` })
+    const verified = await from.verify({ raw, headers: request.headers, nowMs: nowMs() })
+    if (verified.ok === 'answer')
+      return new Response(verified.body, { status: verified.status, headers: { 'content-type': 'application/json' } })
+    if (!verified.ok) return told(401, { error: `not taken: ${verified.why}` })
+    const { delivery } = verified
+    try {
+      const run = guard.internals.runOf({ id: `webhook:${name}:${delivery.id}` })
+      return taken(await guard.internals.perform(contract, jsonOf(delivery), { run, waitMs, callId: delivery.id }))
+    } catch (error) {
+      return refusedBy(error, recovery.class)
+    }
+  }
+}
+
+const taken = ({ status, replayed }: Outcome): Response =>
+  told(200, { received: true, outcome: status === 'accepted' ? 'accepted' : replayed ? 'replayed' : 'executed' })
+
+/**
+ * 2xx says "do not deliver again". That is right for what is done, and for a doubt that settles itself or that a person
+ * sees; wrong where the event may turn out not to have been handled, with nobody left to bring it again.
+ */
+function refusedBy(error: unknown, recovery: Recovery['class']): Response {
+  if (!isOnefoldError(error)) return told(200, { received: true, outcome: 'executed' })
+  const about = { outcome: error.code, ticket: error.ticket }
+  switch (error.code) {
+    case 'RESULT_EXPIRED':
+    case 'COMPENSATED':
+      return told(200, { received: true, ...about })
+    case 'IN_DOUBT':
+      return recovery === 'probe'
+        ? told(503, about, error.retryAfterMs ?? 60_000)
+        : told(200, { received: true, ...about })
+    case 'REJECTED':
+      return told(500, { ...about, error: 'nothing happened; deliver it again' })
+    default:
+      return told(503, about, error.retryAfterMs ?? 1_000)
+  }
+}
+
+function told(status: number, body: object, retryAfterMs?: number): Response {
+  const headers = new Headers({ 'content-type': 'application/json' })
+  if (retryAfterMs !== undefined) headers.set('retry-after', String(Math.ceil(retryAfterMs / 1000)))
+  return new Response(JSON.stringify(body), { status, headers })
+}
+
+/** Undefined when it is larger. */
+async function bytesWithin(request: Request, most: number): Promise<Uint8Array | undefined> {
+  const chunks: Uint8Array[] = []
+  let size = 0
+  for await (const chunk of (request.body ?? []) as AsyncIterable<Uint8Array>) {
+    size += chunk.byteLength
+    if (size > most) return undefined
+    chunks.push(chunk)
+  }
+  return Buffer.concat(chunks)
+}
+
+/** What the ledger can freeze: JSON without absent members. */
+const jsonOf = (delivery: Delivery): Delivery => JSON.parse(JSON.stringify(delivery)) as Delivery
+
+const anything: StandardSchemaV1 = {
+  '~standard': { version: 1, vendor: 'onefold', validate: (value: unknown) => ({ value }) },
+}

@@ -1,0 +1,204 @@
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import express from 'express'
+import fastify from 'fastify'
+import Stripe from 'stripe'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { composite, keyed, manual, probe, type ToolContext } from '../../src/contract/index.ts'
+import { OnefoldError } from '../../src/error/index.ts'
+import {
+  stripe,
+  toFastify,
+  toNode,
+  webhookInbox,
+  type InboxOptions,
+  type WebhookEvent,
+} from '../../src/webhook/index.ts'
+import { memoryStore } from '../../src/store/memory/index.ts'
+import { startDownstream, type Downstream } from '../support/downstream.ts'
+import { testGuard } from '../support/guard.ts'
+import { orderTool, place } from '../support/order-tool.ts'
+
+const SECRET = 'whsec_test'
+const HOUR_MS = 3_600_000
+let downstream: Downstream
+
+beforeAll(async () => {
+  downstream = await startDownstream()
+})
+
+afterAll(async () => await downstream.close())
+
+/** A delivery as Stripe makes it: signed anew each time, the count of pending deliveries printed into it. */
+function delivery(id: string, atMs = Date.now(), pending = 1): Request {
+  const payload = JSON.stringify({ id, type: 'order.paid', pending_webhooks: pending, data: { order: id } })
+  const timestamp = Math.floor(atMs / 1000)
+  const header = Stripe.webhooks.generateTestHeaderString({ payload, secret: SECRET, timestamp })
+  return new Request('http://shop.test/hook', {
+    method: 'POST',
+    headers: { 'stripe-signature': header },
+    body: payload,
+  })
+}
+
+const from = stripe({ secret: SECRET })
+const post = (event: WebhookEvent, context: ToolContext): Promise<unknown> =>
+  place(downstream, { ref: event.id }, context.fetch)
+
+/** Stripe's schedule in live mode: with growing pauses, for three days. */
+const SCHEDULE_HOURS = [0, 0.01, 0.1, 1, 3, 7, 15, 27, 39, 51, 63, 72]
+
+describe('the webhook inbox', () => {
+  it('without it, each redelivery decrements the stock again', async () => {
+    const naive = async (request: Request): Promise<number> => {
+      const { id } = (await request.json()) as { id: string }
+      await place(downstream, { ref: id })
+      return 500
+    }
+    for (const hours of SCHEDULE_HOURS) await naive(delivery('evt_naive', Date.now() + hours * HOUR_MS))
+    expect(await downstream.effects('evt_naive')).toBe(SCHEDULE_HOURS.length)
+  })
+
+  it.each([
+    ['manual', manual()],
+    ['composite', composite()],
+  ] as const)(
+    'an effect whose answer does not parse is not repeated in three days of redeliveries (%s) [IN-4]',
+    async (kind, recovery) => {
+      const guard = testGuard({ store: memoryStore() })
+      const decrement = orderTool(guard, downstream, { recovery: keyed('24h') })
+      let nowMs = Date.now()
+      const inbox = webhookInbox(guard, {
+        from,
+        name: kind,
+        recovery,
+        nowMs: () => nowMs,
+        waitMs: 30,
+        handle: async (event, context) => {
+          if (kind === 'manual') await post(event, context)
+          else await decrement({ ref: event.id })
+          return JSON.parse('<html>ok</html>') as unknown
+        },
+      })
+      const id = `evt_${kind}`
+      const start = nowMs
+      for (const [at, hours] of SCHEDULE_HOURS.entries()) {
+        nowMs = start + hours * HOUR_MS
+        const answer = await inbox(delivery(id, nowMs, 12 - at))
+        expect([answer.status, (await answer.json()) as object]).toMatchObject([
+          200,
+          { received: true, outcome: 'IN_DOUBT' },
+        ])
+      }
+      expect(await downstream.effects(id)).toBe(1)
+      const { records } = await guard.ledger.list({ tool: `webhook.${kind}` })
+      expect(records).toMatchObject([
+        { state: expect.stringMatching(/in-doubt|recovering|executing/), retentionMs: 168 * HOUR_MS },
+      ])
+      await guard.close()
+    },
+  )
+
+  it('handles each event once: redelivered, at once, and after a restart', async () => {
+    const store = memoryStore()
+    const options: InboxOptions = { from, handle: post, recovery: keyed('24h') }
+    const first = webhookInbox(testGuard({ store }), options)
+    const answers = await Promise.all(Array.from({ length: 8 }, () => first(delivery('evt_many'))))
+    expect(answers.map(({ status }) => status)).toEqual(new Array(8).fill(200))
+    const second = webhookInbox(testGuard({ store }), options)
+    expect(await (await second(delivery('evt_many', Date.now(), 0))).json()).toEqual({
+      received: true,
+      outcome: 'replayed',
+    })
+    expect(await downstream.effects('evt_many')).toBe(1)
+    expect((await second(delivery('evt_other'))).status).toBe(200)
+    expect(await downstream.effects('evt_other')).toBe(1)
+  })
+
+  it('asks for another delivery only where nothing happened', async () => {
+    let works = false
+    const handle: InboxOptions['handle'] = async (event, context) => {
+      if (!works) throw new OnefoldError('REJECTED', 'no such order yet')
+      return await post(event, context)
+    }
+    const guard = testGuard()
+    const recovery = probe(() => ({ found: false }) as const, { settle: '1ms' })
+    const inbox = webhookInbox(guard, { from, handle, recovery, waitMs: 50 })
+    const answer = await inbox(delivery('evt_early'))
+    expect([500, 503]).toContain(answer.status)
+    works = true
+    for (;;) {
+      const again = await inbox(delivery('evt_early'))
+      if (again.status === 200) break
+      await guard.internals.tick()
+    }
+    expect(await downstream.effects('evt_early')).toBe(1)
+    await guard.close()
+  })
+
+  it('takes nothing that is not signed, or too large, and handles none of it', async () => {
+    const inbox = webhookInbox(testGuard(), { from, handle: post, maxBytes: 1_000 })
+    const forged = new Request('http://shop.test/hook', {
+      method: 'POST',
+      body: '{"id":"evt_forged"}',
+      headers: { 'stripe-signature': 't=1,v1=00' },
+    })
+    expect((await inbox(forged)).status).toBe(401)
+    expect((await inbox(delivery('evt_old', Date.now() - HOUR_MS))).status).toBe(401)
+    const large = new Request('http://shop.test/hook', { method: 'POST', body: 'x'.repeat(1_001) })
+    expect((await inbox(large)).status).toBe(413)
+    expect(await downstream.effects('evt_forged')).toBe(0)
+    expect(await downstream.effects('evt_old')).toBe(0)
+  })
+
+  it('says that nothing started when the ledger is away', async () => {
+    const store = memoryStore()
+    const guard = testGuard({ store })
+    const inbox = webhookInbox(guard, { from, handle: post })
+    await guard.open()
+    await store.close()
+    const answer = await inbox(delivery('evt_away'))
+    expect(answer.status).toBe(503)
+    expect(answer.headers.get('retry-after')).not.toBeNull()
+    expect(await downstream.effects('evt_away')).toBe(0)
+  })
+
+  it('refuses to forget what may still come', () => {
+    expect(() => webhookInbox(testGuard(), { from, handle: post, rememberMs: 24 * HOUR_MS })).toThrow(
+      /may deliver them again/,
+    )
+  })
+})
+
+describe('in servers', () => {
+  const send = async (url: string, request: Request): Promise<number> =>
+    (await fetch(url, { method: 'POST', headers: request.headers, body: await request.text() })).status
+
+  it('node:http, Express with and without a raw parser, Fastify', async () => {
+    const inbox = webhookInbox(testGuard(), { from, handle: post })
+    const node = toNode(inbox)
+    const app = express()
+    app.post('/raw', express.raw({ type: '*/*' }), (request, response) => void node(request, response))
+    app.post('/plain', (request, response) => void node(request, response))
+    app.post('/parsed', express.json({ type: '*/*' }), (request, response) => void node(request, response))
+    const server = createServer(app)
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+    const base = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+    expect(await send(`${base}/raw`, delivery('evt_raw'))).toBe(200)
+    expect(await send(`${base}/plain`, delivery('evt_plain'))).toBe(200)
+    expect(await send(`${base}/parsed`, delivery('evt_parsed'))).toBe(500)
+    const fast = fastify()
+    fast.removeAllContentTypeParsers()
+    fast.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, body, done) => done(null, body))
+    fast.post('/hook', toFastify(inbox))
+    const url = await fast.listen({ port: 0, host: '127.0.0.1' })
+    expect(await send(`${url}/hook`, delivery('evt_fast'))).toBe(200)
+    expect(await send(`${url}/hook`, delivery('evt_fast'))).toBe(200)
+    const effects = await Promise.all(
+      ['evt_raw', 'evt_plain', 'evt_parsed', 'evt_fast'].map((ref) => downstream.effects(ref)),
+    )
+    expect(effects).toEqual([1, 1, 0, 1])
+    await fast.close()
+    await new Promise((resolve) => server.close(resolve))
+  })
+})
