@@ -75,6 +75,8 @@ export interface Stage {
   retrying<T>(times: number, work: (nth: number) => Promise<T>): Promise<T | undefined>
   /** `another`: registered in a second process that shares the ledger. @default the stage's own */
   tool<Input, Output>(options: StageTool<Input, Output>, where?: { readonly process: 'another' }): Call<Input, Output>
+  /** The protected tool itself, for what is built from such; undefined where nothing protects. */
+  protect<Input, Output>(options: StageTool<Input, Output>): ProtectedTool<Input, Output> | undefined
   /** Within a run of Onefold's, or bare. */
   run<T>(options: RunOptions, work: () => Promise<T>): Promise<T>
   /** An effect at the town. @throws Error for a lost answer and for every status that is no success */
@@ -163,6 +165,7 @@ export function openStage(options: StageOptions): OpenStage {
       return undefined
     },
     tool,
+    protect: (declared) => (guard === undefined ? undefined : protect(guard, declared)),
     run: async (runOptions, work) => (guard === undefined ? await work() : await guard.run(runOptions, work)),
     send: async (name, body = {}, sending = {}) => {
       const response = await (sending.fetch ?? fetch)(

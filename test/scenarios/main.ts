@@ -2,8 +2,19 @@
  * `npm run scenarios -- [ID…] [--store sqlite|memory|postgres|redis] [--json] [--check]`: every failure of the catalogue as a story, without
  * and with Onefold, counted at real programs. With `--check` a story that did not hold makes it exit 1.
  */
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { styleText, parseArgs } from 'node:util'
-import { playStory, startTown, STORIES, total, type Played } from '../../src/scenario/index.ts'
+import {
+  blackFriday,
+  playStory,
+  startTown,
+  STORIES,
+  total,
+  type DayEnd,
+  type Played,
+} from '../../src/scenario/index.ts'
 import { LEDGERS, type LedgerKind } from './ledgers.ts'
 
 const { values: flags, positionals: wanted } = parseArgs({
@@ -14,7 +25,9 @@ const { values: flags, positionals: wanted } = parseArgs({
     check: { type: 'boolean', default: false },
   },
 })
-const known = STORIES.flatMap(({ ids }) => ids)
+/** Black Friday has programs of its own, and its ledger is an embedded one whatever `--store` says. */
+const BLACK_FRIDAY = { id: 'BF-10', orders: 300 } as const
+const known = [...STORIES.flatMap(({ ids }) => ids), BLACK_FRIDAY.id]
 const unknown = wanted.filter((id) => !known.includes(id))
 if (!Object.hasOwn(LEDGERS, flags.store) || unknown.length > 0) {
   console.error(
@@ -37,6 +50,24 @@ const lineOf = ({ ids, title, baseline, without, with: guarded, verdict }: Playe
 
 const ledgers = await LEDGERS[flags.store as LedgerKind]()
 if (ledgers === undefined) process.exit(1)
+async function playBlackFriday(): Promise<Played> {
+  const folder = mkdtempSync(join(tmpdir(), 'onefold-black-friday-'))
+  try {
+    const day = await blackFriday({ orders: BLACK_FRIDAY.orders, seed: 7, folder })
+    const endOf = ({ effects, inDoubt }: DayEnd): Played['with'] => ({ books: effects, doubts: inDoubt, broken: [] })
+    return {
+      ids: [BLACK_FRIDAY.id],
+      title: `Black Friday, ${BLACK_FRIDAY.orders} orders; \`npm start\` plays 4,200`,
+      baseline: endOf(day.baseline),
+      without: endOf(day.without),
+      with: endOf(day.with),
+      verdict: day.held ? 'held' : 'broken',
+    }
+  } finally {
+    rmSync(folder, { recursive: true, force: true })
+  }
+}
+
 const town = await startTown()
 const played: Played[] = []
 try {
@@ -44,6 +75,11 @@ try {
   for (const story of STORIES) {
     if (wanted.length > 0 && !story.ids.some((id) => wanted.includes(id))) continue
     const one = await playStory(story, { town, openStore: ledgers.open })
+    played.push(one)
+    if (!flags.json) console.log(lineOf(one))
+  }
+  if (wanted.length === 0 || wanted.includes(BLACK_FRIDAY.id)) {
+    const one = await playBlackFriday()
     played.push(one)
     if (!flags.json) console.log(lineOf(one))
   }

@@ -6,7 +6,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { keyed, manual } from '../../contract/index.ts'
-import type { Call, Done, Stage } from '../stage.ts'
+import type { ProtectedTool } from '../../engine/index.ts'
+import type { Call, Done, Stage, StageTool } from '../stage.ts'
 import { story, type Story } from '../story.ts'
 
 interface Order {
@@ -189,6 +190,27 @@ export const BLACK_FRIDAY: readonly Story[] = [
     },
   ),
 
+  story(
+    'BF-12',
+    'several effects as a whole: the last is refused, and what was done is undone, once',
+    async (stage) => {
+      const declared: Declared = (name) => ({
+        name,
+        identity: ['order'],
+        recovery: keyed('24h'),
+        errors: [{ match: 422, effect: 'none' }],
+        execute: ({ order }, context) => stage.send(`${name}/${order}`, {}, context),
+      })
+      // Nobody can ship it, with or without faults.
+      await stage.town.plan(stage.ref('ship/1'), ...Array.from({ length: 9 }, () => 'refuse' as const))
+      await stage.fault('charge/1', 'lose-answer')
+      await stage.fault('refund/1', 'fail-after')
+      const whole = sagaOf(stage, declared) ?? bareSaga(stage, declared)
+      await stage.retrying(1, whole)
+      await stage.again(() => stage.retrying(1, whole))
+    },
+  ),
+
   story('BF-14', "the tool's own process stops duplicates; its callers know nothing", async (stage) => {
     const order = orderTool(stage)
     // Three orchestrators, each with its own idea of a request, none with a run or a key.
@@ -222,5 +244,35 @@ async function doctorOnRetries(): Promise<string> {
     return told
   } finally {
     rmSync(folder, { recursive: true, force: true })
+  }
+}
+
+interface Step {
+  readonly order: string
+}
+type StepName = 'reserve' | 'charge' | 'ship' | 'refund' | 'release'
+type Declared = (name: StepName) => StageTool<Step, Done>
+
+function sagaOf(stage: Stage, declared: Declared): (() => Promise<unknown>) | undefined {
+  const tool = (name: StepName): ProtectedTool<never, unknown> => stage.protect(declared(name)) as never
+  const input = ({ order }: Step): Step => ({ order })
+  const saga = stage.guard?.saga<Step>('fulfil', [
+    { tool: tool('reserve'), input, undo: { tool: tool('release'), input } },
+    { tool: tool('charge'), input, undo: { tool: tool('refund'), input } },
+    { tool: tool('ship'), input },
+  ])
+  return saga === undefined ? undefined : () => saga({ order: '1' })
+}
+
+/** The same by hand: each call is retried, and so is the whole. */
+function bareSaga(stage: Stage, declared: Declared): () => Promise<unknown> {
+  const step = (name: StepName): Promise<Done | undefined> =>
+    stage.retrying(2, () => stage.tool(declared(name))({ order: '1' }))
+  return async () => {
+    await step('reserve')
+    await step('charge')
+    if ((await step('ship')) !== undefined) return
+    await step('refund')
+    await step('release')
   }
 }
