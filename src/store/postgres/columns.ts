@@ -26,51 +26,50 @@ export const NOW = 'floor(extract(epoch FROM clock_timestamp()) * 1000)'
 /** Stands for "the store's now" in a {@link Item}. */
 const ASK_NOW = -1
 
-/** One write on its way to the function `write`; the members are columns of its record set. */
+/** One write on its way to the function `write`. */
 export interface Item {
   readonly key: string
   readonly tenant: string
-  readonly expect: number
-  readonly tool?: string
-  readonly run?: string | null
-  readonly state?: State
-  readonly fence?: number
-  /** Null keeps the lease that is. */
-  readonly lease?: number | null
-  readonly first_send?: number
-  readonly doubt?: number
-  readonly created?: number
+  readonly tool: string | null
+  readonly run: string | null
+  readonly state: State | null
   /** Null deletes. */
   readonly body: string | null
   readonly event: string
+  readonly expect: number
+  readonly fence: number
+  /** -1 keeps the lease that is. */
+  readonly lease: number
+  readonly first_send: number
+  readonly doubt: number
+  readonly created: number
   readonly event_fence: number
-  readonly tell: boolean
+  /** 1 when whoever waits for the key is to be told. */
+  readonly tell: 0 | 1
 }
 
 const moment = (at: number | 'now'): number => (at === 'now' ? ASK_NOW : at)
 
+const KEEP_LEASE = -1
+
 export function itemOf(write: Write): Item {
   const { draft, event } = write
-  const base = {
+  return {
     key: toColumn(write.key),
     tenant: toColumn(write.tenant),
-    expect: write.expect,
+    tool: draft === undefined ? null : toColumn(draft.tool),
+    run: draft?.run === undefined ? null : toColumn(draft.run),
+    state: draft?.state ?? null,
+    body: draft === undefined ? null : bodyText(draft),
     event: eventText(event),
+    expect: write.expect,
+    fence: draft?.fence ?? 0,
+    lease: draft?.leaseMs ?? KEEP_LEASE,
+    first_send: moment(draft?.firstSendAt ?? 0),
+    doubt: moment(draft?.doubtAt ?? 0),
+    created: moment(draft?.createdAt ?? 0),
     event_fence: event.fence,
-    tell: event.transition !== 'heartbeat',
-  }
-  if (draft === undefined) return { ...base, body: null }
-  return {
-    ...base,
-    tool: toColumn(draft.tool),
-    run: draft.run === undefined ? null : toColumn(draft.run),
-    state: draft.state,
-    fence: draft.fence,
-    lease: draft.leaseMs ?? null,
-    first_send: moment(draft.firstSendAt),
-    doubt: moment(draft.doubtAt),
-    created: moment(draft.createdAt),
-    body: bodyText(draft),
+    tell: event.transition === 'heartbeat' ? 0 : 1,
   }
 }
 

@@ -14,6 +14,7 @@ import { toColumn } from './text.ts'
 import { beginTransaction } from './transaction.ts'
 import { createWriteLane } from './write-lane.ts'
 import { createWriters } from './writers.ts'
+import { foundIn, writeStatement, writeValues } from './write.sql.ts'
 
 export interface PostgresOptions {
   /** `new Pool(…)` of pg, or what `postgres(…)` returned. It stays the caller's: closing the store does not end it. */
@@ -52,12 +53,14 @@ export function postgresStore(options: PostgresOptions): Store {
   let opening: Promise<void> | undefined
   let isOpen = false
 
+  const writeText = writeStatement(s)
+  const readText = READ.replaceAll('$schema', s)
   const lane = createWriteLane(async (items) => {
     const writer = writers.borrow()
     const { acked } = writer
     try {
-      const text = JSON.stringify(items.map((item, place) => ({ place, ...item })))
-      const rows = await driver.query(WRITE.replace('$schema', s), [text, writer.id, acked, patienceMs], true)
+      const terms = { writer: writer.id, acked, strict: false, patienceMs }
+      const rows = await driver.query(writeText, writeValues(items, terms), true)
       return rows.map((row) => ({
         ...row,
         sequence: writers.answered(writer, { acked, known: Number(row['known']), number: Number(row['number']) }),
@@ -99,7 +102,7 @@ export function postgresStore(options: PostgresOptions): Store {
   }
 
   async function read(key: string, tenant: string): Promise<{ record: OperationRecord | undefined; now: number }> {
-    const [row] = await query(READ, [toColumn(key), toColumn(tenant)], true)
+    const [row] = await query(readText, [toColumn(key), toColumn(tenant)], true)
     const found = row as Row
     const record = found['id'] === null ? undefined : recordOf(found)
     notices.seen(key, record?.revision ?? 0)
@@ -109,7 +112,8 @@ export function postgresStore(options: PostgresOptions): Store {
   function answerOf(write: Write, row: Row): WriteAnswer {
     const base = { now: Number(row['at']), sequence: Number(row['sequence']), amnesiaAt: Number(row['amnesia']) }
     const applied = row['applied'] === true
-    const record = applied ? writtenBy(write, row) : row['key'] === null ? undefined : recordOf(row)
+    const there = applied ? undefined : foundIn(row)
+    const record = applied ? writtenBy(write, row) : there === undefined ? undefined : recordOf(there)
     notices.seen(write.key, record?.revision ?? 0)
     if (applied) notices.tell(write.key)
     return { applied, record, ...base }
@@ -257,8 +261,6 @@ const RESERVED = 2
 
 const linesOf = (early: string): string[] =>
   (JSON.parse(`[${early}]`) as unknown[]).map((event) => JSON.stringify(event))
-
-const WRITE = 'SELECT * FROM $schema.write($1, $2, $3, false, $4)'
 
 const READ = `
   SELECT ${NOW}::float8 AS at, found.* FROM (SELECT 1) AS one

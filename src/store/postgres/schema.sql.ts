@@ -1,7 +1,7 @@
 import { OPEN_STATES } from '../../engine/index.ts'
 import { channelOf, quotedSchema } from './names.ts'
 import { literal } from './text.ts'
-import { writeFunction } from './write.sql.ts'
+import { writeFunction, writeSignature } from './write.sql.ts'
 
 /** The partial index of open records serves only queries that say exactly this. */
 export const IS_OPEN = `state IN (${OPEN_STATES.map((state) => `'${state}'`).join(', ')})`
@@ -89,6 +89,6 @@ export const grants = (schema: string, role: string): string => {
     GRANT SELECT, INSERT ON ${s}.blobs TO ${role};
     GRANT SELECT, UPDATE ON ${s}.meta TO ${role};
     GRANT USAGE, SELECT ON ${s}.sequence TO ${role};
-    GRANT EXECUTE ON FUNCTION ${s}.write(text, text, bigint, boolean, int) TO ${role};
+    GRANT EXECUTE ON FUNCTION ${writeSignature(s)} TO ${role};
   `
 }

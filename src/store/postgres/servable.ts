@@ -2,6 +2,7 @@ import type { Driver } from './driver.ts'
 import { codeOf, unsafe } from './failure.ts'
 import { installed, newer, versionOf } from './migrate.ts'
 import { quotedSchema } from './names.ts'
+import { writeSignature } from './write.sql.ts'
 
 /** Everything that must hold before the first call is served. @throws OnefoldError STORE_UNSAFE, and errors of the client */
 export async function assertServable(driver: Driver, schema: string): Promise<void> {
@@ -110,7 +111,7 @@ export async function missingRights(driver: Driver, schema: string): Promise<rea
         LATERAL (SELECT "table" AS table_, "right" AS right_) AS y
         WHERE NOT has_table_privilege('${s}.' || table_, right_)) AS tables,
       has_sequence_privilege('${s}.sequence', 'USAGE') AS numbers,
-      has_function_privilege('${s}.write(text, text, bigint, boolean, int)', 'EXECUTE') AS write`,
+      has_function_privilege('${writeSignature(s)}', 'EXECUTE') AS write`,
     [JSON.stringify(wanted)],
   )
   return [

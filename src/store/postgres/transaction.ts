@@ -4,6 +4,7 @@ import { itemOf, type Row } from './columns.ts'
 import type { Driver } from './driver.ts'
 import { codeOf, errorOf, isChanged, wasRefused } from './failure.ts'
 import { literal } from './text.ts'
+import { writeScript } from './write.sql.ts'
 import type { Writers } from './writers.ts'
 
 /** How long a transaction that its process has forgotten may keep its rows from others. */
@@ -42,11 +43,11 @@ export async function beginTransaction(options: TransactionOptions): Promise<Sto
   async function commit(writes: readonly Write[]): Promise<WriteAnswer> {
     const writer = writers.borrow()
     const { acked } = writer
-    const items = writes.map((write, place) => ({ place, ...itemOf(write) }))
     // The tool has ended our transaction if its mark is gone: then the effect may stand without the record.
     const guard = `DO $$ BEGIN IF current_setting('onefold.attempt', true) IS DISTINCT FROM ${literal(mark)} THEN
       RAISE EXCEPTION 'the tool ended the transaction of the engine' USING ERRCODE = 'OF004'; END IF; END $$`
-    const step = `SELECT * FROM ${schema}.write(${literal(JSON.stringify(items))}, ${literal(writer.id)}, ${acked}, true, ${options.patienceMs})`
+    const terms = { writer: writer.id, acked, strict: true, patienceMs: options.patienceMs }
+    const step = writeScript(schema, writes.map(itemOf), terms)
     let broken = true
     try {
       const rows = await opened.script(`${step}; ${guard}; COMMIT; BEGIN`)
@@ -75,12 +76,11 @@ const isOfTool = (error: unknown): boolean => /^(?:22|23|25P02|2D|P0)/.test(code
 /** What the last of several writes on one record came to. */
 function answerOf(writes: readonly Write[], rows: readonly Row[]): Omit<WriteAnswer, 'sequence'> {
   let record: OperationRecord | undefined
-  const inOrder = rows.toSorted((one, other) => Number(one['place']) - Number(other['place']))
   for (const [n, { draft, expect }] of writes.entries()) {
-    const { at, number, lease } = inOrder[n] as Row
+    const { at, number, lease } = rows[n] as Row
     const current = expect === 0 ? undefined : { revision: expect, leaseUntil: Number(lease ?? 0) }
     record = draft === undefined ? undefined : stamp(draft, current, Number(at), Number(number))
   }
-  const last = inOrder.at(-1) as Row
+  const last = rows.at(-1) as Row
   return { applied: true, record, now: Number(last['at']), amnesiaAt: Number(last['amnesia']) }
 }

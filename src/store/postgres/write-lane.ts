@@ -18,6 +18,10 @@ interface Waiting {
   readonly reject: (error: unknown) => void
 }
 
+const order = (one: Item, other: Item): number =>
+  one.key === other.key ? compare(one.tenant, other.tenant) : compare(one.key, other.key)
+const compare = (one: string, other: string): number => (one < other ? -1 : one > other ? 1 : 0)
+
 /**
  * Natural batching: one round trip at a time, and whatever comes while it is under way goes out with the next, each item
  * judged on its own. Calls of one turn of the event loop go together from the start.
@@ -27,13 +31,15 @@ export function createWriteLane(send: (items: readonly Item[]) => Promise<readon
   let queue: Waiting[] = []
   let running: Promise<void> | undefined
 
+  /** In the order of keys, in which every process takes its locks; writes on one key stay in the order of the calls. */
   function take(): Waiting[] {
     let bytes = 0
     const count = queue.findIndex(({ item }, n) => {
       bytes += item.body?.length ?? 0
       return n > 0 && (n >= MOST_ITEMS || bytes > MOST_BYTES)
     })
-    return queue.splice(0, count === -1 ? queue.length : count)
+    const batch = queue.splice(0, count === -1 ? queue.length : count)
+    return batch.length === 1 ? batch : batch.sort(({ item: one }, { item: other }) => order(one, other))
   }
 
   async function carry(batch: readonly Waiting[]): Promise<void> {
