@@ -61,7 +61,13 @@ export const ROOMS: readonly Room[] = [
   { room: 'webhook', layer: 2, node: ['node:crypto'], packages: [] },
   // The wiring: what `import … from 'onefold'` is. Nothing below it knows it.
   { room: '.', layer: 2.5, node: ['node:fs', 'node:path'], packages: [] },
-  { room: 'config', layer: 3, also: ['http/exchange'], node: ['node:fs', 'node:path'], packages: ['yaml'] },
+  {
+    room: 'config',
+    layer: 3,
+    also: ['http/exchange'],
+    node: ['node:fs', 'node:module', 'node:path', 'node:url'],
+    packages: ['yaml'],
+  },
   // `exchange` is what the door (http) and the gateway share; only the gateway has a server of its own.
   { room: 'http/exchange', layer: 3, node: ['node:crypto'], packages: [] },
   { room: 'http', layer: 3, also: ['http/exchange'], node: [], packages: [] },

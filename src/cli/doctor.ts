@@ -1,5 +1,5 @@
 import { isOnefoldError } from '../error/index.ts'
-import type { Finding } from '../engine/index.ts'
+import type { Finding, Ledger } from '../engine/index.ts'
 import { span } from './ago.ts'
 import { EXIT } from './exit-code.ts'
 import { locate, missingLedger, type WhereOptions } from './ledger/locate.ts'
@@ -68,7 +68,7 @@ async function about(options: DoctorOptions): Promise<readonly Finding[]> {
       return [...findings, { check: 'ledger', ok: !where.named, found: missing, ...(where.named ? fix : {}) }]
     }
     findings.push({ check: 'ledger', ok: true, found: where.url })
-    const guard = guardOn(where)
+    const guard = await guardOn(where)
     try {
       await guard.internals.tick()
       findings.push(...(await guard.internals.operators.doctor()), await doubts(guard.internals.operators, where.flags))
@@ -95,7 +95,7 @@ function failed(error: unknown): Finding {
 
 const MOST = 1_000
 
-async function doubts(ledger: ReturnType<typeof guardOn>['ledger'], flags: string): Promise<Finding> {
+async function doubts(ledger: Ledger, flags: string): Promise<Finding> {
   const { records, now, next } = await ledger.list({ states: ['in-doubt', 'recovering'], limit: MOST })
   const forPerson = records.filter(needsPerson)
   const since = Math.min(now, ...records.map(({ doubtAt }) => doubtAt))

@@ -225,6 +225,15 @@ function addLedger(program: Command, run: Run): void {
     .addHelpText('after', examples(['onefold ledger export --all-tenants > ledger.jsonl']))
     .action(run(async () => (await import('./ledger/export.ts')).ledgerExport))
 
+  withWhere(command(group, 'migrate', 'create the schema of a ledger on a server, or bring it to this version'))
+    .option('--role <name>', 'also grant a role what it needs to serve the ledger, and no more')
+    .addOption(json())
+    .addHelpText(
+      'after',
+      examples(['onefold ledger migrate --store postgres://owner@db.internal/shop?schema=onefold --role shop_app']),
+    )
+    .action(run(async () => (await import('./ledger/migrate.ts')).ledgerMigrate))
+
   withWhere(command(group, 'purge', 'erase what is past its retention, now; asks back on a terminal'))
     .option('--dry-run', 'count, and change nothing')
     .addOption(allTenants())

@@ -9,10 +9,14 @@ describe('parseStoreUrl', () => {
     expect(parseStoreUrl('sqlite:/var/a.db', '/etc/x')).toEqual({ kind: 'sqlite', path: '/var/a.db' })
     expect(parseStoreUrl('sqlite:///var/a.db', '/etc/x')).toEqual({ kind: 'sqlite', path: '/var/a.db' })
     expect(parseStoreUrl('memory:', '/etc/x')).toEqual({ kind: 'memory' })
+    const url = 'postgres://me:secret@host/db?schema=ledger'
+    expect(parseStoreUrl(url, '/etc/x')).toEqual({ kind: 'remote', name: 'postgres', url })
   })
 
   it.each([
-    ['postgres://me:secret@host/db', 'postgres is not in this version'],
+    ['postgres://me:secret@/db', 'write postgres://'],
+    ['postgres:nonsense', 'name a host'],
+    ['postgress://me:secret@host/db', 'did you mean postgres'],
     ['dynamodb://table', 'dynamodb is not in this version'],
     ['./ledger.db', 'write sqlite:./ledger.db'],
     ['memory:x', 'memory: takes nothing behind it'],

@@ -1,15 +1,22 @@
-import { isAbsolute, resolve } from 'node:path'
+import { isAbsolute, join, resolve } from 'node:path'
 import type { Store } from '../engine/index.ts'
 import { OnefoldError } from '../error/index.ts'
 import { nearest } from './nearest.ts'
+import { REMOTE_KINDS, type RemoteKind, type RemoteStore } from './remote-stores.ts'
+import { stateFolder } from './state-folder.ts'
 
 /** Where the ledger is. */
-export type StoreChoice = { readonly kind: 'sqlite'; readonly path: string } | { readonly kind: 'memory' }
+export type StoreChoice =
+  | { readonly kind: 'sqlite'; readonly path: string }
+  | { readonly kind: 'memory' }
+  /** On a server; `url` may hold a password. */
+  | { readonly kind: 'remote'; readonly name: string; readonly url: string }
 
-const LATER = ['redis', 'rediss', 'postgres', 'postgresql', 'dynamodb']
+const LATER = ['redis', 'rediss', 'dynamodb']
 
 /**
- * Reads `sqlite:PATH` (relative to `folder`), `memory:` or `memory`, which needs no quotes in YAML.
+ * Reads `sqlite:PATH` (relative to `folder`), the URL of a server (`postgres://…`), `memory:` or `memory`, which needs no
+ * quotes in YAML.
  * @throws OnefoldError CONFIG_INVALID, with the nearest valid form
  */
 export function parseStoreUrl(url: string, folder: string): StoreChoice {
@@ -27,9 +34,15 @@ export function parseStoreUrl(url: string, folder: string): StoreChoice {
       throw invalid(url, 'write sqlite:./ledger.db or sqlite:/var/lib/ledger.db')
     return { kind: 'sqlite', path: isAbsolute(path) ? path : resolve(folder, path) }
   }
+  const remote = REMOTE_KINDS.find(({ schemes }) => schemes.includes(scheme))
+  if (remote !== undefined) {
+    const problem = remote.check(url)
+    if (problem !== undefined) throw invalid(url, problem)
+    return { kind: 'remote', name: remote.name, url }
+  }
   if (LATER.includes(scheme)) throw invalid(url, `${scheme} is not in this version; use sqlite:PATH`)
-  const meant = nearest(scheme, ['sqlite', 'memory'])
-  if (meant !== undefined) throw invalid(url, `did you mean ${meant}:${rest}?`)
+  const meant = nearest(scheme, ['sqlite', 'memory', ...REMOTE_KINDS.flatMap(({ schemes }) => schemes)])
+  if (meant !== undefined) throw invalid(url, `did you mean ${meant}:${withoutPassword(rest)}?`)
   throw invalid(url, `write sqlite:${scheme === '' ? url : './ledger.db'}, or memory: for a trial`)
 }
 
@@ -42,7 +55,8 @@ const invalid = (url: string, problem: string): OnefoldError =>
     },
   )
 
-const withoutPassword = (url: string): string => url.replace(/\/\/[^@/]*@/, '//…@').slice(0, 120)
+/** For people: a URL without what is secret in it. */
+export const withoutPassword = (url: string): string => url.replace(/\/\/[^@/]*@/, '//…@').slice(0, 120)
 
 /** A chosen store, and the folder where answers wait that it could not take. Nothing is opened yet. */
 export interface ChosenStore {
@@ -52,12 +66,28 @@ export interface ChosenStore {
   readonly volatile: boolean
 }
 
-/** Loads only the store that was chosen. */
+/** Loads only the store that was chosen. @throws OnefoldError CONFIG_INVALID where its client is not installed */
 export async function storeFrom(choice: StoreChoice): Promise<ChosenStore> {
   if (choice.kind === 'memory') {
     const { memoryStore } = await import('../store/memory/index.ts')
     return { store: memoryStore(), spool: undefined, volatile: true }
   }
+  if (choice.kind === 'remote') {
+    const { store } = await openRemote(choice)
+    return { store, spool: spoolOf(choice.url), volatile: false }
+  }
   const { sqliteStore } = await import('../store/sqlite/index.ts')
   return { store: sqliteStore(choice.path), spool: `${choice.path}-spool`, volatile: false }
+}
+
+export async function openRemote({ name, url }: Extract<StoreChoice, { kind: 'remote' }>): Promise<RemoteStore> {
+  const kind = REMOTE_KINDS.find((each) => each.name === name) as RemoteKind
+  return await kind.open(url, process.cwd())
+}
+
+/** A folder of this machine, one for each ledger, whoever logs in to it. */
+function spoolOf(url: string): string {
+  const { protocol, host, pathname, search } = new URL(url)
+  const name = `${protocol}${host}${pathname}${search}`.replaceAll(/[^a-z0-9.-]+/gi, '-').slice(0, 120)
+  return join(stateFolder(), `spool-${name}`)
 }

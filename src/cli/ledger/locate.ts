@@ -1,6 +1,13 @@
 import { existsSync, readdirSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
-import { loadConfig, parseStoreUrl, stateFolder, type Config, type StoreChoice } from '../../config/index.ts'
+import {
+  loadConfig,
+  parseStoreUrl,
+  stateFolder,
+  withoutPassword,
+  type Config,
+  type StoreChoice,
+} from '../../config/index.ts'
 import { parseDuration } from '../../contract/index.ts'
 import { DEFAULTS } from '../../engine/index.ts'
 import { OnefoldError } from '../../error/index.ts'
@@ -15,8 +22,8 @@ export interface WhereOptions {
 
 /** A ledger that was named or found; not opened, and it may not be there. */
 export interface Where {
-  readonly path: string
-  /** As `--store` takes it. */
+  readonly choice: Exclude<StoreChoice, { kind: 'memory' }>
+  /** As `--store` takes it, without a password. */
   readonly url: string
   readonly tenant: string
   /** The configuration file that was read. */
@@ -56,11 +63,11 @@ export function locate(options: WhereOptions): Where {
       'A ledger in memory: lives in its own process only; there is nothing to look into.',
     )
   }
-  const path = choice?.path ?? defaultPath()
+  const found = choice ?? ({ kind: 'sqlite', path: defaultPath() } as const)
   const { quarantine } = config?.timing ?? {}
   return {
-    path,
-    url: `sqlite:${path}`,
+    choice: found,
+    url: found.kind === 'sqlite' ? `sqlite:${found.path}` : withoutPassword(found.url),
     tenant: options.tenant ?? config?.tenant ?? 'default',
     config: config?.file,
     quarantineMs: quarantine === undefined ? DEFAULTS.quarantineMs : parseDuration(quarantine, 'quarantine'),
@@ -69,9 +76,9 @@ export function locate(options: WhereOptions): Where {
   }
 }
 
-/** Says that the ledger is not there; undefined when it is. */
-export function missingLedger({ path }: Where): string | undefined {
-  return existsSync(path) ? undefined : `there is no ledger at ${path}`
+/** Says that the ledger's file is not there; undefined when it is. A server says so itself when it is opened. */
+export function missingLedger({ choice }: Where): string | undefined {
+  return choice.kind !== 'sqlite' || existsSync(choice.path) ? undefined : `there is no ledger at ${choice.path}`
 }
 
 function defaultPath(): string {

@@ -1,6 +1,6 @@
 import { createGuard, type Guard, type Ledger } from '../../engine/index.ts'
 import { OnefoldError } from '../../error/index.ts'
-import { sqliteStore } from '../../store/sqlite/index.ts'
+import { storeFrom } from '../../config/index.ts'
 import { systemClock, systemIds, systemProcesses } from '../../system/index.ts'
 import { locate, missingLedger, type Where, type WhereOptions } from './locate.ts'
 import type { View } from './next.ts'
@@ -30,7 +30,7 @@ export async function withLedger<T>(options: WhereOptions, work: (ledger: OpenLe
       `${missing[0]?.toUpperCase()}${missing.slice(1)}. Nothing was created. ${hint}.`,
     )
   }
-  const guard = guardOn(where)
+  const guard = await guardOn(where)
   try {
     await guard.internals.tick()
     const { now } = await guard.internals.operators.list({ limit: 1 })
@@ -42,9 +42,10 @@ export async function withLedger<T>(options: WhereOptions, work: (ledger: OpenLe
 }
 
 /** A guard without tools: it looks and settles, and never starts an effect. */
-export function guardOn({ path, tenant, quarantineMs }: Where): Guard {
+export async function guardOn({ choice, tenant, quarantineMs }: Where): Promise<Guard> {
+  const { store } = await storeFrom(choice)
   return createGuard({
-    store: sqliteStore(path),
+    store,
     tenant,
     settings: { quarantineMs },
     clock: systemClock(),

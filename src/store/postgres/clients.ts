@@ -1,7 +1,7 @@
 /** What is used of a `Pool` of the package pg (https://node-postgres.com/apis/pool). */
 export interface PgPool {
   readonly idleCount: number
-  readonly options: { readonly max?: number | undefined }
+  readonly options: { readonly max?: number | undefined; readonly connectionTimeoutMillis?: number | undefined }
   connect(): Promise<PgClient>
   on(event: 'error', listener: (error: Error) => void): unknown
 }
@@ -16,7 +16,7 @@ export interface PgClient {
 
 /** What is used of `postgres(…)` of the package postgres (https://github.com/porsager/postgres). */
 export interface PostgresJs {
-  readonly options: { readonly max: number }
+  readonly options: { readonly max: number; readonly connect_timeout?: number | null | undefined }
   unsafe(text: string, values?: never[], options?: { readonly prepare?: boolean }): PromiseLike<readonly unknown[]>
   begin(work: (transaction: PostgresJsTransaction) => Promise<unknown>): Promise<unknown>
   listen(

@@ -7,6 +7,7 @@ import { quotedSchema } from './names.ts'
 import { missingRights, settingsOf, type ServerSettings } from './servable.ts'
 
 const CLOCK_OFF_MS = 1_000
+const CONNECT_WITHIN_MS = 10_000
 const HEARD_WITHIN_MS = 1_000
 
 /** Looks at everything that the promise rests on in this server. */
@@ -39,6 +40,7 @@ export async function examine(driver: Driver, schema: string, channel: string): 
       fix: 'let both follow a time server; windows of keyed tools are measured on the server',
     }),
     await probeRow(driver, schema),
+    connecting(driver),
     finding(
       'epoch',
       amnesia === undefined,
@@ -85,6 +87,16 @@ const durability = (settings: ServerSettings): readonly Finding[] => [
       }
     : { check: 'fail-over', ok: true, found: `synchronous standbys: ${settings.standbys}` },
 ]
+
+/** A connection that never comes about keeps its place in the pool. */
+const connecting = ({ connectMs }: Driver): Finding => ({
+  check: 'connect timeout',
+  ok: connectMs !== undefined && connectMs <= CONNECT_WITHIN_MS,
+  found: connectMs === undefined ? 'none' : `${connectMs} ms`,
+  ...(connectMs !== undefined && connectMs <= CONNECT_WITHIN_MS
+    ? {}
+    : { fix: 'give the client one of a few seconds: connectionTimeoutMillis of pg, connect_timeout of postgres' }),
+})
 
 /** Writes, commits and reads back. */
 async function probeRow(driver: Driver, schema: string): Promise<Finding> {

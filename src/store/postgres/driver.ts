@@ -20,6 +20,8 @@ export interface DriverTransaction {
 export interface Driver {
   /** Connections that the client may open. */
   readonly most: number
+  /** How long the client lets a connection take to come about, in milliseconds; undefined for ever. */
+  readonly connectMs: number | undefined
   /** On any connection; one that gives no answer in time is not used again. `often`: worth preparing by name. */
   query(text: string, values: readonly unknown[], often?: boolean): Promise<readonly Row[]>
   /** Several statements without values, in one implicit transaction. */

@@ -39,7 +39,7 @@ export async function migratePostgres(client: PostgresClient, options: MigrateOp
     const to = versionOf(schema)
     if (from > to) throw newer(schema, from)
     if (from < to) await driver.script(scriptOf(schema, from))
-    if (role !== undefined) await driver.script(grants(schema, quotedRole(role)))
+    if (role !== undefined) await driver.script(`${turnOf(schema)};${grants(schema, quotedRole(role))}`)
     return { from, to }
   } catch (error) {
     // Another process may have come first; then everything is done.
@@ -50,6 +50,9 @@ export async function migratePostgres(client: PostgresClient, options: MigrateOp
   }
 }
 
+/** Processes that change one schema take turns, until the end of their transaction. */
+const turnOf = (schema: string): string => `SELECT pg_advisory_xact_lock(hashtext(${literal(`onefold ${schema}`)}))`
+
 const ALREADY = 'OF003'
 
 /** One implicit transaction: all of it or nothing. The advisory lock makes processes take turns. */
@@ -58,7 +61,7 @@ function scriptOf(schema: string, from: number): string {
   const steps = migrations(schema).slice(from).join(';\n')
   const ledger = literal(randomUUID())
   const to = versionOf(schema)
-  const lock = `SELECT pg_advisory_xact_lock(hashtext(${literal(`onefold ${schema}`)}))`
+  const lock = turnOf(schema)
   const check =
     from === 0
       ? `to_regclass(${literal(`${s}.meta`)}) IS NOT NULL`

@@ -140,6 +140,8 @@ export function pgDriver(pool: PgPool, { deadlineMs, prepare }: DriverOptions): 
 
   return {
     most: pool.options.max ?? DEFAULT_MOST,
+    // 0 means no limit.
+    connectMs: pool.options.connectionTimeoutMillis || undefined,
     query: async (text, values, often) => rowsOf(await run(text, values, often)),
     script: async (text) => void (await run(text)),
     begin,

@@ -67,6 +67,7 @@ export function postgresJsDriver(sql: PostgresJs, { deadlineMs, prepare }: Drive
 
   return {
     most: sql.options.max,
+    connectMs: sql.options.connect_timeout ? sql.options.connect_timeout * 1_000 : undefined,
     query: run,
     script: async (text) => void (await run(text, [])),
     begin,
