@@ -65,7 +65,7 @@ export const ROOMS: readonly Room[] = [
     room: 'config',
     layer: 3,
     also: ['http/exchange'],
-    node: ['node:fs', 'node:module', 'node:path', 'node:url'],
+    node: ['node:fs', 'node:module', 'node:path'],
     packages: ['yaml'],
   },
   // `exchange` is what the door (http) and the gateway share; only the gateway has a server of its own.

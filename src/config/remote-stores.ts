@@ -1,6 +1,5 @@
 import { createRequire } from 'node:module'
 import { join } from 'node:path'
-import { pathToFileURL } from 'node:url'
 import type { Store } from '../engine/index.ts'
 import { OnefoldError } from '../error/index.ts'
 import type { PgPool, PostgresClient, PostgresJs } from '../store/postgres/index.ts'
@@ -39,7 +38,7 @@ const postgres: RemoteKind = {
     const parsed = new URL(url)
     const schema = parsed.searchParams.get('schema') ?? 'onefold'
     parsed.searchParams.delete('schema')
-    const { client, end } = await postgresClient(parsed.href, folder)
+    const { client, end } = postgresClient(parsed.href, folder)
     const store = postgresStore({ client, schema })
     return {
       store: {
@@ -62,13 +61,13 @@ interface PgModule {
 }
 type PostgresModule = (url: string, options: object) => PostgresJs & { end(options: object): Promise<void> }
 
-async function postgresClient(url: string, folder: string): Promise<{ client: PostgresClient; end(): Promise<void> }> {
-  const pg = await loadClient<PgModule>('pg', folder)
+function postgresClient(url: string, folder: string): { readonly client: PostgresClient; end(): Promise<void> } {
+  const pg = loadClient<PgModule>('pg', folder)
   if (pg !== undefined) {
     const pool = new pg.Pool({ connectionString: url, max: CONNECTIONS, connectionTimeoutMillis: CONNECT_MS })
     return { client: pool, end: once(() => pool.end()) }
   }
-  const postgresJs = await loadClient<PostgresModule>('postgres', folder)
+  const postgresJs = loadClient<PostgresModule>('postgres', folder)
   if (postgresJs === undefined) throw noClient('postgres', 'pg')
   const sql = postgresJs(url, {
     max: CONNECTIONS,
@@ -88,15 +87,15 @@ function once(end: () => Promise<void>): () => Promise<void> {
  * A package of the user's: from `folder`, else from beside this package; undefined where it is not installed.
  * None of them is a dependency of ours.
  */
-export async function loadClient<Module>(name: string, folder: string): Promise<Module | undefined> {
+export function loadClient<Module>(name: string, folder: string): Module | undefined {
   for (const from of [join(folder, 'package.json'), import.meta.url]) {
-    let file: string
+    const load = createRequire(from)
     try {
-      file = createRequire(from).resolve(name)
+      load.resolve(name)
     } catch {
       continue
     }
-    const loaded = (await import(pathToFileURL(file).href)) as { readonly default?: Module }
+    const loaded = load(name) as { readonly default?: Module }
     return loaded.default ?? (loaded as Module)
   }
   return undefined
