@@ -98,6 +98,10 @@ describe('onefold init', { timeout: 60_000 }, () => {
       writeFileSync(path, config)
       const { tools } = loadConfig(path).mcp
       expect(tools.size).toBeGreaterThan(0)
+      // What it proposes in comments is taken as well.
+      const uncommented = config.replaceAll(/^ {4}# (?=\S)/gm, '    ')
+      writeFileSync(path, uncommented)
+      expect(loadConfig(path).mcp.tools.size).toBeGreaterThanOrEqual(tools.size)
       for (const [name, tool] of tools)
         if (tool.effect === 'read') expect(name).toMatch(/^(read|list|get|search|find)_/)
     }
@@ -108,12 +112,14 @@ describe('onefold init', { timeout: 60_000 }, () => {
     const path = join(folder, 'guesses.yaml')
     writeFileSync(path, config)
     const { tools } = loadConfig(path).mcp
-    expect(tools.get('delete_order')).toMatchObject({ effect: 'write', identity: 'all', recovery: { class: 'manual' } })
+    // A state that is set may be wanted again: guarded as undeclared, and not replayed for a day.
+    expect(tools.has('delete_order')).toBe(false)
+    expect(config).toContain('# delete_order: { effect: write, identity: all, recovery: manual }')
+    expect(tools.get('send mail: "now"')).toMatchObject({ identity: 'all', recovery: { class: 'manual' } })
     expect(tools.get('list_orders')).toEqual({ effect: 'read' })
     expect(tools.has('find_order')).toBe(false)
     expect(config).toContain('# find_order: { effect: read }')
     expect(tools.get('transfer')).toMatchObject({ ignore: ['idempotency_key'] })
-    expect(tools.get('send mail: "now"')).toMatchObject({ effect: 'write' })
     expect(config).toContain('if these name the operation: identity: [to, subject]')
   })
 
@@ -122,7 +128,7 @@ describe('onefold init', { timeout: 60_000 }, () => {
     expect(once.status).toBe(0)
     expect(once.stdout).toContain('"mcpServers"')
     const text = readFileSync(join(folder, 'written.yaml'), 'utf8')
-    expect(loadConfig(join(folder, 'written.yaml')).mcp.tools.size).toBeGreaterThan(5)
+    expect(loadConfig(join(folder, 'written.yaml')).mcp.tools.size).toBeGreaterThan(3)
     const again = onefold('init', '--write', 'written.yaml', '--', ...npm('server-memory'))
     expect([again.status, readFileSync(join(folder, 'written.yaml'), 'utf8')]).toEqual([2, text])
     expect(again.stderr).toContain('already there')

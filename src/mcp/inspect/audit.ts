@@ -1,4 +1,4 @@
-import { contractOf, guessOf, identifyingArguments, isProtected, keyArgumentOf, verbOf } from './guess.ts'
+import { contractOf, guessOf, identifyingArguments, isHappening, isProtected, keyArgumentOf, verbOf } from './guess.ts'
 import type { ListedTool } from './list-tools.ts'
 
 /** One thing about a tool that lets a repeat act twice, or makes it look safe when it is not. */
@@ -102,7 +102,7 @@ function annotations(tool: ListedTool): readonly ToolFinding[] {
     idempotentHint === true &&
     readOnlyHint !== true &&
     verb !== undefined &&
-    REPEATING.has(verb.verb) &&
+    (isHappening(tool) || verb.verb === 'toggle') &&
     contract === undefined
   )
     findings.push(
@@ -115,27 +115,3 @@ function annotations(tool: ListedTool): readonly ToolFinding[] {
 }
 
 const DESTRUCTIVE: ReadonlySet<string> = new Set(['delete', 'remove', 'drop', 'clear', 'reset', 'kill', 'revoke'])
-const REPEATING: ReadonlySet<string> = new Set([
-  'send',
-  'create',
-  'add',
-  'append',
-  'post',
-  'pay',
-  'charge',
-  'refund',
-  'transfer',
-  'book',
-  'order',
-  'buy',
-  'purchase',
-  'reply',
-  'comment',
-  'increment',
-  'decrement',
-  'toggle',
-  'publish',
-  'invite',
-  'submit',
-  'insert',
-])

@@ -8,7 +8,7 @@ export interface Guess {
 }
 
 const READ_VERBS = words(
-  'get list read search find fetch query describe show view count check lookup browse preview inspect summarize summarise compare validate verify explain status help ping echo diff',
+  'get list read search find fetch query retrieve analyze analyse describe show view count check lookup browse preview inspect summarize summarise compare validate verify explain status help ping echo diff',
 )
 const WRITE_VERBS = words(
   'send create add update delete remove write edit move post put patch set insert append publish pay charge refund transfer book order buy purchase cancel invite assign merge upload push commit reply comment react archive restore rename copy close reopen open start stop run execute trigger schedule submit approve reject enable disable reset clear drop kill deploy reboot toggle increment decrement mark pin unpin star subscribe unsubscribe share grant revoke complete fork make save store upsert sync import',
@@ -69,6 +69,14 @@ interface ListedContract {
   readonly declared?: unknown
   readonly protected?: unknown
 }
+
+/** Verbs of what happens anew each time, and sets no state: to do it twice is to have it twice. */
+const HAPPENING = words(
+  'send create add append post pay charge refund transfer book order buy purchase reply comment increment decrement publish invite submit insert upload trigger',
+)
+
+/** True for a tool whose name says that every call makes something more. */
+export const isHappening = (tool: ListedTool): boolean => HAPPENING.has(verbOf(tool.name)?.verb ?? '')
 
 /** Arguments that a model is asked to make a key for. */
 const KEY_ARGUMENT =

@@ -1,4 +1,4 @@
-import { freeTextArguments, guessOf, identifyingArguments, isProtected, keyArgumentOf } from './guess.ts'
+import { isHappening, freeTextArguments, guessOf, identifyingArguments, isProtected, keyArgumentOf } from './guess.ts'
 import type { ListedTool } from './list-tools.ts'
 
 /** The client entry that puts the ledger in front of a server: one member of `mcpServers` (or `servers`). */
@@ -20,6 +20,8 @@ export const clientEntry = (configFile: string, command: string, args: readonly 
 export function starterConfig(name: string, tools: readonly ListedTool[]): string {
   const lines = [
     '# Written from the tool list of the server: guesses to be read, not contracts to be trusted.',
+    '# What sends or creates is declared by all its arguments. What sets a state is left to be guarded as undeclared: the',
+    '# same state may be wanted again tomorrow, and a contract would replay today’s answer. Uncomment what you know better.',
     '# identity: arguments that make two calls the same operation · ignore: may differ on a repeat',
     '# recovery: what settles an unknown outcome (manual: a person). docs/guides/mcp.md has all of it.',
     'mcp:',
@@ -43,7 +45,9 @@ function toolLines(tool: ListedTool): { readonly declared: boolean; readonly lin
   if (effect === 'read') return { declared: true, lines: [`    ${name}: { effect: read } # ${why}`] }
   if (effect === 'unclear')
     return { declared: false, lines: [`    # ${name}: { effect: read } # ${why}: uncomment it if that is so`] }
-  return { declared: true, lines: writeLines(tool, name, why) }
+  const happens = isHappening(tool)
+  const lines = writeLines(tool, name, why)
+  return { declared: happens, lines: happens ? lines : lines.map((line) => line.replace(/^ {4}(?!#)/, '    # ')) }
 }
 
 /** All arguments identify: a guess that is too wide would take wanted work for a repeat. What may be tighter is said beside it. */
