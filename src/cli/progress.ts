@@ -1,3 +1,5 @@
+import { EXIT } from './exit-code.ts'
+
 /** How far a long command is, for a person who watches; nothing where nobody does. */
 export interface Progress {
   at(count: number): void
@@ -28,7 +30,7 @@ export function progressOf(what: string): Progress {
 export async function withCancel<T>(work: (signal: AbortSignal) => Promise<T>): Promise<T> {
   const controller = new AbortController()
   const cancel = (): void => {
-    if (controller.signal.aborted) process.exit(1)
+    if (controller.signal.aborted) process.exit(EXIT.interrupted)
     controller.abort(new DOMException('cancelled', 'AbortError'))
   }
   process.on('SIGINT', cancel)
@@ -40,6 +42,3 @@ export async function withCancel<T>(work: (signal: AbortSignal) => Promise<T>): 
     process.off('SIGTERM', cancel)
   }
 }
-
-/** True for what {@link withCancel} threw. */
-export const isCancelled = (error: unknown): boolean => error instanceof DOMException && error.name === 'AbortError'

@@ -34,6 +34,6 @@ export async function ledgerExport(options: ExportOptions): Promise<number> {
     progress.done()
     if (!cancelled) return EXIT.ok
     process.stderr.write(`onefold: cancelled after ${written} operations; the export is not complete\n`)
-    return EXIT.findings
+    return EXIT.interrupted
   })
 }

@@ -1,6 +1,6 @@
-import { EXIT } from '../exit-code.ts'
+import { EXIT, isCancelled } from '../exit-code.ts'
 import { print, printJson } from '../output.ts'
-import { isCancelled, progressOf, withCancel } from '../progress.ts'
+import { progressOf, withCancel } from '../progress.ts'
 import type { WhereOptions } from './locate.ts'
 import { withLedger } from './open.ts'
 import { asksBack } from './person.ts'
@@ -53,7 +53,7 @@ export async function ledgerPurge(options: PurgeCommandOptions): Promise<number>
       const message = `Cancelled after about ${seen.looked} operations. Every one was either erased as a whole or is as it was; run it again to go on.`
       if (options.json === true) printJson({ ledger: where.url, dryRun, cancelled: true, looked: seen.looked })
       else print(message)
-      return EXIT.findings
+      return EXIT.interrupted
     }
   })
 }

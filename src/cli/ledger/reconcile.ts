@@ -5,9 +5,9 @@ import { text } from 'node:stream/consumers'
 import type { ReconcileEntry, ReconcileOperation, Reconciliation } from '../../engine/index.ts'
 import { isOnefoldError } from '../../error/index.ts'
 import { dateOf } from '../ago.ts'
-import { EXIT, wrongUse } from '../exit-code.ts'
+import { EXIT, isCancelled, wrongUse } from '../exit-code.ts'
 import { colors, plain, print, printJson, table } from '../output.ts'
-import { isCancelled, progressOf, withCancel } from '../progress.ts'
+import { progressOf, withCancel } from '../progress.ts'
 import type { WhereOptions } from './locate.ts'
 import { withLedger } from './open.ts'
 
@@ -57,7 +57,7 @@ export async function ledgerReconcile(command: readonly string[], options: Recon
         progress.done()
         if (!isCancelled(error)) throw error
         print('Cancelled. Nothing was changed.')
-        return EXIT.findings
+        return EXIT.interrupted
       }
     })
   })

@@ -21,6 +21,7 @@ import {
   type Session,
   type TestTool,
 } from './fixtures/served.ts'
+import { registerOrder } from './fixtures/step-snippet.ts'
 
 let downstream: Downstream
 beforeAll(async () => {
@@ -450,6 +451,23 @@ describe('what only one of the SDKs has', () => {
     expect(again.content).toEqual(first.content)
     expect(receiptIn(again)).toMatchObject({ status: 'replayed', key: receiptIn(first)['key'] })
     expect(await downstream.effects('round')).toBe(1)
+    await served.close()
+  })
+
+  it('v2: the guide’s handler asks and places one order', async () => {
+    const place = async (ref: string): Promise<string> => {
+      await act(ref)
+      return `order ${ref}`
+    }
+    const served = await SDKS.v2({
+      guard,
+      contracts: { order: { identity: ['ref'], recovery: manual() } },
+      tools: [],
+      setUp: (server) => registerOrder(server as McpServer2, place),
+    })
+    const told = await (await served.connect()).call('order', { ref: 'guide' })
+    expect(textIn(told)).toBe('order guide, with a mail')
+    expect(await downstream.effects('guide')).toBe(1)
     await served.close()
   })
 
