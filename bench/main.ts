@@ -1,6 +1,6 @@
 /**
  * `npm run bench -- NAME [--json] [--check] [--quick]`: measures, and says what it measured against.
- * With `--check` a missed target makes it exit 1.
+ * With `--check` a missed target makes it exit 1. `stores` also takes `--only NAMES` (stores and measures) and `--write`.
  */
 import { parseArgs } from 'node:util'
 import { isOk, report, type Measured } from './lib.ts'
@@ -8,6 +8,10 @@ import { isOk, report, type Measured } from './lib.ts'
 /** What a bench is told: `quick` trades steadiness for a minute less. */
 export interface BenchOptions {
   readonly quick: boolean
+  /** What to measure, by names that the bench knows; empty for everything. */
+  readonly only: readonly string[]
+  /** Puts the figures into docs/reference/benchmarks.md. */
+  readonly write: boolean
 }
 
 const BENCHES: Readonly<Record<string, () => Promise<{ run: (options: BenchOptions) => Promise<Measured> }>>> = {
@@ -15,6 +19,7 @@ const BENCHES: Readonly<Record<string, () => Promise<{ run: (options: BenchOptio
   gateway: () => import('./gateway.ts'),
   mcp: () => import('./mcp.ts'),
   sqlite: () => import('./sqlite.ts'),
+  stores: () => import('./stores.ts'),
 }
 
 const { values: flags, positionals } = parseArgs({
@@ -22,7 +27,9 @@ const { values: flags, positionals } = parseArgs({
   options: {
     json: { type: 'boolean', default: false },
     check: { type: 'boolean', default: false },
+    only: { type: 'string', default: '' },
     quick: { type: 'boolean', default: false },
+    write: { type: 'boolean', default: false },
   },
 })
 
@@ -32,6 +39,12 @@ if (bench === undefined) {
   console.error(`Which bench? npm run bench -- ${Object.keys(BENCHES).join(' | ')} [--json] [--check] [--quick]`)
   process.exit(2)
 }
-const measured = await (await bench()).run({ quick: flags.quick })
+const measured = await (
+  await bench()
+).run({
+  quick: flags.quick,
+  only: flags.only.split(',').filter((one) => one !== ''),
+  write: flags.write,
+})
 report(measured, { json: flags.json })
 if (flags.check && !measured.rows.every(isOk)) process.exitCode = 1

@@ -3,7 +3,7 @@ import { numberOf, text, type Item } from './client.ts'
 import type { Context, StepOptions } from './context.ts'
 
 /** Items of at most 400 KB: texts above this lie in items beside the record. */
-export const INLINE_BYTES = 96 * 1024
+export const INLINE_BYTES: number = 96 * 1024
 const PIECE_BYTES = 350 * 1024
 /** Pieces that are written or read at once. */
 const AT_ONCE = 8

@@ -1,11 +1,11 @@
 import { createHash } from 'node:crypto'
 import { OPEN_STATES, STATES, type OperationRecord } from '../../engine/index.ts'
 import { OnefoldError } from '../../error/index.ts'
-import { numberOf, text, type Item } from './client.ts'
+import { numberOf, text, type Attribute, type Item } from './client.ts'
 import { SHARDS } from './table.ts'
 
 /** Sort key of a record's own item; beside it lie its notes (`n…`) and what is too large for one item (`x…`). */
-export const RECORD = text('r')
+export const RECORD: Attribute = text('r')
 
 /** Partition of one operation: tenant and key may hold any text, of any length. */
 export function partitionOf(key: string, tenant: string): Uint8Array {
