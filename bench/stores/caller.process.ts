@@ -1,6 +1,6 @@
 /**
  * One caller of the fault matrix, in a process that may be killed or frozen. Prints a line for each thing its parent waits
- * for: `in effect`, and in the end `answered` or the name of the error.
+ * for: `ready`, `in effect`, and in the end `answered` or the name of the error.
  */
 import { once } from 'node:events'
 import type { Place, Sending } from './contender.ts'
@@ -42,6 +42,7 @@ async function effect(sending: Sending): Promise<unknown> {
   return value
 }
 
+say('ready')
 if (task.mode.startsWith('settle')) {
   await instance.resolve?.(task.ref, task.mode === 'settle-done')
   say('settled')

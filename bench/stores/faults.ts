@@ -31,6 +31,7 @@ export interface Cell {
 
 const LEASE_MS = 1_200
 const PATIENCE_MS = 9_000
+const FURTHER_TRIES = 4
 
 /** One caller in a process of its own. */
 interface Caller {
@@ -107,6 +108,7 @@ async function runFault(
   /** A caller of its own process, which tries until it has an answer or is told to stop. */
   const retry = async (): Promise<string> => {
     const caller = startCaller(at('call'), downstream)
+    await caller.line()
     const patience = setTimeout(() => caller.child.kill('SIGKILL'), PATIENCE_MS)
     const line = (await caller.line()) ?? 'no answer'
     clearTimeout(patience)
@@ -130,15 +132,18 @@ async function runFault(
     case 'late failure':
       first = startCaller(at('fail-late'), downstream)
       await first.line()
+      await first.line()
       first.child.kill('SIGSTOP')
       break
     case 'lands, then reset':
       await downstream.plan(ref, 'lose-answer')
       first = startCaller(at('call'), downstream)
       await first.line()
+      await first.line()
       break
     case 'record refused':
       first = startCaller(at('wait-after', proxy), downstream)
+      await first.line()
       await first.line()
       proxy?.refuse(true)
       proxy?.cut()
@@ -159,9 +164,15 @@ async function runFault(
   if (fault === 'record refused') proxy?.heal()
   await pause(LEASE_MS + 400)
   let last = await retry()
+  // Recovery may be waiting for something; nobody is stuck who is answered in the end.
+  for (let n = 0; n < FURTHER_TRIES && last !== 'answered' && last !== 'IN_DOUBT'; n += 1) {
+    await pause(LEASE_MS)
+    last = await retry()
+  }
   let ending: Cell['end'] = last === 'answered' ? 'answered' : 'stuck'
   if (ending === 'stuck' && contender.ours === true) {
     const settler = startCaller(at((await downstream.effects(ref)) > 0 ? 'settle-done' : 'settle-not-done'), downstream)
+    await settler.line()
     const settled = await settler.line()
     await end(settler)
     if (settled === 'settled') {

@@ -83,6 +83,7 @@ export async function instanceOf(open: OpenStore, place: Place, recovery: Class,
           verdict: happened ? 'committed' : 'released',
           who: 'bench',
           note: 'looked at the downstream',
+          ...(happened ? { value: { found: true } } : {}),
         })
     },
     async close() {
