@@ -26,7 +26,7 @@ export const REQUIREMENTS: readonly Requirement[] = [
     id: 'BF-1',
     statement:
       'run id minted at the entry, unchanged through all retries, propagated to every tool call, sub-agent and outbound request',
-    ...by('test/engine/runs.test.ts'),
+    ...by('test/engine/runs.test.ts', 'test/frameworks/incidents.test.ts', 'test/frameworks/anthropic.test.ts'),
   },
   {
     id: 'BF-2',
@@ -60,7 +60,11 @@ export const REQUIREMENTS: readonly Requirement[] = [
   {
     id: 'BF-7',
     statement: 'the re-reasoned run picks other parameters, another order, other wording: still no second effect',
-    ...by('test/frameworks/langchain/promises.test.ts'),
+    ...by(
+      'test/frameworks/langchain/promises.test.ts',
+      'test/frameworks/ai-sdk-calls.test.ts',
+      'test/frameworks/incidents.test.ts',
+    ),
   },
   {
     id: 'BF-8',
@@ -104,7 +108,7 @@ export const REQUIREMENTS: readonly Requirement[] = [
     id: 'IN-1',
     statement:
       'fourteen e-mails: 202 then socket timeout, three framework retries times re-triggered flows: one e-mail',
-    ...notYet(FRAMEWORKS),
+    ...by('test/frameworks/incidents.test.ts'),
   },
   {
     id: 'IN-2',
@@ -115,7 +119,7 @@ export const REQUIREMENTS: readonly Requirement[] = [
   {
     id: 'IN-3',
     statement: 'ghost order: the model invents a new order id at each attempt: one order',
-    ...by('test/frameworks/langchain/promises.test.ts'),
+    ...by('test/frameworks/langchain/promises.test.ts', 'test/frameworks/incidents.test.ts'),
   },
   {
     id: 'IN-4',
@@ -127,7 +131,7 @@ export const REQUIREMENTS: readonly Requirement[] = [
     id: 'IN-5',
     statement:
       'duplicate tickets: 8 s timeout against a 12 s service, then a merge step that times out too: one ticket, one merge, one chat thread',
-    ...by('test/frameworks/langchain/promises.test.ts'),
+    ...by('test/frameworks/langchain/promises.test.ts', 'test/frameworks/incidents.test.ts'),
   },
   {
     id: 'IN-6',
@@ -184,7 +188,11 @@ export const REQUIREMENTS: readonly Requirement[] = [
     ...by('test/engine/reconcile.test.ts'),
   },
   // Four shapes of duplicate
-  { id: 'SH-1', statement: 'retry storm on a 504 whose effect happened', ...by('test/engine/retries.test.ts') },
+  {
+    id: 'SH-1',
+    statement: 'retry storm on a 504 whose effect happened',
+    ...by('test/engine/retries.test.ts', 'test/frameworks/incidents.test.ts'),
+  },
   {
     id: 'SH-2',
     statement: 'two sub-agents of one planner with the same intent: one effect, both get the answer',
@@ -194,12 +202,14 @@ export const REQUIREMENTS: readonly Requirement[] = [
       'test/frameworks/langchain/promises.test.ts',
       'test/frameworks/mastra/mastra.test.ts',
       'test/frameworks/openai-agents/promises.test.ts',
+      'test/frameworks/ai-sdk-calls.test.ts',
+      'test/frameworks/anthropic.test.ts',
     ),
   },
   {
     id: 'SH-3',
     statement: 'partial failure, then compensating retries: half-written first attempt is found, not repeated',
-    ...by('test/saga/saga.test.ts'),
+    ...by('test/frameworks/incidents.test.ts', 'test/saga/saga.test.ts'),
   },
   {
     id: 'SH-4',
@@ -230,6 +240,8 @@ export const REQUIREMENTS: readonly Requirement[] = [
       'test/frameworks/langchain/promises.test.ts',
       'test/frameworks/mastra/mastra.test.ts',
       'test/frameworks/openai-agents/promises.test.ts',
+      'test/frameworks/ai-sdk-calls.test.ts',
+      'test/frameworks/anthropic.test.ts',
     ),
   },
   {
@@ -307,7 +319,7 @@ export const REQUIREMENTS: readonly Requirement[] = [
   {
     id: 'AG-1',
     statement: 'stream aborted after the tool ran: stream layer, tool layer, log and billing agree (receipt)',
-    ...notYet(FRAMEWORKS),
+    ...by('test/frameworks/incidents.test.ts'),
   },
   {
     id: 'AG-2',
@@ -329,13 +341,13 @@ export const REQUIREMENTS: readonly Requirement[] = [
     id: 'AG-4',
     statement:
       'a retried model call returns the first answer, streamed or not; one provider sample, also on client timeout',
-    ...notYet(FRAMEWORKS),
+    ...by('test/frameworks/llm.test.ts'),
   },
   {
     id: 'AG-5',
     statement:
       'tools that lie: "accepted" is not told as done; verification promotes it, or it is shown as unconfirmed',
-    ...by('test/engine/runs.test.ts', 'test/http/recovery.test.ts'),
+    ...by('test/engine/runs.test.ts', 'test/http/recovery.test.ts', 'test/frameworks/ai-sdk-calls.test.ts'),
   },
   {
     id: 'AG-6',
@@ -350,6 +362,8 @@ export const REQUIREMENTS: readonly Requirement[] = [
       'test/frameworks/langchain/promises.test.ts',
       'test/frameworks/mastra/mastra.test.ts',
       'test/frameworks/openai-agents/promises.test.ts',
+      'test/frameworks/ai-sdk-calls.test.ts',
+      'test/frameworks/anthropic.test.ts',
     ),
   },
   { id: 'AG-8', statement: 'reads retry freely, writes do not', ...by('test/engine/runs.test.ts') },

@@ -206,7 +206,8 @@ export function createPerformer(core: Core): Performer {
       )
       if (nothing) throw cancelled(op.contract.name, op.key, false)
     }
-    void flight.result.then(
+    // It goes on without this caller, and the run is not settled before it ends.
+    const rest = flight.result.then(
       (settled) => {
         if (settled.kind !== 'committed') return
         const compensable = op.contract.compensate !== undefined
@@ -220,6 +221,8 @@ export function createPerformer(core: Core): Performer {
       },
       () => undefined,
     )
+    options.run?.pending.add(rest)
+    void rest.then(() => options.run?.pending.delete(rest))
     throw cancelled(op.contract.name, op.key, true)
   }
 

@@ -42,7 +42,7 @@ describe.each(MAJORS)('$name', (sdk) => {
   const { ai } = sdk
   const stopWhen = ai.stepCountIs(6)
 
-  it('[IN-1] shows the model byte for byte what it shows without protection', async () => {
+  it('shows the model byte for byte what it shows without protection', async () => {
     const transcripts = await Promise.all(
       [false, true].map(async (isProtected) => {
         const own = await startDownstream()
@@ -155,7 +155,7 @@ describe.each(MAJORS)('$name', (sdk) => {
     expect(await downstream.effects(order)).toBe(1)
   })
 
-  it('[IN-3] [IN-5] tells the model of a doubt not to repeat it, and how it is settled', async () => {
+  it('tells the model of a doubt not to repeat it, and how it is settled', async () => {
     const order = newOrder()
     await downstream.plan(order, 'lose-answer')
     const tools = protectTools(guard, { charge: chargeTool(sdk) }, { charge: once })
