@@ -15,6 +15,7 @@ export interface BenchOptions {
 }
 
 const BENCHES: Readonly<Record<string, () => Promise<{ run: (options: BenchOptions) => Promise<Measured> }>>> = {
+  adapters: () => import('./adapters.ts'),
   fetch: () => import('./fetch.ts'),
   gateway: () => import('./gateway.ts'),
   mcp: () => import('./mcp.ts'),
