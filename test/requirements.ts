@@ -14,7 +14,6 @@ export const by = (...tests: [string, ...string[]]): Pick<Requirement, 'tests'> 
 const notYet = (reason: string): Pick<Requirement, 'notYet'> => ({ notYet: reason })
 
 const STORES = 'issue: stores for more than one machine'
-const FRAMEWORKS = 'issue: agent frameworks'
 
 /**
  * The catalogue. A requirement counts as met when a test shows the end state (effects counted at a real

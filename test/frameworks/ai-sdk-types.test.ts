@@ -59,7 +59,7 @@ describe('types', () => {
   })
 
   it('results stay typed through generateText, in both majors', () => {
-    void (async () => {
+    const typed = async (): Promise<void> => {
       const { model } = scriptedModel(MAJORS[0]!, () => [text('')])
       // `ai` itself does not take a tool without execute under exactOptionalPropertyTypes.
       const { client: _seven, ...runnable } = seven
@@ -72,7 +72,8 @@ describe('types', () => {
       for (const result of six2.toolResults)
         if (!result.dynamic && result.toolName === 'charge')
           expectTypeOf(result.output).toEqualTypeOf<{ id: string; cents: number }>()
-    })
+    }
+    expectTypeOf(typed).toBeFunction()
   })
 
   it('a model keeps its type, and tools of guard.tool fit into tool sets', () => {

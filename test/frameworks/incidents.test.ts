@@ -71,10 +71,10 @@ describe('incidents, played by an agent', () => {
       expect(await downstream.effects(to)).toBe(1)
     }
     const { records } = await guard.ledger.list()
-    expect(records.map(({ tool, state }) => [tool, state]).toSorted()).toEqual([
-      ['mail-keyed', expect.stringMatching(/committed|in-doubt|recovering|executing/)],
-      ['mail-manual', 'in-doubt'],
-    ])
+    expect(Object.fromEntries(records.map(({ tool, state }) => [tool, state]))).toEqual({
+      'mail-keyed': expect.stringMatching(/committed|in-doubt|recovering|executing/),
+      'mail-manual': 'in-doubt',
+    })
   })
 
   it('[IN-3] [BF-7] a ghost order: the model makes up a new order id at each attempt', async () => {
@@ -173,7 +173,10 @@ describe('incidents, played by an agent', () => {
       await downstream.release(orders.running)
       await settled
       const { committed, ...rest } = await told()
-      expect([committed.toSorted(), rest]).toEqual([[1, 10], { running: [], cancelled: [100], inDoubt: [1000] }])
+      expect([committed.toSorted((a = 0, b = 0) => a - b), rest]).toEqual([
+        [1, 10],
+        { running: [], cancelled: [100], inDoubt: [1000] },
+      ])
     })
     const log = await guard.ledger.list()
     expect(log.records.map(({ state, amount }) => `${state} ${amount}`).toSorted()).toEqual([

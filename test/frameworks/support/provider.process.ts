@@ -40,7 +40,7 @@ const held = (): Promise<void> => new Promise((resolve) => (release = resolve))
 const server = createServer((request, response) => {
   void (async () => {
     const body = await text(request)
-    switch (request.url) {
+    switch (request.url ?? '') {
       case '/plan':
         plan = JSON.parse(body) as ProviderPlan
         samples = 0
