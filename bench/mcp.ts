@@ -8,6 +8,7 @@ import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { median, times, type Measured, type Row } from './lib.ts'
 import type { BenchOptions } from './main.ts'
+import { httpRows } from './mcp/http.ts'
 import { PROGRAMS } from '../test/mcp/fixtures/harness.ts'
 import { rawClient, type RawClient } from '../test/mcp/fixtures/raw-client.ts'
 
@@ -91,6 +92,7 @@ mcp:
         row('proxy: added to a read, p50', median(added.read)),
         row('direct call, p50', median(direct)),
         row('floor: two commits in sequence, p50', await floorMs(folder, rounds)),
+        ...(await httpRows(folder, quick)),
       ],
     }
   } finally {

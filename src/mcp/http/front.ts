@@ -19,7 +19,7 @@ import type { HeaderMeta } from '../proxy/call-meta.ts'
 import type { ProxyContracts } from '../proxy/declared.ts'
 import type { Delivery } from '../proxy/delivery.ts'
 import { envelopeOf } from '../proxy/envelope.ts'
-import { withContracts } from '../proxy/listed-contracts.ts'
+import { createListing } from '../proxy/listed-contracts.ts'
 import { readClientLine, type ToolCall } from '../proxy/message.ts'
 import { idKey } from '../proxy/message-id.ts'
 import { createSeenTools } from '../proxy/seen-tools.ts'
@@ -108,18 +108,15 @@ export async function startMcpHttp(options: McpHttpOptions): Promise<McpHttp> {
   const callers = createKnownCallers()
   const seenTools = createSeenTools(contracts, tell)
   const book = createToolBook(contracts, () => backend.own, true)
+  const listing = createListing(book.planOf, seenTools.answered)
   const backend = options.backend({
     callers,
     limits,
-    rewrite: (method) =>
-      method === 'tools/list'
-        ? (result) => {
-            seenTools.answered(result)
-            return withContracts(result, book.planOf)
-          }
-        : undefined,
+    rewrite: (method) => (method === 'tools/list' ? listing.rewrite : undefined),
     heard: (method) => {
-      if (method === 'notifications/tools/list_changed') seenTools.changed()
+      if (method !== 'notifications/tools/list_changed') return
+      seenTools.changed()
+      listing.forget()
     },
   })
   const calls = createCalls({ guard, contracts, maxArgumentBytes: limits.argumentBytes, nowMs })
@@ -255,6 +252,7 @@ export async function startMcpHttp(options: McpHttpOptions): Promise<McpHttp> {
       const key = callId(who, message.requestId)
       if (calls.cancel(key)) {
         answering.get(key)?.close()
+        answering.delete(key)
         outgoing.writeHead(202).end()
         return
       }
@@ -288,7 +286,9 @@ export async function startMcpHttp(options: McpHttpOptions): Promise<McpHttp> {
     // In MCP 2026-07-28 a stream that closes is a cancellation; before, a connection that is lost means nothing.
     if (stateless) {
       outgoing.once('close', () => {
-        if (!outgoing.writableFinished) calls.cancel(key)
+        if (outgoing.writableFinished) return
+        calls.cancel(key)
+        answering.delete(key)
       })
     }
   }

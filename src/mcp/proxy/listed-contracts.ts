@@ -15,6 +15,30 @@ type Listed =
   | { readonly effect: 'write'; readonly protected: false }
   | (ContractDescription & { readonly declared: false })
 
+/** Clients list the same tools again and again: what became of the last results is kept. */
+const KEPT = 8
+
+/** {@link withContracts} for a proxy; `seen` is told of every result that is not the same as one of the last. */
+export function createListing(
+  planOf: (tool: string) => Plan,
+  seen: (result: string) => void,
+): { rewrite(result: string): string; forget(): void } {
+  const last = new Map<string, string>()
+  return {
+    rewrite(result) {
+      const known = last.get(result)
+      if (known !== undefined) return known
+      seen(result)
+      const rewritten = withContracts(result, planOf)
+      last.set(result, rewritten)
+      const oldest = last.size > KEPT ? last.keys().next() : undefined
+      if (oldest?.value !== undefined) last.delete(oldest.value)
+      return rewritten
+    },
+    forget: () => last.clear(),
+  }
+}
+
 /**
  * The result of `tools/list` with each tool's contract in its `_meta`, and every other byte as it was. What the tools
  * say of themselves (annotations) stays, and is no contract.

@@ -8,7 +8,7 @@ import { createClientPort } from './client-port.ts'
 import type { ProxyContracts } from './declared.ts'
 import { createDelivery } from './delivery.ts'
 import { envelopeOf } from './envelope.ts'
-import { withContracts } from './listed-contracts.ts'
+import { createListing } from './listed-contracts.ts'
 import { callsOver } from './own-calls.ts'
 import { readClientLine, type ClientMessage, type ServerMessage, type ToolCall } from './message.ts'
 import { idKey } from './message-id.ts'
@@ -143,6 +143,7 @@ function createSession(
   }
   const passing = createPassing()
   const seenTools = createSeenTools(options.contracts, tell)
+  const listing = createListing(book.planOf, seenTools.answered)
   let stopping = false
   let registered = false
   let garbageTold = false
@@ -210,8 +211,7 @@ function createSession(
       const answers = message !== undefined && !message.asks && message.id !== undefined
       const method = answers ? passing.answered(idKey(message.id as string)) : undefined
       if (method === 'tools/list' && message?.result !== undefined) {
-        seenTools.answered(message.result)
-        port.write(resultLine(message.id as string, withContracts(message.result, book.planOf)))
+        port.write(resultLine(message.id as string, listing.rewrite(message.result)))
         return
       }
       port.write(bytes)
@@ -221,7 +221,9 @@ function createSession(
         garbageTold = true
         return
       }
-      if (message.method === LIST_CHANGED) seenTools.changed()
+      if (message.method !== LIST_CHANGED) return
+      seenTools.changed()
+      listing.forget()
     },
 
     async run() {

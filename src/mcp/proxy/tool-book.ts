@@ -18,7 +18,7 @@ export interface ToolBook {
 }
 
 /** Names come from clients: the book forgets plans of undeclared tools rather than grow without end. */
-const KEPT = 1_000
+const KEPT = 10_000
 
 /**
  * @param apart true where the proxy has many callers, whose operations are kept apart
