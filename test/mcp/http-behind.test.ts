@@ -55,7 +55,7 @@ describe('HTTP in front of a stdio server', PATIENCE, () => {
     const lost = client.callTool(note, undefined, { signal: abort.signal })
     await shop.downstream.happened('notes', 1)
     abort.abort('changed my mind')
-    await expect(lost).rejects.toThrow()
+    await expect(lost).rejects.toThrow(/changed my mind/)
     const again = client.callTool(note)
     const timer = setInterval(() => shop.downstream.release(), 10)
     expect(textOf((await again.finally(() => clearInterval(timer))) as never)).toMatch(/^noted cancelled/)
@@ -187,7 +187,9 @@ describe('an HTTP server that breaks off, and one that has tasks', PATIENCE, () 
     }[]
     expect(first?.result?.task?.taskId).toMatch(/^task-\d+$/)
     expect(again?.result?.task).toEqual(first?.result?.task)
-    expect([first, again].map((one) => receiptIn(one as never)['status']).toSorted()).toEqual(['executed', 'joined'])
+    expect([first, again].map((one) => receiptIn(one as never)['status'])).toEqual(
+      expect.arrayContaining(['executed', 'joined']),
+    )
     expect(effects.filter((effect) => effect === 'long')).toHaveLength(1)
     const asked = await fetch(proxy.url, {
       method: 'POST',
