@@ -41,7 +41,7 @@ export interface TimedSchemeOptions extends SchemeOptions {
 }
 
 export const HOUR_MS = 3_600_000
-export const DAY_MS = 24 * HOUR_MS
+export const DAY_MS: number = 24 * HOUR_MS
 const TOLERANCE_MS = 300_000
 
 export const refused = (why: string): Verified => ({ ok: false, why })
@@ -56,7 +56,7 @@ export function secretsOf({ secret }: SchemeOptions): readonly string[] {
 }
 
 /** Why a timestamp in seconds is not taken; undefined when it is. */
-export function tooOld(seconds: string, nowMs: number, toleranceMs = TOLERANCE_MS): string | undefined {
+export function tooOld(seconds: string, nowMs: number, toleranceMs: number = TOLERANCE_MS): string | undefined {
   if (!/^\d{1,12}$/.test(seconds)) return 'the timestamp is no number of seconds'
   const ageMs = Math.abs(nowMs - Number(seconds) * 1000)
   return ageMs > toleranceMs ? `the signature is ${Math.round(ageMs / 1000)} s away from now` : undefined

@@ -92,7 +92,7 @@ const eventText = (event: Omit<HistoryEvent, 'at'>): string =>
     ...(event.why === undefined ? [] : [event.why]),
   ]).slice(1)
 
-export const noteText = eventText
+export const noteText: typeof eventText = eventText
 
 type EventLine = [
   n: number,

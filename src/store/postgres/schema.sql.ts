@@ -4,7 +4,7 @@ import { literal } from './text.ts'
 import { writeFunction, writeSignature } from './write.sql.ts'
 
 /** The partial index of open records serves only queries that say exactly this. */
-export const IS_OPEN = `state IN (${OPEN_STATES.map((state) => `'${state}'`).join(', ')})`
+export const IS_OPEN: string = `state IN (${OPEN_STATES.map((state) => `'${state}'`).join(', ')})`
 
 /** What `meta.application` says, so that another program's table of that name is told apart. */
 export const APPLICATION = 'onefold'

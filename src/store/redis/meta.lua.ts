@@ -34,7 +34,7 @@ return { 'made', ARGV[1], ARGV[2], ARGV[3] }`
  * ARGV  1 writer · 2 unused · 3 a number that the clock has to be past
  * Answer: store time · highest number · amnesia mark as JSON, '' for none · last number of this writer (0: none)
  */
-export const EPOCH = `
+export const EPOCH: string = `
 ${CLOCK}
 return { now, tonumber(meta[1]), redis.call('HGET', KEYS[1], 'mark') or '', tonumber(redis.call('HGET', KEYS[2], ARGV[1]) or '0') }`
 
@@ -45,7 +45,7 @@ return { now, tonumber(meta[1]), redis.call('HGET', KEYS[1], 'mark') or '', tonu
  * ARGV  1 the mark as JSON, '' to lift it · 2 its time · 3 a number that the clock has to be past
  * Answer: 1
  */
-export const MARK = `
+export const MARK: string = `
 ${CLOCK}
 if ARGV[1] == '' then
   redis.call('HDEL', KEYS[1], 'at', 'mark')
@@ -62,7 +62,7 @@ return 1`
  * ARGV  1 writer · 2 the moment, as a number of the ledger · 3 a number that the clock has to be past
  * Answer: how many
  */
-export const RETIRE = `
+export const RETIRE: string = `
 ${CLOCK}
 redis.call('HSET', KEYS[1], 'seq', string.format('%.0f', clock), 'off', string.format('%.0f', off))
 local gone = redis.call('HDEL', KEYS[2], ARGV[1])

@@ -9,7 +9,7 @@ import { CLOCK } from './clock.lua.ts'
  *       8 1 for what is due only
  * Answer: store time · place of the last entry looked at, '' at the end · then member and record, in turns
  */
-export const SCAN = `
+export const SCAN: string = `
 ${CLOCK}
 local base, tenant, states = ARGV[1], ARGV[6], ARGV[7]
 local window, most = tonumber(ARGV[4]), tonumber(ARGV[5])

@@ -16,7 +16,7 @@ import { CLOCK } from './clock.lua.ts'
  * A record is `revision lease place state open run first doubt created updated fence \n body`. It is written last: where a
  * script is cut off by a key that moves to another node, an index may know a record that is not there, never the reverse.
  */
-export const WRITE = `
+export const WRITE: string = `
 ${CLOCK}
 local function text(n) return string.format('%.0f', n) end
 local base, writer, channel = ARGV[1], ARGV[2], ARGV[4]
