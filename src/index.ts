@@ -20,7 +20,7 @@ export type {
   WriteOptions,
 } from './contract/index.ts'
 export { ERROR_CODES, OnefoldError, isOnefoldError, type EffectKnowledge, type ErrorCode } from './error/index.ts'
-export { AnsweredError, orderIntent } from './engine/index.ts'
+export { AnsweredError, orderIntent, carryRun, runFrom } from './engine/index.ts'
 export type {
   AnchoredIntent,
   EngineEvents,
@@ -39,6 +39,8 @@ export type {
   ReconcileOptions,
   Reconciliation,
   Run,
+  RunCarrier,
+  RunFromOptions,
   RunOptions,
   SagaEnd,
   SagaOptions,

@@ -25,7 +25,12 @@ export const REQUIREMENTS: readonly Requirement[] = [
     id: 'BF-1',
     statement:
       'run id minted at the entry, unchanged through all retries, propagated to every tool call, sub-agent and outbound request',
-    ...by('test/engine/runs.test.ts', 'test/frameworks/incidents.test.ts', 'test/frameworks/anthropic.test.ts'),
+    ...by(
+      'test/engine/carrier.test.ts',
+      'test/engine/runs.test.ts',
+      'test/frameworks/incidents.test.ts',
+      'test/frameworks/anthropic.test.ts',
+    ),
   },
   {
     id: 'BF-2',

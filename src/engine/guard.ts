@@ -87,6 +87,8 @@ export interface RunOptions {
   readonly id?: string
   readonly tenant?: string
   readonly session?: string
+  /** W3C Trace Context's `traceparent` of the request; carried along, never part of a key. */
+  readonly traceparent?: string
 }
 
 export interface Guard {
@@ -208,6 +210,7 @@ export function createGuard(options: GuardOptions): Guard {
       id: given.id ?? outer?.id ?? options.ids.runId(),
       tenant: given.tenant ?? outer?.tenant ?? defaultTenant,
       session: given.session ?? outer?.session,
+      traceparent: given.traceparent ?? outer?.traceparent,
       unanchored: inherits ? outer.unanchored : given.id === undefined,
       mintedUnder: inherits ? outer.mintedUnder : given.id === undefined ? (core.journal.amnesia()?.at ?? 0) : 0,
     })

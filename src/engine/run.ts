@@ -24,6 +24,8 @@ export type CurrentOperation = Readonly<Pick<OperationFrame, 'port' | 'ended'>>
 export interface ActiveRun extends RunReference {
   /** True when the id was minted here, below whatever retries (protocol.md section 8). */
   readonly unanchored: boolean
+  /** W3C Trace Context's `traceparent` of the request, carried along. */
+  readonly traceparent: string | undefined
   /**
    * The amnesia mark that stood when the id was minted here; 0 when none did, and for an id from outside, which may be
    * older than any loss. No clock is asked: a wall clock may be days ahead of the store's.
@@ -76,7 +78,8 @@ export function newRun(options: {
   readonly tenant: string
   readonly session: string | undefined
   readonly unanchored: boolean
+  readonly traceparent?: string | undefined
   readonly mintedUnder: number
 }): ActiveRun {
-  return { ...options, touched: new Map(), sequences: new Map(), pending: new Set() }
+  return { traceparent: undefined, ...options, touched: new Map(), sequences: new Map(), pending: new Set() }
 }
