@@ -33,6 +33,7 @@ export function orderTool(
   guard: Guard,
   options: { readonly schema: string; readonly between?: (context: ToolContext) => Promise<void> | void },
 ) {
+  // #region order
   return guard.tool({
     name: 'place_order',
     input: z.object({ ref: z.string() }),
@@ -47,10 +48,12 @@ export function orderTool(
       return { ref }
     },
   })
+  // #endregion order
 }
 
 /** Publishes to a downstream program that honours keys. */
 export function shopRelay(guard: Guard, client: PostgresClient, schema: string, url: string): Relay {
+  // #region relay
   return relayOutbox(guard, {
     client,
     schema,
@@ -65,4 +68,5 @@ export function shopRelay(guard: Guard, client: PostgresClient, schema: string, 
       return await answer.json()
     },
   })
+  // #endregion relay
 }
