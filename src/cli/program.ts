@@ -70,6 +70,7 @@ export function createProgram(done: Done): Command {
       ]),
     )
     .action(run(async () => (await import('./demo/command.ts')).demo))
+  addChaos(program, run)
   return program
 }
 
@@ -111,6 +112,45 @@ Rules: no-identity · model-visible-key · fresh-key · contradicting-annotation
 ${examples(['onefold audit tools -- npx @modelcontextprotocol/server-memory', 'onefold audit tools --json -- node server.js'])}`,
     )
     .action(run(async () => (await import('./audit-tools.ts')).auditToolList))
+}
+
+function addChaos(program: Command, run: Run): void {
+  command(program, 'chaos', 'run a workflow with every fault at every call, and compare end states')
+    .argument('<file>', 'a module that exports chaos = { workflow, snapshot, … }')
+    .option('--seed <number>', 'which random combinations of faults (default: the file’s, then 1)', whole(0))
+    .option('--combinations <number>', 'how many of them (default: the file’s, then 20)', whole(0))
+    .option('--junit <file>', 'write JUnit XML there')
+    .addOption(json())
+    .addHelpText(
+      'after',
+      examples(['onefold chaos workflow.ts', 'onefold chaos workflow.ts --seed 7 --junit report.xml']),
+    )
+    .action(run(async () => (await import('./chaos.ts')).chaos))
+
+  command(program, 'probe', 'fire duplicates at an endpoint or an MCP tool of yours, and count effects')
+    .usage('[options] [-- COMMAND [ARGS...]]')
+    .argument('[command]', 'with --tool: the MCP server')
+    .argument('[args...]', 'its arguments')
+    .option('--url <url>', 'the endpoint; {{unique}} is new for each check, here and in what follows')
+    .option('--method <method>', 'with --url', 'POST')
+    .option('--header <header>', 'with --url: "Name: value"; may be repeated', gather)
+    .option('--body <text>', 'with --url')
+    .option('--tool <name>', 'the tool of an MCP server')
+    .option('--arguments <json>', 'with --tool', '{}')
+    .requiredOption('--count <how>', 'a command or an address that answers how many effects there are')
+    .option('--callers <number>', 'how many at once', whole(2), 16)
+    .option('--timeout <ms>', 'how long a call waits for its answer', whole(1), 10_000)
+    .option('--junit <file>', 'write JUnit XML there')
+    .addOption(json())
+    .passThroughOptions()
+    .addHelpText(
+      'after',
+      examples([
+        `onefold probe --url http://127.0.0.1:3000/orders --body '{"cart":"{{unique}}"}' --count 'wc -l < orders.log'`,
+        `onefold probe --tool create_order --arguments '{"cart":"{{unique}}"}' --count http://127.0.0.1:3000/count -- node server.js`,
+      ]),
+    )
+    .action(run(async () => (await import('./probe.ts')).probe))
 }
 
 function addMcp(program: Command, run: Run): void {

@@ -9,7 +9,17 @@
 export { chaos } from './chaos/chaos.ts'
 export type { FaultName, PlannedFault } from './chaos/faults.ts'
 export type { ChaosOptions, Life, LifeGuardOptions, RunContext, ToolCall } from './chaos/options.ts'
-export { junit, showFailure, showReport, type ChaosCase, type ChaosFailure, type ChaosReport } from './chaos/report.ts'
+export { chaosFile } from './chaos/process-host.ts'
+export {
+  junit,
+  junitOf,
+  showFailure,
+  showReport,
+  type ChaosCase,
+  type ChaosFailure,
+  type ChaosReport,
+  type JunitCase,
+} from './chaos/report.ts'
 export { linearization, type Call, type Model } from './linearizability.ts'
 export {
   storeSuite,
@@ -20,5 +30,6 @@ export {
 } from './store-suite/index.ts'
 export { faultyHttp, type FaultyHttp, type FaultyHttpOptions, type PassedRequest } from './proxies/faulty-http.ts'
 export { faultyMcp, type FaultyMcp, type FaultyMcpOptions, type PassedCall } from './proxies/faulty-mcp.ts'
+export { probeEndpoint, UNIQUE, type ProbeCheck, type ProbeOptions, type ProbeTarget } from './probe-endpoint.ts'
 export type { FaultPlan, ProxyFault } from './proxies/plan.ts'
 export { verifyTool, type AnyTool, type VerifyCheck, type VerifyOptions } from './verify-tool.ts'

@@ -58,6 +58,7 @@ export async function chaosIn(
     cases.push({
       faults: plan,
       ok,
+      struck: ended.fired.length,
       executions: ended.executions,
       processes: ended.processes,
       ms: performance.now() - began,

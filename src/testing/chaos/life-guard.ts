@@ -1,5 +1,5 @@
 import { downstreamFetch } from '../../downstream/index.ts'
-import { createGuard, type Clock, type Guard, type Settings, type Store } from '../../engine/index.ts'
+import { createGuard, type Clock, type Guard, type Settings, type Store, type Write } from '../../engine/index.ts'
 import { systemClock, systemIds, systemProcesses } from '../../system/index.ts'
 import type { LifeGuardOptions } from './options.ts'
 
@@ -78,7 +78,9 @@ export function mortalStore(store: Store, mortal: Mortal): Store {
       return (...args: unknown[]): unknown => {
         if (mortal.isDead()) return new Promise(() => {})
         const work = (): unknown => method.apply(target, args)
-        if (name === 'write') return mortal.around('write', work as () => Promise<unknown>)
+        const step = name === 'write' ? (args[0] as Write).event.transition : 'heartbeat'
+        // A heartbeat comes when it comes: no two runs have the same ones.
+        if (step !== 'heartbeat') return mortal.around(step, work as () => Promise<unknown>)
         const answer = work()
         return answer instanceof Promise ? mortal.live(answer) : answer
       }

@@ -31,6 +31,8 @@ export interface ChaosReport {
 export interface ChaosCase {
   readonly faults: readonly PlannedFault[]
   readonly ok: boolean
+  /** How many of the faults were met: a retry that never came cannot be disturbed. */
+  readonly struck: number
   readonly executions: number
   readonly processes: number
   readonly ms: number
@@ -70,19 +72,40 @@ export function distinct(failures: readonly ChaosFailure[]): readonly ChaosFailu
     .toSorted((a, b) => a.faults.length - b.faults.length)
 }
 
-/** JUnit XML of the cases, for build servers. */
+/** JUnit XML of the disturbed runs, for build servers. */
 export function junit(name: string, report: ChaosReport): string {
   const failed = new Map(report.failures.map((failure) => [showFaults(failure.foundWith), failure]))
-  const cases = report.cases.map((one) => {
-    const failure = one.ok ? undefined : failed.get(showFaults(one.faults))
-    const open = `  <testcase classname="${escaped(name)}" name="${escaped(showFaults(one.faults))}" time="${(one.ms / 1000).toFixed(3)}"`
-    if (failure === undefined) return `${open}/>`
-    return `${open}>\n    <failure message="another end state than the undisturbed run">${escaped(showFailure(failure, report.seed))}</failure>\n  </testcase>`
+  const cases = report.cases.map(({ faults, ok, ms }): JunitCase => {
+    const failure = ok ? undefined : failed.get(showFaults(faults))
+    return {
+      name: showFaults(faults),
+      seconds: ms / 1000,
+      failure: failure === undefined ? undefined : showFailure(failure, report.seed),
+    }
   })
+  return junitOf(name, cases)
+}
+
+/** One case of a JUnit report. */
+export interface JunitCase {
+  readonly name: string
+  readonly seconds: number
+  /** What went wrong; undefined when nothing did. */
+  readonly failure: string | undefined
+}
+
+/** JUnit XML of any cases. */
+export function junitOf(suite: string, cases: readonly JunitCase[]): string {
+  const lines = cases.map(({ name, seconds, failure }) => {
+    const open = `  <testcase classname="${escaped(suite)}" name="${escaped(name)}" time="${seconds.toFixed(3)}"`
+    if (failure === undefined) return `${open}/>`
+    return `${open}>\n    <failure message="another end state than the undisturbed one">${escaped(failure)}</failure>\n  </testcase>`
+  })
+  const failures = cases.filter(({ failure }) => failure !== undefined).length
   return [
     '<?xml version="1.0" encoding="UTF-8"?>',
-    `<testsuite name="${escaped(name)}" tests="${report.cases.length}" failures="${report.failures.length}">`,
-    ...cases,
+    `<testsuite name="${escaped(suite)}" tests="${cases.length}" failures="${failures}">`,
+    ...lines,
     '</testsuite>',
     '',
   ].join('\n')

@@ -9,6 +9,9 @@ export interface Sites {
   readonly fired: readonly PlannedFault[]
   /** How far delays and crashes have moved the run's clock on, in milliseconds. */
   skewMs: number
+  readonly plan: readonly PlannedFault[]
+  /** What the next process of the run has to know. */
+  memory(): SitesMemory
 }
 
 /** What one process of a run hands to the next. */
@@ -27,7 +30,9 @@ export function createSites(
   const counts = new Map(Object.entries(memory.counts))
   const reached: string[] = []
   const fired: PlannedFault[] = [...memory.fired]
-  return {
+  const sites: Sites = {
+    plan,
+    memory: () => ({ counts: Object.fromEntries(counts), fired, skewMs: sites.skewMs }),
     reached,
     fired,
     skewMs: memory.skewMs,
@@ -43,4 +48,5 @@ export function createSites(
       return { site, fault: planned?.fault }
     },
   }
+  return sites
 }

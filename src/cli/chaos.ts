@@ -1,0 +1,34 @@
+import { existsSync } from 'node:fs'
+import { writeFile } from 'node:fs/promises'
+import { resolve } from 'node:path'
+import { chaosFile, junit, showReport } from '../testing/index.ts'
+import { EXIT, wrongUse } from './exit-code.ts'
+import { print, printJson } from './output.ts'
+import { liveLine } from './live-line.ts'
+
+/** The flags of `onefold chaos`. */
+export interface ChaosFlags {
+  readonly seed?: number
+  readonly combinations?: number
+  readonly junit?: string
+  readonly json?: boolean
+}
+
+/** `onefold chaos FILE`: every fault at every call of a workflow; exit 1 when one of them shows in the end state. */
+export async function chaos(file: string, flags: ChaosFlags): Promise<number> {
+  const path = resolve(file)
+  if (!existsSync(path)) throw wrongUse(`There is no file ${file}. Nothing was run.`)
+  const line = liveLine()
+  const { seed, combinations } = flags
+  const report = await chaosFile(path, {
+    onFailure: 'return',
+    onRun: (done, total) => line.show(`${done} of ${total} disturbed runs`),
+    ...(seed === undefined ? {} : { seed }),
+    ...(combinations === undefined ? {} : { combinations }),
+  })
+  line.clear()
+  if (flags.junit !== undefined) await writeFile(flags.junit, junit(file, report))
+  if (flags.json === true) printJson(report)
+  else print(showReport(report))
+  return report.ok ? EXIT.ok : EXIT.findings
+}

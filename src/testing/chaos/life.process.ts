@@ -1,0 +1,48 @@
+/** One process of a run of `chaosFile`: `node life.process.js FILE`, told over IPC what to do. It kills itself where planned. */
+import { pathToFileURL } from 'node:url'
+import type { Order, Word } from './life-messages.ts'
+import { localLife, type LifeHandle } from './local-life.ts'
+import type { ChaosOptions } from './options.ts'
+import { createSites, type Sites } from './sites.ts'
+
+const say = (word: Word, then?: () => void): void => void process.send?.(word, () => then?.())
+
+let life: LifeHandle | undefined
+let sites: Sites | undefined
+
+async function obey(order: Order): Promise<Extract<Word, { type: 'answer' }>['value']> {
+  if (order.type === 'begin') {
+    const file = pathToFileURL(process.argv[2] ?? '').href
+    const { chaos } = (await import(file)) as { readonly chaos: ChaosOptions<unknown> }
+    sites = createSites(order.plan, order.memory, (site, fault) => say({ type: 'reached', site, fault }))
+    life = await localLife({
+      chaos,
+      sites,
+      names: order.names,
+      number: order.number,
+      die: () => say({ type: 'dying', skewMs: sites?.skewMs ?? 0 }, () => process.kill(process.pid, 'SIGKILL')),
+    })
+    return null
+  }
+  if (life === undefined) throw new Error('the process has not begun')
+  if (order.type === 'attempt') return await life.attempt(order.nth)
+  if (order.type === 'settle') return await life.settle(order.withinMs)
+  await life.end()
+  return null
+}
+
+process.on('message', (order: Order) => {
+  void obey(order).then(
+    (value) =>
+      say({ type: 'answer', id: order.id, value, skewMs: sites?.skewMs ?? 0 }, () => {
+        if (order.type === 'end') process.exit(0)
+      }),
+    (error: unknown) =>
+      say({
+        type: 'failed',
+        id: order.id,
+        why: error instanceof Error ? (error.stack ?? error.message) : String(error),
+      }),
+  )
+})
+process.on('disconnect', () => process.exit(1))

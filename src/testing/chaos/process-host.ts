@@ -1,0 +1,106 @@
+import { fork } from 'node:child_process'
+import { fileURLToPath, pathToFileURL } from 'node:url'
+import { OnefoldError } from '../../error/index.ts'
+import { chaosIn } from './chaos.ts'
+import { kindOf } from './faults.ts'
+import type { Order, Word } from './life-messages.ts'
+import type { AttemptEnd } from './local-life.ts'
+import type { ChaosOptions } from './options.ts'
+import type { ChaosReport } from './report.ts'
+import type { Host } from './run-scenario.ts'
+import type { Settlement } from './settle-guards.ts'
+
+type Given = Omit<ChaosOptions, 'open' | 'reset' | 'snapshot' | 'workflow'>
+
+/**
+ * {@link chaos} over a module that exports its options as `chaos`: each process of a run is a real one, and a crash a
+ * real SIGKILL. `snapshot` and `reset` are called in this process.
+ * @throws AssertionError as `chaos` does
+ * @throws OnefoldError INPUT_INVALID for a file that exports no workflow and snapshot
+ */
+export async function chaosFile(file: string, overrides: Partial<Given> = {}): Promise<ChaosReport> {
+  const { chaos: options } = (await import(pathToFileURL(file).href)) as { readonly chaos?: ChaosOptions<unknown> }
+  if (typeof options?.workflow !== 'function' || typeof options.snapshot !== 'function') {
+    throw new OnefoldError(
+      'INPUT_INVALID',
+      `${file} does not export chaos with workflow and snapshot: export const chaos = { open, workflow, snapshot }. Nothing was run.`,
+    )
+  }
+  const world = {
+    host: processHost(file),
+    reset: async () => await options.reset?.(),
+    snapshot: async (names: { readonly runId: string; readonly unique: string }) => await options.snapshot(names),
+  }
+  const { faults, combinations, seed } = options
+  return await chaosIn(world, { ...defined({ faults, combinations, seed }), ...overrides })
+}
+
+const defined = <T extends object>(options: T): { [K in keyof T]?: Exclude<T[K], undefined> } =>
+  Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as never
+
+type Payload = Order extends infer O ? (O extends Order ? Omit<O, 'id'> : never) : never
+
+function processHost(file: string): Host {
+  const isSource = import.meta.url.endsWith('.ts')
+  const program = fileURLToPath(new URL(`./life.process.${isSource ? 'ts' : 'js'}`, import.meta.url))
+  return {
+    begin: async (sites, names, number) => {
+      const child = fork(program, [file], {
+        execArgv: [...process.execArgv, ...(isSource ? ['--conditions=onefold-source'] : [])],
+        stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
+      })
+      const waiting = new Map<number, { resolve(value: unknown): void; reject(error: Error): void }>()
+      let orders = 0
+      let over = false
+      const ended = new Promise<void>((resolve) => {
+        child.once('exit', () => {
+          over = true
+          for (const { resolve: tell } of waiting.values()) tell('crashed')
+          waiting.clear()
+          resolve()
+        })
+      })
+      child.on('message', (word: Word) => {
+        if (word.type === 'reached') sites.reach(kindOf(word.site), nameOf(word.site))
+        else if (word.type === 'dying') sites.skewMs = Math.max(sites.skewMs, word.skewMs)
+        else {
+          const one = waiting.get(word.id)
+          waiting.delete(word.id)
+          if (word.type === 'failed') return one?.reject(new OnefoldError('INPUT_INVALID', `${file}: ${word.why}`))
+          sites.skewMs = Math.max(sites.skewMs, word.skewMs)
+          one?.resolve(word.value)
+        }
+      })
+      const ask = (payload: Payload): Promise<unknown> => {
+        if (over) return Promise.resolve('crashed')
+        return new Promise((resolve, reject) => {
+          const id = ++orders
+          waiting.set(id, { resolve, reject })
+          child.send({ ...payload, id } as Order)
+        })
+      }
+      await ask({ type: 'begin', plan: sites.plan, memory: sites.memory(), names, number })
+      return {
+        attempt: async (nth) => {
+          const end = (await ask({ type: 'attempt', nth })) as AttemptEnd | 'crashed'
+          if (end !== 'crashed' && end.kind !== 'crashed') return end
+          // The next process begins when this one is really gone.
+          await ended
+          return { kind: 'crashed' }
+        },
+        settle: async (withinMs) => {
+          const settled = (await ask({ type: 'settle', withinMs })) as Settlement | 'crashed'
+          if (settled === 'crashed') await ended
+          return settled
+        },
+        end: async () => {
+          if (over) return
+          await ask({ type: 'end' })
+          await ended
+        },
+      }
+    },
+  }
+}
+
+const nameOf = (site: string): string => site.slice(site.indexOf(' ') + 1, site.lastIndexOf(' #'))

@@ -1,0 +1,146 @@
+import { spawn } from 'node:child_process'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { startDownstream, type Downstream } from '../support/downstream.ts'
+import { temporaryFolder } from '../support/guard.ts'
+
+const folder = temporaryFolder()
+const bin = fileURLToPath(new URL('../../bin/onefold.js', import.meta.url))
+let downstream: Downstream
+
+beforeAll(async () => {
+  downstream = await startDownstream()
+})
+
+afterAll(async () => {
+  await downstream.close()
+  folder.remove()
+})
+
+interface Ended {
+  readonly code: number | null
+  readonly out: string
+  readonly err: string
+}
+
+function onefold(args: readonly string[], env: Record<string, string> = {}): Promise<Ended> {
+  return new Promise((resolve) => {
+    const child = spawn(process.execPath, [bin, ...args], { env: { ...process.env, NODE_OPTIONS: '', ...env } })
+    let [out, err] = ['', '']
+    child.stdout.on('data', (chunk: Buffer) => (out += String(chunk)))
+    child.stderr.on('data', (chunk: Buffer) => (err += String(chunk)))
+    child.on('close', (code) => resolve({ code, out, err }))
+  })
+}
+
+/** Counts orders by asking the service in a program of its own. */
+const counter = (ref: string): string =>
+  `"${process.execPath}" -e "fetch('${downstream.url}/query',{method:'POST',body:'SELECT count(*) AS n FROM effects WHERE ref = \\'${ref}\\''}).then(r=>r.json()).then(r=>console.log(r[0].n))"`
+
+describe('onefold chaos', () => {
+  const workflow = fileURLToPath(new URL('./workflow.process.ts', import.meta.url))
+
+  it('kills real processes, passes a protected workflow, and writes JUnit XML', { timeout: 240_000 }, async () => {
+    const junit = join(folder.path, 'report.xml')
+    const env = { SHOP_URL: downstream.url, LEDGER: join(folder.path, 'ledger.db') }
+    const { code, out, err } = await onefold(
+      ['chaos', workflow, '--combinations', '2', '--junit', junit, '--json'],
+      env,
+    )
+    expect(code, out + err).toBe(0)
+    const report = JSON.parse(out) as {
+      baseline: unknown
+      cases: { struck: number; processes: number; faults: { fault: string }[] }[]
+    }
+    expect(report.baseline).toBe(1)
+    const crashes = report.cases.filter(
+      ({ faults, struck }) => struck === 1 && faults.length === 1 && faults[0]?.fault.startsWith('crash') === true,
+    )
+    expect(crashes.length).toBeGreaterThanOrEqual(8)
+    expect(crashes.filter(({ processes }) => processes < 2)).toEqual([])
+    expect(readFileSync(junit, 'utf8')).toContain(`tests="${report.cases.length}" failures="0"`)
+    expect(err).toBe('')
+  })
+
+  it('exits 1 with both states for an unprotected one, 2 for wrong use', { timeout: 120_000 }, async () => {
+    const env = { SHOP_URL: downstream.url, UNSAFE: '1' }
+    const { code, out } = await onefold(['chaos', workflow, '--combinations', '0'], env)
+    expect(code).toBe(1)
+    expect(out).toContain('tool place_order #1: crash-after')
+    expect(out).toMatch(/1 +≠ 2/)
+    expect((await onefold(['chaos', 'no-such-file.ts'])).code).toBe(2)
+    expect((await onefold(['chaos', bin.replace('bin/onefold.js', 'test/vectors/read.ts')])).code).toBe(2)
+  })
+})
+
+describe('onefold probe', () => {
+  const url = (): string => `${downstream.url}/effects/{{unique}}`
+
+  it('finds an endpoint that repeats, and passes one that is given keys', { timeout: 120_000 }, async () => {
+    const bare = await onefold(['probe', '--url', url(), '--count', counter('{{unique}}'), '--json'])
+    expect(bare.code, bare.err).toBe(1)
+    const { checks } = JSON.parse(bare.out) as { checks: { name: string; wanted: number; effects: number }[] }
+    expect(checks.map(({ wanted, effects }) => [wanted, effects])).toEqual([
+      [1, 2],
+      [1, 16],
+      [1, 2],
+      [1, 2],
+      [1, 2],
+    ])
+    const junit = join(folder.path, 'probe.xml')
+    const keyed = await onefold([
+      'probe',
+      '--url',
+      url(),
+      '--count',
+      counter('{{unique}}'),
+      '--junit',
+      junit,
+      '--header',
+      'Idempotency-Key: {{unique}}',
+      '--body',
+      '{"cart":"{{unique}}"}',
+    ])
+    expect(keyed.code, keyed.out + keyed.err).toBe(0)
+    expect(keyed.out).toContain('Every repeat left the effects of a single call.')
+    expect(readFileSync(junit, 'utf8')).toContain('tests="5" failures="0"')
+  })
+
+  it('finds an MCP tool that repeats', { timeout: 120_000 }, async () => {
+    const server = fileURLToPath(new URL('./mcp-server.process.ts', import.meta.url))
+    const { code, out, err } = await onefold(
+      [
+        'probe',
+        '--tool',
+        'place',
+        '--arguments',
+        '{"ref":"{{unique}}"}',
+        '--count',
+        counter('{{unique}}'),
+        '--callers',
+        '3',
+        '--timeout',
+        '3000',
+        '--json',
+        '--',
+        process.execPath,
+        server,
+      ],
+      { DOWNSTREAM_URL: downstream.url },
+    )
+    expect(code, err).toBe(1)
+    const { checks } = JSON.parse(out) as { checks: { name: string; effects: number }[] }
+    expect(checks.map(({ effects }) => effects)).toEqual([2, 3, 2, 2, 2, 2])
+  })
+
+  it('says what is wrong with how it is used, and calls nothing', { timeout: 60_000 }, async () => {
+    const none = await onefold(['probe', '--count', 'echo 1'])
+    expect([none.code, none.err]).toEqual([2, expect.stringContaining('Name one target')])
+    const words = await onefold(['probe', '--url', url(), '--count', 'echo many'])
+    expect([words.code, words.err]).toEqual([2, expect.stringContaining('no whole number')])
+    const still = await onefold(['probe', '--url', url(), '--count', 'echo 1'])
+    expect([still.code, still.err]).toEqual([2, expect.stringContaining('One call added 0 effects')])
+  })
+})
