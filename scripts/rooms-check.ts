@@ -15,6 +15,8 @@ export interface Room {
   readonly packages: readonly string[]
   /** Time, randomness, environment and console come in by option. @default false */
   readonly pure?: boolean
+  /** The files that load a module which a user names. @default [] */
+  readonly loads?: readonly string[]
   /** @default 400 */
   readonly maxLines?: number
 }
@@ -147,7 +149,8 @@ function checkImport(
   const { file, name, room, rooms, isTest, report } = at
   const { from, offset } = one
   if (from === undefined) {
-    if (!isTest) report('computed', offset, 'imports a name that is computed at run time')
+    if (!isTest && room.loads?.includes(file) !== true)
+      report('computed', offset, 'imports a name that is computed at run time')
     return
   }
   if (!from.startsWith('.')) {

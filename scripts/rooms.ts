@@ -129,6 +129,7 @@ export const ROOMS: readonly Room[] = [
       'node:util',
     ],
     packages: [],
+    loads: ['src/testing/chaos/load-workflow.ts'],
   },
   { room: 'register', layer: 3, node: ['node:fs'], packages: [] },
   { room: 'adapter/shared', layer: 3, node: [], packages: [], maxLines: 200 },

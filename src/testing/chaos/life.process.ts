@@ -1,8 +1,7 @@
 /** One process of a run of `chaosFile`: `node life.process.js FILE`, told over IPC what to do. It kills itself where planned. */
-import { pathToFileURL } from 'node:url'
 import type { Order, Word } from './life-messages.ts'
 import { localLife, type LifeHandle } from './local-life.ts'
-import type { ChaosOptions } from './options.ts'
+import { loadWorkflow } from './load-workflow.ts'
 import { createSites, type Sites } from './sites.ts'
 
 const say = (word: Word, then?: () => void): void => void process.send?.(word, () => then?.())
@@ -12,8 +11,8 @@ let sites: Sites | undefined
 
 async function obey(order: Order): Promise<Extract<Word, { type: 'answer' }>['value']> {
   if (order.type === 'begin') {
-    const file = pathToFileURL(process.argv[2] ?? '').href
-    const { chaos } = (await import(file)) as { readonly chaos: ChaosOptions<unknown> }
+    const chaos = await loadWorkflow(process.argv[2] ?? '')
+    if (chaos === undefined) throw new Error('it exports no chaos')
     sites = createSites(order.plan, order.memory, (site, fault) => say({ type: 'reached', site, fault }))
     life = await localLife({
       chaos,

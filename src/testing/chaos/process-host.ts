@@ -1,9 +1,10 @@
 import { fork } from 'node:child_process'
-import { fileURLToPath, pathToFileURL } from 'node:url'
+import { fileURLToPath } from 'node:url'
 import { OnefoldError } from '../../error/index.ts'
 import { chaosIn } from './chaos.ts'
 import { kindOf } from './faults.ts'
 import type { Order, Word } from './life-messages.ts'
+import { loadWorkflow } from './load-workflow.ts'
 import type { AttemptEnd } from './local-life.ts'
 import type { ChaosOptions } from './options.ts'
 import type { ChaosReport } from './report.ts'
@@ -19,7 +20,7 @@ type Given = Omit<ChaosOptions, 'open' | 'reset' | 'snapshot' | 'workflow'>
  * @throws OnefoldError INPUT_INVALID for a file that exports no workflow and snapshot
  */
 export async function chaosFile(file: string, overrides: Partial<Given> = {}): Promise<ChaosReport> {
-  const { chaos: options } = (await import(pathToFileURL(file).href)) as { readonly chaos?: ChaosOptions<unknown> }
+  const options = await loadWorkflow(file)
   if (typeof options?.workflow !== 'function' || typeof options.snapshot !== 'function') {
     throw new OnefoldError(
       'INPUT_INVALID',
