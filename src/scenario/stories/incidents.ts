@@ -1,9 +1,11 @@
 import { AssertionError } from 'node:assert'
-import { keyed, manual } from '../../contract/index.ts'
+import { createHmac } from 'node:crypto'
+import { composite, keyed, manual } from '../../contract/index.ts'
 import type { Guard } from '../../engine/index.ts'
 import { verifyTool } from '../../testing/index.ts'
 import { sendMail } from '../send-mail.ts'
-import { codeOf, type Done } from '../stage.ts'
+import { standardWebhooks, webhookInbox } from '../../webhook/index.ts'
+import { codeOf, type Done, type Stage } from '../stage.ts'
 import { story, type Story } from '../story.ts'
 import { orderTool } from './black-friday.ts'
 import { createQueue } from './queue.ts'
@@ -76,6 +78,25 @@ export const INCIDENTS: readonly Story[] = [
     await stage.fault('order/cart-1', 'lose-answer')
     await stage.retrying(3, (nth) => order({ cart: 'cart-1', orderId: `ORD-${nth * 7919}` }))
     await stage.again(() => order({ cart: 'cart-1', orderId: 'ORD-final' }))
+  }),
+
+  story('IN-4', 'a webhook does its work, its answer fails, and the vendor delivers for three days', async (stage) => {
+    const decrement = stage.tool<{ readonly order: string }, Done>({
+      name: 'decrement_stock',
+      identity: ['order'],
+      recovery: keyed('24h'),
+      execute: ({ order }, context) => stage.send(`stock/${order}`, { delta: -1 }, context),
+    })
+    const handle = (body: unknown): Promise<Done> => decrement(body as { order: string })
+    let now = Date.now()
+    const take = webhookEnd(stage, handle, () => now)
+    await stage.fault('stock/1', 'fail-after')
+    for (const [nth, hours] of VENDOR_SCHEDULE_HOURS.entries()) {
+      now += hours * 3_600_000
+      const { status } = await take(signedDelivery('evt_1', { order: '1' }, now))
+      // The first answers get lost on their way: the vendor hears none of them.
+      if (status === 200 && (stage.mode === 'baseline' || nth > 5)) break
+    }
   }),
 
   story('IN-5', 'a service slower than its client: one ticket, one merge, one thread', async (stage) => {
@@ -277,4 +298,43 @@ function readMessage(message: Message): { readonly id: string; readonly body: st
   if ('MessageId' in message) return { id: message.MessageId, body: message.Body }
   if ('data' in message) return { id: message.messageId, body: atob(message.data) }
   return { id: `${message.topic}/${message.partition}/${message.offset}`, body: message.value }
+}
+
+/** Hours between deliveries, as senders of Standard Webhooks space them; three days in all. */
+const VENDOR_SCHEDULE_HOURS = [0, 0.01, 0.1, 0.5, 2, 5, 10, 14, 20, 20] as const
+const SECRET = Buffer.from('shared with the vendor').toString('base64')
+
+/** A delivery as a vendor signs it at `now`, by https://www.standardwebhooks.com. */
+function signedDelivery(id: string, body: object, now: number): Request {
+  const text = JSON.stringify(body)
+  const at = String(Math.floor(now / 1000))
+  const signature = createHmac('sha256', Buffer.from(SECRET, 'base64')).update(`${id}.${at}.${text}`).digest('base64')
+  return new Request('http://shop.example/webhooks', {
+    method: 'POST',
+    body: text,
+    headers: { 'webhook-id': id, 'webhook-timestamp': at, 'webhook-signature': `v1,${signature}` },
+  })
+}
+
+/** The shop's end of the webhook: the inbox, or a handler as they are written, whose failure is a 500. */
+function webhookEnd(
+  stage: Stage,
+  handle: (body: unknown) => Promise<unknown>,
+  nowMs: () => number,
+): (request: Request) => Promise<Response> {
+  if (stage.guard !== undefined) {
+    return webhookInbox(stage.guard, {
+      from: standardWebhooks({ secret: SECRET }),
+      recovery: composite(),
+      nowMs,
+      handle: ({ body }) => handle(body),
+    })
+  }
+  return async (request) => {
+    try {
+      return Response.json(await handle(await request.json()))
+    } catch {
+      return new Response('failed', { status: 500 })
+    }
+  }
 }

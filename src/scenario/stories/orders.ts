@@ -1,5 +1,6 @@
 import { fileURLToPath } from 'node:url'
 import { keyed } from '../../contract/index.ts'
+import { orderIntent } from '../../engine/index.ts'
 import { codeOf, type Done } from '../stage.ts'
 import { story, type Story } from '../story.ts'
 import { orderTool } from './black-friday.ts'
@@ -12,6 +13,20 @@ const statusOf = (error: unknown): number => (error as { status?: number }).stat
 
 /** The stories of a shop's orders. */
 export const ORDER_STORIES: readonly Story[] = [
+  story('OR-1', 'the key of an order is anchored when it is wanted, and survives restarts', async (stage) => {
+    const wanted = { merchant: 'shop', user: 'ann', session: 'chat-1', lines: [{ sku: 'lamp', quantity: 2 }] }
+    const attempt = async (nth: number): Promise<Done> => {
+      // By hand the time in the key is that of the attempt, so each attempt is another order.
+      const key = stage.guard === undefined ? `lamp-2-${nth}` : (await orderIntent(stage.guard, wanted)).key
+      return await stage.send('order/1', wanted, { headers: { 'idempotency-key': stage.ref(key) } })
+    }
+    await stage.fault('order/1', 'lose-answer', 'fail-after')
+    await stage.retrying(4, async (nth) => {
+      if (nth > 1) await stage.restart()
+      return await attempt(nth)
+    })
+  }),
+
   story('OR-3', 'a conflict is answered with the original, not with a bare 409', async (stage) => {
     const order = orderTool(stage)
     await stage.fault('order/1', 'stall:30')
