@@ -1,6 +1,6 @@
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
-import { chownSync, cpSync, mkdtempSync, rmSync } from 'node:fs'
+import { chownSync, cpSync, existsSync, mkdtempSync, rmSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
@@ -42,8 +42,11 @@ const identity = isRoot ? { uid: NOBODY, gid: NOBODY } : {}
 
 /** The folder of a version's programs; where it is absent that is told as one line, or fails. */
 function programs(version: PostgresVersion): string | undefined {
-  const path = serverProgram({ command: 'postgres', folders: [folderOf(version)], install: HOW[version] })
-  return path === undefined ? undefined : dirname(path)
+  // By its own folder first: what is on the PATH may be any version.
+  const folder = folderOf(version)
+  if (existsSync(join(folder, 'postgres'))) return folder
+  serverProgram({ command: `postgres ${version}`, install: HOW[version] })
+  return undefined
 }
 
 const HOW: Readonly<Record<PostgresVersion, string>> = {
