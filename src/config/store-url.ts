@@ -2,7 +2,8 @@ import { isAbsolute, join, resolve } from 'node:path'
 import type { Store } from '../engine/index.ts'
 import { OnefoldError } from '../error/index.ts'
 import { nearest } from './nearest.ts'
-import { REMOTE_KINDS, type RemoteKind, type RemoteStore } from './remote-stores.ts'
+import type { RemoteKind, RemoteStore } from './remote-store.ts'
+import { REMOTE_KINDS } from './remote-stores.ts'
 import { stateFolder } from './state-folder.ts'
 
 /** Where the ledger is. */
@@ -12,7 +13,7 @@ export type StoreChoice =
   /** On a server; `url` may hold a password. */
   | { readonly kind: 'remote'; readonly name: string; readonly url: string }
 
-const LATER = ['redis', 'rediss', 'dynamodb']
+const LATER = ['redis', 'rediss']
 
 /**
  * Reads `sqlite:PATH` (relative to `folder`), the URL of a server (`postgres://…`), `memory:` or `memory`, which needs no
