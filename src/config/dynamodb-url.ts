@@ -33,7 +33,13 @@ export const dynamodb: RemoteKind = {
     const store = dynamodbStore({ client, table, ...(home === undefined ? {} : { home }) })
     const end = (): Promise<void> => Promise.resolve(client.destroy())
     return {
-      store: { ...store, close: () => store.close().finally(end) },
+      store: {
+        ...store,
+        close: async () => {
+          await store.close()
+          await end()
+        },
+      },
       async migrate() {
         try {
           await client.createTable(tableDefinition(table))
