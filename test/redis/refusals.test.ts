@@ -12,8 +12,8 @@ import { describeWithServer } from '../support/servers/absence.ts'
 
 /** What the guide tells operators to give the ledger's user. */
 export const RIGHTS =
-  '~{onefold.* &onefold!* +eval +evalsha +get +set +getrange +del +exists +type +hget +hset +hmget +hgetall +hincrby +hdel ' +
-  '+zadd +zrem +zrangebyscore +rpush +lrange +publish +subscribe +unsubscribe +time +wait +info +ping'
+  '~{onefold.* &onefold!* +eval +evalsha +get +set +del +exists +type +hget +hset +hmget +hgetall +hincrby +hdel ' +
+  '+zadd +zrem +zrangebyscore +publish +subscribe +unsubscribe +time +wait +info +ping'
 
 describeWithServer(REDIS, 'A Redis that cannot keep a ledger', () => {
   let server: RedisServer

@@ -1,15 +1,15 @@
 /**
  * Begins every script that needs the time. Before it: KEYS 1 is the partition's meta hash, ARGV 3 a number that the
  * clock has to be past: the highest that the caller knows, or the last time that it was told. After it: `meta` (seq, off,
- * at), `clock` (the next number), `off` and `now`.
+ * at, and the field that a script names in `writerField`: the last number of a writer), `clock` (the next number), `off` and `now`.
  *
  * Numbers are microseconds of the server's clock, made to grow: no number comes twice, neither after a deletion nor after
  * a loss, and of two partitions the later one gives out the higher. `off` is by how much the ledger's clock is ahead of the
  * server's, which was set back at some time; so time neither goes back nor stands still. A step of more than a second is
  * written down by whoever notices it; what is less comes from servers that differ by it, and with the next number.
  */
-export const CLOCK = `
-local meta = redis.call('HMGET', KEYS[1], 'seq', 'off', 'at')
+const clockWith = (field: string): string => `
+local meta = redis.call('HMGET', KEYS[1], 'seq', 'off', 'at', ${field})
 if not meta[1] then return redis.error_reply('ONEFOLD_ABSENT') end
 local last, off = tonumber(meta[1]), tonumber(meta[2])
 local most = tonumber(ARGV[3])
@@ -24,3 +24,8 @@ if clock <= last then
 end
 local now = math.floor(clock / 1000)
 `
+
+export const CLOCK: string = clockWith(`'-'`)
+
+/** For scripts that name a field of meta in the variable `writerField`. */
+export const WRITER_CLOCK: string = clockWith('writerField')

@@ -1,7 +1,7 @@
 import type { Draft, HistoryEvent, OperationRecord, State, Write } from '../../engine/index.ts'
 import { OPEN_STATES } from '../../engine/index.ts'
 import { OnefoldError } from '../../error/index.ts'
-import { bucketOf, fromMember, fromWord, memberOf, runWord } from './names.ts'
+import { fromMember, fromWord, memberOf, runWord } from './names.ts'
 
 type Place = HistoryEvent['from'] | HistoryEvent['to']
 
@@ -42,8 +42,8 @@ export function stateOf(number: string): State {
 /** One write on its way to `write.lua.ts`. */
 export interface Item {
   readonly member: string
-  /** Six arguments of the script. */
-  readonly args: readonly [member: string, head: string, body: string, event: string, bucket: string, run: string]
+  /** Five arguments of the script. */
+  readonly args: readonly [member: string, head: string, body: string, event: string, run: string]
   readonly bytes: number
   /** False for tools whose effect a fail-over could repeat if the record were not on every replica. */
   readonly resendable: boolean
@@ -56,13 +56,13 @@ export function itemOf({ key, tenant, expect, draft, event }: Write): Item {
   const end = eventText(event)
   if (draft === undefined) {
     const head = `${expect} 0 0 0 0 0 0 0 ${event.fence}`
-    return { member, args: [member, head, '', end, bucketOf(key), '-'], bytes: head.length, resendable: true }
+    return { member, args: [member, head, '', end, '-'], bytes: head.length, resendable: true }
   }
   const head = `${expect} ${NUMBERS[draft.state]} ${draft.leaseMs ?? 'k'} ${draft.fence} ${moment(draft.firstSendAt)} ${moment(draft.doubtAt)} ${moment(draft.createdAt)} ${OPEN.has(draft.state) ? 1 : 0} ${event.fence}`
   const body = bodyText(draft)
   return {
     member,
-    args: [member, head, body, end, bucketOf(key), runWord(draft.run)],
+    args: [member, head, body, end, runWord(draft.run)],
     bytes: head.length + body.length + end.length,
     resendable: draft.recovery === 'keyed' || draft.recovery === 'idempotent' || draft.recovery === 'composite',
   }
@@ -221,7 +221,17 @@ type EventLine = [
   why: string | null,
 ]
 
-export function eventOf(line: string): HistoryEvent {
+/** The events of a record's fields and values, oldest first. */
+export function eventsOf(fields: readonly string[]): HistoryEvent[] {
+  const events: { readonly number: number; readonly line: string }[] = []
+  for (let n = 0; n < fields.length; n += 2) {
+    const field = fields[n] as string
+    if (field.startsWith('e')) events.push({ number: Number(field.slice(1)), line: fields[n + 1] as string })
+  }
+  return events.toSorted((one, other) => one.number - other.number).map(({ line }) => eventOf(line))
+}
+
+function eventOf(line: string): HistoryEvent {
   const [at, fence, transition, from, to, nonce, who, openSends, why] = JSON.parse(line) as EventLine
   return { at, transition, from, to, fence, nonce, who, ...(why === null ? {} : { why }), openSends }
 }

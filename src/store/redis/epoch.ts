@@ -45,7 +45,7 @@ export async function readEpoch(
 
 async function readPart(partitions: Partitions, partition: number, numbers: Numbers): Promise<Seen> {
   const before = numbers.acked(partition)
-  const answer = await partitions.run(partition, epochScript, ['m', 'w'], [numbers.writer, '', numbers.past()])
+  const answer = await partitions.run(partition, epochScript, ['m'], [numbers.writer, '', numbers.past()])
   const [now, number, mark, known] = answer as [number, number, string, number]
   numbers.saw(number)
   numbers.sawTime(now)
@@ -77,8 +77,6 @@ export async function retireWriters(partitions: Partitions, numbers: Numbers): P
   const before = String(Math.max(0, numbers.highest() - WRITER_KEPT_US))
   const wrote = partitions.all().filter((partition) => numbers.acked(partition) > 0)
   await Promise.all(
-    wrote.map((partition) =>
-      partitions.run(partition, retireScript, ['m', 'w'], [numbers.writer, before, numbers.past()]),
-    ),
+    wrote.map((partition) => partitions.run(partition, retireScript, ['m'], [numbers.writer, before, numbers.past()])),
   )
 }

@@ -1,12 +1,13 @@
 import { OPEN_STATES, STATES, type ListPage, type ListQuery, type OperationRecord } from '../../engine/index.ts'
 import { numberOf, placeOf, recordAt } from './columns.ts'
-import { BUCKET_LENGTH, bucketOf, runWord, toWord } from './names.ts'
+import { runWord, toWord } from './names.ts'
 import type { Numbers } from './numbers.ts'
 import type { Partitions } from './partitions.ts'
-import { SCAN } from './scan.lua.ts'
+import { COUNT_OPEN, SCAN } from './scan.lua.ts'
 import { script } from './script.ts'
 
 const scanScript = script(SCAN)
+const countOpenScript = script(COUNT_OPEN)
 /** Entries that one step looks at: about a millisecond of the server. */
 const WINDOW = 500
 
@@ -16,6 +17,8 @@ interface Scan {
   readonly tenant: string | undefined
   readonly states: readonly OperationRecord['state'][] | undefined
   readonly due: boolean
+  /** What keys begin with, as a word. */
+  readonly prefix: string
   readonly wanted: (record: OperationRecord) => boolean
 }
 
@@ -29,8 +32,7 @@ const CLOSED = STATES.filter((state) => !OPEN_STATES.includes(state))
 const anything = (): boolean => true
 
 /** The index that has the fewest entries to look at. */
-function indexFor({ states, keyPrefix, run }: ListQuery): string {
-  if (keyPrefix !== undefined && keyPrefix.length >= BUCKET_LENGTH) return `k${bucketOf(keyPrefix)}`
+function indexFor({ states, run }: ListQuery): string {
   if (run !== undefined) return `u${runWord(run)}`
   return states?.every((state) => OPEN_STATES.includes(state)) === true ? 'o' : 'a'
 }
@@ -40,6 +42,8 @@ export const scanOf = (query: ListQuery): Scan => ({
   tenant: query.tenant,
   states: query.states,
   due: false,
+  // The half of a surrogate pair at the end is another word than the pair; it is compared here.
+  prefix: toWord((query.keyPrefix ?? '').replace(/[\ud800-\udbff]$/, '')),
   wanted: (record) =>
     (query.tool === undefined || record.tool === query.tool) &&
     (query.run === undefined || record.run === query.run) &&
@@ -47,8 +51,15 @@ export const scanOf = (query: ListQuery): Scan => ({
     (query.updatedBefore === undefined || record.updatedAt <= query.updatedBefore),
 })
 
-export const DUE: Scan = { index: 'o', tenant: undefined, states: undefined, due: true, wanted: anything }
-export const CLOSED_SCAN: Scan = { index: 'a', tenant: undefined, states: CLOSED, due: false, wanted: anything }
+export const DUE: Scan = { index: 'o', tenant: undefined, states: undefined, due: true, prefix: '', wanted: anything }
+export const CLOSED_SCAN: Scan = {
+  index: 'a',
+  tenant: undefined,
+  states: CLOSED,
+  due: false,
+  prefix: '',
+  wanted: anything,
+}
 
 /**
  * A page over all partitions, in order of recording. A cursor is the last record's place and partition: partitions are in
@@ -102,11 +113,13 @@ async function part(
         partitions.base(partition),
         start,
         numbers.past(),
-        String(WINDOW),
+        // Members that do not begin so cost no look at the record.
+        String(scan.prefix === '' ? WINDOW : WINDOW * 8),
         String(most - found.length),
         tenant,
         states,
         scan.due ? '1' : '0',
+        scan.prefix,
       ],
     )) as [number, string, ...string[]]
     for (let n = 0; n < rest.length; n += 2) {
@@ -118,4 +131,19 @@ async function part(
     start = next === '' ? undefined : `(${next}`
   }
   return { found, now }
+}
+
+/** Open records by state and tenant, as one word pair, and how many. */
+export async function* openCounts(partitions: Partitions, partition: number): AsyncIterable<readonly [string, number]> {
+  let start: string | undefined = '-inf'
+  while (start !== undefined) {
+    const [next, ...counts] = (await partitions.run(
+      partition,
+      countOpenScript,
+      ['o'],
+      [partitions.base(partition), start, String(WINDOW)],
+    )) as [string, ...unknown[]]
+    for (let n = 0; n < counts.length; n += 2) yield [String(counts[n]), Number(counts[n + 1])]
+    start = next === '' ? undefined : `(${next}`
+  }
 }

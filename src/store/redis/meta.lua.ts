@@ -1,4 +1,4 @@
-import { CLOCK } from './clock.lua.ts'
+import { CLOCK, WRITER_CLOCK } from './clock.lua.ts'
 
 /**
  * Looks for a partition and makes it where there is none.
@@ -8,7 +8,7 @@ import { CLOCK } from './clock.lua.ts'
  *       is none · 5 1 to make it
  * Answer: found, made, absent or foreign · schema version · ledger · partitions
  */
-export const FOUND = `
+export const FOUND: string = `
 local kind = redis.call('TYPE', KEYS[1])
 kind = type(kind) == 'table' and kind.ok or kind
 if kind ~= 'hash' and kind ~= 'none' then return { 'foreign', kind, '', '0' } end
@@ -30,13 +30,14 @@ return { 'made', ARGV[1], ARGV[2], ARGV[3] }`
 /**
  * The state of a partition.
  *
- * KEYS  1 meta · 2 writers
+ * KEYS  1 meta
  * ARGV  1 writer · 2 unused · 3 a number that the clock has to be past
  * Answer: store time · highest number · amnesia mark as JSON, '' for none · last number of this writer (0: none)
  */
 export const EPOCH: string = `
-${CLOCK}
-return { now, tonumber(meta[1]), redis.call('HGET', KEYS[1], 'mark') or '', tonumber(redis.call('HGET', KEYS[2], ARGV[1]) or '0') }`
+local writerField = 'w' .. ARGV[1]
+${WRITER_CLOCK}
+return { now, tonumber(meta[1]), redis.call('HGET', KEYS[1], 'mark') or '', tonumber(meta[4] or '0') }`
 
 /**
  * Sets or lifts the amnesia mark of a partition.
@@ -58,17 +59,19 @@ return 1`
  * Forgets writers: one that ends, and those that have not written since a moment. Writes down what the one that ends has
  * seen of the clock, which nobody shall see go back.
  *
- * KEYS  1 meta · 2 writers
+ * KEYS  1 meta
  * ARGV  1 writer · 2 the moment, as a number of the ledger · 3 a number that the clock has to be past
  * Answer: how many
  */
 export const RETIRE: string = `
 ${CLOCK}
 redis.call('HSET', KEYS[1], 'seq', string.format('%.0f', clock), 'off', string.format('%.0f', off))
-local gone = redis.call('HDEL', KEYS[2], ARGV[1])
-local writers = redis.call('HGETALL', KEYS[2])
-for i = 1, #writers, 2 do
-  if tonumber(writers[i + 1]) < tonumber(ARGV[2]) then gone = gone + redis.call('HDEL', KEYS[2], writers[i]) end
+local gone = redis.call('HDEL', KEYS[1], 'w' .. ARGV[1])
+local fields = redis.call('HGETALL', KEYS[1])
+for i = 1, #fields, 2 do
+  if string.sub(fields[i], 1, 1) == 'w' and tonumber(fields[i + 1]) < tonumber(ARGV[2]) then
+    gone = gone + redis.call('HDEL', KEYS[1], fields[i])
+  end
 end
 return gone`
 
@@ -76,11 +79,11 @@ return gone`
  * Does with keys of its own everything that the other scripts do, so that a right that is missing is noticed before the
  * first record: a script that is refused half way would leave half a step.
  *
- * KEYS  1 a key · 2 a channel’s beginning in the key’s slot, as a key
+ * KEYS  1 a key · 2 another
  * ARGV  1 a channel · 2 what to write
  * Answer: what was read back
  */
-export const RIGHTS = `
+export const RIGHTS: string = `
 redis.call('DEL', KEYS[1], KEYS[2])
 redis.call('TIME')
 redis.call('TYPE', KEYS[1])
@@ -94,12 +97,9 @@ redis.call('HGET', KEYS[1], 'a')
 redis.call('HMGET', KEYS[1], 'a', 'b')
 redis.call('HGETALL', KEYS[1])
 redis.call('HDEL', KEYS[1], 'a', 'b')
-redis.call('RPUSH', KEYS[1], 'a')
-redis.call('DEL', KEYS[1])
 redis.call('PUBLISH', ARGV[1], '')
-redis.call('SET', KEYS[2], ARGV[2])
-redis.call('GETRANGE', KEYS[2], 0, 1)
-local read = redis.call('GET', KEYS[2])
+redis.call('HSET', KEYS[2], 'a', ARGV[2])
+local read = redis.call('HGET', KEYS[2], 'a')
 redis.call('DEL', KEYS[2])
 return read`
 
@@ -107,4 +107,4 @@ return read`
  * KEYS  1 counts
  * Answer: state and tenant as one word pair, and a count, in turns
  */
-export const COUNTS = `return redis.call('HGETALL', KEYS[1])`
+export const COUNTS: string = `return redis.call('HGETALL', KEYS[1])`

@@ -38,10 +38,6 @@ export function fromMember(member: string): { readonly key: string; readonly ten
   return { tenant: fromWord(member.slice(0, blank)), key: fromWord(member.slice(blank + 1)) }
 }
 
-/** Keys that begin alike share an index, so that a ticket is found without looking through the ledger. */
-export const BUCKET_LENGTH = 7
-export const bucketOf = (key: string): string => toWord(key.slice(0, BUCKET_LENGTH))
-
 /** What stands for a run in a record's head and in the name of its index; `-` for none. */
 export const runWord = (run: string | undefined): string => (run === undefined ? '-' : `=${toWord(run)}`)
 

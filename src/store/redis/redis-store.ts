@@ -1,6 +1,6 @@
 import { stamp, type Store, type StoreGuarantees, type Write, type WriteAnswer } from '../../engine/index.ts'
 import type { RedisClient } from './clients.ts'
-import { eventOf, eventText, itemOf, recordOf, stateOf } from './columns.ts'
+import { eventsOf, eventText, itemOf, recordOf } from './columns.ts'
 import { within } from './deadline.ts'
 import { examine } from './doctor.ts'
 import { driverFor } from './driver-for.ts'
@@ -8,16 +8,17 @@ import { readEpoch, retireWriters, saveMark } from './epoch.ts'
 import { errorOf, late, notOpen } from './failure.ts'
 import { findLedger, type FoundLedger } from './ledger.ts'
 import { CLOSED_SCAN, DUE, page, scanOf } from './listing.ts'
-import { COUNTS, RIGHTS } from './meta.lua.ts'
+import { RIGHTS } from './meta.lua.ts'
 import { baseOf, blobKey, checkedPrefix, memberOf } from './names.ts'
 import { createNotices } from './notices.ts'
 import { createNumbers } from './numbers.ts'
 import { createPartitions } from './partitions.ts'
-import { NOTE, READ } from './read.lua.ts'
+import { HISTORY, NOTE, READ } from './read.lua.ts'
 import { createReplication } from './replication.ts'
 import { runScript, script } from './script.ts'
 import { assertServable, refusal, syncsAlways, type Keeping } from './servable.ts'
 import { settingsOf } from './servers.ts'
+import { statsOf } from './stats.ts'
 import { createWriter, type Judged } from './writer.ts'
 
 export interface RedisOptions {
@@ -41,8 +42,8 @@ export interface RedisOptions {
 const DEFAULT_LIMIT = 100
 const readScript = script(READ)
 const noteScript = script(NOTE)
+const historyScript = script(HISTORY)
 const rightsScript = script(RIGHTS)
-const countsScript = script(COUNTS)
 
 /**
  * A ledger in Redis (6 or later) or Valkey, for any number of processes and machines. The client is the caller's: ioredis,
@@ -163,36 +164,20 @@ export function redisStore(options: RedisOptions): Store {
     async note(key, tenant, event) {
       const member = memberOf(key, tenant)
       const args = [String(event.fence), eventText(event), numbers.past()]
-      await ask(() => partitions.run(partitions.of(member), noteScript, ['m', `r${member}`, `e${member}`], args))
+      await ask(() => partitions.run(partitions.of(member), noteScript, ['m', `r${member}`], args))
     },
 
     async history(key, tenant) {
       const member = memberOf(key, tenant)
-      const events = `${partitions.base(partitions.of(member))}e${member}`
-      const lines = await ask(() => driver.command(events, ['LRANGE', events, '0', '-1']))
-      return (lines as string[]).map(eventOf)
+      const fields = await ask(() => partitions.run(partitions.of(member), historyScript, [`r${member}`], []))
+      return eventsOf(fields as string[])
     },
 
     list: (query) => ask(() => page(partitions, numbers, scanOf(query), query.limit ?? DEFAULT_LIMIT, query.after)),
     due: (limit, after) => ask(() => page(partitions, numbers, DUE, limit, after)),
     closed: (limit, after) => ask(() => page(partitions, numbers, CLOSED_SCAN, limit, after)),
 
-    async stats(tenant) {
-      const answers = await ask(() =>
-        Promise.all(partitions.all().map((partition) => partitions.run(partition, countsScript, ['c'], []))),
-      )
-      const states: Record<string, number> = {}
-      const wanted = tenant === undefined ? undefined : memberOf('', tenant).trimEnd()
-      for (const counts of answers as string[][]) {
-        for (let n = 0; n < counts.length; n += 2) {
-          const [number = '', of] = (counts[n] as string).split(' ')
-          if (wanted !== undefined && of !== wanted) continue
-          const state = stateOf(number)
-          states[state] = (states[state] ?? 0) + Number(counts[n + 1])
-        }
-      }
-      return { states, sizeBytes: undefined }
-    },
+    stats: (tenant) => ask(() => statsOf(partitions, tenant)),
 
     watch: (key, listener) => notices.watch(key, listener),
 

@@ -35,7 +35,7 @@ interface WriterOptions {
 }
 
 const writeScript = script(WRITE)
-const KEYS = ['m', 'a', 'o', 'c', 'w'] as const
+const KEYS = ['m', 'a', 'o', 'c'] as const
 const SHARED = 4
 
 /** Writes items, those of one partition together. */
