@@ -1,0 +1,172 @@
+import { setTimeout as pause } from 'node:timers/promises'
+import { createClient } from 'redis'
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
+import { manual } from '../../src/contract/index.ts'
+import type { Guard, ProtectedTool } from '../../src/engine/index.ts'
+import { isOnefoldError } from '../../src/error/index.ts'
+import { redisStore } from '../../src/store/redis/index.ts'
+import { startDownstream, type Downstream } from '../support/downstream.ts'
+import { testGuard } from '../support/guard.ts'
+import { orderTool, place, type OrderInput, type Placed } from '../support/order-tool.ts'
+import { REDIS_CLIENTS, type OpenClient } from '../support/redis-clients.ts'
+import { REDIS, startRedis, type RedisServer } from '../support/redis-server.ts'
+import { describeWithServer } from '../support/servers/absence.ts'
+import { startTcpProxy, type Direction, type TcpProxy } from '../support/tcp-proxy.ts'
+
+const DEADLINE_MS = 400
+const TRIES = 400
+
+type Cut = readonly [name: string, cut: () => Promise<void>]
+type Order = ProtectedTool<OrderInput, Placed>
+
+/** Calls as an agent would, until it is told that it was done or that nobody knows. */
+async function insist(order: Order, ref: string): Promise<'done' | 'doubt'> {
+  for (let n = 0; n < TRIES; n += 1) {
+    try {
+      await order({ ref })
+      return 'done'
+    } catch (error) {
+      if (!isOnefoldError(error)) throw error
+      if (error.code === 'IN_DOUBT') return 'doubt'
+      if (!error.retryable) throw error
+      await pause(20)
+    }
+  }
+  throw new Error(`nobody says what became of ${ref}`)
+}
+
+describeWithServer(REDIS, 'A Redis ledger in trouble', () => {
+  let downstream: Downstream
+  beforeAll(async () => {
+    downstream = await startDownstream()
+  })
+  afterAll(async () => await downstream.close())
+
+  const judge = async (told: 'done' | 'doubt', ref: string): Promise<void> => {
+    const effects = await downstream.effects(ref)
+    if (told === 'done') expect(effects, ref).toBe(1)
+    else expect(effects, ref).toBeLessThanOrEqual(1)
+  }
+
+  for (const pack of REDIS_CLIENTS) {
+    describe(`through ${pack.name}`, () => {
+      let server: RedisServer
+      let proxy: TcpProxy
+      const ends: (() => Promise<void>)[] = []
+      beforeAll(async () => {
+        server = await startRedis()
+        proxy = await startTcpProxy(server.port)
+      })
+      afterEach(async () => {
+        server.thaw()
+        proxy.heal()
+        for (const end of ends.splice(0)) await end()
+      })
+      afterAll(async () => {
+        await proxy.close()
+        await server.close()
+      })
+
+      async function guarded(): Promise<{ guard: Guard; order: Order; opened: OpenClient }> {
+        const opened = await pack.open(`redis://127.0.0.1:${proxy.port}`)
+        const store = redisStore({ client: opened.client, deadlineMs: DEADLINE_MS })
+        const guard = testGuard({ store, settings: { storeDeadlineMs: DEADLINE_MS + 100, leaseMs: 2_000 } })
+        const order = orderTool(guard, downstream, { recovery: manual() })
+        await guard.open()
+        ends.push(async () => {
+          await guard.close().catch(() => undefined)
+          opened.end()
+        })
+        return { guard, order, opened }
+      }
+
+      it('a lost acknowledgement of the marker is recognised as our own', async () => {
+        const { order } = await guarded()
+        const ref = `${pack.name} lost acknowledgement`
+        for (let n = 1; n <= 3; n += 1) {
+          const lost = proxy.loseAnswer({ to: 'EVAL' })
+          const told = await insist(order, `${ref} ${n}`)
+          await lost
+          await judge(told, `${ref} ${n}`)
+          await judge(await insist(order, `${ref} ${n}`), `${ref} ${n}`)
+        }
+      })
+
+      it('a frozen server starts no effect; after it has thawed each happens once', async () => {
+        const { order } = await guarded()
+        const refs = Array.from({ length: 5 }, (_, n) => `${pack.name} frozen ${n}`)
+        server.freeze()
+        const refused = await Promise.allSettled(refs.map((ref) => order({ ref })))
+        for (const [n, answer] of refused.entries()) {
+          expect(answer).toMatchObject({ status: 'rejected', reason: { code: 'STORE_UNAVAILABLE', effect: 'none' } })
+          expect(await downstream.effects(refs[n] as string)).toBe(0)
+        }
+        server.thaw()
+        for (const ref of refs) await judge(await insist(order, ref), ref)
+      })
+
+      it('a server that is killed in the middle of many calls, and comes back', async () => {
+        const { order } = await guarded()
+        const refs = Array.from({ length: 40 }, (_, n) => `${pack.name} killed ${n}`)
+        const told = Promise.all(refs.map(async (ref) => [ref, await insist(order, ref)] as const))
+        await downstream.until(refs[0] as string, 1)
+        await server.kill()
+        await server.start()
+        for (const [ref, what] of await told) await judge(what, ref)
+        for (const ref of refs) await judge(await insist(order, ref), ref)
+      })
+
+      /** May never come to pass where so many bytes are not sent. */
+      function resetSoon(direction: Direction, n: number): void {
+        proxy.resetAtByte(direction, n).catch(() => undefined)
+      }
+
+      const cuts: readonly Cut[] = [
+        ['no answer arrives', async () => proxy.set({ blackhole: ['answers'] })],
+        ['no request arrives', async () => proxy.set({ blackhole: ['requests'] })],
+        ['connections are half open', async () => proxy.halfOpen()],
+        ['connections are reset', async () => proxy.cut()],
+        ...[1, 40, 200, 900].map((n): Cut => [`a request is cut at byte ${n}`, async () => resetSoon('requests', n)]),
+        ...[1, 40, 200, 900].map((n): Cut => [`an answer is cut at byte ${n}`, async () => resetSoon('answers', n)]),
+      ]
+      it.each(cuts)('when %s', async (name, cut) => {
+        const { order } = await guarded()
+        proxy.set({ latencyMs: 1 })
+        const refs = [1, 2, 3].map((n) => `${pack.name} ${name} ${n}`)
+        await cut()
+        await Promise.allSettled(refs.map((ref) => order({ ref })))
+        proxy.heal()
+        if (name.endsWith('half open')) proxy.cut()
+        for (const ref of refs) await judge(await insist(order, ref), ref)
+      })
+    })
+  }
+
+  it('unguarded, the same lost answer to the record’s write is a second effect', async () => {
+    const server = await startRedis()
+    const proxy = await startTcpProxy(server.port)
+    const url = `redis://127.0.0.1:${proxy.port}`
+    const client = createClient({ url, socket: { reconnectStrategy: () => 5 } })
+    client.on('error', () => undefined)
+    await client.connect()
+    const ref = 'naive'
+    async function naive(): Promise<void> {
+      if ((await client.set(ref, 'claimed', { condition: 'NX' })) === null) return
+      try {
+        await place(downstream, { ref })
+        await client.set(ref, 'done')
+      } catch (error) {
+        await client.del(ref)
+        throw error
+      }
+    }
+    const lost = proxy.loseAnswer({ to: 'done' })
+    await expect(naive()).rejects.toThrow()
+    await lost
+    await naive()
+    expect(await downstream.effects(ref)).toBe(2)
+    client.destroy()
+    await proxy.close()
+    await server.close()
+  })
+})
