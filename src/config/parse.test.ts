@@ -249,8 +249,8 @@ describe('parseConfig', () => {
     ],
     [
       'a store of another version',
-      'store: redis://localhost\n',
-      '1:1: store cannot be used. redis is not in this version; use sqlite:PATH.',
+      'store: redis://host?db=1\n',
+      '1:1: store cannot be used. it takes prefix and appendfsync behind the ?, not db.',
     ],
     ['a misspelt store', 'store: sqllite:./x\n', '1:1: store cannot be used. did you mean sqlite:./x?.'],
     ['a secret in the file', 'keySecret: hunter2\n', '1:1: keySecret must name an environment variable'],

@@ -8,6 +8,8 @@ describe('parseStoreUrl', () => {
     expect(parseStoreUrl('sqlite:./a.db', '/etc/x')).toEqual({ kind: 'sqlite', path: '/etc/x/a.db' })
     expect(parseStoreUrl('sqlite:/var/a.db', '/etc/x')).toEqual({ kind: 'sqlite', path: '/var/a.db' })
     expect(parseStoreUrl('sqlite:///var/a.db', '/etc/x')).toEqual({ kind: 'sqlite', path: '/var/a.db' })
+    const redis = 'redis://:secret@host:6379/1?prefix=mine'
+    expect(parseStoreUrl(redis, '/etc/x')).toEqual({ kind: 'remote', name: 'redis', url: redis })
     expect(parseStoreUrl('memory:', '/etc/x')).toEqual({ kind: 'memory' })
     const url = 'postgres://me:secret@host/db?schema=ledger'
     expect(parseStoreUrl(url, '/etc/x')).toEqual({ kind: 'remote', name: 'postgres', url })
@@ -19,6 +21,8 @@ describe('parseStoreUrl', () => {
     ['postgress://me:secret@host/db', 'did you mean postgres'],
     ['dynamodb://a', 'name a table'],
     ['dynamodb://key:secret@effects', 'credentials belong into the environment'],
+    ['redis://host?perfix=x', 'it takes prefix and appendfsync behind the ?, not perfix'],
+    ['redis://host?appendfsync=no', 'appendfsync can only be said to be always'],
     ['./ledger.db', 'write sqlite:./ledger.db'],
     ['memory:x', 'memory: takes nothing behind it'],
     ['sqlite:', 'write sqlite:./ledger.db'],

@@ -13,8 +13,6 @@ export type StoreChoice =
   /** On a server; `url` may hold a password. */
   | { readonly kind: 'remote'; readonly name: string; readonly url: string }
 
-const LATER = ['redis', 'rediss']
-
 /**
  * Reads `sqlite:PATH` (relative to `folder`), the URL of a server (`postgres://…`), `memory:` or `memory`, which needs no
  * quotes in YAML.
@@ -41,7 +39,6 @@ export function parseStoreUrl(url: string, folder: string): StoreChoice {
     if (problem !== undefined) throw invalid(url, problem)
     return { kind: 'remote', name: remote.name, url }
   }
-  if (LATER.includes(scheme)) throw invalid(url, `${scheme} is not in this version; use sqlite:PATH`)
   const meant = nearest(scheme, ['sqlite', 'memory', ...REMOTE_KINDS.flatMap(({ schemes }) => schemes)])
   if (meant !== undefined) throw invalid(url, `did you mean ${meant}:${withoutPassword(rest)}?`)
   throw invalid(url, `write sqlite:${scheme === '' ? url : './ledger.db'}, or memory: for a trial`)
