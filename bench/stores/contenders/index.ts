@@ -6,6 +6,7 @@ import { contenders as nodeIdempotency } from './node-idempotency.ts'
 import { contenders as postgres } from './postgres.ts'
 import { contenders as postgresFloor } from './postgres-floor.ts'
 import { contenders as powertools } from './powertools.ts'
+import { contenders as redis } from './redis.ts'
 import { contenders as redisFloor } from './redis-floor.ts'
 import { contenders as sqlite } from './sqlite.ts'
 
@@ -14,6 +15,7 @@ export const CONTENDERS: readonly Contender[] = [
   ...memory,
   ...sqlite,
   ...redisFloor,
+  ...redis,
   ...nodeIdempotency,
   ...postgresFloor,
   ...postgres,

@@ -11,7 +11,7 @@ afterAll(() => server.close())
 // A long deadline, since dynalite answers slowly on a busy machine; the deadline has tests of its own.
 // Steps of the clock are left out: the service shows whole seconds. service-clock.test.ts has them.
 storeSuite(
-  'dynamodb on dynalite',
+  'dynamodb on dynalite [OR-11]',
   {
     means: ['reopen', 'crash', 'another', 'obstruct'],
     async open() {
