@@ -267,10 +267,14 @@ function addLedger(program: Command, run: Run): void {
 
   withWhere(command(group, 'migrate', 'create the schema of a ledger on a server, or bring it to this version'))
     .option('--role <name>', 'also grant a role what it needs to serve the ledger, and no more')
+    .option('--print', 'print what would be made, and make nothing (DynamoDB)')
     .addOption(json())
     .addHelpText(
       'after',
-      examples(['onefold ledger migrate --store postgres://owner@db.internal/shop?schema=onefold --role shop_app']),
+      examples([
+        'onefold ledger migrate --store postgres://owner@db.internal/shop?schema=onefold --role shop_app',
+        'onefold ledger migrate --store dynamodb://effects?region=eu-west-1 --print',
+      ]),
     )
     .action(run(async () => (await import('./ledger/migrate.ts')).ledgerMigrate))
 

@@ -1,4 +1,5 @@
 import { tableDefinition, type DynamoClient, type TableDefinition } from '../store/dynamodb/index.ts'
+import type { Store } from '../engine/index.ts'
 import { loadClient, noClient, type RemoteKind } from './remote-store.ts'
 
 interface Sdk {
@@ -33,13 +34,13 @@ export const dynamodb: RemoteKind = {
     const store = dynamodbStore({ client, table, ...(home === undefined ? {} : { home }) })
     const end = (): Promise<void> => Promise.resolve(client.destroy())
     return {
-      store: {
-        ...store,
+      store: Object.assign(Object.create(store) as Store, {
         close: async () => {
           await store.close()
           await end()
         },
-      },
+      }),
+      plan: () => tableDefinition(table),
       async migrate() {
         try {
           await client.createTable(tableDefinition(table))

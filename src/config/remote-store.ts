@@ -8,6 +8,8 @@ export interface RemoteStore {
   readonly store: Store
   /** Brings the ledger's schema to this version, where the store has one. */
   readonly migrate?: (options: { readonly role?: string | undefined }) => Promise<{ from: number; to: number }>
+  /** What {@link migrate} would make, as JSON data, for who makes it by other means. */
+  readonly plan?: () => object
   /** Ends the client, for a store that was never opened. */
   end(): Promise<void>
 }

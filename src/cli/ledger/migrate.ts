@@ -6,6 +6,7 @@ import { locate, type WhereOptions } from './locate.ts'
 
 export interface MigrateLedgerOptions extends WhereOptions {
   readonly role?: string
+  readonly print?: boolean
   readonly json?: boolean
 }
 
@@ -22,6 +23,16 @@ export async function ledgerMigrate(options: MigrateLedgerOptions): Promise<numb
   try {
     if (remote.migrate === undefined) {
       throw new OnefoldError('CONFIG_INVALID', `A ${choice.name} ledger has no schema to migrate. Nothing was changed.`)
+    }
+    if (options.print === true) {
+      if (remote.plan === undefined) {
+        throw new OnefoldError(
+          'CONFIG_INVALID',
+          `What a ${choice.name} ledger is made of can only be made, not printed. Nothing was changed.`,
+        )
+      }
+      printJson(remote.plan())
+      return EXIT.ok
     }
     const { from, to } = await remote.migrate({ role: options.role })
     if (options.json === true) printJson({ store: url, from, to, role: options.role })
