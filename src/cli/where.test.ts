@@ -78,7 +78,7 @@ describe('which ledger', () => {
 
   it.each([
     ['store: sqlite:./x.db\ntenantt: acme\n', 'tenant'],
-    ['store: redis://localhost\n', 'redis'],
+    ['store: redis://\n', 'redis://host:6379'],
     [': : :\n', 'onefold.yaml'],
   ])('refuses a configuration with a mistake: %j', (text, says) => {
     writeFileSync(join(home, 'onefold.yaml'), text)

@@ -82,6 +82,10 @@ export async function freePort(): Promise<number> {
 }
 
 const TRIES = 400
+const STARTS = 50
+
+/** A server that ended while it started. */
+class Ended extends Error {}
 
 /** Starts a server. @param settings lines of `postgresql.conf` */
 export async function startPostgres(
@@ -103,7 +107,19 @@ export async function startPostgres(
   let server: ChildProcess | undefined
   let copies = 0
 
+  /** After a kill the memory of the old server, or its port, may be held for a moment by what is still dying. */
   async function start(): Promise<void> {
+    for (let tries = 1; ; tries += 1) {
+      try {
+        return await startOnce()
+      } catch (error) {
+        if (tries >= STARTS || !(error instanceof Ended)) throw error
+        await pause(100)
+      }
+    }
+  }
+
+  async function startOnce(): Promise<void> {
     const given = { shared_buffers: '64MB', max_connections: 200, ...settings }
     const options = Object.entries(given).flatMap(([name, value]) => ['-c', `${name}=${value}`])
     server = spawn(
@@ -125,7 +141,7 @@ export async function startPostgres(
     server.stderr?.on('data', (chunk: Buffer) => (said = (said + chunk.toString()).slice(-4_000)))
     for (let n = 0; n < TRIES; n += 1) {
       if (said.includes('ready to accept connections')) return
-      if (server.exitCode !== null) throw new Error(`postgres ended: ${said}`)
+      if (server.exitCode !== null) throw new Ended(`postgres ended: ${said}`)
       await pause(25)
     }
     throw new Error(`postgres does not start: ${said}`)
