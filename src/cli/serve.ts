@@ -24,7 +24,7 @@ export async function startedOn<T>(port: number, host: string, start: () => Prom
   } catch (error) {
     const code = (error as { code?: unknown }).code
     if (code !== 'EADDRINUSE' && code !== 'EACCES' && code !== 'EADDRNOTAVAIL' && code !== 'ENOTFOUND') throw error
-    throw invalid(`It is not possible to listen on ${host}:${port} (${code}). Name another.`)
+    throw invalid(`Onefold cannot listen on ${host}:${port} (${code}). Name another port or --host.`)
   }
 }
 
