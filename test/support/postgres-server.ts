@@ -1,12 +1,12 @@
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
-import { chownSync, cpSync, existsSync, mkdtempSync, rmSync } from 'node:fs'
+import { chownSync, cpSync, existsSync, rmSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { createRequire } from 'node:module'
-import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { serverProgram } from './servers/absence.ts'
+import { serverFolder } from './servers/folder.ts'
 
 export type PostgresVersion = 15 | 18
 
@@ -94,7 +94,7 @@ export async function startPostgres(
 ): Promise<PostgresServer> {
   const folder = programs(version)
   if (folder === undefined) throw new Error(`Postgres ${version} is not installed`)
-  const root = mkdtempSync(join(tmpdir(), `onefold-postgres-${version}-`))
+  const root = serverFolder(`onefold-postgres-${version}-`)
   if (isRoot) chownSync(root, NOBODY, NOBODY)
   const data = join(root, 'data')
   const made = spawnSync(

@@ -1,11 +1,11 @@
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { rmSync } from 'node:fs'
 import { createServer } from 'node:net'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { serverProgram, type ServerProgram } from './servers/absence.ts'
+import { serverFolder } from './servers/folder.ts'
 
 /** A server of its own on a free loopback port, in a temporary folder. */
 export interface RedisServer {
@@ -49,7 +49,7 @@ const ALWAYS = { appendonly: 'yes', appendfsync: 'always' }
 export async function startRedis(settings: Readonly<Record<string, string | number>> = ALWAYS): Promise<RedisServer> {
   const program = serverProgram(REDIS) ?? ''
   if (program === '') throw new Error('redis-server is not installed')
-  const folder = mkdtempSync(join(tmpdir(), 'onefold-redis-'))
+  const folder = serverFolder('onefold-redis-')
   // The bus of a cluster listens 10,000 above.
   const port = await freePort(settings['cluster-enabled'] === undefined ? 65_536 : 55_000)
   let server: ChildProcess | undefined
