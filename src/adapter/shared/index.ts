@@ -12,4 +12,4 @@ export { guardTools, type AdaptedTool, type AdapterCall, type AdapterOptions, ty
 export { guardUnit, type UnitCall, type UnitContract } from './guard-unit.ts'
 export { jsonSchemaFrom, inputSchemaOf } from './json-schema.ts'
 export { pausable } from './pause.ts'
-export { forFramework, isForTheModel, mayRepeat, noteFor, type Told } from './told.ts'
+export { isForTheModel, type Told } from './told.ts'

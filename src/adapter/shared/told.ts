@@ -45,9 +45,6 @@ export async function forFramework(work: Promise<Outcome>): Promise<Told> {
 const isAnswered = (error: unknown): error is AnsweredError =>
   error instanceof Error && error.name === 'AnsweredError' && 'answer' in error
 
-/** True where the same call may be made again: what a framework may say "please try again" to. */
-export const mayRepeat = (error: unknown): boolean => !isOnefoldError(error) || error.retryable
-
 /**
  * True for an error whose own text the model must read, with nothing of the framework's beside it: the effect may have
  * happened, or asking again cannot help.
