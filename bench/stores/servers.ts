@@ -1,12 +1,13 @@
 import { execFileSync, spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtempSync, rmSync } from 'node:fs'
-import { createConnection, createServer, type AddressInfo } from 'node:net'
+import { createConnection } from 'node:net'
 import { tmpdir, userInfo } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { findProgram } from '../../test/support/servers/absence.ts'
 import { startDynalite } from '../../test/support/servers/dynalite.ts'
+import { freePort } from '../../test/support/servers/free-port.ts'
 import type { Place, StoreName } from './contender.ts'
 
 /** Running servers; those of absent programs are left out. */
@@ -15,14 +16,6 @@ export interface Servers {
   readonly versions: Readonly<Record<string, string>>
   has(store: StoreName): boolean
   close(): Promise<void>
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer()
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  const { port } = server.address() as AddressInfo
-  await new Promise((resolve) => server.close(resolve))
-  return port
 }
 
 async function untilListening(port: number): Promise<void> {

@@ -10,6 +10,7 @@ import { onefoldFetch, protectFetch } from '../../src/downstream/public.ts'
 import type { Guard } from '../../src/engine/index.ts'
 import { isOnefoldError } from '../../src/error/index.ts'
 import { testGuard } from '../support/guard.ts'
+import { freePort } from '../support/servers/free-port.ts'
 import { stripeOn, thrice } from './fixtures/clients.ts'
 import { startService, type Service } from './fixtures/service.ts'
 
@@ -195,15 +196,6 @@ describe('ctx.fetch proves what was not sent', () => {
     plainPort = (plain.address() as AddressInfo).port
   })
   afterAll(() => plain.close())
-
-  async function freePort(): Promise<number> {
-    const server = createServer().listen(0, '127.0.0.1')
-    await once(server, 'listening')
-    const { port } = server.address() as AddressInfo
-    server.close()
-    await once(server, 'close')
-    return port
-  }
 
   it('a refused connection, an unknown name, a failed TLS handshake: released, and it may run again', async () => {
     const urls = [

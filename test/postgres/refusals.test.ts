@@ -7,7 +7,8 @@ import pg from 'pg'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { Store } from '../../src/engine/index.ts'
 import { migratePostgres, postgresStore, type PostgresClient } from '../../src/store/postgres/index.ts'
-import { freePort, postgresVersions, startPostgres, type PostgresServer } from '../support/postgres-server.ts'
+import { postgresVersions, startPostgres, type PostgresServer } from '../support/postgres-server.ts'
+import { freePort } from '../support/servers/free-port.ts'
 import { asOwner, CLIENTS, type ClientName, type OpenedClient } from './clients.ts'
 
 const NEWEST = postgresVersions().at(-1)

@@ -1,12 +1,12 @@
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { chownSync, cpSync, existsSync, rmSync } from 'node:fs'
-import { createServer } from 'node:net'
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { serverProgram } from './servers/absence.ts'
 import { serverFolder } from './servers/folder.ts'
+import { freePort } from './servers/free-port.ts'
 
 export type PostgresVersion = 15 | 18
 
@@ -68,17 +68,6 @@ function folderOf(version: PostgresVersion): string {
 /** The versions that this machine has. */
 export function postgresVersions(): readonly PostgresVersion[] {
   return ([15, 18] as const).filter((version) => programs(version) !== undefined)
-}
-
-/** A port that is free now. */
-export async function freePort(): Promise<number> {
-  const server = createServer()
-  server.listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as { port: number }
-  server.close()
-  await once(server, 'close')
-  return port
 }
 
 const TRIES = 400

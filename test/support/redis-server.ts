@@ -1,10 +1,10 @@
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { rmSync } from 'node:fs'
-import { createServer } from 'node:net'
 import { setTimeout as pause } from 'node:timers/promises'
 import { serverProgram, type ServerProgram } from './servers/absence.ts'
 import { serverFolder } from './servers/folder.ts'
+import { freePort } from './servers/free-port.ts'
 
 /** A server of its own on a free loopback port, in a temporary folder. */
 export interface RedisServer {
@@ -28,18 +28,6 @@ export interface RedisServer {
 /** The program, for `describeWithServer`. */
 export const REDIS: ServerProgram = { command: 'redis-server', install: 'apt-get install redis-server' }
 const TRIES = 400
-
-async function freePort(below = 65_536): Promise<number> {
-  for (;;) {
-    const server = createServer()
-    server.listen(0, '127.0.0.1')
-    await once(server, 'listening')
-    const { port } = server.address() as { port: number }
-    server.close()
-    await once(server, 'close')
-    if (port < below) return port
-  }
-}
 
 /** Durable as manual tools need it. */
 const ALWAYS = { appendonly: 'yes', appendfsync: 'always' }
