@@ -4,6 +4,8 @@
  */
 export { blackFriday, LOAD, type BlackFriday } from './black-friday/story.ts'
 export type { DayEnd } from './black-friday/day.ts'
+export { connectMcp } from './mcp-client.ts'
+export { startProgram } from './program.ts'
 export { playStory, total, type Played, type PlayOptions, type Verdict } from './play.ts'
 export { STORIES } from './stories/index.ts'
 export type { Books, Story } from './story.ts'

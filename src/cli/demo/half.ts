@@ -1,9 +1,7 @@
-import { spawn, type ChildProcess } from 'node:child_process'
-import { once } from 'node:events'
 import { closeSync, openSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
+import { startProgram } from '../../scenario/index.ts'
 import type { Agent, ServerCommand } from './agent.ts'
 import { ended } from './pids.ts'
 import type { Count } from './shop-books.ts'
@@ -53,28 +51,9 @@ export async function runHalf(options: HalfOptions): Promise<Half> {
 
 async function startShopProcess(books: string, seed: number): Promise<{ url: string; stop(): Promise<void> }> {
   const file = import.meta.url.endsWith('.ts') ? './shop.process.ts' : './shop.process.js'
-  const script = fileURLToPath(new URL(file, import.meta.url))
-  const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', script, books, String(seed)], {
-    stdio: ['pipe', 'pipe', 'inherit'],
-  })
-  const exited = once(child, 'exit')
-  const line = await Promise.race([firstLine(child), exited.then(() => undefined)])
-  if (line === undefined) throw new Error('the shop of the demonstration did not start')
-  const { url } = JSON.parse(line) as { url: string }
-  return {
-    url,
-    stop: async () => {
-      child.stdin?.end()
-      child.kill()
-      await exited
-    },
-  }
-}
-
-async function firstLine(child: ChildProcess): Promise<string | undefined> {
-  if (child.stdout === null) return undefined
-  for await (const line of createInterface({ input: child.stdout })) return line
-  return undefined
+  const { said, stop } = await startProgram(fileURLToPath(new URL(file, import.meta.url)), [books, String(seed)])
+  const { url } = JSON.parse(said) as { url: string }
+  return { url, stop }
 }
 
 /** The environment for children, without what a test runner or this repository's scripts put into it. */

@@ -1,8 +1,6 @@
-import { spawn, type ChildProcessWithoutNullStreams } from 'node:child_process'
-import { once } from 'node:events'
-import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import type { AgentServiceOptions } from './serve-agent.ts'
+import { startProgram, type Program } from '../program.ts'
 import { readDay, type Day } from './books.ts'
 import { throughGateway } from './gateway.ts'
 import { stockFor, type Order } from './orders.ts'
@@ -47,14 +45,14 @@ export async function playDay(options: DayOptions): Promise<DayEnd> {
   ])
   try {
     const agentOptions: AgentServiceOptions = {
-      inventory: inventory.url,
+      inventory: addressOf(inventory),
       seed: options.seed,
       ...(options.faults ? { slowMs: TIMEOUT_MS + 300 } : {}),
       ...(options.ledger === undefined ? {} : { ledger: options.ledger }),
     }
     const service = await startProgram(options.agentProgram ?? own('agent-service'), [JSON.stringify(agentOptions)])
     try {
-      return await work(options, inventory.url, service.url)
+      return await work(options, addressOf(inventory), addressOf(service))
     } finally {
       await service.stop()
     }
@@ -90,31 +88,4 @@ async function work(options: DayOptions, inventory: string, service: string): Pr
 const own = (name: string): string =>
   fileURLToPath(new URL(`./${name}.process.${import.meta.url.endsWith('.ts') ? 'ts' : 'js'}`, import.meta.url))
 
-async function startProgram(script: string, args: readonly string[]): Promise<{ url: string; stop(): Promise<void> }> {
-  const child = spawn(
-    process.execPath,
-    [...process.execArgv, '--disable-warning=ExperimentalWarning', script, ...args],
-    { stdio: 'pipe' },
-  )
-  const exited = once(child, 'exit')
-  let told = ''
-  child.stderr.on('data', (chunk: Buffer) => (told = (told + chunk.toString()).slice(-MOST_TOLD)))
-  const port = await Promise.race([firstLine(child), exited.then(() => undefined)])
-  if (port === undefined) throw new Error(`the program ${script} of the demonstration did not start:\n${told}`)
-  return {
-    url: `http://127.0.0.1:${port}`,
-    stop: async () => {
-      child.stdin.end()
-      await exited
-      if (child.exitCode !== 0) throw new Error(`the program ${script} of the demonstration failed:\n${told}`)
-    },
-  }
-}
-
-/** Characters of a program's standard error that are kept, to be told if it fails. */
-const MOST_TOLD = 2_000
-
-async function firstLine({ stdout }: ChildProcessWithoutNullStreams): Promise<string | undefined> {
-  for await (const line of createInterface({ input: stdout })) return line
-  return undefined
-}
+const addressOf = ({ said }: Program): string => `http://127.0.0.1:${said}`
