@@ -87,71 +87,142 @@ export const maySend = (attempt: LiveAttempt, clock: Clock): boolean => {
 }
 
 /** What the requests of an attempt are sent under. */
-export function portOf(attempt: LiveAttempt, clock: Clock, run: RunReference | undefined): SendPort {
-  const { op } = attempt
-  const { contract } = op
-  let used = false
-  return {
-    used: () => used,
-    tool: contract.name,
-    recovery: contract.effect === 'read' ? undefined : contract.recovery,
-    checked: contract.sends === 'checked',
-    run: run?.id,
-    sequenceKey: op.index === undefined || run === undefined ? undefined : `${run.id}::${contract.name}::${op.index}`,
-    checkpoint: () => {
-      used = true
-      if (!maySend(attempt, clock)) throw cancelled(contract.name, op.key, false)
-    },
-    downstreamKey: (provider, operation, ordinal) => {
-      used = true
-      // Of the key alone, which a secret has made already: a recovery under a rotated secret must send the same one.
-      return downstreamKey({ key: op.key, provider, operation, ordinal, generation: attempt.record.generation })
-    },
-    signal: attempt.controller.signal,
-    opened: () => {
-      used = true
-      const send: Send = { state: 'unsent' }
-      attempt.sends.push(send)
-      return send
-    },
+export const portOf = (attempt: LiveAttempt, clock: Clock, run: RunReference | undefined): SendPort =>
+  new Port(attempt, clock, run)
+
+/*
+ * Classes, because one of each is made for every effect: an object with accessors of its own would get a hidden class of
+ * its own as well, which costs more than everything else in it. What a tool may take out of its context is bound.
+ */
+
+class Port implements SendPort {
+  readonly #attempt: LiveAttempt
+  readonly #clock: Clock
+  readonly #run: RunReference | undefined
+  #used = false
+
+  constructor(attempt: LiveAttempt, clock: Clock, run: RunReference | undefined) {
+    this.#attempt = attempt
+    this.#clock = clock
+    this.#run = run
+  }
+
+  readonly used = (): boolean => this.#used
+
+  get tool(): string {
+    return this.#attempt.op.contract.name
+  }
+
+  get recovery(): Recovery | undefined {
+    const { contract } = this.#attempt.op
+    return contract.effect === 'read' ? undefined : contract.recovery
+  }
+
+  get checked(): boolean {
+    return this.#attempt.op.contract.sends === 'checked'
+  }
+
+  get run(): string | undefined {
+    return this.#run?.id
+  }
+
+  get sequenceKey(): string | undefined {
+    const { index } = this.#attempt.op
+    return index === undefined || this.#run === undefined ? undefined : `${this.#run.id}::${this.tool}::${index}`
+  }
+
+  /** Made when it is asked for: most tools never look. */
+  get signal(): AbortSignal {
+    return this.#attempt.controller.signal
+  }
+
+  checkpoint(): void {
+    this.#used = true
+    if (!maySend(this.#attempt, this.#clock)) throw cancelled(this.tool, this.#attempt.op.key, false)
+  }
+
+  downstreamKey(provider?: string, operation?: string, ordinal?: number): string {
+    this.#used = true
+    const { op, record } = this.#attempt
+    // Of the key alone, which a secret has made already: a recovery under a rotated secret must send the same one.
+    return downstreamKey({ key: op.key, provider, operation, ordinal, generation: record.generation })
+  }
+
+  opened(): Send {
+    this.#used = true
+    const send: Send = { state: 'unsent' }
+    this.#attempt.sends.push(send)
+    return send
   }
 }
 
 /** The context that `prepare`, `execute`, probes and compensations are given. */
-export function contextOf(
+export const contextOf = (
   attempt: LiveAttempt,
   clock: Clock,
   run: RunReference | undefined,
   makeFetch: FetchMaker | undefined,
   port: SendPort = portOf(attempt, clock, run),
   transaction?: unknown,
-): ToolContext {
-  const runReference: RunReference | undefined =
-    run === undefined ? undefined : Object.freeze({ id: run.id, tenant: run.tenant, session: run.session })
-  let fetcher: typeof fetch | undefined
-  return Object.freeze({
-    key: attempt.op.key,
-    attempt: attempt.record.attempts,
-    run: runReference,
-    signal: attempt.controller.signal,
-    transaction,
-    checkpoint: port.checkpoint,
-    downstreamKey: (provider?: string, operation?: string) => port.downstreamKey(provider, operation),
-    get fetch(): typeof fetch {
-      if (transaction !== undefined) {
-        throw new OnefoldError(
-          'CONTRACT_INVALID',
-          `${attempt.op.contract.name} is transactional: a request could not be undone with its transaction. Nothing was sent; put a message into the outbox, or give the tool another recovery.`,
-        )
-      }
-      if (makeFetch === undefined) {
-        throw new OnefoldError(
-          'CONTRACT_INVALID',
-          'This engine was built without a fetch; use ctx.checkpoint() right before the send.',
-        )
-      }
-      fetcher ??= makeFetch(port)
-      return fetcher
-    },
-  })
+): ToolContext => Object.freeze(new Context(attempt, run, makeFetch, port, transaction))
+
+class Context implements ToolContext {
+  readonly key: string
+  readonly attempt: number
+  readonly transaction: unknown
+  readonly #attempt: LiveAttempt
+  readonly #run: RunReference | undefined
+  readonly #makeFetch: FetchMaker | undefined
+  readonly #port: SendPort
+  #runReference: RunReference | undefined
+  #fetch: typeof fetch | undefined
+
+  constructor(
+    attempt: LiveAttempt,
+    run: RunReference | undefined,
+    makeFetch: FetchMaker | undefined,
+    port: SendPort,
+    transaction: unknown,
+  ) {
+    this.key = attempt.op.key
+    this.attempt = attempt.record.attempts
+    this.transaction = transaction
+    this.#attempt = attempt
+    this.#run = run
+    this.#makeFetch = makeFetch
+    this.#port = port
+  }
+
+  readonly checkpoint = (): void => this.#port.checkpoint()
+
+  readonly downstreamKey = (provider?: string, operation?: string): string =>
+    this.#port.downstreamKey(provider, operation)
+
+  get run(): RunReference | undefined {
+    const run = this.#run
+    if (run !== undefined)
+      this.#runReference ??= Object.freeze({ id: run.id, tenant: run.tenant, session: run.session })
+    return this.#runReference
+  }
+
+  get signal(): AbortSignal {
+    return this.#attempt.controller.signal
+  }
+
+  get fetch(): typeof fetch {
+    if (this.transaction !== undefined) {
+      throw new OnefoldError(
+        'CONTRACT_INVALID',
+        `${this.#attempt.op.contract.name} is transactional: a request could not be undone with its transaction. Nothing was sent; put a message into the outbox, or give the tool another recovery.`,
+      )
+    }
+    if (this.#makeFetch === undefined) {
+      throw new OnefoldError(
+        'CONTRACT_INVALID',
+        'This engine was built without a fetch; use ctx.checkpoint() right before the send.',
+      )
+    }
+    this.#fetch ??= this.#makeFetch(this.#port)
+    return this.#fetch
+  }
 }
