@@ -9,11 +9,12 @@ import { executeMarked, type Ended, type ExecuteOptions } from './execute.ts'
 import { executeInTransaction } from './transact.ts'
 import type { OperationRecord } from './record.ts'
 import type { Reading } from './store.ts'
+import type { Abandoned } from './flight.ts'
 import { withFrame } from './run.ts'
 
 export interface ClaimOptions extends ExecuteOptions {
   /** Checked up to the marker: an abort before it starts nothing. */
-  readonly signal: AbortSignal | undefined
+  readonly signal: Readonly<Abandoned> | undefined
   /** Called in the moment the marker is durable. */
   readonly onMarked: (record: OperationRecord) => void
 }
@@ -53,7 +54,7 @@ async function claimAs(
   const marked = contract.prepare === undefined && !transactional
   const startedAt = core.clock.bootMs()
   const amnesia = core.journal.amnesia()
-  const older = await takeOver(core, op)
+  const older = op.older.length === 0 ? undefined : await takeOver(core, op)
   if (older !== undefined) return { kind: 'answered', record: older }
   await at(core, 'before-claim', op.key)
   const claimed = await core.journal.apply(op.key, op.tenant, from, {

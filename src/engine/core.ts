@@ -37,8 +37,8 @@ export interface Core {
 }
 
 /** Passes a fault point; costs nothing where no faults are injected. */
-export async function at(core: Core, point: FaultPoint, key: string): Promise<void> {
-  if (core.faults !== undefined) await core.faults(point, key)
+export function at(core: Core, point: FaultPoint, key: string): void | Promise<void> {
+  return core.faults?.(point, key)
 }
 
 /** Keeps `work` until it ends; what it throws is an alarm, never an unhandled rejection. */

@@ -166,29 +166,25 @@ export function createPerformer(core: Core): Performer {
     options: PerformOptions,
     starter: boolean,
   ): Promise<Settled | 'late' | 'aborted'> {
-    const limits: Promise<'late' | 'aborted'>[] = []
-    let cancelTimer = (): void => {}
-    let done = false
-    if (options.onDoubt !== 'wait') {
-      const startTimer = (): Promise<'late'> =>
-        new Promise((resolve) => {
-          if (!done) cancelTimer = core.clock.after(options.waitMs ?? core.settings.waitMs, () => resolve('late'))
-        })
-      limits.push(starter ? flight.idle.then(startTimer) : startTimer())
-    }
-    let onAbort = (): void => {}
     const { signal } = options
-    if (signal !== undefined) {
-      limits.push(
-        new Promise((resolve) => {
-          onAbort = () => resolve('aborted')
-          if (signal.aborted) resolve('aborted')
-          else signal.addEventListener('abort', onAbort, { once: true })
-        }),
-      )
-    }
+    let cancelTimer = (): void => {}
+    let onAbort = (): void => {}
+    let done = false
     try {
-      return await (limits.length === 0 ? flight.result : Promise.race([flight.result, ...limits]))
+      return await new Promise((resolve, reject) => {
+        flight.result.then(resolve, reject)
+        if (options.onDoubt !== 'wait') {
+          const startTimer = (): void => {
+            if (!done) cancelTimer = core.clock.after(options.waitMs ?? core.settings.waitMs, () => resolve('late'))
+          }
+          if (starter) void flight.idle.then(startTimer)
+          else startTimer()
+        }
+        if (signal === undefined) return
+        onAbort = () => resolve('aborted')
+        if (signal.aborted) onAbort()
+        else signal.addEventListener('abort', onAbort, { once: true })
+      })
     } finally {
       done = true
       cancelTimer()
@@ -199,7 +195,7 @@ export function createPerformer(core: Core): Performer {
   /** Abort by phase: before the marker nothing happens; after it the caller leaves and the work goes on. */
   async function abort(flight: Flight, op: Operation, options: PerformOptions): Promise<never> {
     if (flight.callers === 1 && !flight.marked) {
-      flight.abandoned.abort()
+      flight.abandoned.aborted = true
       const nothing = await flight.result.then(
         (settled) => settled.kind === 'left' && settled.record?.state === 'claimed',
         (error: unknown) => isOnefoldError(error) && error.code === 'CANCELLED' && error.effect === 'none',

@@ -206,7 +206,7 @@ async function failed(core: Core, attempt: LiveAttempt, error: unknown): Promise
   }
 }
 
-const sealed = (core: Core, kind: StoredOutcome['kind'], value: unknown): Promise<StoredOutcome> =>
+const sealed = (core: Core, kind: StoredOutcome['kind'], value: unknown): StoredOutcome | Promise<StoredOutcome> =>
   seal(kind, value, core.journal.store, core.settings.inlineResultBytes, core.journal.withDeadline)
 
 async function committed(core: Core, attempt: LiveAttempt, outcome: StoredOutcome, value: unknown): Promise<Ended> {

@@ -45,13 +45,18 @@ export interface Flight {
   callers: number
   /** True from the marker on: other field values are KEY_REUSED. */
   marked: boolean
-  /** Resolves when the marker stands, or when there will be none from here. */
+  /** Resolves when the marker stands, or when there will be none from here; at the end {@link result} tells. */
   readonly bound: Promise<void>
-  /** Resolves when no attempt of this flight is executing: from then on the wait budget counts. */
+  /** Resolves when no attempt of this flight is executing but it goes on: from then on the wait budget counts. */
   readonly idle: Promise<void>
   readonly result: Promise<Settled>
-  /** Aborts when every caller has gone before the marker. */
-  readonly abandoned: AbortController
+  /** Set when every caller has gone before the marker. */
+  readonly abandoned: Abandoned
+}
+
+/** Looked at, never listened to: between its checks nothing waits that an abort could shorten. */
+export interface Abandoned {
+  aborted: boolean
 }
 
 export interface FlightOptions {
@@ -74,24 +79,19 @@ export function startFlight(core: Core, op: Operation, first: Reading | undefine
     marked: false,
     bound: new Promise((resolve) => (bind = resolve)),
     idle: new Promise((resolve) => (rest = resolve)),
-    result: Promise.resolve().then(async () => {
-      try {
-        return await drive(core, flight, first, options, {
-          marked: () => {
-            flight.marked = true
-            bind()
-          },
-          idle: () => {
-            bind()
-            rest()
-          },
-        })
-      } finally {
-        bind()
-        rest()
-      }
-    }),
-    abandoned: new AbortController(),
+    result: Promise.resolve().then(() =>
+      drive(core, flight, first, options, {
+        marked: () => {
+          flight.marked = true
+          bind()
+        },
+        idle: () => {
+          bind()
+          rest()
+        },
+      }),
+    ),
+    abandoned: { aborted: false },
   }
   return flight
 }
@@ -139,7 +139,7 @@ async function drive(
 }
 
 /** True while somebody waits for the flight. */
-const wanted = (flight: Flight): boolean => flight.callers > 0 && !flight.abandoned.signal.aborted
+const wanted = (flight: Flight): boolean => flight.callers > 0 && !flight.abandoned.aborted
 
 /** One turn of the loop: an end, or what to look at next (undefined: read again). */
 type Step =
@@ -199,18 +199,18 @@ async function claimInTurn(
   marked: () => void,
 ): Promise<Step> {
   const { op } = flight
-  await holdNear(core, op, options.confirm)
+  if (op.contract.near !== undefined) await holdNear(core, op, options.confirm)
   return await inTurn(core, flight, (signal) =>
     claimAndExecute(core, op, reading, { ...options, who: core.processes.self, signal, onMarked: marked }),
   )
 }
 
 /** One attempt, or one round of it, while it has its turn among operations that exclude each other. */
-async function inTurn(core: Core, flight: Flight, attempt: (signal: AbortSignal) => Promise<Ended>): Promise<Step> {
+async function inTurn(core: Core, flight: Flight, attempt: (signal: Abandoned) => Promise<Ended>): Promise<Step> {
   const { op } = flight
-  const endTurn = await holdTurn(core, op, () => wanted(flight))
+  const endTurn = op.contract.exclusive === undefined ? undefined : await holdTurn(core, op, () => wanted(flight))
   try {
-    const ended = await attempt(flight.abandoned.signal)
+    const ended = await attempt(flight.abandoned)
     if (ended.kind === 'asked') core.questions.ask(ended.record, flight.round, ended.value)
     if (ended.kind === 'answered') return { settled: await replayed(core, ended.record) }
     const settled = settledBy(ended)
@@ -227,7 +227,7 @@ async function inTurn(core: Core, flight: Flight, attempt: (signal: AbortSignal)
     }
     return { reading: undefined }
   } finally {
-    await endTurn().catch(() => undefined)
+    if (endTurn !== undefined) await endTurn().catch(() => undefined)
   }
 }
 

@@ -78,12 +78,11 @@ export function nameOperation(
       ...(secret === undefined ? {} : { secret }),
     })
   const key = keyWith(identity, naming.keySecret)
-  const older = [
-    ...naming.previousSecrets.map((secret) => ({ key: keyWith(identity, secret), major: contract.major })),
-    ...contract
-      .supersededIdentitiesOf(input)
-      .map((past) => ({ key: keyWith(past.identity, naming.keySecret), major: past.major })),
-  ].filter((past) => past.key !== key)
+  const older: { readonly key: string; readonly major: number }[] = []
+  const addOlder = (past: string, major: number): void => void (past === key || older.push({ key: past, major }))
+  for (const secret of naming.previousSecrets) addOlder(keyWith(identity, secret), contract.major)
+  for (const past of contract.supersededIdentitiesOf(input))
+    addOlder(keyWith(past.identity, naming.keySecret), past.major)
   return {
     key,
     tenant,

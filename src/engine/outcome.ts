@@ -8,13 +8,13 @@ import type { Store } from './store.ts'
  * The stored form of a result, made before commit: inline, else a blob that is durable before the commit,
  * else its hash alone. Never throws: the truth that the effect happened does not depend on its payload.
  */
-export async function seal(
+export function seal(
   kind: StoredOutcome['kind'],
   value: unknown,
   store: Store,
   inlineBytes: number,
   withinDeadline: <T>(work: Promise<T>) => Promise<T>,
-): Promise<StoredOutcome> {
+): StoredOutcome | Promise<StoredOutcome> {
   let text: string
   try {
     text = encode(value)
@@ -24,12 +24,10 @@ export async function seal(
   const size = Buffer.byteLength(text)
   const hash = fingerprintText(text)
   if (size <= inlineBytes) return { kind, text, sha256: hash, size }
-  try {
-    await withinDeadline(store.putBlob(hash, Buffer.from(text)))
-    return { kind, sha256: hash, size, blob: true }
-  } catch {
-    return { kind, sha256: hash, size, omitted: true }
-  }
+  return withinDeadline(store.putBlob(hash, Buffer.from(text))).then(
+    (): StoredOutcome => ({ kind, sha256: hash, size, blob: true }),
+    (): StoredOutcome => ({ kind, sha256: hash, size, omitted: true }),
+  )
 }
 
 /** What {@link unseal} gives back. */

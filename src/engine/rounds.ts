@@ -2,6 +2,7 @@ import { cancelled } from './answers.ts'
 import { newAttempt } from './attempt.ts'
 import { tellDoubt, type Core } from './core.ts'
 import { executeMarked, type Ended, type ExecuteOptions } from './execute.ts'
+import type { Abandoned } from './flight.ts'
 import type { Operation } from './operation.ts'
 import { evidenceOfRound, isEvidenceOfRound, type OperationRecord } from './record.ts'
 import type { Reading } from './store.ts'
@@ -49,7 +50,7 @@ export function createQuestions(): Questions {
 export interface RoundOptions extends ExecuteOptions {
   readonly round: string | undefined
   /** Checked up to the moment that the round is sent: an abort before it sends nothing. */
-  readonly signal: AbortSignal
+  readonly signal: Readonly<Abandoned>
 }
 
 /**
