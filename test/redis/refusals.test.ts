@@ -12,8 +12,8 @@ import { describeWithServer } from '../support/servers/absence.ts'
 
 /** What the guide tells operators to give the ledger's user. */
 export const RIGHTS =
-  '~{onefold.* &onefold!* +eval +evalsha +get +set +del +exists +type +hget +hset +hmget +hgetall +hincrby +hdel ' +
-  '+zadd +zrem +zrangebyscore +publish +subscribe +unsubscribe +time +wait +info +ping'
+  '~{onefold.* &onefold!* +eval +evalsha +get +set +mset +del +exists +type +hget +hset +hmget +hgetall +hincrby +hdel ' +
+  '+zadd +zrem +zrangebyscore +rpush +lrange +publish +subscribe +unsubscribe +time +wait +info +ping'
 
 describeWithServer(REDIS, 'A Redis that cannot keep a ledger', () => {
   let server: RedisServer
@@ -179,10 +179,10 @@ describeWithServer(REDIS, 'A Redis that cannot keep a ledger', () => {
     const store = storeOn(server.url())
     await store.open()
     await store.close()
-    server.cli('HSET', '{onefold.0}m', 'schema', '2')
+    server.cli('HSET', '{onefold.0}m', 'schema', '1')
     await expect(storeOn(server.url()).open()).rejects.toMatchObject({
       code: 'STORE_UNSAFE',
-      message: expect.stringContaining('schema version 2') as string,
+      message: expect.stringContaining('schema version 1') as string,
     })
   })
 

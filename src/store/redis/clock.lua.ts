@@ -1,7 +1,7 @@
 /**
  * Begins every script that needs the time. Before it: KEYS 1 is the partition's meta hash, ARGV 3 a number that the
  * clock has to be past: the highest that the caller knows, or the last time that it was told. After it: `meta` (seq, off,
- * at, and the field that a script names in `writerField`: the last number of a writer), `clock` (the next number), `off` and `now`.
+ * at, and the field that a script names in `writerField`: the last number of a writer), `clock` (the next number), `off`, `moved` (`off` is another one now) and `now`.
  *
  * Numbers are microseconds of the server's clock, made to grow: no number comes twice, neither after a deletion nor after
  * a loss, and of two partitions the later one gives out the higher. `off` is by how much the ledger's clock is ahead of the
@@ -16,7 +16,8 @@ local most = tonumber(ARGV[3])
 if most > last then last = most end
 local time = redis.call('TIME')
 local clock = time[1] * 1000000 + time[2] + off
-if clock <= last then
+local moved = clock <= last
+if moved then
   local behind = last + 1 - clock
   off = off + behind
   clock = last + 1

@@ -42,28 +42,30 @@ export function stateOf(number: string): State {
 /** One write on its way to `write.lua.ts`. */
 export interface Item {
   readonly member: string
-  /** Five arguments of the script. */
-  readonly args: readonly [member: string, head: string, body: string, event: string, run: string]
+  /** Four arguments of the script. */
+  readonly args: readonly [member: string, head: string, rest: string, event: string]
   readonly bytes: number
   /** False for tools whose effect a fail-over could repeat if the record were not on every replica. */
   readonly resendable: boolean
 }
 
+/** A moment as it lies in a head: `n` for that of the step that wrote it. */
 const moment = (at: number | 'now'): string => (at === 'now' ? 'n' : String(at))
+const momentOf = (text: string, updatedAt: number): number => (text === 'n' ? updatedAt : Number(text))
 
 export function itemOf({ key, tenant, expect, draft, event }: Write): Item {
   const member = memberOf(key, tenant)
   const end = eventText(event)
   if (draft === undefined) {
-    const head = `${expect} 0 0 0 0 0 0 0 ${event.fence}`
-    return { member, args: [member, head, '', end, '-'], bytes: head.length, resendable: true }
+    const head = `${expect} 0 0 0 - 0 0 ${event.fence}`
+    return { member, args: [member, head, '', end], bytes: head.length, resendable: true }
   }
-  const head = `${expect} ${NUMBERS[draft.state]} ${draft.leaseMs ?? 'k'} ${draft.fence} ${moment(draft.firstSendAt)} ${moment(draft.doubtAt)} ${moment(draft.createdAt)} ${OPEN.has(draft.state) ? 1 : 0} ${event.fence}`
-  const body = bodyText(draft)
+  const head = `${expect} ${expect + 1} ${NUMBERS[draft.state]} ${OPEN.has(draft.state) ? 1 : 0} ${runWord(draft.run)} ${draft.leaseMs ?? 'k'} ${draft.fence} ${event.fence}`
+  const rest = `${moment(draft.firstSendAt)} ${moment(draft.doubtAt)} ${moment(draft.createdAt)}\n${bodyText(draft)}`
   return {
     member,
-    args: [member, head, body, end, runWord(draft.run)],
-    bytes: head.length + body.length + end.length,
+    args: [member, head, rest, end],
+    bytes: head.length + rest.length + end.length,
     resendable: draft.recovery === 'keyed' || draft.recovery === 'idempotent' || draft.recovery === 'composite',
   }
 }
@@ -138,7 +140,7 @@ type Body = [
 /** A record as it is stored, read back. @throws OnefoldError STORE_UNSAFE for a state that this version does not know */
 export function recordOf(key: string, tenant: string, stored: string): OperationRecord {
   const end = stored.indexOf('\n')
-  const [revision, lease, , state, , run, first, doubt, created, updated, fence] = stored.slice(0, end).split(' ') as [
+  const [revision, , state, , run, lease, updated, fence, first, doubt, created] = stored.slice(0, end).split(' ') as [
     string,
     string,
     string,
@@ -151,6 +153,7 @@ export function recordOf(key: string, tenant: string, stored: string): Operation
     string,
     string,
   ]
+  const updatedAt = Number(updated)
   const body = JSON.parse(stored.slice(end + 1)) as Body
   return {
     tenant,
@@ -180,10 +183,10 @@ export function recordOf(key: string, tenant: string, stored: string): Operation
     recoveries: body[18],
     openSends: body[19],
     leaseUntil: Number(lease),
-    firstSendAt: Number(first),
-    doubtAt: Number(doubt),
-    createdAt: Number(created),
-    updatedAt: Number(updated),
+    firstSendAt: momentOf(first, updatedAt),
+    doubtAt: momentOf(doubt, updatedAt),
+    createdAt: momentOf(created, updatedAt),
+    updatedAt,
     input: body[20] ?? undefined,
     outcome: body[21] ?? undefined,
     error: body[22] ?? undefined,
@@ -203,13 +206,14 @@ export function recordAt(member: string, stored: string): OperationRecord {
 }
 
 /** Place of recording, which pages are cut by. */
-export const placeOf = (stored: string): number => Number(stored.split(' ', 3)[2])
+export const placeOf = (stored: string): number => Number(stored.split(' ', 2)[1])
 
-/** The end of an event's JSON array; the script writes time and fence before it. */
+/** The end of an event's JSON array; the script writes number, time and fence before it. */
 export const eventText = (event: Omit<HistoryEvent, 'at'>): string =>
   JSON.stringify([event.transition, event.from, event.to, event.nonce, event.who, event.openSends, event.why]).slice(1)
 
 type EventLine = [
+  number: number,
   at: number,
   fence: number,
   transition: string,
@@ -221,17 +225,17 @@ type EventLine = [
   why: string | null,
 ]
 
-/** The events of a record's fields and values, oldest first. */
-export function eventsOf(fields: readonly string[]): HistoryEvent[] {
-  const events: { readonly number: number; readonly line: string }[] = []
-  for (let n = 0; n < fields.length; n += 2) {
-    const field = fields[n] as string
-    if (field.startsWith('e')) events.push({ number: Number(field.slice(1)), line: fields[n + 1] as string })
+/** The events of a record and of its list, oldest first; a step that was cut off may have left one in both. */
+export function eventsOf([record, ...moved]: readonly string[]): HistoryEvent[] {
+  const lines = [...moved.flatMap((text) => text.split('\n')), ...(record ?? '').split('\n').slice(2)]
+  const events = new Map<number, HistoryEvent>()
+  for (const line of lines) {
+    if (line === '') continue
+    const [number, at, fence, transition, from, to, nonce, who, openSends, why] = JSON.parse(line) as EventLine
+    const event = { at, transition, from, to, fence, nonce, who, ...(why === null ? {} : { why }), openSends }
+    events.set(number, event)
   }
-  return events.toSorted((one, other) => one.number - other.number).map(({ line }) => eventOf(line))
-}
-
-function eventOf(line: string): HistoryEvent {
-  const [at, fence, transition, from, to, nonce, who, openSends, why] = JSON.parse(line) as EventLine
-  return { at, transition, from, to, fence, nonce, who, ...(why === null ? {} : { why }), openSends }
+  return Array.from(events)
+    .toSorted(([one], [other]) => one - other)
+    .map(([, event]) => event)
 }

@@ -6,7 +6,7 @@ import { baseOf } from './names.ts'
 import { runScript, script } from './script.ts'
 
 /** Grows with the layout of keys; a ledger of another version is refused. */
-export const SCHEMA = '1'
+export const SCHEMA = '2'
 /** A cluster spreads what is in different partitions; each is one slot. */
 const PARTITIONS_OF_A_CLUSTER = 16
 const MOST_PARTITIONS = 1024

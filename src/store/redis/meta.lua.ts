@@ -97,10 +97,12 @@ redis.call('HGET', KEYS[1], 'a')
 redis.call('HMGET', KEYS[1], 'a', 'b')
 redis.call('HGETALL', KEYS[1])
 redis.call('HDEL', KEYS[1], 'a', 'b')
+redis.call('RPUSH', KEYS[1], 'a')
+redis.call('LRANGE', KEYS[1], 0, -1)
 redis.call('PUBLISH', ARGV[1], '')
-redis.call('HSET', KEYS[2], 'a', ARGV[2])
-local read = redis.call('HGET', KEYS[2], 'a')
-redis.call('DEL', KEYS[2])
+redis.call('MSET', KEYS[2], ARGV[2])
+local read = redis.call('GET', KEYS[2])
+redis.call('DEL', KEYS[1], KEYS[2])
 return read`
 
 /**

@@ -9,13 +9,15 @@ import { CLOCK } from './clock.lua.ts'
  */
 export const READ: string = `
 ${CLOCK}
-local record = redis.call('HMGET', KEYS[2], 'h', 'b')
-return { now, record[1] and record[1] .. '\\n' .. record[2] or '' }`
+local record = redis.call('GET', KEYS[2])
+if not record then return { now, '' } end
+local body = string.find(record, '\\n', 1, true) + 1
+return { now, string.sub(record, 1, string.find(record, '\\n', body, true) - 1) }`
 
 /**
  * Appends to a history; on no record it does nothing.
  *
- * KEYS  1 meta · 2 record
+ * KEYS  1 meta · 2 record · 3 its list of events
  * ARGV  1 fence · 2 the rest of the event · 3 a number that the clock has to be past
  * Answer: 1, or 0 when there is no record
  */
@@ -24,11 +26,14 @@ ${CLOCK}
 if redis.call('EXISTS', KEYS[2]) == 0 then return 0 end
 local number = string.format('%.0f', clock)
 redis.call('HSET', KEYS[1], 'seq', number, 'off', string.format('%.0f', off))
-redis.call('HSET', KEYS[2], 'e' .. number, '[' .. string.format('%.0f', now) .. ',' .. ARGV[1] .. ',' .. ARGV[2])
+redis.call('RPUSH', KEYS[3], '[' .. number .. ',' .. string.format('%.0f', now) .. ',' .. ARGV[1] .. ',' .. ARGV[2])
 return 1`
 
 /**
- * KEYS  1 record
- * Answer: fields and values, in turns; events are those that begin with `e`
+ * KEYS  1 record · 2 its list of events
+ * Answer: the record, '' when there is none; then what is in the list: lines of events
  */
-export const HISTORY: string = `return redis.call('HGETALL', KEYS[1])`
+export const HISTORY: string = `
+local lines = redis.call('LRANGE', KEYS[2], 0, -1)
+table.insert(lines, 1, redis.call('GET', KEYS[1]) or '')
+return lines`

@@ -164,13 +164,14 @@ export function redisStore(options: RedisOptions): Store {
     async note(key, tenant, event) {
       const member = memberOf(key, tenant)
       const args = [String(event.fence), eventText(event), numbers.past()]
-      await ask(() => partitions.run(partitions.of(member), noteScript, ['m', `r${member}`], args))
+      await ask(() => partitions.run(partitions.of(member), noteScript, ['m', `r${member}`, `h${member}`], args))
     },
 
     async history(key, tenant) {
       const member = memberOf(key, tenant)
-      const fields = await ask(() => partitions.run(partitions.of(member), historyScript, [`r${member}`], []))
-      return eventsOf(fields as string[])
+      const keys = [`r${member}`, `h${member}`]
+      const lines = await ask(() => partitions.run(partitions.of(member), historyScript, keys, []))
+      return eventsOf(lines as string[])
     },
 
     list: (query) => ask(() => page(partitions, numbers, scanOf(query), query.limit ?? DEFAULT_LIMIT, query.after)),

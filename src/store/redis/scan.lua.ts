@@ -20,14 +20,15 @@ for i = 1, #found, 2 do
   local member = found[i]
   local mine = tenant == '' or string.sub(member, 1, #tenant) == tenant
   if mine and (prefix == '' or string.sub(member, string.find(member, ' ', 1, true) + 1, -1):sub(1, #prefix) == prefix) then
-    local head = redis.call('HGET', base .. 'r' .. member, 'h')
+    local record = redis.call('GET', base .. 'r' .. member)
     local lease, state
-    if head then lease, state = string.match(head, '^%S+ (%S+) %S+ (%S+) ') end
+    if record then state, lease = string.match(record, '^%S+ %S+ (%S+) %S+ %S+ (%S+) ') end
     local wanted = state and (states == '' or string.find(states, ',' .. state .. ',', 1, true))
     if wanted and ARGV[8] == '1' then wanted = state == '4' or state == '5' or tonumber(lease) <= now end
     if wanted then
       out[n + 1] = member
-      out[n + 2] = head .. '\\n' .. redis.call('HGET', base .. 'r' .. member, 'b')
+      local body = string.find(record, '\\n', 1, true) + 1
+      out[n + 2] = string.sub(record, 1, string.find(record, '\\n', body, true) - 1)
       n = n + 2
       if n == 2 + 2 * most then
         out[2] = found[i + 1]
@@ -50,9 +51,9 @@ export const COUNT_OPEN: string = `
 local found = redis.call('ZRANGEBYSCORE', KEYS[1], ARGV[2], '+inf', 'WITHSCORES', 'LIMIT', 0, ARGV[3])
 local counts = {}
 for i = 1, #found, 2 do
-  local head = redis.call('HGET', ARGV[1] .. 'r' .. found[i], 'h')
-  if head then
-    local name = string.match(head, '^%S+ %S+ %S+ (%S+) ') .. ' ' .. string.match(found[i], '^(%S*) ')
+  local record = redis.call('GET', ARGV[1] .. 'r' .. found[i])
+  if record then
+    local name = string.match(record, '^%S+ %S+ (%S+) ') .. ' ' .. string.match(found[i], '^(%S*) ')
     counts[name] = (counts[name] or 0) + 1
   end
 end

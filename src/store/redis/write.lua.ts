@@ -6,94 +6,123 @@ import { WRITER_CLOCK } from './clock.lua.ts'
  * KEYS  1 meta · 2 all records by place · 3 open records by place · 4 counts of closed records
  *       (all keys of a partition share a hash tag; those of an item are named by ARGV 1 and its member)
  * ARGV  1 base · 2 writer · 3 a number that the clock has to be past · 4 beginning of channels
- *       then five an item: member · head · body · event · run
- *       head: expected revision · state (0 deletes) · lease in ms (k keeps) · fence (0: next number) · first send ·
- *       doubt · creation (n: now) · open (1, 0) · fence of the event (0: the record's)
+ *       then four an item: member · head · rest · event
+ *       head: expected revision · next revision · state (0 deletes) · open (1, 0) · run · lease in ms (k keeps) ·
+ *       fence (0: next number) · fence of the event (0: the record's)
  * Answer: store time · highest number · time of the amnesia mark (0: none) · last number of this writer (0: none)
- *       then two an item: its number and the lease before it, or -1 and the record as it is ('' when there is none)
+ *       then two an item: its number and, where it is kept, the lease before it; or -1 and the record as it is ('' when
+ *       there is none)
  * Errors: ONEFOLD_ABSENT when the partition is not there.
  *
- * A record is a hash: `h`, its head `revision lease place state open run first doubt created updated fence`; `b`, its
- * body; `e` and a number, an event. Head, body and event are written together and last: where a script is cut off by a
- * key that moves to another node, an index may know a record that is not there, never the reverse.
+ * A record is one string of lines: its head `revision place state open run lease updated fence first doubt created`, its
+ * body, and its events, oldest first. Where they grow long they move into a list (`h` and the member), so that a step
+ * costs the same however many were before it. Records are written last, all of them by one command: where a script is cut
+ * off by a key that moves to another node, an index may know a record that is not there, never the reverse.
  */
 export const WRITE: string = `
 local base, writer, channel = ARGV[1], ARGV[2], ARGV[4]
 local writerField = 'w' .. writer
 ${WRITER_CLOCK}
-local call, match, format = redis.call, string.match, string.format
-local at, known = tonumber(meta[3] or '0'), tonumber(meta[4] or '0')
+local call, match, format, find, sub = redis.call, string.match, string.format, string.find, string.sub
 local nowText = format('%.0f', now)
 local given = clock
-local out = { now, tonumber(meta[1]), at, known }
+local out = { now, tonumber(meta[1]), tonumber(meta[3] or '0'), tonumber(meta[4] or '0') }
 local n = 4
-for i = 5, #ARGV, 5 do
+local touched, leases, counts = {}, {}, {}
+local placed, opened, closed, gone, records = {}, {}, {}, {}, {}
+local function flush()
+  if placed[1] then call('ZADD', KEYS[2], unpack(placed)) end
+  if opened[1] then call('ZADD', KEYS[3], unpack(opened)) end
+  if closed[1] then call('ZREM', KEYS[3], unpack(closed)) end
+  if gone[1] then call('ZREM', KEYS[2], unpack(gone)) end
+  for i = 1, #gone do call('DEL', base .. 'r' .. gone[i], base .. 'h' .. gone[i]) end
+  if records[1] then call('MSET', unpack(records)) end
+  touched, placed, opened, closed, gone, records = {}, {}, {}, {}, {}, {}
+end
+local function count(state, member, by)
+  local name = state .. ' ' .. match(member, '^(%S*) ')
+  counts[name] = (counts[name] or 0) + by
+end
+for i = 5, #ARGV, 4 do
   local member = ARGV[i]
+  if touched[member] then flush() end
   local record = base .. 'r' .. member
-  local expect, state, lease, fence, first, doubt, created, open, eventFence =
-    match(ARGV[i + 1], '^(%S+) (%S+) (%S+) (%S+) (%S+) (%S+) (%S+) (%S+) (%S+)$')
-  local head = call('HGET', record, 'h')
-  local revision, oldLease, place, oldState, oldOpen, oldRun = '0', '0', nil, nil, nil, nil
-  if head then
-    revision, oldLease, place, oldState, oldOpen, oldRun = match(head, '^(%S+) (%S+) (%S+) (%S+) (%S+) (%S+) ')
+  local expect, next, state, open, run, lease, fence, eventFence =
+    match(ARGV[i + 1], '^(%S+) (%S+) (%S+) (%S+) (%S+) (%S+) (%S+) (%S+)')
+  local old = call('GET', record)
+  local revision, place, oldState, oldOpen, oldRun, oldLease = '0', nil, nil, nil, '-', '0'
+  if old then
+    revision, place, oldState, oldOpen, oldRun, oldLease = match(old, '^(%S+) (%S+) (%S+) (%S+) (%S+) (%S+) ')
   end
   if revision ~= expect then
     out[n + 1] = -1
-    out[n + 2] = head and head .. '\\n' .. call('HGET', record, 'b') or ''
+    out[n + 2] = old and sub(old, 1, find(old, '\\n', find(old, '\\n', 1, true) + 1, true) - 1) or ''
   else
     local number = format('%.0f', given)
-    if oldOpen == '0' and oldState ~= state then
-      local count = oldState .. ' ' .. match(member, '^(%S*) ')
-      if call('HINCRBY', KEYS[4], count, -1) == 0 then call('HDEL', KEYS[4], count) end
-    end
+    touched[member] = true
+    out[n + 1] = given
+    out[n + 2] = 0
+    out[2] = given
+    if oldOpen == '0' and oldState ~= state then count(oldState, member, -1) end
     if state == '0' then
-      if place then
-        call('ZREM', KEYS[2], member)
-        call('ZREM', KEYS[3], member)
+      if old then
+        gone[#gone + 1] = member
+        if oldOpen == '1' then closed[#closed + 1] = member end
         if oldRun ~= '-' then call('ZREM', base .. 'u' .. oldRun, member) end
-        call('DEL', record)
       end
     else
-      local run = ARGV[i + 4]
-      local next
-      if place then
-        next = format('%.0f', tonumber(revision) + 1)
+      local events = ''
+      if old then
+        events = sub(old, find(old, '\\n', find(old, '\\n', 1, true) + 1, true) + 1) .. '\\n'
+        if #events > 2048 then
+          call('RPUSH', base .. 'h' .. member, events)
+          events = ''
+        end
       else
-        next, place, oldRun = number, number, '-'
-        call('ZADD', KEYS[2], place, member)
+        next, place = number, number
+        placed[#placed + 1] = place
+        placed[#placed + 1] = member
       end
       if open == '1' then
-        if oldOpen ~= '1' then call('ZADD', KEYS[3], place, member) end
+        if oldOpen ~= '1' then
+          opened[#opened + 1] = place
+          opened[#opened + 1] = member
+        end
       else
-        if oldOpen == '1' then call('ZREM', KEYS[3], member) end
-        if oldState ~= state then call('HINCRBY', KEYS[4], state .. ' ' .. match(member, '^(%S*) '), 1) end
+        if oldOpen == '1' then closed[#closed + 1] = member end
+        if oldState ~= state then count(state, member, 1) end
       end
       if run ~= oldRun then
         if run ~= '-' then call('ZADD', base .. 'u' .. run, place, member) end
         if oldRun ~= '-' then call('ZREM', base .. 'u' .. oldRun, member) end
       end
-      if lease == 'k' then lease = oldLease elseif lease ~= '0' then lease = format('%.0f', now + lease) end
+      if lease == 'k' then
+        lease = oldLease
+        out[n + 2] = tonumber(oldLease)
+      elseif lease ~= '0' then
+        local text = leases[lease] or format('%.0f', now + lease)
+        leases[lease] = text
+        lease = text
+      end
       if fence == '0' then fence = number end
-      if first == 'n' then first = nowText end
-      if doubt == 'n' then doubt = nowText end
-      if created == 'n' then created = nowText end
       if eventFence == '0' then eventFence = fence end
-      call('HSET', record,
-        'h', next .. ' ' .. lease .. ' ' .. place .. ' ' .. state .. ' ' .. open .. ' ' .. run .. ' ' .. first .. ' '
-          .. doubt .. ' ' .. created .. ' ' .. nowText .. ' ' .. fence,
-        'b', ARGV[i + 2],
-        'e' .. number, '[' .. nowText .. ',' .. eventFence .. ',' .. ARGV[i + 3])
+      records[#records + 1] = record
+      records[#records + 1] = next .. ' ' .. place .. ' ' .. state .. ' ' .. open .. ' ' .. run .. ' ' .. lease .. ' '
+        .. nowText .. ' ' .. fence .. ' ' .. ARGV[i + 2] .. '\\n' .. events
+        .. '[' .. number .. ',' .. nowText .. ',' .. eventFence .. ',' .. ARGV[i + 3]
     end
-    if head then call('PUBLISH', channel .. match(member, ' (.*)$'), '') end
-    out[n + 1] = given
-    out[n + 2] = tonumber(oldLease)
-    out[2] = given
+    if old then call('PUBLISH', channel .. match(member, ' (.*)$'), '') end
     given = given + 1
   end
   n = n + 2
 end
 if given > clock then
+  for name, by in pairs(counts) do
+    if call('HINCRBY', KEYS[4], name, by) == 0 then call('HDEL', KEYS[4], name) end
+  end
+  flush()
   local highest = format('%.0f', given - 1)
-  call('HSET', KEYS[1], 'seq', highest, writerField, highest, 'off', format('%.0f', off))
+  if moved then call('HSET', KEYS[1], 'off', format('%.0f', off)) end
+  call('HSET', KEYS[1], 'seq', highest, writerField, highest)
 end
 return out`
