@@ -1,9 +1,14 @@
+import { fileURLToPath } from 'node:url'
 import { defineConfig } from 'vitest/config'
 
 export default defineConfig({
   ssr: { resolve: { conditions: ['onefold-source', 'node', 'development|production'] } },
   test: {
-    env: { NODE_OPTIONS: '--conditions=onefold-source' },
+    env: {
+      NODE_OPTIONS: '--conditions=onefold-source',
+      // Tests start hundreds of processes; without this each of them would strip and compile the sources anew.
+      NODE_COMPILE_CACHE: fileURLToPath(new URL('node_modules/.cache/onefold/compiled', import.meta.url)),
+    },
     // Machines are shared and noisy; what must be fast is measured by benches, not by tests.
     testTimeout: 60_000,
     // On CI's shared machine a process may stand still for seconds. A second try is printed as such, and a cause to mend.
