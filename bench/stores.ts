@@ -50,6 +50,7 @@ export async function run(options: BenchOptions): Promise<Measured> {
     const speed = measures.includes('speed') ? await measureSpeed(fast, place, options) : []
     const sameKey = measures.includes('same-key') ? await measureSameKey(fast, place, options) : []
     const growth = measures.includes('growth') ? await grow(fast, place, options.quick) : []
+    if (measures.includes('faults')) await servers.syncAlways()
     const faults = measures.includes('faults')
       ? await matrices(
           contenders.filter((one) => one.speedOnly !== true),

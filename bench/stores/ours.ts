@@ -1,6 +1,6 @@
 import * as z from 'zod'
 import { keyed, manual, probe, type Recovery } from '../../src/contract/index.ts'
-import type { Settings } from '../../src/engine/index.ts'
+import type { Guard, Settings } from '../../src/engine/index.ts'
 import { QUICK, testGuard } from '../../test/support/guard.ts'
 import type { Contender, Instance, OpenStore, Place, Sending, StoreName } from './contender.ts'
 
@@ -36,7 +36,6 @@ const policies: Readonly<Record<Class, () => Recovery<{ ref: string; amount: num
 
 /** onefold over a store: a guard with one tool, whose effect is whatever the call brings. */
 export async function instanceOf(open: OpenStore, place: Place, recovery: Class, quick: boolean): Promise<Instance> {
-  const effects = new Map<string, Effect>()
   const settings: Partial<Settings> = quick
     ? { ...QUICK, leaseMs: place.leaseMs, heartbeatMs: Math.floor(place.leaseMs / 3) }
     : {
@@ -50,7 +49,23 @@ export async function instanceOf(open: OpenStore, place: Place, recovery: Class,
         waitMs: 30_000,
       }
   const guard = testGuard({ store: open.store, settings })
-  await guard.open()
+  try {
+    await guard.open()
+    return { ...instanceWith(guard, open, recovery), close }
+  } catch (error) {
+    // A client that nobody ends keeps the bench alive.
+    await close()
+    throw error
+  }
+
+  async function close(): Promise<void> {
+    await guard.close()
+    await open.end()
+  }
+}
+
+function instanceWith(guard: Guard, open: OpenStore, recovery: Class): Omit<Instance, 'close'> {
+  const effects = new Map<string, Effect>()
   const tool = guard.tool({
     name: 'charge',
     input,
@@ -86,18 +101,18 @@ export async function instanceOf(open: OpenStore, place: Place, recovery: Class,
           ...(happened ? { value: { found: true } } : {}),
         })
     },
-    async close() {
-      await guard.close()
-      await open.end()
-    },
   }
 }
 
-/** onefold's contenders on a store: one for speed, and one for each recovery class in the fault matrix. */
+/**
+ * onefold's contenders on a store: one for speed, and one for each recovery class in the fault matrix.
+ * @param measured the class whose speed is measured
+ */
 export function oursOn(
   store: StoreName,
   name: string,
   open: (place: Place) => Promise<OpenStore>,
+  measured: Class = 'manual',
 ): readonly Contender[] {
   const base = { store, ours: true, waits: true } as const
   return [
@@ -106,7 +121,7 @@ export function oursOn(
       name: `onefold ${name}`,
       speedOnly: true,
       open,
-      make: async (place) => await instanceOf(await open(place), place, 'manual', false),
+      make: async (place) => await instanceOf(await open(place), place, measured, false),
     },
     ...(['keyed', 'probe', 'manual'] as const).map((recovery): Contender => ({
       ...base,

@@ -1,3 +1,4 @@
+import { Redis } from 'ioredis'
 import { execFileSync, spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtempSync, rmSync } from 'node:fs'
@@ -15,6 +16,8 @@ export interface Servers {
   readonly place: Omit<Place, 'prefix' | 'leaseMs'>
   readonly versions: Readonly<Record<string, string>>
   has(store: StoreName): boolean
+  /** From now on Redis syncs every write, without which it is refused for probe and manual tools. */
+  syncAlways(): Promise<void>
   close(): Promise<void>
 }
 
@@ -129,6 +132,12 @@ export async function startServers(wanted: readonly StoreName[]): Promise<Server
     place,
     versions,
     has: (store) => there.has(store),
+    async syncAlways() {
+      if (!there.has('redis')) return
+      const client = new Redis(place.redisPort, '127.0.0.1')
+      await client.config('SET', 'appendfsync', 'always')
+      client.disconnect()
+    },
     async close() {
       for (const end of running) await end()
       rmSync(folder, { recursive: true, force: true })
