@@ -1,18 +1,27 @@
+import { isOperationKey } from '../key/index.ts'
 import type { RunOptions } from './guard.ts'
-import { currentRun } from './run.ts'
+import type { ParentReference } from './record.ts'
+import { currentFrame, currentRun } from './run.ts'
 
 /** Names in HTTP headers, and the same facts in the `_meta` of an MCP request. `traceparent` is W3C Trace Context's own. */
 const NAMES = {
-  headers: { id: 'onefold-run', session: 'onefold-session', tenant: 'onefold-tenant', traceparent: 'traceparent' },
+  headers: {
+    id: 'onefold-run',
+    session: 'onefold-session',
+    tenant: 'onefold-tenant',
+    parent: 'onefold-parent',
+    traceparent: 'traceparent',
+  },
   meta: {
     id: 'io.onefold/run-id',
     session: 'io.onefold/session-id',
     tenant: 'io.onefold/tenant',
+    parent: 'io.onefold/parent',
     traceparent: 'traceparent',
   },
 } as const
 
-const FACTS = ['id', 'session', 'tenant', 'traceparent'] as const
+type Fact = keyof typeof NAMES.headers
 
 /** What takes a run to another process: headers of a request or a queue's message, or the `_meta` of an MCP call. */
 export type RunCarrier = Readonly<Record<string, string>>
@@ -21,13 +30,19 @@ export type RunCarrier = Readonly<Record<string, string>>
  * The current run as headers (or `_meta`) for a worker or a service of your own, which resumes it with
  * `guard.run(runFrom(headers), work)`. Empty outside a run, and for a run whose id was minted below the retrier, since
  * a retry would carry another.
+ *
+ * Inside a protected operation that operation goes along as the parent, and every call of this function is its next
+ * part: call it once for each piece of work that is handed on, not again for a retry of it.
  */
 export function carryRun(as: keyof typeof NAMES = 'headers'): RunCarrier {
   const run = currentRun()
   if (run === undefined || run.unanchored) return {}
-  return Object.fromEntries(
-    FACTS.flatMap((fact) => (run[fact] === undefined ? [] : [[NAMES[as][fact], run[fact]] as const])),
-  )
+  const frame = currentFrame()
+  // Not handed on from a run that came with a parent itself: its two halves would count its parts each from the first.
+  const parent = frame === undefined || frame.ended ? undefined : `${frame.key}/${frame.fence()}/${frame.nextChild++}`
+  const { id, session, tenant, traceparent } = run
+  const facts = Object.entries({ id, session, tenant, parent, traceparent }) as [Fact, string | undefined][]
+  return Object.fromEntries(facts.flatMap(([fact, value]) => (value === undefined ? [] : [[NAMES[as][fact], value]])))
 }
 
 /** How far the sender of a carrier is trusted. */
@@ -45,15 +60,27 @@ export function runFrom(carrier: CarrierLike, options: RunFromOptions = {}): Run
     const value = isHeaders(carrier) ? carrier.get(name) : carrier[name]
     return typeof value === 'string' && value !== '' && value.length <= LONGEST ? value : undefined
   }
-  const found: Partial<Record<(typeof FACTS)[number], string>> = {}
-  for (const fact of FACTS) {
-    if (fact === 'tenant' && options.trustTenant !== true) continue
+  const readNamed = (fact: Fact): string | undefined =>
     // A slash is not allowed in a header's name, and Headers would refuse to look.
-    const value = read(NAMES.headers[fact]) ?? (isHeaders(carrier) ? undefined : read(NAMES.meta[fact]))
+    read(NAMES.headers[fact]) ?? (isHeaders(carrier) ? undefined : read(NAMES.meta[fact]))
+  const found: Partial<Record<Exclude<Fact, 'parent'>, string>> = {}
+  for (const fact of ['id', 'session', 'tenant', 'traceparent'] as const) {
+    if (fact === 'tenant' && options.trustTenant !== true) continue
+    const value = readNamed(fact)
     if (value !== undefined) found[fact] = value
   }
-  return found
+  const parent = parentFrom(readNamed('parent'))
+  return parent === undefined ? found : { ...found, parent }
 }
+
+/** Undefined for what is no reference: who sends nonsense names no parent. */
+function parentFrom(text: string | undefined): ParentReference | undefined {
+  const [key = '', fence = '', ordinal = '', ...more] = text?.split('/') ?? []
+  if (!isOperationKey(key) || more.length > 0 || ![fence, ordinal].every((part) => WHOLE.test(part))) return undefined
+  return { key, fence: Number(fence), ordinal: Number(ordinal) }
+}
+
+const WHOLE = /^\d{1,15}$/
 
 /** `Headers`, a plain object of them, or a `_meta`. */
 export type CarrierLike = Pick<Headers, 'get'> | Readonly<Record<string, unknown>>

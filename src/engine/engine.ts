@@ -51,8 +51,10 @@ export function createPerformer(core: Core): Performer {
     if (options.signal?.aborted === true) throw cancelled(contract.name, '', false)
     const sequence = contract.sequence ? indexOfCall(run, contract, options.callId) : undefined
     const op = nameOperation(core.naming, contract, input, options, run, frame, sequence?.index)
-    const ordinal = frame === undefined ? 0 : frame.nextChild++
+    const parent = frame ?? run?.parent
+    const ordinal = parent === undefined ? 0 : parent.nextChild++
     for (let up = frame; up !== undefined; up = up.up) if (up.key === op.key) throw recursive(op)
+    if (run?.parent?.key === op.key) throw recursive(op)
     if (frame?.composite === true) await adoptChild(core, frame, op, ordinal)
     const touched = touch(run, op)
     const work = performOperation(op, { ...options, run, frame })

@@ -24,6 +24,7 @@ import { createLookFirst } from './look-first.ts'
 import type { Secret } from './operation.ts'
 import { isOwn, receiptOf, type Receipt } from './receipt.ts'
 import { createQuestions } from './rounds.ts'
+import type { ParentReference } from './record.ts'
 import { currentRun, newRun, withRun, type ActiveRun } from './run.ts'
 import { settingsWith, type Settings } from './settings.ts'
 import { sagaContract, type SagaEnd, type SagaOptions, type SagaStep } from './saga.ts'
@@ -89,6 +90,8 @@ export interface RunOptions {
   readonly session?: string
   /** W3C Trace Context's `traceparent` of the request; carried along, never part of a key. */
   readonly traceparent?: string
+  /** The operation of another process that this run is one part of, as `runFrom` reads it. @default none */
+  readonly parent?: ParentReference
 }
 
 export interface Guard {
@@ -211,6 +214,7 @@ export function createGuard(options: GuardOptions): Guard {
       tenant: given.tenant ?? outer?.tenant ?? defaultTenant,
       session: given.session ?? outer?.session,
       traceparent: given.traceparent ?? outer?.traceparent,
+      parent: given.parent === undefined ? (inherits ? outer.parent : undefined) : { ...given.parent, nextChild: 0 },
       unanchored: inherits ? outer.unanchored : given.id === undefined,
       mintedUnder: inherits ? outer.mintedUnder : given.id === undefined ? (core.journal.amnesia()?.at ?? 0) : 0,
     })

@@ -2,7 +2,7 @@ import type { Contract } from '../contract/index.ts'
 import { OnefoldError } from '../error/index.ts'
 import { canonicalize, fingerprintText, operationKey, parseCallerKey } from '../key/index.ts'
 import type { ActiveRun, OperationFrame } from './run.ts'
-import type { Descriptor } from './record.ts'
+import type { Descriptor, ParentReference } from './record.ts'
 
 export type Secret = string | Uint8Array
 
@@ -64,8 +64,8 @@ export function nameOperation(
     )
   }
   const occurrence = options.occurrence ?? contract.occurrenceOf(input) ?? 1
-  const ordinal = frame?.nextChild ?? 0
-  const [scope, scopeId] = scopeOf(contract, run, frame, ordinal)
+  const parent = parentOf(run, frame)
+  const [scope, scopeId] = scopeOf(contract, run, parent?.place)
   const identity = identityOf(contract, input, callerKey, index)
   const keyWith = (value: unknown, secret: Secret | undefined): string =>
     operationKey({
@@ -101,7 +101,7 @@ export function nameOperation(
       run: run?.id,
       session: run?.session,
       call: options.callId,
-      parent: frame === undefined ? undefined : { key: frame.key, fence: frame.fence(), ordinal },
+      parent: parent?.reference,
       retentionMs: contract.retentionMs,
       retryHorizonMs: contract.retryHorizonMs,
       amount: contract.amountOf(input),
@@ -160,16 +160,25 @@ function identityOf(
   return contract.identityOf(input)
 }
 
-function scopeOf(
-  contract: Contract,
+/** The operation that this one is a part of, here or in another process, and which part it is. */
+function parentOf(
   run: ActiveRun | undefined,
   frame: OperationFrame | undefined,
-  ordinal: number,
-): readonly [string, string] {
+): { readonly reference: ParentReference; readonly place: string } | undefined {
+  if (frame !== undefined) {
+    const { key, nextChild: ordinal } = frame
+    return { reference: { key, fence: frame.fence(), ordinal }, place: `${key}/${ordinal}` }
+  }
+  if (run?.parent === undefined) return undefined
+  const { key, fence, ordinal, nextChild } = run.parent
+  return { reference: { key, fence, ordinal }, place: `${key}/${ordinal}/${nextChild}` }
+}
+
+function scopeOf(contract: Contract, run: ActiveRun | undefined, place: string | undefined): readonly [string, string] {
   const scope = contract.sequence ? 'run' : contract.scope
   if (scope === 'tenant') return ['tenant', '']
   if (scope === 'parent') {
-    if (frame !== undefined) return ['parent', `${frame.key}/${ordinal}`]
+    if (place !== undefined) return ['parent', place]
     throw outside(contract, 'parent', 'inside another protected operation')
   }
   if (run === undefined) throw outside(contract, scope, 'inside guard.run')

@@ -1,6 +1,7 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 import type { RunReference } from '../contract/index.ts'
 import type { SendPort } from './attempt.ts'
+import type { ParentReference } from './record.ts'
 
 /** The operation that is executing in this asynchronous context; a chain up to the outermost. */
 export interface OperationFrame {
@@ -31,9 +32,16 @@ export interface ActiveRun extends RunReference {
    * older than any loss. No clock is asked: a wall clock may be days ahead of the store's.
    */
   readonly mintedUnder: number
+  /** The operation of another process that this run is a part of. */
+  readonly parent: RemoteParent | undefined
   readonly touched: Map<string, Touched>
   readonly sequences: Map<string, SequenceState>
   readonly pending: Set<Promise<unknown>>
+}
+
+/** A place among the parts of an operation elsewhere, and how many parts it has had here. */
+export interface RemoteParent extends ParentReference {
+  nextChild: number
 }
 
 /** An operation that a run has called. */
@@ -80,6 +88,14 @@ export function newRun(options: {
   readonly unanchored: boolean
   readonly traceparent?: string | undefined
   readonly mintedUnder: number
+  readonly parent?: RemoteParent | undefined
 }): ActiveRun {
-  return { traceparent: undefined, ...options, touched: new Map(), sequences: new Map(), pending: new Set() }
+  return {
+    traceparent: undefined,
+    parent: undefined,
+    ...options,
+    touched: new Map(),
+    sequences: new Map(),
+    pending: new Set(),
+  }
 }
