@@ -1,23 +1,34 @@
-import { randomBytes, randomFillSync } from 'node:crypto'
+import { randomFillSync } from 'node:crypto'
 import type { Ids } from '../engine/index.ts'
 
 const POOL_BYTES = 4096
 const NONCE_BYTES = 15
+const RUN_BYTES = 10
 
-/** Random names; nonces are cut from a pool, since one call per nonce would cost more than the rest of a replay. */
+/** Random names, cut from a pool: one look for randomness per name would cost more than the rest of a replay. */
 export function systemIds(): Ids {
   const pool = Buffer.alloc(POOL_BYTES)
   let used = POOL_BYTES
+
+  /** Where the next so many bytes of the pool begin. */
+  function take(bytes: number): number {
+    if (used + bytes > POOL_BYTES) {
+      randomFillSync(pool)
+      used = 0
+    }
+    used += bytes
+    return used - bytes
+  }
+
   return {
     nonce: () => {
-      if (used + NONCE_BYTES > POOL_BYTES) {
-        randomFillSync(pool)
-        used = 0
-      }
-      used += NONCE_BYTES
-      return pool.toString('base64url', used - NONCE_BYTES, used)
+      const at = take(NONCE_BYTES)
+      return pool.toString('base64url', at, at + NONCE_BYTES)
     },
-    runId: () => uuidv7(Date.now(), randomBytes(10)),
+    runId: () => {
+      const at = take(RUN_BYTES)
+      return uuidv7(Date.now(), pool.subarray(at, at + RUN_BYTES))
+    },
   }
 }
 

@@ -19,7 +19,7 @@ import type { HeaderMeta } from '../proxy/call-meta.ts'
 import type { ProxyContracts } from '../proxy/declared.ts'
 import type { Delivery } from '../proxy/delivery.ts'
 import { envelopeOf } from '../proxy/envelope.ts'
-import { createListing } from '../proxy/listed-contracts.ts'
+import { createListing, type Listing } from '../proxy/listed-contracts.ts'
 import { readClientLine, type ToolCall } from '../proxy/message.ts'
 import { idKey } from '../proxy/message-id.ts'
 import { createSeenTools } from '../proxy/seen-tools.ts'
@@ -56,7 +56,7 @@ const MCP_HTTP_LIMITS: McpHttpLimits = {
 /** What a backend is made with. */
 export interface BackendContext {
   readonly callers: KnownCallers
-  readonly rewrite: (method: string) => ((result: string) => string) | undefined
+  readonly rewrite: (method: string) => Listing | undefined
   readonly heard: (method: string) => void
   readonly limits: McpHttpLimits
 }
@@ -112,7 +112,7 @@ export async function startMcpHttp(options: McpHttpOptions): Promise<McpHttp> {
   const backend = options.backend({
     callers,
     limits,
-    rewrite: (method) => (method === 'tools/list' ? listing.rewrite : undefined),
+    rewrite: (method) => (method === 'tools/list' ? listing : undefined),
     heard: (method) => {
       if (method !== 'notifications/tools/list_changed') return
       seenTools.changed()

@@ -6,6 +6,8 @@ import { createUpstream, endToEnd, forwardedHeaders, writeAnswer, type ForwardOp
 import { problemAnswer } from '../../http/exchange/index.ts'
 import { callMessage } from '../proxy/call-message.ts'
 import { HttpRefused } from '../proxy/http-refused.ts'
+import { errorLine, resultLine, resultStart } from '../proxy/answers.ts'
+import type { Listing } from '../proxy/listed-contracts.ts'
 import type { OwnCall } from '../proxy/own-calls.ts'
 import { UpstreamDied, type RequestAbout, type UpstreamAnswer } from '../proxy/upstream.ts'
 import type { Backend } from './backend.ts'
@@ -17,7 +19,7 @@ export interface HttpBackendOptions {
   readonly url: URL
   readonly callers: KnownCallers
   /** What becomes of the results of a method that passes; undefined for those that go on as they come. */
-  readonly rewrite: (method: string) => ((result: string) => string) | undefined
+  readonly rewrite: (method: string) => Listing | undefined
   /** Told of every notification of the server. */
   readonly heard: (method: string) => void
   readonly maxMessageBytes: number
@@ -78,6 +80,8 @@ export function httpBackend(options: HttpBackendOptions): Backend {
   ): Promise<UpstreamAnswer> {
     for (let incoming = first; ;) {
       const read = await readUpstreamAnswer(incoming, id, relay, reading)
+      // Only lists are asked about.
+      if (read.kind === 'before') throw broke()
       if (read.kind !== 'paused') return read
       if (read.lastId === undefined || again === undefined) throw broke()
       // SEP-1699: a server may end a stream and mean its client to come back for the rest.
@@ -146,10 +150,13 @@ export function httpBackend(options: HttpBackendOptions): Backend {
       if (rewrite === undefined || id === undefined || answer.statusCode !== 200) return streamTo(answer, outgoing)
       outgoing.once('close', () => answer.destroy())
       try {
-        const read = await readUpstreamAnswer(answer, id, relay, reading)
+        const read = await readUpstreamAnswer(answer, id, relay, { ...reading, before: rewrite.before })
         if (read.kind === 'paused') return relay.pause()
-        const json = read.kind === 'result' ? rewrite(read.json) : read.json
-        relay.line(`{"jsonrpc":"2.0","id":${id},"${read.kind}":${json}}`)
+        if (read.kind === 'before')
+          return relay.line(Buffer.concat([Buffer.from(resultStart(id)), read.rest.subarray(0, -1)]))
+        if (read.kind === 'error') return relay.line(errorLine(id, read.json))
+        const { json, bytes } = read
+        relay.line(resultLine(id, bytes === undefined ? rewrite.rewrite(json) : rewrite.rewriteIn(bytes, json)))
       } catch (error) {
         if (error instanceof HttpRefused) relay.whole(error.response)
         else relay.broken()

@@ -1,8 +1,9 @@
 import type { IncomingMessage } from 'node:http'
 import { endToEnd } from '../../http/edge/index.ts'
 import { HttpRefused } from '../proxy/http-refused.ts'
+import type { ListedBefore } from '../proxy/listed-before.ts'
 import { idKey } from '../proxy/message-id.ts'
-import { readServerLine } from '../proxy/message.ts'
+import { readServerLine, type ServerMessage } from '../proxy/message.ts'
 import { UpstreamDied, type UpstreamAnswer } from '../proxy/upstream.ts'
 import type { Relay } from './relay.ts'
 import { sseReader, type SseEvent } from './sse.ts'
@@ -11,11 +12,14 @@ export interface ReadOptions {
   readonly maxBytes: number
   /** Told of every notification that goes by. */
   readonly heard: (method: string) => void
+  /** Asked about every answer before it is read. */
+  readonly before?: (answer: Buffer) => ListedBefore | undefined
 }
 
 /** The answer, or a stream that ended before it. */
 export type Read =
-  | UpstreamAnswer
+  | (UpstreamAnswer & { readonly bytes?: Buffer })
+  | (ListedBefore & { readonly kind: 'before' })
   | { readonly kind: 'paused'; readonly lastId: string | undefined; readonly retryMs: number | undefined }
 
 /**
@@ -39,8 +43,10 @@ export async function readUpstreamAnswer(
   const body = await readWhole(incoming, options.maxBytes)
   if (status < 200 || status >= 300) throw new HttpRefused({ status, headers, body })
   relay?.head(status, headers)
-  const message = readServerLine(body.toString('utf8'))
-  const answer = message === undefined ? undefined : answerIn(message, idKey(id))
+  const wanted = idKey(id)
+  const answer =
+    listedBefore(body, wanted, options) ??
+    answerIn(readServerLine(body.toString('utf8')), wanted, options.before === undefined ? undefined : body)
   if (answer === undefined) throw new UpstreamDied('the MCP server answered something that is no answer', 'HPE_NO_MCP')
   return answer
 }
@@ -55,12 +61,15 @@ function readStream(
   return new Promise((resolve, reject) => {
     let lastId: string | undefined
     let retryMs: number | undefined
-    let answer: UpstreamAnswer | undefined
+    let answer: Whole | undefined
     const take = (event: SseEvent): void => {
       if (event.id !== undefined) lastId = event.id === '' ? undefined : event.id
       if (event.retryMs !== undefined) retryMs = event.retryMs
-      const message = event.data === undefined || event.data === '' ? undefined : readServerLine(event.data)
-      answer ??= message === undefined ? undefined : answerIn(message, wanted)
+      const data = event.data ?? ''
+      const bytes = options.before === undefined ? undefined : Buffer.from(data)
+      answer ??= bytes === undefined ? undefined : listedBefore(bytes, wanted, options)
+      const message = data === '' || answer !== undefined ? undefined : readServerLine(data)
+      answer ??= answerIn(message, wanted, bytes)
       if (answer !== undefined) {
         relay?.lastId(event.id)
         resolve(answer)
@@ -87,10 +96,20 @@ function readStream(
   })
 }
 
-function answerIn(message: NonNullable<ReturnType<typeof readServerLine>>, wanted: string): UpstreamAnswer | undefined {
-  if (message.asks || message.id === undefined || idKey(message.id) !== wanted) return undefined
+type Whole = Exclude<Read, { kind: 'paused' }>
+
+function listedBefore(bytes: Buffer, wanted: string, { before }: ReadOptions): Whole | undefined {
+  const known = before?.(bytes)
+  return known === undefined || idKey(known.id) !== wanted ? undefined : { kind: 'before', ...known }
+}
+
+/** @param bytes of the whole message */
+function answerIn(message: ServerMessage | undefined, wanted: string, bytes: Buffer | undefined): Whole | undefined {
+  if (message === undefined || message.asks || message.id === undefined || idKey(message.id) !== wanted)
+    return undefined
   if (message.error !== undefined) return { kind: 'error', json: message.error }
-  return message.result === undefined ? undefined : { kind: 'result', json: message.result }
+  if (message.result === undefined) return undefined
+  return { kind: 'result', json: message.result, ...(bytes === undefined ? {} : { bytes }) }
 }
 
 /** @throws UpstreamDied for a body that broke off or is too large */
@@ -98,8 +117,11 @@ export function readWhole(incoming: IncomingMessage, maxBytes: number): Promise<
   return new Promise((resolve, reject) => {
     const chunks: Buffer[] = []
     let size = 0
-    const broken = (): void =>
-      reject(new UpstreamDied('the connection to the MCP server broke before it answered', 'ECONNRESET'))
+    let ended = false
+    const broken = (): void => {
+      // Every connection closes in the end, and an error is dear to make.
+      if (!ended) reject(new UpstreamDied('the connection to the MCP server broke before it answered', 'ECONNRESET'))
+    }
     incoming.on('data', (chunk: Buffer) => {
       size += chunk.byteLength
       if (size > maxBytes) {
@@ -107,7 +129,11 @@ export function readWhole(incoming: IncomingMessage, maxBytes: number): Promise<
         reject(new UpstreamDied(`the answer of the MCP server is larger than ${maxBytes} bytes`, 'HPE_TOO_LARGE'))
       } else chunks.push(chunk)
     })
-    incoming.on('end', () => (incoming.complete ? resolve(Buffer.concat(chunks, size)) : broken()))
+    incoming.on('end', () => {
+      ended = incoming.complete
+      if (ended) resolve(chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks, size))
+      else broken()
+    })
     incoming.on('error', broken)
     incoming.on('close', broken)
   })

@@ -10,7 +10,7 @@ export interface Relay {
   /** One event before the answer. With an id, it can be asked for again. */
   event(raw: string, id?: string): void
   /** The answer, as the last event where events went before, else as JSON. `id`: that of the server's own last event. */
-  line(line: string, flushed?: () => void, status?: number): void
+  line(line: string | Buffer, flushed?: () => void, status?: number): void
   lastId(id: string | undefined): void
   /** An answer that is no JSON-RPC message. */
   whole(answer: Answer): void
@@ -89,7 +89,7 @@ export function createRelay(first: ServerResponse, onId: (id: string) => void = 
     },
     line(line, flushed, status = 200) {
       if (begun || kept.length > 0) {
-        const raw = eventOf(line, finalId)
+        const raw = eventOf(line.toString(), finalId)
         last = { raw, flushed }
         if (usable(outgoing)) finish(outgoing, raw, flushed)
         return
@@ -99,7 +99,7 @@ export function createRelay(first: ServerResponse, onId: (id: string) => void = 
       writeAnswer(outgoing, {
         status,
         headers: [['content-type', 'application/json'], ...headers.filter(([name]) => name !== 'content-type')],
-        body: line.trimEnd(),
+        body: typeof line === 'string' ? line.trimEnd() : line,
       })
     },
     whole(answer) {

@@ -35,11 +35,12 @@ export function sseReader(maxBytes: number, onEvent: (event: SseEvent) => void):
 
 /** Behind the blank line. A carriage return at the very end may be the first half of a line end. */
 function endOfEvent(text: string, from: number): number | undefined {
-  for (let at = from; at < text.length; at += 1) {
-    const first = lineEndAt(text, at)
-    if (first === 0) continue
-    const second = lineEndAt(text, at + first)
-    if (second > 0 && !(text[at + first] === '\r' && at + first + 1 === text.length)) return at + first + second
+  const ends = new RegExp(LINE_END, 'g')
+  ends.lastIndex = from
+  for (let found = ends.exec(text); found !== null; found = ends.exec(text)) {
+    const next = ends.lastIndex
+    const second = lineEndAt(text, next)
+    if (second > 0 && !(text[next] === '\r' && next + 1 === text.length)) return next + second
   }
   return undefined
 }

@@ -39,7 +39,7 @@ export function stdioBackend(options: StdioBackendOptions): Backend {
 
   /** What a server lists is also what its callers are held to. */
   function rewrite(method: string): ((result: string) => string) | undefined {
-    const next = options.rewrite(method)
+    const next = options.rewrite(method)?.rewrite
     if (method === 'tools/list')
       return (result) => {
         facts.params.learn(result)

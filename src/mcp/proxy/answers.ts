@@ -11,6 +11,8 @@ export const COMPLETE = 'complete'
 
 /** One JSON-RPC answer as a line. */
 export const resultLine = (id: string, result: string): string => `{"jsonrpc":"2.0","id":${id},"result":${result}}\n`
+/** How the line of {@link resultLine} begins, up to its id. */
+export const resultStart = (id: string): string => `{"jsonrpc":"2.0","id":${id}`
 export const errorLine = (id: string, error: string): string => `{"jsonrpc":"2.0","id":${id},"error":${error}}\n`
 
 /**

@@ -2,6 +2,7 @@ import type { ContractDescription } from '../../contract/index.ts'
 import { withMeta } from './answers.ts'
 import { elementsAt, memberOf, membersAt, skipSpace } from './spans.ts'
 import { applyEdits, type Edit } from './splice.ts'
+import { createListMemory, type ListedBefore } from './listed-before.ts'
 import { stringAt } from './message.ts'
 import type { Plan } from './tool-book.ts'
 
@@ -18,24 +19,45 @@ type Listed =
 /** Clients list the same tools again and again: what became of the last results is kept. */
 const KEPT = 8
 
-/** {@link withContracts} for a proxy; `seen` is told of every result that is not the same as one of the last. */
-export function createListing(
-  planOf: (tool: string) => Plan,
-  seen: (result: string) => void,
-): { rewrite(result: string): string; forget(): void } {
+/** {@link withContracts} for a proxy, which is asked for the same lists by all its clients. */
+export interface Listing {
+  rewrite(result: string): string
+  /** The same for the whole answer, which {@link before} then knows. */
+  rewriteIn(answer: Buffer, result: string): string
+  /** What became of this answer when it came before, under whatever id. */
+  before(answer: Buffer): ListedBefore | undefined
+  /** What comes next is looked at anew. */
+  forget(): void
+}
+
+/** @param seen told of every result that is not the same as one of the last */
+export function createListing(planOf: (tool: string) => Plan, seen: (result: string) => void): Listing {
   const last = new Map<string, string>()
+  const memory = createListMemory()
+
+  function rewrite(result: string): string {
+    const known = last.get(result)
+    if (known !== undefined) return known
+    seen(result)
+    const rewritten = withContracts(result, planOf)
+    last.set(result, rewritten)
+    const oldest = last.size > KEPT ? last.keys().next() : undefined
+    if (oldest?.value !== undefined) last.delete(oldest.value)
+    return rewritten
+  }
+
   return {
-    rewrite(result) {
-      const known = last.get(result)
-      if (known !== undefined) return known
-      seen(result)
-      const rewritten = withContracts(result, planOf)
-      last.set(result, rewritten)
-      const oldest = last.size > KEPT ? last.keys().next() : undefined
-      if (oldest?.value !== undefined) last.delete(oldest.value)
+    rewrite,
+    rewriteIn(answer, result) {
+      const rewritten = rewrite(result)
+      memory.keep(answer, rewritten)
       return rewritten
     },
-    forget: () => last.clear(),
+    before: (answer) => memory.find(answer),
+    forget() {
+      last.clear()
+      memory.forget()
+    },
   }
 }
 

@@ -1,7 +1,7 @@
 import type { Readable, Writable } from 'node:stream'
 import { tellOperators, type Guard } from '../../engine/index.ts'
 import { isOnefoldError } from '../../error/index.ts'
-import { errorLine, resultLine } from './answers.ts'
+import { errorLine, resultLine, resultStart } from './answers.ts'
 import { createCalls } from './calls.ts'
 import type { Caller } from './caller.ts'
 import { createClientPort } from './client-port.ts'
@@ -76,6 +76,7 @@ export async function runProxy(options: ProxyOptions): Promise<number> {
       cwd: options.cwd,
       stderr: options.stderr,
       maxMessageBytes: options.maxMessageBytes ?? 64 * MEBIBYTE,
+      onBytes: (bytes) => session.listedBefore(bytes),
       onLine: (bytes, message) => session.fromServer(bytes, message),
       onLost: (bytes) => tell(`a line of ${bytes} bytes from the MCP server was dropped: it is too long`),
     })
@@ -104,6 +105,8 @@ function cannotStart(error: unknown): string {
 }
 
 interface Session {
+  /** Answers with a list that came before. */
+  listedBefore(bytes: Buffer): boolean
   fromServer(bytes: Buffer, message: ServerMessage | undefined): void
   /** Serves until there is nothing left to do. */
   run(): Promise<number>
@@ -207,11 +210,18 @@ function createSession(
   }
 
   return {
+    listedBefore(bytes) {
+      const again = listing.before(bytes)
+      if (again === undefined || passing.answered(idKey(again.id)) !== TOOLS_LIST) return false
+      port.write(resultStart(again.id))
+      port.write(again.rest)
+      return true
+    },
     fromServer(bytes, message) {
       const answers = message !== undefined && !message.asks && message.id !== undefined
       const method = answers ? passing.answered(idKey(message.id as string)) : undefined
-      if (method === 'tools/list' && message?.result !== undefined) {
-        port.write(resultLine(message.id as string, listing.rewrite(message.result)))
+      if (method === TOOLS_LIST && message?.result !== undefined) {
+        port.write(resultLine(message.id as string, listing.rewriteIn(bytes, message.result)))
         return
       }
       port.write(bytes)
@@ -278,6 +288,8 @@ function createSession(
 
 /** After these the server answers requests: MCP 2025-11-25, and 2026-07-28, which has no handshake. */
 const STARTS: ReadonlySet<string> = new Set(['notifications/initialized', 'server/discover'])
+
+const TOOLS_LIST = 'tools/list'
 
 /** After it the next `tools/list` is compared anew with what is declared. */
 const LIST_CHANGED = 'notifications/tools/list_changed'

@@ -7,13 +7,15 @@ export interface Edit extends Span {
 
 /** The text with every edit made; everything else stays byte for byte. Edits do not overlap. */
 export function applyEdits(text: string, edits: readonly Edit[]): string {
-  let out = ''
+  // Joined at the end: a text that is added to piece by piece is put together anew each time that it is read.
+  const out: string[] = []
   let at = 0
   for (const edit of edits.toSorted((a, b) => a.start - b.start || a.end - b.end)) {
-    out += text.slice(at, edit.start) + edit.with
+    out.push(text.slice(at, edit.start), edit.with)
     at = edit.end
   }
-  return out + text.slice(at)
+  out.push(text.slice(at))
+  return out.join('')
 }
 
 /** Why a value cannot be set: a step of the path is there and is no object. */

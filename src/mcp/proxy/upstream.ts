@@ -39,6 +39,8 @@ export interface UpstreamOptions {
   readonly cwd: string | undefined
   readonly stderr: Writable
   readonly maxMessageBytes: number
+  /** Asked first about every line; true when it is done with. */
+  readonly onBytes?: (bytes: Buffer) => boolean
   /** A line that answers no request of the proxy, as it came. */
   readonly onLine: (bytes: Buffer, message: ServerMessage | undefined) => void
   /** A line that was too long to be passed on. */
@@ -126,6 +128,7 @@ export function startUpstream(options: UpstreamOptions): Upstream {
 
   const reader = lineReader(options.maxMessageBytes, (line) => {
     if (line.kind === 'too-long') return options.onLost(line.length)
+    if (options.onBytes?.(line.bytes) === true) return
     const message = readServerLine(line.bytes.toString('utf8'))
     const own = waiting.size > 0 && message !== undefined && !message.asks && line.bytes.includes(mark)
     const answered = own && message.id !== undefined ? (JSON.parse(message.id) as string) : undefined
