@@ -30,7 +30,13 @@ export type Ended =
       readonly error: unknown
       readonly retryable: boolean
     }
-  | { readonly kind: 'doubt'; readonly record: OperationRecord; readonly error: unknown }
+  | {
+      readonly kind: 'doubt'
+      readonly record: OperationRecord
+      readonly error: unknown
+      /** The ledger has not heard of it yet, and what stands there says less: nothing may be decided by that. */
+      readonly unheard?: true
+    }
   /** A record under an older key (another major, an older secret) is the answer. */
   | { readonly kind: 'answered'; readonly record: OperationRecord }
   /** The record moved on without us (a duplicate recovery, a person): read it again. */
@@ -286,7 +292,7 @@ async function doubt(
 }
 
 /** The ledger could not be told; the lapsed lease will tell it. The caller hears the doubt all the same. */
-export const unrecordedDoubt = (attempt: LiveAttempt, error: unknown): Ended => ({
+export const unrecordedDoubt = (attempt: LiveAttempt, error: unknown): Extract<Ended, { kind: 'doubt' }> => ({
   kind: 'doubt',
   record: { ...attempt.record, state: 'in-doubt', reason: 'threw' },
   error,

@@ -219,7 +219,7 @@ async function inTurn(core: Core, flight: Flight, attempt: (signal: Abandoned) =
       const { record } = ended
       return { settled: { kind: 'refused', error: awaitsAnswer(record, op, ended.error), record } }
     }
-    if (ended.kind === 'doubt') return { own: ended, reading: undefined }
+    if (ended.kind === 'doubt') return ended.unheard === true ? { settled: ended } : { own: ended, reading: undefined }
     if (ended.kind === 'overtaken' && ended.acted !== undefined) {
       // Somebody else has the record, but what this attempt sent is not undone by that.
       const record: OperationRecord = { ...ended.acted, state: 'in-doubt' }

@@ -1,10 +1,11 @@
 import { isOnefoldError, isStoreUnavailable } from '../error/index.ts'
 import { contextOf, maySend, portOf, type LiveAttempt } from './attempt.ts'
-import { at, tellDoubt, type Core } from './core.ts'
+import { sleep } from './clock.ts'
+import { at, inBackground, tellDoubt, type Core } from './core.ts'
 import { timeoutError, unrecordedDoubt, withinDeadline, type Ended, type ExecuteOptions } from './execute.ts'
 import { seal } from './outcome.ts'
 import { withFrame, type OperationFrame } from './run.ts'
-import type { StoreTransaction } from './store.ts'
+import type { Reading, StoreTransaction } from './store.ts'
 
 const TRIES_TO_READ = 3
 
@@ -151,31 +152,55 @@ async function readTheRow(core: Core, attempt: LiveAttempt, value: unknown, caus
 
 /** The tool has ended the transaction itself: what it did may stand, without a record. */
 async function escaped(core: Core, attempt: LiveAttempt, error: unknown): Promise<Ended> {
-  const { op, nonce } = attempt
-  const who = core.processes.self
   try {
-    const own = { fence: attempt.record.fence, nonce, who }
-    const marked = await core.journal.apply(op.key, op.tenant, attempt, {
-      type: 'mark',
-      ...own,
-      leaseMs: core.settings.leaseMs,
-      input: op.frozen,
-    })
-    if (!marked.applied || marked.record === undefined) return { kind: 'overtaken', record: marked.record }
-    const doubted = await core.journal.apply(op.key, op.tenant, marked, {
-      type: 'doubt',
-      fence: own.fence,
-      who,
-      reason: 'threw',
-      evidence: 'the tool ended the transaction of the engine; what it did before may have been committed',
-      ended: true,
-    })
-    if (doubted.record === undefined) return { kind: 'overtaken', record: undefined }
-    tellDoubt(core, doubted.record)
-    return { kind: 'doubt', record: doubted.record, error }
+    return await doubtClaim(core, attempt, attempt, error)
   } catch (trouble) {
     if (!isStoreUnavailable(trouble)) throw trouble
-    return unrecordedDoubt(attempt, error)
+    // The claim would lapse into "nothing was sent": the ledger is told as soon as it answers.
+    inBackground(core, attempt.record, untilDoubted(core, attempt, error))
+    return { ...unrecordedDoubt(attempt, error), unheard: true }
+  }
+}
+
+/** T2 and T8: a marker for what was done without one. */
+async function doubtClaim(core: Core, attempt: LiveAttempt, from: Reading, error: unknown): Promise<Ended> {
+  const { op, nonce } = attempt
+  const who = core.processes.self
+  const { fence } = attempt.record
+  const marked = await core.journal.apply(op.key, op.tenant, from, {
+    type: 'mark',
+    fence,
+    nonce,
+    who,
+    leaseMs: core.settings.leaseMs,
+    input: op.frozen,
+  })
+  // A marker of before, whose doubt the ledger did not take.
+  const isOurs = marked.record?.state === 'executing' && marked.record.nonce === nonce
+  if (!isOurs) return { kind: 'overtaken', record: marked.record }
+  const doubted = await core.journal.apply(op.key, op.tenant, marked, {
+    type: 'doubt',
+    fence,
+    who,
+    reason: 'threw',
+    evidence: 'the tool ended the transaction of the engine; what it did before may have been committed',
+    ended: true,
+  })
+  if (!doubted.applied || doubted.record === undefined) return { kind: 'overtaken', record: doubted.record }
+  tellDoubt(core, doubted.record)
+  return { kind: 'doubt', record: doubted.record, error }
+}
+
+async function untilDoubted(core: Core, attempt: LiveAttempt, error: unknown): Promise<void> {
+  while (!core.closing) {
+    await sleep(core.clock, core.settings.sweepMs)
+    try {
+      const reading = await core.journal.read(attempt.op.key, attempt.op.tenant)
+      await doubtClaim(core, attempt, reading, error)
+      return
+    } catch (trouble) {
+      if (!isStoreUnavailable(trouble)) throw trouble
+    }
   }
 }
 

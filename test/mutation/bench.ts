@@ -14,11 +14,13 @@ import {
   type SpoolEntry,
   type Store,
   type StoreGuarantees,
+  type Write,
 } from '../../src/engine/index.ts'
 import { memoryStore } from '../../src/store/memory/index.ts'
+import { tableIn, type Table } from './table.ts'
 import { settle, virtualClock, type VirtualClock } from './virtual-clock.ts'
 
-export type Verb = Exclude<keyof Store, 'name' | 'guarantees' | 'watch'>
+export type Verb = Exclude<keyof Store, 'name' | 'guarantees' | 'watch' | 'refuses'> | 'commit' | 'rollback'
 
 /** What goes wrong on the way to the store and back; both are passed by every call. */
 export interface Trouble {
@@ -28,13 +30,23 @@ export interface Trouble {
   answer: (verb: Verb, args: readonly unknown[], answer: unknown) => unknown
 }
 
-const VERBS: readonly Verb[] = [
+const VERBS: readonly Exclude<Verb, 'begin' | 'commit' | 'rollback'>[] = [
   'open', 'read', 'write', 'note', 'history', 'list', 'due', 'closed', 'stats', 'epoch', 'markAmnesia', 'putBlob',
   'getBlob', 'doctor', 'close',
 ] // prettier-ignore
 
 /** A store of which every call can be lost, delayed or answered otherwise. */
-export function troubled(store: Store, trouble: Trouble, guarantees: Partial<StoreGuarantees> = {}): Store {
+export function troubled(
+  store: Store,
+  trouble: Trouble,
+  guarantees: Partial<StoreGuarantees> = {},
+  table?: Table,
+): Store {
+  const passed = async <T>(verb: Verb, args: readonly unknown[], call: () => Promise<T>): Promise<T> => {
+    await trouble.request(verb, args)
+    const answer = await call()
+    return ((await trouble.answer(verb, args, answer)) ?? answer) as T
+  }
   const wrapped: Record<string, unknown> = {
     name: store.name,
     guarantees: { ...store.guarantees, ...guarantees },
@@ -52,12 +64,20 @@ export function troubled(store: Store, trouble: Trouble, guarantees: Partial<Sto
         if (asked === undefined) return answered(call())
         return asked.then(call).then(answered)
       }
-      return (async () => {
-        await trouble.request(verb, args)
-        return await answered(await call())
-      })()
+      return passed(verb, args, async () => await call())
     }
   }
+  if (table !== undefined)
+    wrapped['begin'] = () =>
+      passed('begin', [], async () => {
+        const transaction = await table.begin()
+        const { handle, commit, rollback } = transaction
+        return {
+          handle,
+          commit: (writes: readonly Write[]) => passed('commit', [writes], () => commit(writes)),
+          rollback: () => passed('rollback', [], rollback),
+        }
+      })
   return wrapped as unknown as Store
 }
 
@@ -195,6 +215,8 @@ export interface Bench {
   readonly time: VirtualClock
   readonly downstream: Downstream
   readonly spool: BenchSpool
+  /** Where the guarantees say `transactions`: what transactional tools write. */
+  readonly table: Table
   readonly events: Told[]
   readonly points: string[]
   readonly dead: Set<string>
@@ -230,7 +252,8 @@ export function bench(options: BenchOptions = {}): Bench {
   const time = beside?.time ?? virtualClock()
   const inner = beside?.inner ?? memoryStore({ clock: () => time.storeMs() })
   const trouble: Trouble = { request: () => undefined, answer: () => undefined }
-  const store = troubled(inner, trouble, guarantees)
+  const table = beside?.table ?? tableIn(inner)
+  const store = troubled(inner, trouble, guarantees, guarantees?.transactions === true ? table : undefined)
   const downstream = beside?.downstream ?? startDownstream()
   const spool = memorySpool()
   const dead = new Set<string>()
@@ -275,6 +298,7 @@ export function bench(options: BenchOptions = {}): Bench {
     time,
     downstream,
     spool,
+    table,
     events,
     points,
     dead,

@@ -1,0 +1,180 @@
+import { describe, expect, it } from 'vitest'
+import type { OnefoldError } from '../../src/error/index.ts'
+import { coded, facts, refusalOf, unavailable, type OrderInput } from './bench.ts'
+import { fail, onTable, toolOf } from './on-table.ts'
+
+describe('a transactional tool', () => {
+  it('commits its rows with T2 and T5 in one transaction, and replays', async () => {
+    const b = onTable()
+    const seen: unknown[] = []
+    const tool = toolOf(b, (input) => void seen.push(b.record(tool, input)?.state, b.table.rows('a')))
+    const first = await b.until(tool.perform({ ref: 'a' }))
+    expect(first).toMatchObject({ status: 'committed', value: { id: 1, ref: 'a' }, replayed: false, attempts: 1 })
+    expect(seen).toEqual(['claimed', 0])
+    expect(await b.history(first.key)).toEqual(['T1 absent>claimed', 'T2 claimed>executing', 'T5 executing>committed'])
+    expect(b.record(tool, { ref: 'a' })).toMatchObject({ state: 'committed', openSends: 0, attempts: 1, leaseUntil: 0 })
+    expect(b.events.map(({ event }) => (event as { transition: string }).transition)).toEqual(['T1', 'T2', 'T5'])
+    expect(b.points).toEqual(['before-claim', 'claimed', 'prepared', 'marked', 'answered', 'before-commit', 'committed']) // prettier-ignore
+    expect(await b.until(tool.perform({ ref: 'a' }))).toMatchObject({ replayed: true, value: first.value })
+    expect([b.table.rows('a'), b.table.open()]).toEqual([1, 0])
+  })
+
+  it('is told apart from what it calls: a frame of its own, with the run, and no fetch', async () => {
+    const b = onTable()
+    const seen: unknown[] = []
+    const tool = toolOf(b, (input, _table, context) => {
+      seen.push(context.run?.id, context.attempt)
+      expect(() => context.fetch).toThrow(expect.objectContaining({ code: 'CONTRACT_INVALID' }))
+      return tool(input).then(undefined, (error: unknown) => seen.push((error as OnefoldError).code))
+    })
+    await b.until(b.guard.run({ id: 'run-1' }, () => tool({ ref: 'a' })))
+    expect(seen).toEqual(['run-1', 0, 'RECURSIVE_OPERATION'])
+    expect(b.table.rows('a')).toBe(1)
+  })
+
+  it('that throws has done nothing: T3, and the next call is a new claim', async () => {
+    const b = onTable()
+    const problem = new Error('no paper')
+    let fails = true
+    const tool = toolOf(b, () => {
+      if (fails) throw problem
+    })
+    const error = await refusalOf(b.until(tool({ ref: 'a' })))
+    expect(facts(error)).toMatchObject({ code: 'REJECTED', effect: 'none', retryable: false })
+    expect(error.cause).toBe(problem)
+    expect([b.table.rows('a'), b.table.open()]).toEqual([0, 0])
+    expect(b.record(tool, { ref: 'a' })).toMatchObject({ state: 'released', openSends: 0, attempts: 0 })
+    fails = false
+    await b.until(tool({ ref: 'a' }))
+    expect(await b.history(error.key ?? '')).toEqual([
+      'T1 absent>claimed',
+      'T3 claimed>released',
+      'T18 released>claimed',
+      'T2 claimed>executing',
+      'T5 executing>committed',
+    ])
+    expect(b.table.rows('a')).toBe(1)
+  })
+
+  it.each(['40001', '40P01'])(
+    'undone by the server for reasons of the moment (%s) may be called again',
+    async (code) => {
+      const b = onTable()
+      const tool = toolOf(b, () => {
+        throw coded(code)
+      })
+      expect(facts(await refusalOf(b.until(tool({ ref: 'a' }))))).toMatchObject({ effect: 'none', retryable: true })
+      expect([b.table.rows('a'), b.table.open()]).toEqual([0, 0])
+    },
+  )
+
+  it('that throws nothing at all is refused all the same', async () => {
+    const b = onTable()
+    const tool = toolOf(b, () => {
+      // oxlint-disable-next-line typescript/only-throw-error -- a tool may
+      throw undefined
+    })
+    expect(facts(await refusalOf(b.until(tool({ ref: 'a' }))))).toMatchObject({ effect: 'none', retryable: false })
+  })
+
+  it('that outlives its deadline is undone, and told to stop', async () => {
+    const b = onTable()
+    let signal: AbortSignal | undefined
+    const tool = toolOf(
+      b,
+      (_input, _table, context) => {
+        signal = context.signal
+        return new Promise(() => undefined)
+      },
+      { timeout: '5s' },
+    )
+    const error = await refusalOf(b.until(tool({ ref: 'a' })))
+    expect(facts(error)).toMatchObject({ effect: 'none', retryable: true })
+    expect((error.cause as Error).name).toBe('TimeoutError')
+    expect(signal?.reason).toMatchObject({ name: 'TimeoutError' })
+    expect([b.table.rows('a'), b.table.open()]).toEqual([0, 0])
+    expect(b.record(tool, { ref: 'a' })?.state).toBe('released')
+  })
+
+  it('prepares before the transaction begins', async () => {
+    const b = onTable()
+    const tool = toolOf(b, undefined, {
+      prepare: (input: OrderInput) => {
+        expect(b.table.open()).toBe(0)
+        return { ...input, note: 'prepared' }
+      },
+    })
+    await b.until(tool({ ref: 'a' }))
+    expect(b.record(tool, { ref: 'a' })?.input).toBe('{"note":"prepared","ref":"a"}')
+  })
+
+  it('whose lease is over before the transaction begins starts nothing, and ends the transaction', async () => {
+    const b = onTable()
+    b.trouble.answer = (verb) => {
+      if (verb === 'begin') b.time.pause(60_000)
+    }
+    const tool = toolOf(b)
+    await refusalOf(b.until(tool({ ref: 'a' })))
+    expect([b.table.rows('a'), b.table.open()]).toEqual([0, 0])
+    expect(b.record(tool, { ref: 'a' })?.state).toBe('released')
+  })
+
+  it('without a transaction starts nothing, and takes its claim back', async () => {
+    const b = onTable()
+    fail(b, 'request', 'begin', unavailable, 1)
+    const tool = toolOf(b)
+    const error = await refusalOf(b.until(tool({ ref: 'a' })))
+    expect(facts(error)).toMatchObject({ code: 'STORE_UNAVAILABLE', effect: 'none', retryable: true })
+    expect(b.record(tool, { ref: 'a' })?.state).toBe('released')
+    await b.until(tool({ ref: 'a' }))
+    expect(b.table.rows('a')).toBe(1)
+  })
+
+  it('keeps its claim with heartbeats while it works, and commits on what they left', async () => {
+    const b = onTable()
+    const tool = toolOf(b, () => b.time.advance(90_000), { timeout: '5m' })
+    const outcome = await b.until(tool.perform({ ref: 'a' }))
+    expect(outcome.status).toBe('committed')
+    expect(b.record(tool, { ref: 'a' })?.revision).toBeGreaterThan(3)
+    expect(b.table.rows('a')).toBe(1)
+  })
+
+  it('that was taken over while it slept can no longer commit: its rows are undone', async () => {
+    const a = onTable()
+    const b = onTable({ beside: a, self: 'host/boot/2/2' })
+    const there = toolOf(b)
+    let wake = (): void => {}
+    // Begun out here, so that it is no part of the operation that sleeps.
+    const elsewhere = new Promise<void>((resolve) => (wake = resolve)).then(() => b.until(there({ ref: 'a' })))
+    const here = toolOf(a, async () => {
+      a.time.pause(60_000)
+      wake()
+      await elsewhere
+    })
+    const outcome = await a.until(here.perform({ ref: 'a' }))
+    expect(outcome).toMatchObject({ status: 'committed', replayed: true })
+    expect([a.table.rows('a'), a.table.open()]).toEqual([1, 0])
+    expect(await a.history(outcome.key)).toEqual([
+      'T1 absent>claimed',
+      'T4 claimed>claimed',
+      'T2 claimed>executing',
+      'T5 executing>committed',
+    ])
+  })
+
+  it('that loses its record between answer and commit is undone by the conflict', async () => {
+    const a = onTable()
+    const b = onTable({ beside: a, self: 'host/boot/2/2' })
+    const there = toolOf(b)
+    const here = toolOf(a)
+    let met = false
+    a.trouble.request = async (verb) => {
+      if (verb !== 'commit' || met) return
+      met = true
+      a.time.pause(60_000)
+      await b.until(there({ ref: 'a' }))
+    }
+    expect(await a.until(here.perform({ ref: 'a' }))).toMatchObject({ status: 'committed', replayed: true })
+    expect(a.table.rows('a')).toBe(1)
+  })
+})
