@@ -1,5 +1,6 @@
 import { OnefoldError } from '../error/index.ts'
 import { operationKey } from '../key/index.ts'
+import type { Command } from './commands.ts'
 import type { Core } from './core.ts'
 import { ticketOf, type Operation } from './operation.ts'
 import { OPEN_STATES, type OperationRecord } from './record.ts'
@@ -63,16 +64,19 @@ async function takeTurn(core: Core, op: Operation, key: string, wanted: () => bo
   for (;;) {
     const holder = await holderOf(core, op, reading.record)
     if (holder === undefined) {
-      const taken = await core.journal.apply(key, op.tenant, reading, {
-        type: 'claim',
+      const turn = reading.record
+      const own = {
         who: core.processes.self,
         nonce: op.key,
         // The turn outlasts any attempt of its operation; a crashed holder's turn lapses with it.
         leaseMs: op.contract.timeoutMs + core.settings.leaseMs,
-        descriptor: { ...op.descriptor, tool: 'exclusive', recovery: 'manual', parent: undefined, amount: undefined },
-        input: op.key,
-        mark: false,
-      })
+      }
+      // One that was kept for this very operation, over a doubt or a question, goes on.
+      const command: Command =
+        turn?.state === 'claimed' && turn.nonce === op.key
+          ? { type: 'heartbeat', ...own, fence: turn.fence }
+          : { type: 'claim', ...own, descriptor: descriptorOf(op), input: op.key, mark: false }
+      const taken = await core.journal.apply(key, op.tenant, reading, command)
       if (taken.applied && taken.record !== undefined) return taken.record.fence
       reading = taken
     }
@@ -81,6 +85,14 @@ async function takeTurn(core: Core, op: Operation, key: string, wanted: () => bo
     reading = await waitForChange(core, key, op.tenant, reading, inTime)
   }
 }
+
+const descriptorOf = (op: Operation): Operation['descriptor'] => ({
+  ...op.descriptor,
+  tool: 'exclusive',
+  recovery: 'manual',
+  parent: undefined,
+  amount: undefined,
+})
 
 /** The operation that stands in the way: a live holder, or one whose turn lapsed while its effect is not settled. */
 async function holderOf(

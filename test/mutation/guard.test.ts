@@ -595,6 +595,18 @@ describe('exclusive operations', () => {
     expect(await b.until(tool(order('b'), { waitMs: 60_000 }))).toEqual({ id: 1, ref: 'b' })
   })
 
+  it('one whose doubt came to nothing keeps its turn and goes on at once', async () => {
+    const b = bench()
+    const probe = (input: OrderInput) => b.downstream.find(input.ref)
+    const tool = b.tool({ ...exclusive, sends: 'checked', recovery: { class: 'probe', settleMs: 0, probe } })
+    b.downstream.plan('a', 'lose-request')
+    const began = b.time.bootMs()
+    expect(await b.until(tool(order('a'), { waitMs: 300_000 }))).toEqual({ id: 1, ref: 'a' })
+    expect(b.time.bootMs() - began).toBeLessThan(120_000)
+    expect(b.downstream.effects('a')).toBe(1)
+    expect(await b.until(tool(order('b')))).toEqual({ id: 1, ref: 'b' })
+  })
+
   it('a refused one gives its turn back at once', async () => {
     const b = bench()
     const tool = b.tool(exclusive)
