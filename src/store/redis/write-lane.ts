@@ -7,6 +7,8 @@ const MOST_ITEMS = 128
 const MOST_BYTES = 1024 * 1024
 /** One batch is judged by the server while the next one is put together. */
 const MOST_UNDER_WAY = 2
+/** So many go out in two halves: with one batch alone, server and callers would wait for each other in turns. */
+const WORTH_HALVING = 16
 
 /** What the script answered for one item. */
 export type ItemAnswer<Shared> = Shared & { readonly number: number; readonly rest: unknown }
@@ -41,9 +43,11 @@ export function createWriteLane<Answer>(
 
   function take(): Waiting<Answer>[] {
     let bytes = 0
+    const halved = underWay === 0 && queue.length >= WORTH_HALVING
+    const most = halved ? Math.min(MOST_ITEMS, Math.ceil(queue.length / 2)) : MOST_ITEMS
     const count = queue.findIndex(({ item }, n) => {
       bytes += item.bytes
-      return n > 0 && (n >= MOST_ITEMS || bytes > MOST_BYTES)
+      return n > 0 && (n >= most || bytes > MOST_BYTES)
     })
     if (count !== -1) return queue.splice(0, count)
     const all = queue
