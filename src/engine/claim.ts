@@ -68,7 +68,10 @@ async function claimAs(
     ...(amnesia === undefined ? {} : { amnesia, beyondAmnesia: isBeyondAmnesia(op, amnesia, from.now, options) }),
   })
   if (!claimed.applied || claimed.record === undefined || claimed.record.state === 'in-doubt') {
-    return { kind: 'overtaken', record: claimed.record }
+    const { record, now } = claimed
+    // What stood against a claim on nothing came out of that very step: a second look would be a round trip for nothing.
+    const found = from.record === undefined && record !== undefined ? { record, now } : undefined
+    return { kind: 'overtaken', record, found }
   }
   const attempt = newAttempt(op, nonce, claimed.record, claimed.now, startedAt + core.settings.leaseMs, startedAt)
   begin(attempt)

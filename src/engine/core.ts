@@ -8,6 +8,7 @@ import type { Journal } from './journal.ts'
 import type { LookFirst } from './look-first.ts'
 import { ticketOf, type Naming } from './operation.ts'
 import type { OperationRecord } from './record.ts'
+import type { Remembered } from './remembered.ts'
 import type { Questions } from './rounds.ts'
 import type { Settings } from './settings.ts'
 import type { Spool } from './spool.ts'
@@ -16,6 +17,7 @@ import type { Spool } from './spool.ts'
 export interface Core {
   readonly journal: Journal
   readonly lookFirst: LookFirst
+  readonly remembered: Remembered
   readonly clock: Clock
   readonly ids: Ids
   readonly processes: Processes

@@ -85,6 +85,8 @@ export function createPerformer(core: Core): Performer {
     for (;;) {
       const known = flights.get(op.key)
       if (known === undefined) {
+        const kept = recall(op, options.frame)
+        if (isReplay(op, kept)) return await quickReplay(op, kept)
         const first = quickRead(op)
         if (first !== undefined && isReplay(op, first.record)) return await quickReplay(op, first.record)
         const flight = startFlight(core, op, first, {
@@ -98,7 +100,10 @@ export function createPerformer(core: Core): Performer {
         const forget = (): void => {
           if (flights.get(op.key) === flight) flights.delete(op.key)
         }
-        flight.result.then(forget, forget)
+        flight.result.then((settled) => {
+          forget()
+          if (settled.kind === 'committed' && settled.recorded) core.remembered.remember(settled.record)
+        }, forget)
         return await ride(flight, op, options, true)
       }
       if (known.op.descriptor.fingerprint === op.descriptor.fingerprint) {
@@ -112,6 +117,12 @@ export function createPerformer(core: Core): Performer {
       if (reused !== undefined) throw reused
       if (flights.get(op.key) === known) await known.result.catch(() => undefined)
     }
+  }
+
+  /** Nothing but the end of its retention takes such an answer back: what can be undone is looked up each time. */
+  function recall(op: Operation, frame: OperationFrame | undefined): OperationRecord | undefined {
+    if (op.contract.compensate !== undefined || frame?.composite === true) return undefined
+    return core.journal.amnesia() === undefined ? core.remembered.recall(op.key) : undefined
   }
 
   function quickRead(op: Operation): { record: OperationRecord | undefined; now: number } | undefined {

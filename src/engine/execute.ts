@@ -4,6 +4,7 @@ import { contextOf, maySend, portOf, type LiveAttempt } from './attempt.ts'
 import { classifyFailure } from './classify.ts'
 import { at, inBackground, tellDoubt, type Core } from './core.ts'
 import type { DoubtReason, OperationRecord, StoredOutcome } from './record.ts'
+import type { Reading } from './store.ts'
 import { seal } from './outcome.ts'
 import { Question } from './question.ts'
 import { withFrame, type ActiveRun, type OperationFrame } from './run.ts'
@@ -43,6 +44,8 @@ export type Ended =
   | {
       readonly kind: 'overtaken'
       readonly record: OperationRecord | undefined
+      /** What is there, where the store has just told it. */
+      readonly found?: Reading | undefined
       /** The attempt's own record, where it may have acted before it was overtaken. */
       readonly acted?: OperationRecord
     }

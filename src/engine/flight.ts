@@ -225,7 +225,7 @@ async function inTurn(core: Core, flight: Flight, attempt: (signal: Abandoned) =
       const record: OperationRecord = { ...ended.acted, state: 'in-doubt' }
       return { own: { kind: 'doubt', record, error: undefined }, reading: undefined }
     }
-    return { reading: undefined }
+    return { reading: ended.kind === 'overtaken' ? ended.found : undefined }
   } finally {
     if (endTurn !== undefined) await endTurn().catch(() => undefined)
   }

@@ -23,6 +23,7 @@ import { createLifecycle } from './lifecycle.ts'
 import { createLookFirst } from './look-first.ts'
 import type { Secret } from './operation.ts'
 import { isOwn, receiptOf, type Receipt } from './receipt.ts'
+import { createRemembered } from './remembered.ts'
 import { createQuestions } from './rounds.ts'
 import type { ParentReference } from './record.ts'
 import { currentRun, newRun, withRun, type ActiveRun } from './run.ts'
@@ -154,6 +155,8 @@ export function createGuard(options: GuardOptions): Guard {
   const settings = settingsWith(options.settings)
   const emitter = createEmitter()
   const defaultTenant = options.tenant ?? 'default'
+  const localReads = store.guarantees.localReads === true
+  const remembered = createRemembered(options.clock, localReads ? 0 : settings.replayMemoryMs)
   const core: Core = {
     journal: createJournal({
       store,
@@ -161,8 +164,10 @@ export function createGuard(options: GuardOptions): Guard {
       ids: options.ids,
       emitter,
       storeDeadlineMs: settings.storeDeadlineMs,
+      wrote: remembered.forget,
     }),
-    lookFirst: createLookFirst(store.guarantees.localReads === true),
+    lookFirst: createLookFirst(localReads),
+    remembered,
     clock: options.clock,
     ids: options.ids,
     processes: options.processes,

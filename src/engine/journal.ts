@@ -57,6 +57,8 @@ export interface JournalOptions {
   readonly ids: Ids
   readonly emitter: Emitter
   readonly storeDeadlineMs: number
+  /** Called when a write to `key` was answered. */
+  readonly wrote?: (key: string) => void
 }
 
 const RETRIES_AFTER_LOST_ACK = 2
@@ -183,6 +185,7 @@ export function createJournal(options: JournalOptions): Journal {
       }
       const floor = highest
       const answer = await writeSurely(write, writeId)
+      options.wrote?.(key)
       const ours = answer.applied || (answer.record !== undefined && answer.record.writeId === writeId)
       // A step that was applied has itself counted: at the old number, others were lost since.
       const least = ours ? floor + 1 : floor

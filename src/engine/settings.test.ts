@@ -17,6 +17,7 @@ it('the defaults are those of protocol.md section 9', () => {
     maxInputBytes: 1_048_576,
     recoveryBackoffMs: 250,
     maxRecoveryBackoffMs: 30_000,
+    replayMemoryMs: 5_000,
     spoolReserveBytes: 1_048_576,
   })
   expect(settingsWith()).toEqual(DEFAULTS)

@@ -20,6 +20,8 @@ export interface Settings {
   readonly maxInputBytes: number
   readonly recoveryBackoffMs: number
   readonly maxRecoveryBackoffMs: number
+  /** How long a repeat may be answered by this process alone, without a look at a ledger on another machine; 0 for never. */
+  readonly replayMemoryMs: number
   /** Room on disk that is kept for answers which the ledger cannot take. */
   readonly spoolReserveBytes: number
 }
@@ -38,6 +40,7 @@ export const DEFAULTS: Settings = {
   maxInputBytes: 1024 * 1024,
   recoveryBackoffMs: 250,
   maxRecoveryBackoffMs: 30_000,
+  replayMemoryMs: 5_000,
   spoolReserveBytes: 1024 * 1024,
 }
 

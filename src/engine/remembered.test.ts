@@ -1,0 +1,42 @@
+import { describe, expect, it } from 'vitest'
+import type { OperationRecord } from './record.ts'
+import { createRemembered } from './remembered.ts'
+
+const committed = (key: string, text = '{}'): OperationRecord =>
+  ({ key, input: undefined, outcome: { kind: 'value', text, sha256: '', size: text.length } }) as OperationRecord
+
+describe('answers that are remembered', () => {
+  it('are known for their time, and no longer', () => {
+    let now = 1_000
+    const remembered = createRemembered({ bootMs: () => now }, 5_000)
+    remembered.remember(committed('of1_k'))
+    now += 4_999
+    expect(remembered.recall('of1_k')?.key).toBe('of1_k')
+    now += 1
+    expect(remembered.recall('of1_k')).toBeUndefined()
+  })
+
+  it('are forgotten when they are written to', () => {
+    const remembered = createRemembered({ bootMs: () => 0 }, 5_000)
+    remembered.remember(committed('of1_k'))
+    remembered.forget('of1_k')
+    expect(remembered.recall('of1_k')).toBeUndefined()
+  })
+
+  it('are not kept when they are large, or when none shall be', () => {
+    const remembered = createRemembered({ bootMs: () => 0 }, 5_000)
+    remembered.remember(committed('of1_large', 'x'.repeat(8 * 1024 + 1)))
+    expect(remembered.recall('of1_large')).toBeUndefined()
+    const never = createRemembered({ bootMs: () => 0 }, 0)
+    never.remember(committed('of1_k'))
+    expect(never.recall('of1_k')).toBeUndefined()
+  })
+
+  it('are at most 2,000, the oldest of which goes first', () => {
+    const remembered = createRemembered({ bootMs: () => 0 }, 5_000)
+    for (let n = 0; n <= 2_000; n += 1) remembered.remember(committed(`of1_${n}`))
+    expect(remembered.recall('of1_0')).toBeUndefined()
+    expect(remembered.recall('of1_1')?.key).toBe('of1_1')
+    expect(remembered.recall('of1_2000')?.key).toBe('of1_2000')
+  })
+})
