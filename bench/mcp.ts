@@ -5,14 +5,12 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { DatabaseSync } from 'node:sqlite'
-import { median, times, type Measured, type Row } from './lib.ts'
+import { median, type Measured, type Row } from './lib.ts'
 import type { BenchOptions } from './main.ts'
+import { firstCallRows, openFloor, WARM_UP, type FirstCalls } from './mcp/floor.ts'
 import { httpRows } from './mcp/http.ts'
 import { PROGRAMS } from '../test/mcp/fixtures/harness.ts'
 import { rawClient, type RawClient } from '../test/mcp/fixtures/raw-client.ts'
-
-const WARM_UP = 100
 
 const call = (id: number, tool: string, text: string): string =>
   JSON.stringify({
@@ -26,21 +24,6 @@ async function timed(client: RawClient, line: string): Promise<number> {
   const start = performance.now()
   await client.ask(line)
   return performance.now() - start
-}
-
-/** Two raw durable commits: what a protected effect cannot do without. */
-async function floorMs(folder: string, rounds: number): Promise<number> {
-  const db = new DatabaseSync(join(folder, 'floor.db'))
-  db.exec(
-    'PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; CREATE TABLE t (k BLOB PRIMARY KEY, v TEXT) WITHOUT ROWID',
-  )
-  const insert = db.prepare('INSERT INTO t VALUES (randomblob(32), ?)')
-  const samples = await times(rounds, () => {
-    insert.run('x'.repeat(500))
-    insert.run('x'.repeat(500))
-  })
-  db.close()
-  return median(samples)
 }
 
 /** `npm run bench -- mcp`. */
@@ -58,12 +41,14 @@ mcp:
     write: { effect: write, identity: [to, text], recovery: manual }
 `,
   )
+  const floor = openFloor(folder)
   const server = [process.execPath, PROGRAMS.rawServer] as const
   const plain = rawClient(server[0], server.slice(1), process.env)
   const proxy = rawClient(process.execPath, [PROGRAMS.proxy, '--config', config, '--', ...server], process.env)
   try {
     const kinds = ['read', 'write', 'undeclared', 'replay'] as const
     const added: Record<(typeof kinds)[number], number[]> = { read: [], write: [], undeclared: [], replay: [] }
+    const first: FirstCalls = { added: [], floor: [] }
     const direct: number[] = []
     let id = 0
     for (const client of [plain, proxy]) await client.ask('{"jsonrpc":"2.0","id":0,"method":"initialize","params":{}}')
@@ -74,30 +59,34 @@ mcp:
           kind === 'replay' ? 'write' : kind,
           kind === 'replay' ? 'the same' : `text ${round}`,
         )
-        const first = await timed(plain, line)
+        const straight = await timed(plain, line)
         const through = await timed(proxy, line)
+        if (kind === 'write') first.added.push(through - straight)
         if (round < 0) continue
-        added[kind].push(through - first)
-        direct.push(first)
+        added[kind].push(through - straight)
+        direct.push(straight)
       }
+      first.floor.push(floor.measure())
     }
     const row = (name: string, value: number): Row => ({ name, value, unit: 'ms' })
     return {
       bench: 'mcp',
-      setup: { calls: `${rounds} of each kind, one after the other, direct and through the proxy in turns` },
+      setup: {
+        calls: `${rounds} of each kind after ${WARM_UP}, one after the other, direct and through the proxy in turns`,
+      },
       rows: [
-        { ...row('proxy: added to a first call of a declared write, p50', median(added.write)), target: { atMost: 1 } },
+        ...firstCallRows('proxy', first, 1),
         row('proxy: added to a first call of an undeclared tool, p50', median(added.undeclared)),
         row('proxy: added to a replay, p50', median(added.replay)),
         row('proxy: added to a read, p50', median(added.read)),
         row('direct call, p50', median(direct)),
-        row('floor: two commits in sequence, p50', await floorMs(folder, rounds)),
-        ...(await httpRows(folder, quick)),
+        ...(await httpRows(folder, quick, floor)),
       ],
     }
   } finally {
     for (const client of [plain, proxy]) client.end()
     await Promise.all([plain.exited, proxy.exited])
+    floor.close()
     rmSync(folder, { recursive: true, force: true })
   }
 }

@@ -152,8 +152,7 @@ export function httpBackend(options: HttpBackendOptions): Backend {
       try {
         const read = await readUpstreamAnswer(answer, id, relay, { ...reading, before: rewrite.before })
         if (read.kind === 'paused') return relay.pause()
-        if (read.kind === 'before')
-          return relay.line(Buffer.concat([Buffer.from(resultStart(id)), read.rest.subarray(0, -1)]))
+        if (read.kind === 'before') return relay.line([Buffer.from(resultStart(id)), read.rest.subarray(0, -1)])
         if (read.kind === 'error') return relay.line(errorLine(id, read.json))
         const { json, bytes } = read
         relay.line(resultLine(id, bytes === undefined ? rewrite.rewrite(json) : rewrite.rewriteIn(bytes, json)))

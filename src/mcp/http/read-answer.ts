@@ -13,7 +13,7 @@ export interface ReadOptions {
   /** Told of every notification that goes by. */
   readonly heard: (method: string) => void
   /** Asked about every answer before it is read. */
-  readonly before?: (answer: Buffer) => ListedBefore | undefined
+  readonly before?: (answer: readonly Buffer[]) => ListedBefore | undefined
 }
 
 /** The answer, or a stream that ended before it. */
@@ -40,13 +40,15 @@ export async function readUpstreamAnswer(
     relay?.head(status, headers)
     return await readStream(incoming, id, relay, options)
   }
-  const body = await readWhole(incoming, options.maxBytes)
-  if (status < 200 || status >= 300) throw new HttpRefused({ status, headers, body })
+  const pieces = await readPieces(incoming, options.maxBytes)
+  if (status < 200 || status >= 300) throw new HttpRefused({ status, headers, body: joined(pieces) })
   relay?.head(status, headers)
   const wanted = idKey(id)
-  const answer =
-    listedBefore(body, wanted, options) ??
-    answerIn(readServerLine(body.toString('utf8')), wanted, options.before === undefined ? undefined : body)
+  const known = listedBefore(pieces, wanted, options)
+  if (known !== undefined) return known
+  const body = joined(pieces)
+  const bytes = options.before === undefined ? undefined : body
+  const answer = answerIn(readServerLine(body.toString('utf8')), wanted, bytes)
   if (answer === undefined) throw new UpstreamDied('the MCP server answered something that is no answer', 'HPE_NO_MCP')
   return answer
 }
@@ -67,7 +69,7 @@ function readStream(
       if (event.retryMs !== undefined) retryMs = event.retryMs
       const data = event.data ?? ''
       const bytes = options.before === undefined ? undefined : Buffer.from(data)
-      answer ??= bytes === undefined ? undefined : listedBefore(bytes, wanted, options)
+      answer ??= bytes === undefined ? undefined : listedBefore([bytes], wanted, options)
       const message = data === '' || answer !== undefined ? undefined : readServerLine(data)
       answer ??= answerIn(message, wanted, bytes)
       if (answer !== undefined) {
@@ -98,7 +100,7 @@ function readStream(
 
 type Whole = Exclude<Read, { kind: 'paused' }>
 
-function listedBefore(bytes: Buffer, wanted: string, { before }: ReadOptions): Whole | undefined {
+function listedBefore(bytes: readonly Buffer[], wanted: string, { before }: ReadOptions): Whole | undefined {
   const known = before?.(bytes)
   return known === undefined || idKey(known.id) !== wanted ? undefined : { kind: 'before', ...known }
 }
@@ -113,7 +115,7 @@ function answerIn(message: ServerMessage | undefined, wanted: string, bytes: Buf
 }
 
 /** @throws UpstreamDied for a body that broke off or is too large */
-export function readWhole(incoming: IncomingMessage, maxBytes: number): Promise<Buffer> {
+function readPieces(incoming: IncomingMessage, maxBytes: number): Promise<readonly Buffer[]> {
   return new Promise((resolve, reject) => {
     const chunks: Buffer[] = []
     let size = 0
@@ -131,10 +133,13 @@ export function readWhole(incoming: IncomingMessage, maxBytes: number): Promise<
     })
     incoming.on('end', () => {
       ended = incoming.complete
-      if (ended) resolve(chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks, size))
+      if (ended) resolve(chunks)
       else broken()
     })
     incoming.on('error', broken)
     incoming.on('close', broken)
   })
 }
+
+const joined = (pieces: readonly Buffer[]): Buffer =>
+  pieces.length === 1 ? (pieces[0] as Buffer) : Buffer.concat(pieces)

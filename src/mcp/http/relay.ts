@@ -9,8 +9,8 @@ export interface Relay {
   head(status: number, headers: Answer['headers']): void
   /** One event before the answer. With an id, it can be asked for again. */
   event(raw: string, id?: string): void
-  /** The answer, as the last event where events went before, else as JSON. `id`: that of the server's own last event. */
-  line(line: string | Buffer, flushed?: () => void, status?: number): void
+  /** The answer, or its pieces: as the last event where events went before, else as JSON. */
+  line(line: string | readonly Buffer[], flushed?: () => void, status?: number): void
   lastId(id: string | undefined): void
   /** An answer that is no JSON-RPC message. */
   whole(answer: Answer): void
@@ -89,7 +89,7 @@ export function createRelay(first: ServerResponse, onId: (id: string) => void = 
     },
     line(line, flushed, status = 200) {
       if (begun || kept.length > 0) {
-        const raw = eventOf(line.toString(), finalId)
+        const raw = eventOf(typeof line === 'string' ? line : Buffer.concat(line).toString(), finalId)
         last = { raw, flushed }
         if (usable(outgoing)) finish(outgoing, raw, flushed)
         return

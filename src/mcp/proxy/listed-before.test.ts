@@ -12,14 +12,27 @@ function memory(...answers: readonly Buffer[]): ListMemory {
 
 describe('a list that comes again', () => {
   it.each(['8', '"8"', '-3', '0', '"a long id with [brackets]"', '123456789'])('is known under the id %s', (id) => {
-    const found = memory(answer('7')).find(answer(id))
+    const found = memory(answer('7')).find([answer(id)])
     expect(found?.id).toBe(id)
     expect(found?.rest.toString()).toBe(',"result":{"rewritten":true}}\n')
   })
 
   it('is known whatever stands behind its id', () => {
     const last = (id: string): Buffer => Buffer.from(`{"result":{"tools":[]},"name":"é","jsonrpc":"2.0","id":${id}}`)
-    expect(memory(last('1')).find(last('22'))?.id).toBe('22')
+    expect(memory(last('1')).find([last('22')])?.id).toBe('22')
+  })
+
+  it('is known in whatever pieces it comes', () => {
+    const bytes = answer('12345')
+    const known = memory(answer('7'))
+    for (let at = 0; at <= bytes.length; at += 1) {
+      for (const second of [at, Math.min(at + 3, bytes.length), bytes.length]) {
+        const pieces = [bytes.subarray(0, at), bytes.subarray(at, second), bytes.subarray(second)]
+        expect(known.find(pieces)?.id).toBe('12345')
+        const other = pieces.map((piece) => Buffer.from(piece.toString().replace('tools', 'fools').replace('}}', '}]')))
+        expect(known.find(other)).toBeUndefined()
+      }
+    }
   })
 
   it.each([
@@ -31,23 +44,23 @@ describe('a list that comes again', () => {
     ['an id that is no scalar', answer('{"a":1}')],
     ['a number that JSON does not have', answer('07')],
   ])('is not mistaken for %s', (_what, other) => {
-    expect(memory(answer('7')).find(other)).toBeUndefined()
+    expect(memory(answer('7')).find([other])).toBeUndefined()
   })
 
   it('is not kept where two ids, or bytes that are no text, leave open what it says', () => {
     const twice = (id: string): Buffer => Buffer.from(`{"id":1,"id":${id},"result":{}}`)
-    expect(memory(twice('2')).find(twice('2'))).toBeUndefined()
+    expect(memory(twice('2')).find([twice('2')])).toBeUndefined()
     const broken = (id: string): Buffer => Buffer.concat([Buffer.from('{"a":"'), Buffer.of(0xff), answer(id)])
-    expect(memory(broken('2')).find(broken('2'))).toBeUndefined()
+    expect(memory(broken('2')).find([broken('2')])).toBeUndefined()
   })
 
   it('is kept beside the other pages, and no more than so many bytes of them', () => {
     const page = (n: number, id: string): Buffer => answer(id, `[${n},"${'x'.repeat(64 * 1024)}"]`)
     const pages = memory(...Array.from({ length: 80 }, (_, n) => page(n, '1')))
-    expect(pages.find(page(79, '2'))).toBeDefined()
-    expect(pages.find(page(30, '2'))).toBeDefined()
-    expect(pages.find(page(0, '2'))).toBeUndefined()
+    expect(pages.find([page(79, '2')])).toBeDefined()
+    expect(pages.find([page(30, '2')])).toBeDefined()
+    expect(pages.find([page(0, '2')])).toBeUndefined()
     pages.forget()
-    expect(pages.find(page(79, '2'))).toBeUndefined()
+    expect(pages.find([page(79, '2')])).toBeUndefined()
   })
 })

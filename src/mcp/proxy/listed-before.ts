@@ -14,7 +14,8 @@ export interface ListedBefore {
  * the same meaning: it need not be read again.
  */
 export interface ListMemory {
-  find(answer: Buffer): ListedBefore | undefined
+  /** @param answer its bytes, in as many pieces as they came in */
+  find(answer: readonly Buffer[]): ListedBefore | undefined
   /** `result`: what the client gets for the result of `answer`. */
   keep(answer: Buffer, result: string): void
   forget(): void
@@ -38,13 +39,13 @@ export function createListMemory(): ListMemory {
   const kept: Kept[] = []
   let bytes = 0
 
-  function find(answer: Buffer): ListedBefore | undefined {
+  function find(answer: readonly Buffer[]): ListedBefore | undefined {
+    const whole = answer.reduce((sum, { length }) => sum + length, 0)
     for (const { before, after, rest } of kept) {
-      const end = answer.length - after.length
+      const end = whole - after.length
       const length = end - before.length
-      if (length <= 0 || length > LONGEST_ID || !answer.subarray(end).equals(after)) continue
-      if (!answer.subarray(0, before.length).equals(before)) continue
-      const id = answer.toString('utf8', before.length, end)
+      if (length <= 0 || length > LONGEST_ID || !isAt(answer, 0, before) || !isAt(answer, end, after)) continue
+      const id = textAt(answer, before.length, end)
       if (PLAIN_ID.test(id)) return { id, rest }
     }
     return undefined
@@ -74,4 +75,27 @@ export function createListMemory(): ListMemory {
       bytes = 0
     },
   }
+}
+
+/** Whether `wanted` begins at `at` of what `pieces` are together, which is not shorter. */
+function isAt(pieces: readonly Buffer[], at: number, wanted: Buffer): boolean {
+  const end = at + wanted.length
+  let start = 0
+  for (const piece of pieces) {
+    const [from, to] = [Math.max(at, start), Math.min(end, start + piece.length)]
+    if (from < to && wanted.compare(piece, from - start, to - start, from - at, to - at) !== 0) return false
+    start += piece.length
+  }
+  return true
+}
+
+function textAt(pieces: readonly Buffer[], from: number, to: number): string {
+  let text = ''
+  let start = 0
+  for (const piece of pieces) {
+    if (from < start + piece.length && to > start)
+      text += piece.toString('latin1', Math.max(0, from - start), Math.min(piece.length, to - start))
+    start += piece.length
+  }
+  return text
 }

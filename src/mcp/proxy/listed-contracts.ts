@@ -25,7 +25,7 @@ export interface Listing {
   /** The same for the whole answer, which {@link before} then knows. */
   rewriteIn(answer: Buffer, result: string): string
   /** What became of this answer when it came before, under whatever id. */
-  before(answer: Buffer): ListedBefore | undefined
+  before(answer: readonly Buffer[]): ListedBefore | undefined
   /** What comes next is looked at anew. */
   forget(): void
 }

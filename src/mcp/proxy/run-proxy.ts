@@ -211,7 +211,7 @@ function createSession(
 
   return {
     listedBefore(bytes) {
-      const again = listing.before(bytes)
+      const again = listing.before([bytes])
       if (again === undefined || passing.answered(idKey(again.id)) !== TOOLS_LIST) return false
       port.write(resultStart(again.id))
       port.write(again.rest)
