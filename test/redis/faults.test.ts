@@ -71,7 +71,9 @@ describeWithServer(REDIS, 'A Redis ledger in trouble', () => {
       async function guarded(): Promise<{ guard: Guard; order: Order; opened: OpenClient }> {
         const opened = await pack.open(`redis://127.0.0.1:${proxy.port}`)
         const store = redisStore({ client: opened.client, deadlineMs: DEADLINE_MS })
-        const guard = testGuard({ store, settings: { storeDeadlineMs: DEADLINE_MS + 100, leaseMs: 2_000 } })
+        // Every call asks the ledger: what becomes of that is the subject here.
+        const settings = { storeDeadlineMs: DEADLINE_MS + 100, leaseMs: 2_000, replayMemoryMs: 0 }
+        const guard = testGuard({ store, settings })
         const order = orderTool(guard, downstream, { recovery: manual() })
         await guard.open()
         ends.push(async () => {
