@@ -14,29 +14,38 @@ const LINE_END = /\r\n|\n|\r/
 /** Cuts a stream into events. @throws an Error from `push` for an event that is larger than the limit */
 export function sseReader(maxBytes: number, onEvent: (event: SseEvent) => void): { push(chunk: Buffer): void } {
   const decoder = new TextDecoder()
+  // What was searched already: an event of many chunks is put together once, and not searched from its start each time.
+  let held: string[] = []
+  let length = 0
   let rest = ''
-  // Where the search for the end of an event goes on: an event of many chunks is not searched from its start each time.
-  let from = 0
   return {
     push(chunk) {
       rest += decoder.decode(chunk, { stream: true })
-      for (;;) {
-        const end = endOfEvent(rest, from)
-        if (end === undefined) break
-        onEvent(readEvent(rest.slice(0, end)))
+      for (let end = endOfEvent(rest); end !== undefined; end = endOfEvent(rest)) {
+        held.push(rest.slice(0, end))
         rest = rest.slice(end)
-        from = 0
+        const raw = held.join('')
+        held = []
+        length = 0
+        onEvent(readEvent(raw))
       }
-      if (rest.length > maxBytes) throw new Error(`an event of the MCP server is larger than ${maxBytes} bytes`)
-      from = Math.max(0, rest.length - 3)
+      if (length + rest.length > maxBytes)
+        throw new Error(`an event of the MCP server is larger than ${maxBytes} bytes`)
+      const searched = rest.length - MOST_UNSEEN
+      if (searched <= 0) return
+      held.push(rest.slice(0, searched))
+      length += searched
+      rest = rest.slice(searched)
     },
   }
 }
 
+/** One character less than the longest end of an event: so much of it may be there without being seen. */
+const MOST_UNSEEN = 3
+
 /** Behind the blank line. A carriage return at the very end may be the first half of a line end. */
-function endOfEvent(text: string, from: number): number | undefined {
+function endOfEvent(text: string): number | undefined {
   const ends = new RegExp(LINE_END, 'g')
-  ends.lastIndex = from
   for (let found = ends.exec(text); found !== null; found = ends.exec(text)) {
     const next = ends.lastIndex
     const second = lineEndAt(text, next)
