@@ -19,8 +19,11 @@ const KEPT = 10_000
 
 export function createParamHeaders(): ParamHeaders {
   const byTool = new Map<string, readonly Mirrored[]>()
+  let last: string | undefined
   return {
     learn(result) {
+      if (result === last) return
+      last = result
       const { tools } = JSON.parse(result) as { tools?: unknown }
       if (!Array.isArray(tools)) return
       for (const { name, inputSchema } of tools as { name?: unknown; inputSchema?: unknown }[]) {
