@@ -1,6 +1,7 @@
 import { OnefoldError } from '../error/index.ts'
 
-const UNITS: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 }
+const UNITS = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 }
+const SIZES: Readonly<Record<string, number>> = UNITS
 
 /** How people write units elsewhere, and the number of which unit that is. */
 const OTHER_UNITS: Readonly<Record<string, readonly [number, string]>> = {
@@ -75,7 +76,7 @@ function nearest(value: unknown): string {
  */
 export function parseDuration(text: string, name = 'a duration'): number {
   const parts = typeof text === 'string' ? split(text) : undefined
-  const unit = parts !== undefined && Object.hasOwn(UNITS, parts.unit) ? UNITS[parts.unit] : undefined
+  const unit = parts !== undefined && Object.hasOwn(UNITS, parts.unit) ? SIZES[parts.unit] : undefined
   const ms = parts !== undefined && unit !== undefined ? toMs(parts.whole, parts.fraction, unit) : undefined
   if (ms !== undefined) return ms
   const shown =
@@ -90,7 +91,7 @@ export function parseDuration(text: string, name = 'a duration'): number {
 /** Writes milliseconds as the shortest duration that `parseDuration` reads back, as `'90m'` or `'24h'`. */
 export function formatDuration(ms: number): string {
   for (const unit of ['d', 'h', 'm', 's'] as const) {
-    const size = UNITS[unit] ?? 1
+    const size = UNITS[unit]
     // 24h is what people write for one day.
     if (ms >= size && ms % size === 0 && !(unit === 'd' && ms === size)) return `${ms / size}${unit}`
   }

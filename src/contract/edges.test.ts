@@ -147,6 +147,10 @@ describe('options at their limits', () => {
     [{ near: { fields: [], within: '1m', then: 'hold' } }, 'near.fields must be a list of input fields'],
     [{ near: { fields: ['a'], within: '0s', then: 'hold' } }, 'near.within cannot be 0'],
     [{ verify: 1 }, 'verify must be a function'],
+    [
+      { verify: () => true, recovery: { class: 'transactional' } },
+      'a transactional tool has done its effect when it has committed, so verify has no meaning',
+    ],
     [{ compensate: 'x' }, 'compensate must be a function'],
     [{ input: null }, 'input is no Standard Schema'],
     [{ input: 5 }, 'input is no Standard Schema'],

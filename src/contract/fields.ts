@@ -40,8 +40,7 @@ function without(value: unknown, steps: readonly string[], from: number): unknow
   if (step === undefined || !isCopyable(value) || !Object.hasOwn(value, step)) return value
   const copy: Record<string, unknown> = {}
   for (const name of Object.keys(value)) {
-    const property = Object.getOwnPropertyDescriptor(value, name)
-    if (property === undefined) continue
+    const property = Object.getOwnPropertyDescriptor(value, name) as PropertyDescriptor
     if (name === step) {
       if (from === steps.length - 1) continue
       if ('value' in property) property.value = without(property.value, steps, from + 1)

@@ -6,12 +6,12 @@ function distance(a: string, b: string): number {
   for (let i = 1; i <= a.length; i += 1) {
     const current = [i]
     for (let j = 1; j <= b.length; j += 1) {
-      const change = (previous[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1)
-      current.push(Math.min(change, (previous[j] ?? 0) + 1, (current[j - 1] ?? 0) + 1))
+      const [corner, up, left] = [previous[j - 1], previous[j], current[j - 1]] as [number, number, number]
+      current.push(Math.min(corner + (a[i - 1] === b[j - 1] ? 0 : 1), up + 1, left + 1))
     }
     previous = current
   }
-  return previous[b.length] ?? 0
+  return previous[b.length] as number
 }
 
 /** The word that was probably meant, if one is near: at most a third of the letters, and at least two, may differ. */

@@ -4,7 +4,7 @@ import type { Operation } from './operation.ts'
 import { contextOf, maySend, newAttempt, type LiveAttempt } from './attempt.ts'
 import { superseded, cancelled } from './answers.ts'
 import { sleep } from './clock.ts'
-import { at, inBackground, tellDoubt, type Core } from './core.ts'
+import { at, inBackground, tellNewDoubt, type Core } from './core.ts'
 import { executeMarked, type Ended, type ExecuteOptions } from './execute.ts'
 import { executeInTransaction } from './transact.ts'
 import type { OperationRecord } from './record.ts'
@@ -167,7 +167,7 @@ async function disown(
     reason: 'amnesia',
     evidence: 'the store lost records; this attempt sent nothing',
   })
-  if (doubted.applied && doubted.record !== undefined) tellDoubt(core, doubted.record)
+  tellNewDoubt(core, doubted)
 }
 
 /** The prepare phase and T2. Undefined when the marker is durable, or will come with the effect. */
@@ -229,8 +229,8 @@ async function takeOver(core: Core, op: Operation): Promise<OperationRecord | un
       descriptor: { ...op.descriptor, major },
     })
     if (left.applied || left.record?.state === 'superseded') continue
-    const { record } = left
-    if (record === undefined) continue
+    // An absent record takes the marker: one that refused it is there.
+    const record = left.record as OperationRecord
     if (
       record.state === 'committed' &&
       (record.major === op.contract.major || op.contract.replaysFrom.includes(record.major))

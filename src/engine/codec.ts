@@ -147,7 +147,7 @@ function unpackError(stored: { name: string; message: string; cause?: unknown; o
 
 const VIEWS: Readonly<Record<string, (bytes: Uint8Array<ArrayBuffer>) => unknown>> = {
   Uint8Array: (bytes) => bytes,
-  Buffer: (bytes) => (typeof Buffer === 'undefined' ? bytes : Buffer.from(bytes)),
+  Buffer: (bytes) => Buffer.from(bytes),
   Int8Array: (b) => new Int8Array(b.buffer),
   Uint8ClampedArray: (b) => new Uint8ClampedArray(b.buffer),
   Int16Array: (b) => new Int16Array(b.buffer),

@@ -4,10 +4,10 @@ import type { Clock, Ids, Processes } from './clock.ts'
 import type { DuplicateNotes } from './duplicates.ts'
 import type { Emitter } from './events.ts'
 import type { FaultPoint, Faults } from './faults.ts'
-import type { Journal } from './journal.ts'
+import type { Applied, Journal } from './journal.ts'
 import type { LookFirst } from './look-first.ts'
 import { ticketOf, type Naming } from './operation.ts'
-import type { OperationRecord } from './record.ts'
+import type { DoubtReason, OperationRecord } from './record.ts'
 import type { Remembered } from './remembered.ts'
 import type { Questions } from './rounds.ts'
 import type { Settings } from './settings.ts'
@@ -64,7 +64,12 @@ export function tellDoubt(core: Core, record: OperationRecord): void {
     tenant: record.tenant,
     tool: record.tool,
     run: record.run,
-    reason: record.reason ?? 'threw',
+    reason: record.reason as DoubtReason,
     ticket: ticketOf(record.key),
   })
+}
+
+/** The same for a step that was to bring an operation into doubt; one that somebody else was ahead of tells nothing. */
+export function tellNewDoubt(core: Core, step: Applied): void {
+  if (step.applied && step.record?.state === 'in-doubt') tellDoubt(core, step.record)
 }

@@ -56,7 +56,7 @@ export function createPerformer(core: Core): Performer {
     for (let up = frame; up !== undefined; up = up.up) if (up.key === op.key) throw recursive(op)
     if (run?.parent?.key === op.key) throw recursive(op)
     if (frame?.composite === true) await adoptChild(core, frame, op, ordinal)
-    const touched = touch(run, op)
+    touch(run, op)
     const work = performOperation(op, { ...options, run, frame })
     run?.pending.add(work)
     try {
@@ -64,13 +64,6 @@ export function createPerformer(core: Core): Performer {
       sequence?.told(toldOutcome(outcome))
       return outcome
     } catch (error) {
-      if (
-        touched !== undefined &&
-        error instanceof OnefoldError &&
-        error.code === 'CANCELLED' &&
-        error.effect === 'none'
-      )
-        touched.cancelled = true
       sequence?.told(false)
       throw isStoreUnavailable(error) ? nothingStarted(op, error) : error
     } finally {
@@ -97,9 +90,7 @@ export function createPerformer(core: Core): Performer {
           round: options.round,
         })
         flights.set(op.key, flight)
-        const forget = (): void => {
-          if (flights.get(op.key) === flight) flights.delete(op.key)
-        }
+        const forget = (): boolean => flights.delete(op.key)
         flight.result.then((settled) => {
           forget()
           if (settled.kind === 'committed' && settled.recorded) core.remembered.remember(settled.record)
@@ -304,19 +295,10 @@ function tell(core: Core, op: Operation, answer: DuplicateAnswer): void {
     core.emitter.emit('duplicate', { key: op.key, tenant: op.tenant, tool: op.contract.name, run, answer })
 }
 
-function touch(run: ActiveRun | undefined, op: Operation): { cancelled: boolean } | undefined {
-  if (run === undefined) return undefined
-  const known = run.touched.get(op.key)
-  if (known !== undefined) return known
-  const entry = {
-    key: op.key,
-    tenant: op.tenant,
-    tool: op.contract.name,
-    amount: op.descriptor.amount,
-    cancelled: false,
-  }
-  run.touched.set(op.key, entry)
-  return entry
+function touch(run: ActiveRun | undefined, op: Operation): void {
+  if (run === undefined || run.touched.has(op.key)) return
+  const { key, tenant, contract, descriptor } = op
+  run.touched.set(key, { key, tenant, tool: contract.name, amount: descriptor.amount })
 }
 
 const recursive = (op: Operation): OnefoldError =>

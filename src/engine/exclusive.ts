@@ -1,3 +1,4 @@
+import type { Contract } from '../contract/index.ts'
 import { OnefoldError } from '../error/index.ts'
 import { operationKey } from '../key/index.ts'
 import type { Command } from './commands.ts'
@@ -16,8 +17,7 @@ const queues = new WeakMap<Core, Map<string, Promise<void>>>()
  * @throws OnefoldError IN_PROGRESS when the turn did not come within the wait budget
  */
 export async function holdTurn(core: Core, op: Operation, wanted: () => boolean): Promise<() => Promise<void>> {
-  const fields = op.contract.exclusive
-  if (fields === undefined) return async () => {}
+  const fields = op.contract.exclusive as NonNullable<Contract['exclusive']>
   const key = operationKey({
     contract: `exclusive:${fields.join(',')}`,
     tenant: op.tenant,

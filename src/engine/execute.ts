@@ -2,7 +2,7 @@ import type { ToolContext } from '../contract/index.ts'
 import { isStoreUnavailable } from '../error/index.ts'
 import { contextOf, maySend, portOf, type LiveAttempt } from './attempt.ts'
 import { classifyFailure } from './classify.ts'
-import { at, inBackground, tellDoubt, type Core } from './core.ts'
+import { at, inBackground, tellDoubt, tellNewDoubt, type Core } from './core.ts'
 import type { DoubtReason, OperationRecord, StoredOutcome } from './record.ts'
 import type { Reading } from './store.ts'
 import { seal } from './outcome.ts'
@@ -261,7 +261,7 @@ async function closeWith(
     who: core.processes.self,
     questionMs: core.settings.questionMs,
   })
-  if (result.applied && result.record?.state === 'in-doubt') tellDoubt(core, result.record)
+  tellNewDoubt(core, result)
   return result
 }
 

@@ -3,7 +3,7 @@ import { isOnefoldError, type OnefoldError } from '../error/index.ts'
 import { awaitsAnswer, closedAnswer, keyReused, superseded } from './answers.ts'
 import { claimAndExecute } from './claim.ts'
 import { sleep } from './clock.ts'
-import { tellDoubt, type Core } from './core.ts'
+import { tellNewDoubt, type Core } from './core.ts'
 import type { Ended, Executor } from './execute.ts'
 import { holdTurn } from './exclusive.ts'
 import { holdNear } from './near.ts'
@@ -182,7 +182,7 @@ async function followKnown(
 /** T8 and T14 for a record whose lease is over. */
 export async function lapse(core: Core, key: string, tenant: string, from: Reading): Promise<Reading> {
   const lapsed = await core.journal.apply(key, tenant, from, { type: 'lapse', who: core.processes.self })
-  if (lapsed.applied && lapsed.record !== undefined) tellDoubt(core, lapsed.record)
+  tellNewDoubt(core, lapsed)
   return lapsed
 }
 

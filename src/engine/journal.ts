@@ -130,14 +130,7 @@ export function createJournal(options: JournalOptions): Journal {
    * A sequence below one that was acknowledged before the step was asked for: this store has forgotten records.
    * (Answers of concurrent steps may arrive in any order, so the newest acknowledged one is no measure.)
    */
-  async function checkSequence(
-    answer: { readonly sequence: number; readonly now: number },
-    floor: number,
-  ): Promise<void> {
-    if (answer.sequence >= floor) {
-      highest = Math.max(highest, answer.sequence)
-      return
-    }
+  async function markLoss(answer: { readonly sequence: number; readonly now: number }, floor: number): Promise<void> {
     const why = `the store's sequence fell from ${floor} to ${answer.sequence}`
     // Records may be missing from any time on: the last acknowledged moment is not known to a fresh copy.
     mark = { at: answer.now, lossFrom: 0, why }
@@ -160,7 +153,7 @@ export function createJournal(options: JournalOptions): Journal {
     if (mark === before && (lifted || epoch.amnesia !== undefined)) mark = epoch.amnesia
     if (epoch.sequence >= floor) highest = Math.max(highest, epoch.sequence)
     // The mark's moment is compared with the store's clock, so it is taken from there; a wall clock may be days off.
-    else await checkSequence({ sequence: epoch.sequence, now: (await guarded(store.due(1))).now }, floor)
+    else await markLoss({ sequence: epoch.sequence, now: (await guarded(store.due(1))).now }, floor)
   }
 
   async function apply(key: string, tenant: string, from: Reading, command: Command): Promise<Applied> {
@@ -190,7 +183,7 @@ export function createJournal(options: JournalOptions): Journal {
       // A step that was applied has itself counted: at the old number, others were lost since.
       const least = ours ? floor + 1 : floor
       if (Number.isNaN(answer.sequence)) await refreshEpoch(least)
-      else if (answer.sequence < least) await checkSequence(answer, least)
+      else if (answer.sequence < least) await markLoss(answer, least)
       else if (answer.sequence > highest) highest = answer.sequence
       if (ours) {
         if ((answer.amnesiaAt ?? 0) !== (mark?.at ?? 0)) await refreshEpoch()
@@ -235,7 +228,7 @@ export function createJournal(options: JournalOptions): Journal {
     const floor = highest
     const answer = await guarded(transaction.commit(writes))
     const least = answer.applied ? floor + 1 : floor
-    if (answer.sequence < least) await checkSequence(answer, least)
+    if (answer.sequence < least) await markLoss(answer, least)
     else highest = Math.max(highest, answer.sequence)
     if (!answer.applied) return { applied: false, refusal: 'fence', record: answer.record, now: answer.now }
     if ((answer.amnesiaAt ?? 0) !== (mark?.at ?? 0)) await refreshEpoch()

@@ -110,8 +110,8 @@ export function createLedger(core: Core, options: { readonly tenant: string; rea
       quarantineMs: core.settings.quarantineMs,
       ...(outcome === undefined ? {} : { outcome }),
     })
-    if (resolved.applied && resolved.record !== undefined) return resolved.record
-    throw notResolved(resolved.record ?? record, resolved.applied ? '' : resolved.refusal, core, resolved.now)
+    if (resolved.applied) return resolved.record as OperationRecord
+    throw notResolved(resolved.record ?? record, resolved.refusal, core, resolved.now)
   }
 
   async function* exportAll(query: Partial<ListQuery> = {}): AsyncIterable<Forensics> {

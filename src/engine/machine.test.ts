@@ -114,6 +114,12 @@ const ROWS: Readonly<Record<string, readonly Row[]>> = {
         { fence: 7, openSends: 1, attempts: 2, firstSendAt: 'now', input: '{"order":2}', leaseMs: 30 },
       ],
     ],
+    [
+      'sent before: the downstream’s window runs from the first send',
+      recordIn('claimed', { firstSendAt: NOW - 500 }),
+      give('mark'),
+      ['T2', 'executing', { firstSendAt: NOW - 500 }],
+    ],
     ['an older fence', recordIn('claimed'), give('mark', older), 'fence'],
     ['another nonce', recordIn('claimed'), give('mark', other), 'fence'],
     ['twice', recordIn('executing'), give('mark'), 'state'],

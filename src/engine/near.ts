@@ -1,3 +1,4 @@
+import type { Contract } from '../contract/index.ts'
 import { OnefoldError } from '../error/index.ts'
 import { operationKey } from '../key/index.ts'
 import { at, type Core } from './core.ts'
@@ -10,8 +11,7 @@ import type { OperationRecord } from './record.ts'
  * @throws OnefoldError HELD
  */
 export async function holdNear(core: Core, op: Operation, confirm: string | undefined): Promise<void> {
-  const { near } = op.contract
-  if (near === undefined) return
+  const near = op.contract.near as NonNullable<Contract['near']>
   const key = operationKey({
     contract: `near:${op.contract.name}`,
     tenant: op.tenant,

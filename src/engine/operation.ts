@@ -55,7 +55,7 @@ export function nameOperation(
   const limits = { maxBytes: naming.maxInputBytes }
   const frozen = canonicalize(input ?? null, limits)
   const binding = contract.bindingOf(input)
-  const bindingText = binding === input ? frozen : canonicalize(binding ?? null, limits)
+  const bindingText = binding === input ? frozen : canonicalize(binding, limits)
   const callerKey = options.idempotencyKey === undefined ? undefined : parseCallerKey(options.idempotencyKey)
   if (contract.callerKey === 'required' && callerKey === undefined) {
     throw new OnefoldError(

@@ -2,6 +2,7 @@ import { defineContract, idempotent, type AnyToolOptions, type Contract, type Du
 import { OnefoldError } from '../error/index.ts'
 import { orderIntentKey, type OrderIntentParts } from '../key/index.ts'
 import type { Guard } from './guard.ts'
+import type { OperationRecord } from './record.ts'
 
 /** What an agent is about to order, on whose behalf, in which session. */
 export type OrderIntent = Omit<OrderIntentParts, 'createdAt'>
@@ -34,7 +35,7 @@ export async function orderIntent(
   // Lines in another order are the same intent: what is recorded is the key without its time.
   const identity = orderIntentKey({ ...parts, createdAt: 0 })
   const { record } = await guard.internals.perform(contract, { intent: identity }, { occurrence })
-  const createdAt = record?.createdAt ?? 0
+  const { createdAt } = record as OperationRecord
   return { key: orderIntentKey({ ...parts, createdAt, occurrence }), createdAt }
 }
 

@@ -117,7 +117,7 @@ export async function reconcileWith(
       for (const name of there) met.add(name)
       if (!isWithin(record, options)) continue
       const entry = entryOf(record)
-      const count = there.reduce((sum, name) => sum + (times.get(name) ?? 0), 0)
+      const count = there.reduce((sum, name) => sum + (times.get(name) as number), 0)
       const [name] = there
       if (name !== undefined && count > 1) found.repeated.push({ ...entry, name, times: count })
       if (DONE.includes(record.state)) {

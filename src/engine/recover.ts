@@ -310,12 +310,14 @@ function runOfRecord(record: OperationRecord): ActiveRun | undefined {
 
 /** The operation as it was first made: its frozen input, never a later caller's. */
 function frozenOperation(contract: Contract, record: OperationRecord): Operation {
+  // Only retention erases it, and never that of a doubt.
+  const frozen = record.input as string
   return {
     key: record.key,
     tenant: record.tenant,
     contract,
-    input: record.input === undefined ? undefined : parseJson(record.input),
-    frozen: record.input ?? 'null',
+    input: parseJson(frozen),
+    frozen,
     descriptor: record,
     older: [],
     index: undefined,

@@ -1,6 +1,6 @@
 import { cancelled } from './answers.ts'
 import { newAttempt } from './attempt.ts'
-import { tellDoubt, type Core } from './core.ts'
+import { tellNewDoubt, type Core } from './core.ts'
 import { executeMarked, type Ended, type ExecuteOptions } from './execute.ts'
 import type { Abandoned } from './flight.ts'
 import type { Operation } from './operation.ts'
@@ -92,7 +92,7 @@ export async function resumeAndExecute(
         reason: 'amnesia',
         evidence: 'the store lost records; this round was not sent',
       })
-      if (doubted.applied && doubted.record !== undefined) tellDoubt(core, doubted.record)
+      tellNewDoubt(core, doubted)
       return { kind: 'overtaken', record: undefined }
     }
     const ended = await executeMarked(core, attempt, options)

@@ -50,7 +50,6 @@ export interface Touched {
   readonly tenant: string
   readonly tool: string
   readonly amount: number | undefined
-  cancelled: boolean
 }
 
 /** `identity: 'sequence'` inside one run: which call has which index. */

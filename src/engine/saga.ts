@@ -90,7 +90,8 @@ export function sagaContract<Input>(
     const verdict = (await recordedVerdict(saga)) ?? (await forward(saga, given, results))
     if (verdict === undefined) return { status: 'done', results }
     await backward(saga, given, verdict)
-    const failed = named[verdict.failed]?.name ?? ''
+    // A saga whose steps changed since has parts that diverge, and comes no further than its verdict.
+    const failed = (named[verdict.failed] as (typeof named)[number]).name
     return { status: 'undone', results: {}, failed, why: verdict.why }
   }
 
@@ -155,7 +156,7 @@ export function sagaContract<Input>(
     }
     for (const { at, op, seen } of done.toReversed()) {
       const step = named[at] as (typeof named)[number]
-      const undo = step.undo ?? (step.tool.contract.compensate === undefined ? 'none' : 'compensate')
+      const undo = step.undo ?? 'compensate'
       if (undo === 'none') continue
       saga.nextChild = named.length + 1 + at
       await compensateBy(core, op, async (value) => {

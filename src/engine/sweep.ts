@@ -26,16 +26,15 @@ export function createSweeper(core: Core): Sweeper {
   let dueAfter: string | undefined
 
   async function handle(record: OperationRecord, now: number): Promise<void> {
-    const lapsed = now >= record.leaseUntil
-    if (record.state === 'claimed') return lapsed ? await reclaim(record, now) : undefined
+    if (record.state === 'claimed') return await reclaim(record, now)
     if (record.state === 'executing' || record.state === 'awaiting-input' || record.state === 'recovering') {
-      if (lapsed) await lapse(core, record.key, record.tenant, { record, now })
+      await lapse(core, record.key, record.tenant, { record, now })
       return
     }
     const contract = core.contracts.get(record.tool)
     if (contract === undefined || contract.major !== record.major) return
     if (record.state === 'accepted') {
-      if (lapsed) begin(record, () => verifyOnce(core, contract, record, now))
+      if (now >= record.leaseUntil) begin(record, () => verifyOnce(core, contract, record, now))
       return
     }
     const due = now >= record.doubtAt + backoffMs(core, record)
@@ -86,7 +85,7 @@ export function createSweeper(core: Core): Sweeper {
         nonce,
         leaseMs: core.settings.leaseMs,
         descriptor: record,
-        input: record.input ?? 'null',
+        input: record.input as string,
         mark: false,
         ...(amnesia === undefined ? {} : { amnesia }),
       },
@@ -161,9 +160,7 @@ export function beat(core: Core): void {
             attempt.record = beaten.record
             attempt.now = beaten.now
             attempt.leaseOverAt = now + core.settings.leaseMs
-          } else if (!attempt.closed) {
-            attempt.closed = true
-          }
+          } else attempt.closed = true
         },
         () => {
           // The ledger cannot be reached: the lease runs out by itself, and with it the right to send.

@@ -1,6 +1,6 @@
 import type { Contract } from '../contract/index.ts'
 import { downstreamKey } from '../key/index.ts'
-import { tellDoubt, type Core } from './core.ts'
+import { tellNewDoubt, type Core } from './core.ts'
 import { unseal } from './outcome.ts'
 import type { OperationRecord } from './record.ts'
 
@@ -33,7 +33,7 @@ export async function verifyOnce(core: Core, contract: Contract, record: Operati
     const { fence } = taken.record
     const lost = { type: 'verified', fence, nonce, who, happened: false, why: outcome.why } as const
     const doubt = await core.journal.apply(record.key, record.tenant, taken, lost)
-    if (doubt.applied && doubt.record !== undefined) tellDoubt(core, doubt.record)
+    tellNewDoubt(core, doubt)
     return
   }
   const controller = new AbortController()
@@ -65,5 +65,5 @@ export async function verifyOnce(core: Core, contract: Contract, record: Operati
     who,
     happened,
   })
-  if (verified.applied && verified.record?.state === 'in-doubt') tellDoubt(core, verified.record)
+  tellNewDoubt(core, verified)
 }

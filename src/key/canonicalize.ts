@@ -26,7 +26,7 @@ const MAX_INTEGER_BITS = Math.ceil(MAX_NUMBER_LENGTH * Math.log2(10)) + 1
 
 function pathOf(frames: readonly Frame[]): (string | number)[] {
   return frames.flatMap((frame) =>
-    frame.index === 0 ? [] : [frame.names === undefined ? frame.index - 1 : (frame.names[frame.index - 1] ?? '')],
+    frame.index === 0 ? [] : [frame.names === undefined ? frame.index - 1 : (frame.names[frame.index - 1] as string)],
   )
 }
 
@@ -134,7 +134,7 @@ function write(root: unknown, options: CanonicalOptions | undefined, frames: Fra
         frames.pop()
         continue
       }
-      const name = frame.names === undefined ? String(frame.index) : (frame.names[frame.index] ?? '')
+      const name = frame.names === undefined ? String(frame.index) : (frame.names[frame.index] as string)
       const property = Object.getOwnPropertyDescriptor(frame.source, name)
       frame.index += 1
       if (property === undefined) return fail('an array with holes is not JSON')

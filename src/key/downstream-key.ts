@@ -1,6 +1,6 @@
 import { OnefoldError } from '../error/index.ts'
 import { digest, frameFields, type Secret } from './digest.ts'
-import { KEY_SHAPES, type KeyForm } from './key-shapes.ts'
+import { KEY_SHAPES, type KeyForm, type KeyShape, type NoKey } from './key-shapes.ts'
 import { isOperationKey } from './operation-key.ts'
 import { refusal } from './refuse.ts'
 
@@ -31,15 +31,15 @@ function toUuid(hex: string, version: '4' | '8'): string {
 function formOf(provider: string | undefined): KeyForm {
   const name = provider?.toLowerCase()
   if (name === undefined || !Object.hasOwn(KEY_SHAPES, name)) return 'uuid-v8'
-  const shape = KEY_SHAPES[name]
-  if (shape?.form === 'none') {
+  const shape = KEY_SHAPES[name] as KeyShape | NoKey
+  if (shape.form === 'none') {
     throw new OnefoldError(
       'CONTRACT_INVALID',
       `${name} takes no idempotency key, so keyed() cannot protect this call: ${shape.instead}. Nothing was sent.`,
       { details: { provider: name, source: shape.source } },
     )
   }
-  return shape?.form ?? 'uuid-v8'
+  return shape.form
 }
 
 function counter(name: 'ordinal' | 'generation', value: number): string {

@@ -32,6 +32,7 @@ describe('canonicalize, at its limits', () => {
       expect(canonicalize(value, { maxBytes: size })).toBe(JSON.stringify(value))
       expect(reason(() => canonicalize(value, { maxBytes: size - 1 }))).toContain(`larger than ${size - 1} bytes`)
     }
+    expect(reason(() => canonicalize('12345678', { maxBytes: 7 }))).toContain('larger than 7 bytes')
   })
 
   it('bounds the work also where nothing is written', () => {

@@ -148,7 +148,7 @@ export function parseJson(input: string | Uint8Array, limits?: JsonLimits): unkn
         return value
       }
       if (frame.list !== undefined) frame.list.push(value)
-      else if (frame.members !== undefined) setMember(frame.members, String(frame.place), value)
+      else setMember(frame.members as Record<string, unknown>, String(frame.place), value)
       if (next === COMMA) {
         cursor.at += 1
         if (frame.members !== undefined) readName(frame, frame.members)

@@ -4,8 +4,8 @@ import { createJournal, type Journal } from '../../src/engine/journal.ts'
 import type { Claim } from '../../src/engine/commands.ts'
 import { OnefoldError } from '../../src/error/index.ts'
 import { memoryStore } from '../../src/store/memory/index.ts'
-import { give } from '../explore/machine-fixture.ts'
-import { refusalOf, settle, troubled, unavailable, type Trouble } from './bench.ts'
+import { give, NOW, recordIn } from '../explore/machine-fixture.ts'
+import { bench, refusalOf, settle, troubled, unavailable, type Trouble } from './bench.ts'
 import { virtualClock } from './virtual-clock.ts'
 
 async function start(guarantees = {}) {
@@ -401,5 +401,93 @@ describe('amnesia', () => {
     }
     await claim('of1_c')
     expect(journal.amnesia()).toMatchObject({ why: "the store's sequence fell from 3 to 2" })
+  })
+})
+
+describe('what comes late', () => {
+  it.each(['answer', 'failure'])('an %s after its deadline changes nothing', async (what) => {
+    const { time, journal, events } = await start()
+    let end = (): void => {}
+    const work = new Promise<void>((resolve, reject) => {
+      end = () => (what === 'answer' ? resolve() : reject(new Error('late')))
+    })
+    const told = refusalOf(journal.withDeadline(work))
+    await time.advance(2_000)
+    await told
+    end()
+    await settle()
+    expect(events).toHaveLength(1)
+  })
+
+  it('of two losses that are found at once, the newer mark is the one that waits to be saved', async () => {
+    const { trouble, journal, inner, claim } = await start()
+    await claim('of1_a')
+    await claim('of1_b')
+    const saves: (() => void)[] = []
+    trouble.request = (verb) =>
+      verb === 'markAmnesia' ? new Promise<void>((resolve) => saves.push(resolve)) : undefined
+    let sequence = 1
+    trouble.answer = (verb, _args, answer) => (verb === 'epoch' ? { ...(answer as object), sequence } : undefined)
+    const first = journal.refreshEpoch()
+    await settle()
+    sequence = 0
+    const second = journal.refreshEpoch()
+    await settle()
+    expect(saves).toHaveLength(2)
+    saves[0]?.()
+    await first
+    trouble.answer = () => undefined
+    // An epoch that knows of no mark may be from before: the second one is still on its way.
+    await journal.refreshEpoch()
+    expect(journal.amnesia()).toBeDefined()
+    saves[1]?.()
+    await second
+    await journal.refreshEpoch()
+    expect((await inner.epoch()).amnesia).toEqual(journal.amnesia())
+  })
+
+  it('a store that says nothing of marks has none', async () => {
+    const { trouble, journal, claim } = await start()
+    trouble.answer = (verb, _args, answer) =>
+      verb === 'write' ? { ...(answer as object), amnesiaAt: undefined } : undefined
+    expect(await claim('of1_a')).toMatchObject({ applied: true, amnesiaAt: 0 })
+    expect(journal.amnesia()).toBeUndefined()
+  })
+})
+
+describe('the end of a transaction', () => {
+  async function transaction() {
+    const b = bench({ guarantees: { transactions: true } })
+    await b.guard.open()
+    const began = await b.table.begin()
+    const undone: string[] = []
+    const it = { ...began, rollback: async () => (undone.push('rollback'), await began.rollback()) }
+    const { journal } = await start()
+    return { b, began: it as never, undone, journal }
+  }
+
+  it('of a step that the protocol refuses is its undoing', async () => {
+    const { began, undone, journal, b } = await transaction()
+    const released = { record: recordIn('released'), now: NOW }
+    const refused = await journal.commitIn(began, 'of1_a', 'default', released, [give('mark')])
+    expect(refused).toEqual({ applied: false, refusal: 'state', ...released })
+    expect([undone, b.table.open()]).toEqual([['rollback'], 0])
+  })
+
+  it('never forgets a record', async () => {
+    const { began, undone, journal } = await transaction()
+    const old = { record: recordIn('released', { updatedAt: 0, retryHorizonMs: 0, openSends: 0 }), now: NOW }
+    const refused = await journal.commitIn(began, 'of1_a', 'default', old, [give('expire')])
+    expect(refused).toMatchObject({ applied: false, refusal: 'state' })
+    expect(undone).toEqual(['rollback'])
+  })
+
+  it('may be the first that is known of an operation; a store may say nothing of marks', async () => {
+    const { began, journal, b } = await transaction()
+    const plain = { ...(began as object), commit: async (writes: never) => ({ ...(await (began as { commit(w: never): Promise<object> }).commit(writes)), amnesiaAt: undefined }) } // prettier-ignore
+    const claim = { ...give('claim', { mark: false }), nonce: 'n', who: 'me' } as never
+    const done = await journal.commitIn(plain as never, 'of1_a', 'default', { record: undefined, now: NOW }, [claim])
+    expect(done).toMatchObject({ applied: true, transition: 'T1', amnesiaAt: 0, record: { state: 'claimed' } }) // prettier-ignore
+    expect(b.recordOf('of1_a')).toMatchObject({ state: 'claimed', revision: 1, fence: 1 })
   })
 })

@@ -85,6 +85,26 @@ describe('a transaction whose end is not known', () => {
     expect(a.table.rows('a')).toBe(1)
   })
 
+  it('whose withdrawal meets another engine that has it by then is overtaken', async () => {
+    const a = onTable()
+    const b = onTable({ beside: a, self: 'host/boot/2/2' })
+    const there = toolOf(b)
+    const here = toolOf(a)
+    let lost = false
+    a.trouble.request = async (verb) => {
+      if (verb === 'commit') {
+        lost = true
+        throw lostCommit()
+      }
+      if (verb !== 'write' || !lost) return
+      lost = false
+      a.time.pause(60_000)
+      await b.until(there({ ref: 'a' }))
+    }
+    expect(await a.until(here.perform({ ref: 'a' }))).toMatchObject({ status: 'committed', replayed: true })
+    expect(a.table.rows('a')).toBe(1)
+  })
+
   it('whose read fails for another reason tells that reason', async () => {
     const b = onTable()
     const broken = new OnefoldError('STORE_UNSAFE', 'broken')
