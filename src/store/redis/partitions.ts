@@ -34,15 +34,13 @@ export function createPartitions(
 ): Partitions {
   const base = (partition: number): string => baseOf(prefix, partition)
 
-  const runWith: Partitions['runWith'] = async (send, partition, script, keys, args) => {
+  const runWith: Partitions['runWith'] = (send, partition, script, keys, args) => {
     const named = keys.map((key) => base(partition) + key)
-    try {
-      return await runScript(send, script, named, args)
-    } catch (error) {
+    return runScript(send, script, named, args).catch(async (error: unknown) => {
       if (!isAbsent(error)) throw error
       await heal()
       return await runScript(send, script, named, args)
-    }
+    })
   }
 
   return {

@@ -112,6 +112,10 @@ export function redisStore(options: RedisOptions): Store {
     }
   }
 
+  function failed(error: unknown): never {
+    throw errorOf(error, what, driver.trouble())
+  }
+
   function answerOf({ key, tenant, expect, draft }: Write, judged: Judged): WriteAnswer {
     const { now, sequence, amnesiaAt } = judged
     if (judged.stored !== undefined) {
@@ -157,9 +161,10 @@ export function redisStore(options: RedisOptions): Store {
         return { record: stored === '' ? undefined : recordOf(key, tenant, stored), now }
       }),
 
-    async write(write) {
-      return answerOf(write, await ask(() => writer.write(itemOf(write))))
-    },
+    write: (write) =>
+      isOpen
+        ? writer.write(itemOf(write)).then((judged) => answerOf(write, judged), failed)
+        : Promise.reject(notOpen()),
 
     async note(key, tenant, event) {
       const member = memberOf(key, tenant)

@@ -14,17 +14,15 @@ const isUnknown = (error: unknown): boolean => error instanceof Error && error.m
  * Runs a script by its name, and by its text where the server has forgotten it (restart, fail-over, SCRIPT FLUSH).
  * NOSCRIPT comes before anything has run, so sending it again runs it once.
  */
-export async function runScript<T>(
+export function runScript<T>(
   send: (args: readonly string[]) => Promise<T>,
   { text, sha1 }: Script,
   keys: readonly string[],
   args: readonly string[],
 ): Promise<T> {
   const rest = [String(keys.length), ...keys, ...args]
-  try {
-    return await send(['EVALSHA', sha1, ...rest])
-  } catch (error) {
+  return send(['EVALSHA', sha1, ...rest]).catch((error: unknown) => {
     if (!isUnknown(error)) throw error
-    return await send(['EVAL', text, ...rest])
-  }
+    return send(['EVAL', text, ...rest])
+  })
 }

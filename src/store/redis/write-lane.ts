@@ -1,4 +1,3 @@
-import { within } from './deadline.ts'
 import { late } from './failure.ts'
 import type { Item } from './columns.ts'
 
@@ -9,9 +8,6 @@ const MOST_BYTES = 1024 * 1024
 const MOST_UNDER_WAY = 2
 /** So many go out in two halves: with one batch alone, server and callers would wait for each other in turns. */
 const WORTH_HALVING = 16
-
-/** What the script answered for one item. */
-export type ItemAnswer<Shared> = Shared & { readonly number: number; readonly rest: unknown }
 
 export interface WriteLane<Answer> {
   write(item: Item): Promise<Answer>
@@ -26,6 +22,12 @@ interface Waiting<Answer> {
   readonly reject: (error: unknown) => void
 }
 
+interface Batch<Answer> {
+  readonly waiting: readonly Waiting<Answer>[]
+  readonly since: number
+  late: boolean
+}
+
 /**
  * Natural batching: calls of one turn of the event loop, and whatever comes while batches are under way, go out as one
  * script call, each item judged on its own. What waited longer than the deadline before it was sent is never sent.
@@ -36,14 +38,15 @@ export function createWriteLane<Answer>(
   deadlineMs: number,
   trouble: () => string | undefined,
 ): WriteLane<Answer> {
+  const underWay = new Set<Batch<Answer>>()
   let queue: Waiting<Answer>[] = []
-  let underWay = 0
   let scheduled = false
+  let watched = false
   let resting: (() => void)[] = []
 
   function take(): Waiting<Answer>[] {
     let bytes = 0
-    const halved = underWay === 0 && queue.length >= WORTH_HALVING
+    const halved = underWay.size === 0 && queue.length >= WORTH_HALVING
     const most = halved ? Math.min(MOST_ITEMS, Math.ceil(queue.length / 2)) : MOST_ITEMS
     const count = queue.findIndex(({ item }, n) => {
       bytes += item.bytes
@@ -55,39 +58,70 @@ export function createWriteLane<Answer>(
     return all
   }
 
-  function fresh(batch: readonly Waiting<Answer>[]): readonly Waiting<Answer>[] {
-    const oldest = performance.now() - deadlineMs
+  function fresh(batch: readonly Waiting<Answer>[], now: number): readonly Waiting<Answer>[] {
+    const oldest = now - deadlineMs
     if (batch.every(({ since }) => since > oldest)) return batch
     for (const { since, reject } of batch) if (since <= oldest) reject(late(deadlineMs, 'no', trouble()))
     return batch.filter(({ since }) => since > oldest)
   }
 
-  async function carry(batch: readonly Waiting<Answer>[]): Promise<void> {
-    try {
-      const items = batch.map(({ item }) => item)
-      const answers = await within(deadlineMs, send(items), () => late(deadlineMs, 'unknown', trouble()))
-      for (const [n, { resolve, reject }] of batch.entries()) {
-        const answer = answers[n]
-        if (answer === undefined || answer instanceof Error) reject(answer ?? new Error('the answer has no such item'))
-        else resolve(answer)
+  /** One timer for all batches, which goes on by itself: setting and clearing one for each costs every call. */
+  function watch(ms: number): void {
+    watched = true
+    setTimeout(() => {
+      watched = false
+      const now = performance.now()
+      let next = Infinity
+      for (const batch of underWay) {
+        const left = batch.since + deadlineMs - now
+        if (left <= 0) fail(batch, late(deadlineMs, 'unknown', trouble()))
+        else next = Math.min(next, left)
       }
-    } catch (error) {
-      for (const { reject } of batch) reject(error)
+      if (next !== Infinity) watch(next)
+      pump()
+    }, Math.ceil(ms)).unref()
+  }
+
+  function fail(batch: Batch<Answer>, error: unknown): void {
+    batch.late = true
+    underWay.delete(batch)
+    for (const { reject } of batch.waiting) reject(error)
+  }
+
+  function settle({ waiting }: Batch<Answer>, answers: readonly (Answer | Error)[]): void {
+    for (const [n, { resolve, reject }] of waiting.entries()) {
+      const answer = answers[n]
+      if (answer === undefined || answer instanceof Error) reject(answer ?? new Error('the answer has no such item'))
+      else resolve(answer)
     }
+  }
+
+  function carry(batch: Batch<Answer>): void {
+    underWay.add(batch)
+    if (!watched) watch(deadlineMs)
+    send(batch.waiting.map(({ item }) => item)).then(
+      (answers) => {
+        if (batch.late) return
+        underWay.delete(batch)
+        settle(batch, answers)
+        pump()
+      },
+      (error: unknown) => {
+        if (batch.late) return
+        fail(batch, error)
+        pump()
+      },
+    )
   }
 
   function pump(): void {
     scheduled = false
-    while (queue.length > 0 && underWay < MOST_UNDER_WAY) {
-      const batch = fresh(take())
-      if (batch.length === 0) continue
-      underWay += 1
-      void carry(batch).finally(() => {
-        underWay -= 1
-        pump()
-      })
+    while (queue.length > 0 && underWay.size < MOST_UNDER_WAY) {
+      const now = performance.now()
+      const waiting = fresh(take(), now)
+      if (waiting.length > 0) carry({ waiting, since: now, late: false })
     }
-    if (queue.length > 0 || underWay > 0) return
+    if (queue.length > 0 || underWay.size > 0) return
     for (const rested of resting) rested()
     resting = []
   }
@@ -96,13 +130,13 @@ export function createWriteLane<Answer>(
     write: (item) =>
       new Promise<Answer>((resolve, reject) => {
         queue.push({ item, since: performance.now(), resolve, reject })
-        if (scheduled || underWay >= MOST_UNDER_WAY) return
+        if (scheduled || underWay.size >= MOST_UNDER_WAY) return
         scheduled = true
         process.nextTick(pump)
       }),
     idle: () =>
       new Promise<void>((resolve) => {
-        if (queue.length === 0 && underWay === 0) resolve()
+        if (queue.length === 0 && underWay.size === 0) resolve()
         else resting.push(resolve)
       }),
   }

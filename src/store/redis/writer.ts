@@ -51,7 +51,8 @@ export function createWriter({ driver, prefix, partitions, numbers, replication,
   }
 
   async function send(partition: number, items: readonly Item[]): Promise<readonly (Judged | Error)[]> {
-    await replication.settled()
+    const settling = replication.settled()
+    if (settling !== undefined) await settling
     const acked = numbers.acked(partition)
     const args = [partitions.base(partition), numbers.writer, numbers.past(), `${prefix}!`]
     for (const item of items) args.push(...item.args)
