@@ -2,7 +2,10 @@ import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { median, type Row } from '../lib.ts'
 
-/** Two raw durable commits, in milliseconds: what a protected effect cannot do without. */
+/**
+ * Two raw durable commits, in milliseconds: what a protected effect cannot do without. They are to be measured between
+ * the calls: one commit after the other in a loop takes a disk a part of the time that each takes after a pause.
+ */
 export interface Floor {
   measure(): number
   close(): void
