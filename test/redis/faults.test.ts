@@ -1,9 +1,7 @@
-import { setTimeout as pause } from 'node:timers/promises'
 import { createClient } from 'redis'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { manual } from '../../src/contract/index.ts'
 import type { Guard, ProtectedTool } from '../../src/engine/index.ts'
-import { isOnefoldError } from '../../src/error/index.ts'
 import { redisStore } from '../../src/store/redis/index.ts'
 import { startDownstream, type Downstream } from '../support/downstream.ts'
 import { testGuard } from '../support/guard.ts'
@@ -11,29 +9,10 @@ import { orderTool, place, type OrderInput, type Placed } from '../support/order
 import { REDIS_CLIENTS, type OpenClient } from '../support/redis-clients.ts'
 import { REDIS, startRedis, type RedisServer } from '../support/redis-server.ts'
 import { describeWithServer } from '../support/servers/absence.ts'
-import { startTcpProxy, type Direction, type TcpProxy } from '../support/tcp-proxy.ts'
+import { startTcpProxy, type TcpProxy } from '../support/tcp-proxy.ts'
+import { CUTS, insist, ordersDuring, problem } from '../support/trouble.ts'
 
 const DEADLINE_MS = 400
-const TRIES = 400
-
-type Cut = readonly [name: string, cut: () => Promise<void>]
-type Order = ProtectedTool<OrderInput, Placed>
-
-/** Calls as an agent would, until it is told that it was done or that nobody knows. */
-async function insist(order: Order, ref: string): Promise<'done' | 'doubt'> {
-  for (let n = 0; n < TRIES; n += 1) {
-    try {
-      await order({ ref })
-      return 'done'
-    } catch (error) {
-      if (!isOnefoldError(error)) throw error
-      if (error.code === 'IN_DOUBT') return 'doubt'
-      if (!error.retryable) throw error
-      await pause(20)
-    }
-  }
-  throw new Error(`nobody says what became of ${ref}`)
-}
 
 describeWithServer(REDIS, 'A Redis ledger in trouble', () => {
   let downstream: Downstream
@@ -41,13 +20,6 @@ describeWithServer(REDIS, 'A Redis ledger in trouble', () => {
     downstream = await startDownstream()
   })
   afterAll(async () => await downstream.close())
-
-  /** What is wrong with an answer, by the effects that happened; undefined when nothing is. */
-  async function problem(told: 'done' | 'doubt', ref: string): Promise<string | undefined> {
-    const effects = await downstream.effects(ref)
-    const right = told === 'done' ? effects === 1 : effects <= 1
-    return right ? undefined : `${ref}: told ${told}, ${effects} effects`
-  }
 
   for (const pack of REDIS_CLIENTS) {
     describe(`through ${pack.name}`, () => {
@@ -68,7 +40,11 @@ describeWithServer(REDIS, 'A Redis ledger in trouble', () => {
         await server.close()
       })
 
-      async function guarded(): Promise<{ guard: Guard; order: Order; opened: OpenClient }> {
+      async function guarded(): Promise<{
+        guard: Guard
+        order: ProtectedTool<OrderInput, Placed>
+        opened: OpenClient
+      }> {
         const opened = await pack.open(`redis://127.0.0.1:${proxy.port}`)
         const store = redisStore({ client: opened.client, deadlineMs: DEADLINE_MS })
         // Every call asks the ledger: what becomes of that is the subject here.
@@ -90,8 +66,8 @@ describeWithServer(REDIS, 'A Redis ledger in trouble', () => {
           const lost = proxy.loseAnswer({ to: 'EVAL' })
           const told = await insist(order, `${ref} ${n}`)
           await lost
-          expect(await problem(told, `${ref} ${n}`)).toBeUndefined()
-          expect(await problem(await insist(order, `${ref} ${n}`), `${ref} ${n}`)).toBeUndefined()
+          expect(await problem(downstream, told, `${ref} ${n}`)).toBeUndefined()
+          expect(await problem(downstream, await insist(order, `${ref} ${n}`), `${ref} ${n}`)).toBeUndefined()
         }
       })
 
@@ -105,7 +81,7 @@ describeWithServer(REDIS, 'A Redis ledger in trouble', () => {
           expect(await downstream.effects(refs[n] as string)).toBe(0)
         }
         server.thaw()
-        for (const ref of refs) expect(await problem(await insist(order, ref), ref)).toBeUndefined()
+        for (const ref of refs) expect(await problem(downstream, await insist(order, ref), ref)).toBeUndefined()
       })
 
       it('a server that is killed in the middle of many calls, and comes back', async () => {
@@ -115,32 +91,13 @@ describeWithServer(REDIS, 'A Redis ledger in trouble', () => {
         await downstream.until(refs[0] as string, 1)
         await server.kill()
         await server.start()
-        for (const [ref, what] of await told) expect(await problem(what, ref)).toBeUndefined()
-        for (const ref of refs) expect(await problem(await insist(order, ref), ref)).toBeUndefined()
+        for (const [ref, what] of await told) expect(await problem(downstream, what, ref)).toBeUndefined()
+        for (const ref of refs) expect(await problem(downstream, await insist(order, ref), ref)).toBeUndefined()
       })
 
-      /** May never come to pass where so many bytes are not sent. */
-      function resetSoon(direction: Direction, n: number): void {
-        proxy.resetAtByte(direction, n).catch(() => undefined)
-      }
-
-      const cuts: readonly Cut[] = [
-        ['no answer arrives', async () => proxy.set({ blackhole: ['answers'] })],
-        ['no request arrives', async () => proxy.set({ blackhole: ['requests'] })],
-        ['connections are half open', async () => proxy.halfOpen()],
-        ['connections are reset', async () => proxy.cut()],
-        ...[1, 40, 200, 900].map((n): Cut => [`a request is cut at byte ${n}`, async () => resetSoon('requests', n)]),
-        ...[1, 40, 200, 900].map((n): Cut => [`an answer is cut at byte ${n}`, async () => resetSoon('answers', n)]),
-      ]
-      it.each(cuts)('when %s', async (name, cut) => {
+      it.each(CUTS)('when %s', async (...cut) => {
         const { order } = await guarded()
-        proxy.set({ latencyMs: 1 })
-        const refs = [1, 2, 3].map((n) => `${pack.name} ${name} ${n}`)
-        await cut()
-        await Promise.allSettled(refs.map((ref) => order({ ref })))
-        proxy.heal()
-        if (name.endsWith('half open')) proxy.cut()
-        for (const ref of refs) expect(await problem(await insist(order, ref), ref)).toBeUndefined()
+        expect(await ordersDuring(cut, proxy, downstream, order, pack.name)).toEqual([])
       })
     })
   }

@@ -37,10 +37,7 @@ storeSuite(
           return await opened(server.port)
         },
         another: () => opened(server.port),
-        async obstruct() {
-          await server.order({ refuseWrites: true })
-          return () => server.order({ refuseWrites: false })
-        },
+        obstruct: () => server.holdWrites(),
         async close() {
           for (const one of stores) await one.close()
           await proxy.close()

@@ -1,47 +1,65 @@
 /**
- * dynalite as a process of its own, in the place of DynamoDB. Prints its port. Takes orders from its parent (IPC):
- * `{ refuseWrites }` throttles every write, `{ skewMs }` steps the clock that its answers show, `{ replicas }` makes it
- * describe its tables as global ones, `{ timeToLive }` as having a time to live on that attribute.
+ * dynalite as a process of its own, in the place of DynamoDB. Arguments: its port and the folder of its files, without
+ * which it keeps everything in memory. Says `up` to its parent (IPC) and takes orders from it. Refuses every write while somebody has a request to `/hold-writes` open.
  */
 import { createRequire } from 'node:module'
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
-import type { AddressInfo } from 'node:net'
 
 export interface DynaliteOrders {
-  readonly refuseWrites?: boolean
-  readonly skewMs?: number
-  readonly replicas?: readonly string[]
+  /** Members that its descriptions of tables have, over those that dynalite gives. */
+  readonly describes?: object
+  /** It says that its tables have a time to live on this attribute. */
   readonly timeToLive?: string
+  /** Operations that the caller may not use, such as `PutItem`. */
+  readonly denied?: readonly string[]
 }
 
 type Listener = (request: IncomingMessage, response: ServerResponse) => void
 
+const [port, path] = process.argv.slice(2) as [string, string | undefined]
 const dynalite = createRequire(import.meta.url)('dynalite') as (options: object) => Server
-const server = dynalite({ createTableMs: 0, deleteTableMs: 0, updateTableMs: 0 })
+const server = dynalite({ path, createTableMs: 0, deleteTableMs: 0, updateTableMs: 0 })
 const [serve] = server.listeners('request') as [Listener]
 let orders: DynaliteOrders = {}
+let holding = 0
 
 const WRITES = ['PutItem', 'UpdateItem', 'DeleteItem', 'BatchWriteItem']
 
 server.removeAllListeners('request')
 server.on('request', (request: IncomingMessage, response: ServerResponse) => {
-  response.setHeader('Date', new Date(Date.now() + (orders.skewMs ?? 0)).toUTCString())
+  if (request.url === '/hold-writes') return hold(request, response)
   const operation = String(request.headers['x-amz-target'] ?? '').split('.')[1] ?? ''
-  if (orders.refuseWrites === true && WRITES.includes(operation)) {
-    request.resume()
-    response.statusCode = 400
-    response.setHeader('Content-Type', 'application/x-amz-json-1.0')
-    response.end(JSON.stringify({ __type: 'com.amazonaws.dynamodb.v20120810#ThrottlingException', message: 'later' }))
-    return
-  }
-  if (operation === 'DescribeTable' && orders.replicas !== undefined) rewrite(response, withReplicas)
+  if (orders.denied?.includes(operation) === true) return refuse('AccessDeniedException', request, response)
+  if (holding > 0 && WRITES.includes(operation)) return refuse('ThrottlingException', request, response)
+  if (operation === 'DescribeTable' && orders.describes !== undefined) rewrite(response, describe)
   if (operation === 'DescribeTimeToLive' && orders.timeToLive !== undefined) rewrite(response, withTimeToLive)
   serve(request, response)
+  // dynalite would end by a request that is cut off; the service does not.
+  request.removeAllListeners('error').on('error', () => undefined)
 })
 
-function withReplicas(answer: Record<string, object>): void {
-  const Replicas = orders.replicas?.map((RegionName) => ({ RegionName }))
-  answer['Table'] = { ...answer['Table'], Replicas }
+/** Until the request ends, or whoever sent it. */
+function hold(request: IncomingMessage, response: ServerResponse): void {
+  let held = true
+  holding += 1
+  const release = (): void => {
+    if (held) holding -= 1
+    held = false
+    response.end()
+  }
+  response.writeHead(200).flushHeaders()
+  request.on('end', release).on('close', release).resume()
+}
+
+function refuse(type: string, request: IncomingMessage, response: ServerResponse): void {
+  request.resume()
+  response.statusCode = 400
+  response.setHeader('Content-Type', 'application/x-amz-json-1.0')
+  response.end(JSON.stringify({ __type: `com.amazonaws.dynamodb.v20120810#${type}`, message: 'as ordered' }))
+}
+
+function describe(answer: Record<string, object>): void {
+  answer['Table'] = { ...answer['Table'], ...orders.describes }
 }
 
 function withTimeToLive(answer: Record<string, object>): void {
@@ -60,11 +78,9 @@ function rewrite(response: ServerResponse, change: (answer: Record<string, objec
   }) as never
 }
 
-process.on('message', (changes: DynaliteOrders) => {
-  orders = { ...orders, ...changes }
+process.on('message', (given: DynaliteOrders) => {
+  orders = given
   process.send?.('done')
 })
 process.on('disconnect', () => process.exit(0))
-server.listen(0, '127.0.0.1', () => {
-  process.stdout.write(`${(server.address() as AddressInfo).port}\n`)
-})
+server.listen(Number(port), '127.0.0.1', () => process.send?.('up'))

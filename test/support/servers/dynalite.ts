@@ -1,44 +1,59 @@
-import { fork } from 'node:child_process'
+import { fork, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
+import { rmSync } from 'node:fs'
+import { setTimeout as pause } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { createRequire } from 'node:module'
 import type { DynamoDB } from '@aws-sdk/client-dynamodb'
 import { tableDefinition } from '../../../src/store/dynamodb/index.ts'
 import type { DynaliteOrders } from './dynalite.process.ts'
+import { serverFolder } from './folder.ts'
+import { freePort } from './free-port.ts'
+import { holdWrites } from './hold-writes.ts'
 
 // By require: its ES modules are for bundlers, and Vite's resolver would choose them.
 const sdk = createRequire(import.meta.url)('@aws-sdk/client-dynamodb') as { readonly DynamoDB: typeof DynamoDB }
 
-export const REGION = 'eu-west-1'
+/** Where dynalite says that it is, whatever the client believes. */
+export const REGION = 'us-east-1'
 
 /** A running dynalite. */
 export interface Dynalite {
   readonly port: number
   /** A client of it, or of another port of this machine that leads to it. */
-  client(port?: number, region?: string): DynamoDB
+  client(port?: number): DynamoDB
   /** A fresh ledger table; its name. */
   table(): Promise<string>
-  /** Changes what the server does; resolves once it does so. */
+  /** What the server does otherwise from now on; resolves once it does so. */
   order(orders: DynaliteOrders): Promise<void>
-  /** Stops the server as a power cut would. */
+  /** Refuses every write until what it answers is called. */
+  holdWrites(): Promise<() => Promise<void>>
+  /** SIGKILL, as a dead machine would end; files stay, if there are any. */
   kill(): Promise<void>
+  start(): Promise<void>
+  /** The server stands still: connections stay open, nothing is answered. */
+  freeze(): void
+  thaw(): void
+  /** Ends everything and removes the files. */
   close(): Promise<void>
 }
 
+const PROGRAM = fileURLToPath(new URL('./dynalite.process.ts', import.meta.url))
 let tables = 0
 
-/** Starts dynalite on a free loopback port. What it keeps ends with it. */
-export async function startDynalite(): Promise<Dynalite> {
-  const child = fork(fileURLToPath(new URL('./dynalite.process.ts', import.meta.url)), {
-    stdio: ['ignore', 'pipe', 'inherit', 'ipc'],
-  })
-  const [line] = (await once(child.stdout as NodeJS.ReadableStream, 'data')) as [Buffer]
-  const port = Number(line.toString())
+/**
+ * Starts dynalite on a free loopback port.
+ * @param files whether it keeps its tables in a temporary folder over a kill, which is half as fast as memory
+ */
+export async function startDynalite({ files = false } = {}): Promise<Dynalite> {
+  const folder = files ? serverFolder('onefold-dynalite-') : undefined
+  const port = await freePort()
   const clients: DynamoDB[] = []
+  let child: ChildProcess | undefined
 
-  const client = (to = port, region = REGION): DynamoDB => {
+  const client = (to = port): DynamoDB => {
     const made = new sdk.DynamoDB({
-      region,
+      region: REGION,
       endpoint: `http://127.0.0.1:${to}`,
       credentials: { accessKeyId: 'test', secretAccessKey: 'test' },
     })
@@ -46,27 +61,49 @@ export async function startDynalite(): Promise<Dynalite> {
     return made
   }
 
-  async function end(signal: NodeJS.Signals): Promise<void> {
-    for (const one of clients) one.destroy()
-    if (child.exitCode !== null || child.signalCode !== null) return
-    child.kill(signal)
+  async function start(): Promise<void> {
+    child = fork(PROGRAM, folder === undefined ? [String(port)] : [String(port), folder], {
+      env: { ...process.env, AWS_REGION: REGION },
+    })
+    await once(child, 'message')
+  }
+
+  async function kill(): Promise<void> {
+    if (child === undefined || child.exitCode !== null || child.signalCode !== null) return
+    child.kill('SIGKILL')
     await once(child, 'exit')
   }
 
+  await start()
   return {
     port,
     client,
     async table() {
       const name = `ledger-${process.pid}-${(tables += 1)}`
-      await client().createTable(tableDefinition(name))
+      const made = client()
+      await made.createTable(tableDefinition(name))
+      const isActive = async (): Promise<boolean> => {
+        const { Table } = await made.describeTable({ TableName: name })
+        const parts = [Table?.TableStatus, ...(Table?.GlobalSecondaryIndexes ?? []).map((one) => one.IndexStatus)]
+        return parts.every((status) => status === 'ACTIVE')
+      }
+      while (!(await isActive())) await pause(5)
       return name
     },
     async order(orders) {
-      const done = once(child, 'message')
-      child.send(orders)
+      const done = once(child as ChildProcess, 'message')
+      child?.send(orders)
       await done
     },
-    kill: () => end('SIGKILL'),
-    close: () => end('SIGTERM'),
+    holdWrites: () => holdWrites(port),
+    kill,
+    start,
+    freeze: () => void child?.kill('SIGSTOP'),
+    thaw: () => void child?.kill('SIGCONT'),
+    async close() {
+      for (const one of clients) one.destroy()
+      await kill()
+      if (folder !== undefined) rmSync(folder, { recursive: true, force: true })
+    },
   }
 }
