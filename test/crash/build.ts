@@ -16,7 +16,7 @@ export interface Built {
 /** What is used of https://rolldown.rs/reference/api */
 interface Bundler {
   readonly rolldown: (options: { readonly input: string; readonly platform: 'node' }) => Promise<{
-    write(options: { readonly file: string; readonly format: 'esm' }): Promise<unknown>
+    write(options: { readonly file: string; readonly format: 'esm'; codeSplitting: false }): Promise<unknown>
     close(): Promise<void>
   }>
 }
@@ -42,7 +42,7 @@ export async function build(store: Pick<CrashStore, 'program' | 'beside'> = sqli
   }
   for (const [name, source] of Object.entries(programs)) {
     const bundle = await rolldown({ input: fileURLToPath(source), platform: 'node' })
-    await bundle.write({ file: join(folder, `${name}.js`), format: 'esm' })
+    await bundle.write({ file: join(folder, `${name}.js`), format: 'esm', codeSplitting: false })
     await bundle.close()
   }
   writeFileSync(join(folder, 'package.json'), '{ "type": "module" }')

@@ -44,7 +44,8 @@ const WAVES_AT_ONCE = 2
 const CELLS_AT_ONCE = 3
 const MOST_BROKEN = 20
 /** Some cells lock the ledger on purpose. */
-const EXPECTED_ALARM = /held the ledger .* locked|gave no answer within|canceling statement due to lock timeout/
+const EXPECTED_ALARM =
+  /held the ledger .* locked|gave no answer within|canceling statement due to lock timeout|DynamoDB (is throttling|gave no answer)/
 
 /** Kills processes until there were enough kills, with the naive control beside them; undefined where the store cannot run. */
 export async function campaign({

@@ -8,7 +8,7 @@ import { crashTools, type Tool } from './tools.ts'
 import type { Line, Moment, Task, Told, Work } from './task.ts'
 
 /** The default times in proportion, but short; Q still covers the downstream's slowest request under load (A2). */
-const SETTINGS: Partial<Settings> = {
+const SETTINGS = {
   leaseMs: 300,
   heartbeatMs: 100,
   sendGraceMs: 5,
@@ -19,13 +19,15 @@ const SETTINGS: Partial<Settings> = {
   maxRecoveryBackoffMs: 200,
   waitMs: 10_000,
   spoolReserveBytes: 4_096,
-}
+} satisfies Partial<Settings>
 const QUIET_AFTER_MS = 40_000
 const MOST_TRIES = 20
 
 /** A ledger of one of the stores, in the process that uses it. */
 export interface ChildStore {
   readonly store: Store
+  /** Over the times that suit the others. @default none */
+  readonly settings?: Partial<Settings>
   /** Keeps everybody from writing until the returned function is called, or this process ends. */
   lock(): Promise<() => void>
   /** What `store.close()` leaves open. */
@@ -87,13 +89,18 @@ async function call(guard: Guard, tool: Tool, work: Work, tries = 1): Promise<vo
 }
 
 /** Waits until only doubts of manual tools are open, then says how every operation stands. */
-async function settled(guard: Guard, toolOf: (work: Work) => Tool, works: readonly Work[]): Promise<void> {
+async function settled(
+  guard: Guard,
+  toolOf: (work: Work) => Tool,
+  works: readonly Work[],
+  everyMs: number,
+): Promise<void> {
   const until = performance.now() + QUIET_AFTER_MS
   for (;;) {
     const open = await guard.ledger.list({ states: OPEN, limit: 1_000 })
     const unsettled = open.records.filter(({ recovery, state }) => recovery !== 'manual' || state !== 'in-doubt')
     if (unsettled.length === 0 || performance.now() > until) break
-    await pause(25)
+    await pause(everyMs)
   }
   const states = new Map<string, string>()
   for (let after: string | undefined, first = true; first || after !== undefined; first = false) {
@@ -118,6 +125,7 @@ const OPEN = ['claimed', 'executing', 'awaiting-input', 'accepted', 'in-doubt', 
  */
 export async function runChild(open: (ledger: string) => Promise<ChildStore>): Promise<void> {
   const child = await open(task.ledger)
+  const settings = { ...SETTINGS, ...child.settings }
   const guard = createGuard({
     store: child.store,
     spool: fileSpool(task.spool),
@@ -125,7 +133,7 @@ export async function runChild(open: (ledger: string) => Promise<ChildStore>): P
     ids: systemIds(),
     processes: systemProcesses(),
     makeFetch: downstreamFetch(),
-    settings: SETTINGS,
+    settings,
     faults: (point) => faults(point, child),
   })
   const toolOf = crashTools(guard, task.url)
@@ -154,7 +162,7 @@ export async function runChild(open: (ledger: string) => Promise<ChildStore>): P
   } else {
     for (const work of task.works) await call(guard, toolOf(work), work)
   }
-  if (task.settle !== undefined) await settled(guard, toolOf, task.settle)
+  if (task.settle !== undefined) await settled(guard, toolOf, task.settle, settings.sweepMs)
   await guard.close()
   await child.close()
   say({ type: 'done' })

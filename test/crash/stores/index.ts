@@ -1,3 +1,4 @@
+import { dynamodb } from './dynamodb.ts'
 import { postgres } from './postgres.ts'
 import { redis } from './redis.ts'
 import { sqlite } from './sqlite.ts'
@@ -6,6 +7,6 @@ import type { CrashStore } from './store.ts'
 export type { CrashStore, RunningStore } from './store.ts'
 
 /** The stores that `npm run crash -- --store NAME` knows. */
-export const CRASH_STORES: readonly CrashStore[] = [postgres, redis, sqlite]
+export const CRASH_STORES: readonly CrashStore[] = [dynamodb, postgres, redis, sqlite]
 
 export const crashStore = (name: string): CrashStore | undefined => CRASH_STORES.find((store) => store.name === name)
