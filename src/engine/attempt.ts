@@ -50,6 +50,8 @@ export interface LiveAttempt {
   /** Set while a heartbeat is under way. */
   beating: Promise<void> | undefined
   lastBeatAt: number
+  /** Boot-clock moment before its first step. */
+  readonly begunAt: number
 }
 
 export function newAttempt(
@@ -73,6 +75,7 @@ export function newAttempt(
     controller: new AbortController(),
     beating: undefined,
     lastBeatAt: at,
+    begunAt: at,
   }
 }
 

@@ -181,6 +181,18 @@ async function accepted(core: Core, attempt: LiveAttempt, outcome: StoredOutcome
   }
 }
 
+/**
+ * How long a question may stand. An earlier round may have acted before it asked, so no later one may go out under a key
+ * that the downstream could have forgotten.
+ */
+function questionMsOf(core: Core, attempt: LiveAttempt): number {
+  const { questionMs, windowMarginMs } = core.settings
+  const { recovery } = attempt.op.contract
+  if (recovery.class !== 'keyed') return questionMs
+  const windowOverAt = Math.min(attempt.windowOverAt, attempt.begunAt + recovery.windowMs - windowMarginMs)
+  return Math.max(0, Math.min(questionMs, windowOverAt - core.clock.bootMs()))
+}
+
 /** T19: what the downstream asked is for the caller alone; the ledger knows that it asked. */
 async function asked(core: Core, attempt: LiveAttempt, question: Question, round: string | undefined): Promise<Ended> {
   const result = await core.journal
@@ -189,7 +201,7 @@ async function asked(core: Core, attempt: LiveAttempt, question: Question, round
       fence: attempt.record.fence,
       nonce: attempt.nonce,
       who: core.processes.self,
-      leaseMs: core.settings.questionMs,
+      leaseMs: questionMsOf(core, attempt),
       ...(round === undefined ? {} : { round }),
     })
     .catch(onlyUnavailable)
@@ -259,7 +271,7 @@ async function closeWith(
     fence: attempt.record.fence,
     nonce: attempt.nonce,
     who: core.processes.self,
-    questionMs: core.settings.questionMs,
+    questionMs: questionMsOf(core, attempt),
   })
   tellNewDoubt(core, result)
   return result

@@ -81,6 +81,9 @@ export async function resumeAndExecute(
   if (!resumed.applied || resumed.record === undefined) return { kind: 'overtaken', record: resumed.record }
   const { record, now } = resumed
   const attempt = newAttempt(op, nonce, record, now, startedAt + leaseMs, startedAt)
+  const { recovery } = op.contract
+  if (recovery.class === 'keyed')
+    attempt.windowOverAt = startedAt + record.firstSendAt + recovery.windowMs - core.settings.windowMarginMs - now
   core.live.add(attempt)
   try {
     if (resumed.amnesiaAt !== amnesiaAt) {

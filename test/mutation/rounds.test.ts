@@ -160,6 +160,40 @@ describe('rounds of questions', () => {
     expect(b.record(tool, input)).toMatchObject({ state: 'in-doubt', openSends: 1 })
   })
 
+  it('a question stands no longer than its key is known: no later round goes out under one that may be forgotten', async () => {
+    const b = bench()
+    const { it: service, tool } = asking(b, 3, { recovery: keyed('5m') })
+    const refused = asking(b, 1, { name: 'other', recovery: keyed('5m') })
+    refused.it.fails.set(2, coded('DECLINED'))
+    await b.until(tool.perform(input))
+    await b.until(refused.tool.perform(input))
+    const until = (b.record(tool, input)?.firstSendAt ?? 0) + 300_000 - 120_000
+    expect(b.record(tool, input)?.leaseUntil).toBe(until)
+    await b.time.advance(100_000)
+    await b.until(tool.perform(input, { round: 'x' }))
+    await refusalOf(b.until(refused.tool.perform(input, { round: 'x' })))
+    expect(b.record(tool, input)?.leaseUntil).toBe(until)
+    expect(b.record(refused.tool, input)).toMatchObject({ state: 'awaiting-input', leaseUntil: until })
+    b.time.pause(80_001)
+    expect(facts(await refusalOf(b.until(tool.perform(input, { round: 'y' }))))).toMatchObject({ code: 'IN_DOUBT' })
+    expect(service.sent).toBe(2)
+    const short = asking(b, 1, { name: 'short', recovery: keyed('1m') })
+    await b.until(short.tool.perform(input))
+    expect(b.record(short.tool, input)?.leaseUntil).toBe(0)
+  })
+
+  it('a later round is not sent once its key may be forgotten, whatever kept it', async () => {
+    const b = bench()
+    const { it: service, tool } = asking(b, 1, { recovery: keyed('5m') })
+    await b.until(tool.perform(input))
+    await b.time.advance(170_000)
+    b.fault = (point) => {
+      if (point === 'marked') b.time.pause(10_000)
+    }
+    await refusalOf(b.until(tool.perform(input, { round: 'x' })))
+    expect(service.sent).toBe(1)
+  })
+
   it('a question that nobody answers in its time is in doubt', async () => {
     const b = bench()
     const { tool } = asking(b, 1)
