@@ -45,20 +45,29 @@ export const commit = (relation: number) => (): Command => ({
   ...attempt(relation),
   outcome: outcomeOf(relation),
 })
-export const reject = (relation: number) => (): Command => ({
-  type: 'reject',
-  who,
-  ...attempt(relation),
-  error: { name: 'Refused', message: 'refused' },
-})
-export const unsent = (relation: number) => (): Command => ({ type: 'unsent', who, ...attempt(relation) })
+/** `stands`: how long a question may stand is not over yet. */
+const questionMs = (stands: boolean): number => (stands ? LEASE : 0)
+export const reject =
+  (relation: number, stands = true) =>
+  (): Command => ({
+    type: 'reject',
+    who,
+    ...attempt(relation),
+    error: { name: 'Refused', message: 'refused' },
+    questionMs: questionMs(stands),
+  })
+export const unsent =
+  (relation: number, stands = true) =>
+  (): Command => ({ type: 'unsent', who, ...attempt(relation), questionMs: questionMs(stands) })
 export const doubt = (relation: number) => (): Command => ({
   type: 'doubt',
   who,
   fence: attempt(relation).fence,
   reason: 'timeout',
 })
-export const ask = (relation: number) => (): Command => ({ type: 'ask', who, ...attempt(relation) })
+export const ask =
+  (relation: number, stands = true) =>
+  (): Command => ({ type: 'ask', who, ...attempt(relation), leaseMs: questionMs(stands) })
 export const resume = (relation: number) => (): Command => ({
   type: 'resume',
   who,

@@ -1,6 +1,16 @@
 import * as give from './commands.ts'
 import { MARKED_AT, NOW, QUARANTINE, WINDOW_MS } from './ledger.ts'
-import { anythingTravels, applied, canLand, maySend, run, setWorker, type Emit, type Explored } from './moves.ts'
+import {
+  anythingTravels,
+  applied,
+  canLand,
+  maySend,
+  questionStands,
+  run,
+  setWorker,
+  type Emit,
+  type Explored,
+} from './moves.ts'
 import { at, FIELD, pack, PC, RELATION, STORED, unpack, WINDOW, type World } from './world.ts'
 
 const OPEN_FOR_LEASE = ['claimed', 'executing', 'awaiting-input', 'accepted', 'recovering']
@@ -65,7 +75,10 @@ function window(it: Explored, world: World, emit: Emit): void {
       const worker = unpack(at(world, i))
       if (!worker.old && maySend(worker, setup)) senders = true
     }
-    const started = ledger.record(id)?.firstSendAt === NOW || stored !== STORED.nothing || currentTravels(world)
+    const record = ledger.record(id)
+    const started = record?.firstSendAt === NOW || stored !== STORED.nothing || currentTravels(world)
+    // A question stands no longer than the window: a later round goes out under the same key (T19).
+    if (record?.state === 'awaiting-input' && record.leaseUntil > NOW && !faults.questionOutlivesKey) senders = true
     // The sender's deadline is never later than the window's margin (T13), unless a fault made it so.
     if (started && (!senders || faults.windowBeforeAwait)) {
       const next = withRecord(
@@ -130,8 +143,11 @@ function spool(it: Explored, world: World, emit: Emit): void {
   const { pc, relation } = unpack(packed)
   const forced = it.faults.spoolForcesRefusal && pc === PC.no
   const who = forced ? RELATION.own : relation
+  const stands = questionStands(it, world)
   const step =
-    pc === PC.ok ? run(it, world, `commit ${who}`, give.commit(who)) : run(it, world, `reject ${who}`, give.reject(who))
+    pc === PC.ok
+      ? run(it, world, `commit ${who}`, give.commit(who))
+      : run(it, world, `reject ${who} ${stands}`, give.reject(who, stands))
   const next = applied(it, world, step)
   next[FIELD.spool] = 0
   emit(

@@ -12,6 +12,11 @@ const SHOWN = 200_000
 /** Needs a fence to come round again after deletion; breadth-first search and Spin find it, walks hardly ever do. */
 const TOO_RARE_FOR_WALKS = ['no nonce check', 'spool replays a failure']
 
+/** A question, its answer by whichever worker, and a later round that ends. */
+const ROUNDS = ['T19 executing>awaiting-input', 'T19 awaiting-input>executing', 'T8 awaiting-input>in-doubt']
+/** A claim, its takeover, marker and outcome inside of the transaction, the claim that an undone one leaves. */
+const TRANSACTION = ['T1 absent>claimed', 'T2 claimed>executing', 'T3 claimed>released', 'T4 claimed>claimed', 'T5 executing>committed'] // prettier-ignore
+
 describe('exploring the production state machine', () => {
   for (const setup of SETUPS) {
     it(`finds no violation and no dead end for ${setup.name}`, { timeout: 30_000 }, () => {
@@ -29,6 +34,9 @@ describe('exploring the production state machine', () => {
       const taken = new Set<string>()
       for (const setup of SETUPS) {
         const found = explore({ ...setup, workers: 2, orphans: 1 }, { limit: LIMIT })
+        if (setup.rounds && setup.recovery !== 'composite' && setup.recovery !== 'transactional')
+          expect(found.transitions).toEqual(expect.arrayContaining(ROUNDS))
+        if (setup.recovery === 'transactional') expect(found.transitions).toEqual(expect.arrayContaining(TRANSACTION))
         for (const transition of found.transitions) taken.add(transition.split(' ', 1)[0] as string)
         if (setup.recovery === 'manual' && !setup.amnesia) expect(found.complete).toBe(true)
       }

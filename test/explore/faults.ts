@@ -51,6 +51,12 @@ export interface Faults {
   readonly ownerAssumedDead: boolean
   /** The re-apply goes out without its precondition. */
   readonly unconditional: boolean
+  /** A transactional tool's effect is committed first, its record by a step of its own. */
+  readonly recordApart: boolean
+  /** A transaction commits though its claim was taken over meanwhile. */
+  readonly blindCommit: boolean
+  /** A question stands, and is answered, though the downstream may have forgotten the key. */
+  readonly questionOutlivesKey: boolean
 }
 
 export const NO_FAULTS: Faults = {
@@ -76,4 +82,7 @@ export const NO_FAULTS: Faults = {
   keyedBeyondAmnesia: false,
   ownerAssumedDead: false,
   unconditional: false,
+  recordApart: false,
+  blindCommit: false,
+  questionOutlivesKey: false,
 }

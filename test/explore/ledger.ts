@@ -113,7 +113,7 @@ function canonical(record: OperationRecord, descriptor: Descriptor): OperationRe
     error: undefined,
     reason: undefined,
     evidence: [],
-    round: 0,
+    round: Math.min(record.round, 1),
     children: record.children.length === 0 ? [] : ['child'],
     delivered: false,
     closedBy: undefined,
@@ -131,6 +131,7 @@ const textOf = (record: OperationRecord): string =>
     record.generation,
     record.outcome?.sha256,
     record.children.length,
+    record.round,
   ].join(' ')
 
 const NEW_ATTEMPT: readonly string[] = ['T4', 'T10', 'T18']

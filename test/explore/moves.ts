@@ -67,6 +67,7 @@ function ageKey(next: Draft): void {
   next[FIELD.oldOrphans] = Math.min(2, (next[FIELD.oldOrphans] as number) + (next[FIELD.orphans] as number))
   next[FIELD.orphans] = 0
   next[FIELD.stored] = STORED.nothing
+  next[FIELD.begun] = 0
   next[FIELD.window] = WINDOW.open
 }
 
@@ -115,6 +116,10 @@ export function owned(it: Explored, next: Draft, index: number, change: Partial<
     owner: !it.setup.checked && (change.owner ?? unpack(next[index] as number).owner),
   })
 }
+
+/** A question stands no longer than the downstream surely knows the key. */
+export const questionStands = ({ setup, faults }: Explored, world: World): boolean =>
+  setup.recovery !== 'keyed' || faults.questionOutlivesKey || at(world, FIELD.window) === WINDOW.open
 
 /** Runs one command of one attempt on the current record. */
 export const run = (it: Explored, world: World, name: string, build: () => Command): Step =>

@@ -62,6 +62,9 @@ const openSendsAfter =
     return { ...decision, draft: { ...decision.draft, openSends }, event: { ...decision.event, openSends } }
   }
 
+/** After `decide`, a record has been through no round of questions. */
+const roundForgotten = onRecord((record, command) => (refuses(command) && record.round > 0 ? { round: 0 } : undefined))
+
 const RUNNING = ['executing', 'in-doubt', 'recovering', 'abandoned']
 
 /** Every seeded fault, for all layers. */
@@ -310,6 +313,30 @@ export const MUTANTS: readonly Mutant[] = [
     setup: 'keyed',
     faults: { spoolForcesRefusal: true },
     spin: { mutation: 'SPOOL_FORCES', class: 'KEYED' },
+  },
+  {
+    name: 'a refused later round forgets the earlier send',
+    says: 'a refusal in a later round closes the operation, though an earlier round may have acted before it asked',
+    setup: 'manual',
+    decide: roundForgotten,
+  },
+  {
+    name: 'a question outlives the key',
+    says: 'a later round goes out under a key that the downstream may have forgotten',
+    setup: 'keyed',
+    faults: { questionOutlivesKey: true },
+  },
+  {
+    name: 'record apart from the effect’s transaction',
+    says: 'a transactional tool’s effect is committed first, its record by a step of its own',
+    setup: 'transactional',
+    faults: { recordApart: true },
+  },
+  {
+    name: 'a transaction commits over a takeover',
+    says: 'the claim is not compared when effect and record are committed',
+    setup: 'transactional',
+    faults: { blindCommit: true },
   },
   {
     name: 're-apply without precondition',

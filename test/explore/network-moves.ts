@@ -35,8 +35,22 @@ function landings(it: Explored, world: World, old: boolean): readonly Landing[] 
     setup.accepts && at(world, FIELD.job) === 0 && !happened
       ? [{ how: 'is accepted for later', change: later, answer: PC.accepted }]
       : []
-  const extra = [...(setup.rounds ? [asks] : []), ...accepts]
+  const begins = (next: Draft): void => {
+    effect(next)
+    next[FIELD.begun] = 1
+    if (setup.recovery === 'keyed') store(STORED.success)(next)
+  }
+  const rounds: readonly Landing[] =
+    !setup.rounds || setup.recovery === 'composite'
+      ? []
+      : happened
+        ? [asks]
+        : [asks, { how: 'takes effect and is answered with a question', change: begins, answer: PC.asked }]
+  const extra = [...rounds, ...accepts]
   if (old) return plain
+  // What a round began is not begun again by a later one of the same attempt, as long as the downstream knows it.
+  if (at(world, FIELD.begun) === 1 && (setup.recovery !== 'keyed' || at(world, FIELD.stored) === STORED.success))
+    return [{ how: 'goes on with what was begun', change: nothing, answer: PC.ok }, refuses, asks]
   switch (setup.recovery) {
     case 'keyed': {
       const stored = at(world, FIELD.stored)
@@ -54,7 +68,7 @@ function landings(it: Explored, world: World, old: boolean): readonly Landing[] 
         { how: 'takes effect', change: first(effect), answer: PC.ok },
         refuses,
         { how: 'is refused, which the key remembers', change: store(STORED.refusal), answer: PC.no },
-        ...(setup.rounds ? [asks] : []),
+        ...rounds,
         ...accepts.map((landing) => ({ ...landing, change: first(landing.change) })),
       ]
     }

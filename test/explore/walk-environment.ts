@@ -50,6 +50,12 @@ function downstream(world: WalkWorld, request: Request): Answer {
     world.effects++
     return 'ok'
   }
+  // What a round began is not begun again by a later one of the same attempt.
+  if (
+    world.begun.has(request.key) &&
+    (setup.recovery !== 'keyed' || (world.stored.get(request.key)?.until ?? 0) > world.now)
+  )
+    return world.pick(['ok', 'no', 'asked'])
   if (setup.recovery === 'keyed') {
     const known = world.stored.get(request.key)
     if (known !== undefined && known.until > world.now) return known.success ? 'ok' : 'no'
@@ -60,7 +66,13 @@ function downstream(world: WalkWorld, request: Request): Answer {
   ) {
     return setup.recovery === 'idempotent' && world.chance(0.5) ? 'no' : 'ok'
   }
-  if (setup.rounds && setup.recovery !== 'composite' && world.chance(0.1)) return 'asked'
+  if (setup.rounds && setup.recovery !== 'composite' && world.chance(0.15)) {
+    if (world.chance(0.5)) return 'asked'
+    world.begun.add(request.key)
+    world.stored.set(request.key, { until: world.now + WALK.windowMs, success: true })
+    world.effects++
+    return 'asked'
+  }
   if (
     setup.accepts &&
     setup.recovery !== 'keyed' &&

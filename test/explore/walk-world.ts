@@ -32,7 +32,8 @@ export interface WalkWorker {
     | 'ok'
     | 'no'
     | 'asked'
-    | 'awaiting'
+    | 'working'
+    | 'undone'
     | 'accepted'
     | 'verifying'
     | 'recovering'
@@ -67,6 +68,8 @@ export interface WalkWorld {
   effects: number
   /** What the downstream stores, by key: until when, and whether it was a success. */
   stored: Map<string, { until: number; success: boolean }>
+  /** Keys under which the downstream acted in a round that it ended with a question. */
+  begun: Set<string>
   requests: Request[]
   spool: { kind: 'ok' | 'no'; fence: number; nonce: string }[]
   workers: WalkWorker[]
@@ -149,6 +152,7 @@ export function newWalk(
     lost: false,
     effects: 0,
     stored: new Map(),
+    begun: new Set(),
     requests: [],
     spool: [],
     workers: Array.from({ length: Math.max(2, setup.workers) }, (_, index) => newWorker(`w${index}`)),

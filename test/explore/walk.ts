@@ -98,7 +98,7 @@ function workerStep(world: WalkWorld, worker: WalkWorker): void {
         world.act({ type: 'withdraw', ...attempt })
         return rest(worker)
       }
-      if (setup.recovery === 'transactional') return transact(world, worker)
+      if (setup.recovery === 'transactional') return become(worker, { pc: 'working' })
       if (!world.act({ type: 'mark', ...attempt, leaseMs: WALK.leaseMs, input: 'input' })) return rest(worker)
       return become(worker, { pc: 'marked', sendUntil: world.now + WALK.leaseMs })
     case 'marked':
@@ -117,15 +117,22 @@ function workerStep(world: WalkWorld, worker: WalkWorker): void {
     case 'no':
       if (setup.spool && world.chance(0.25)) world.spool.push({ kind: 'no', fence: worker.fence, nonce: worker.nonce })
       else if (world.chance(0.5))
-        world.act({ type: 'reject', ...attempt, error: { name: 'Refused', message: 'refused' } })
-      else world.act({ type: 'unsent', ...attempt })
+        world.act({
+          type: 'reject',
+          ...attempt,
+          questionMs: questionMs(world),
+          error: { name: 'Refused', message: 'refused' },
+        })
+      else world.act({ type: 'unsent', ...attempt, questionMs: questionMs(world) })
       return rest(worker)
     case 'asked':
-      world.act({ type: 'ask', ...attempt })
-      return world.record?.state === 'awaiting-input' ? become(worker, { pc: 'awaiting' }) : rest(worker)
-    case 'awaiting':
-      if (!world.act({ type: 'resume', ...attempt, leaseMs: WALK.leaseMs })) return rest(worker)
-      return become(worker, { pc: 'marked', sendUntil: world.now + WALK.leaseMs })
+      world.act({ type: 'ask', ...attempt, leaseMs: questionMs(world) })
+      return rest(worker)
+    case 'working':
+      return transact(world, worker)
+    case 'undone':
+      world.act({ type: 'withdraw', ...attempt })
+      return rest(worker)
     case 'accepted':
       if (!world.act({ type: 'accept', ...attempt, outcome: outcomeOf(worker.nonce), leaseMs: WALK.leaseMs }))
         return rest(worker)
@@ -159,6 +166,15 @@ function begin(world: WalkWorld, worker: WalkWorker): void {
   if (record?.state === 'accepted' && world.act({ type: 'verify', who, nonce, leaseMs: WALK.leaseMs })) {
     return become(worker, { pc: 'verifying', fence: world.record?.fence ?? 0, nonce })
   }
+  if (record?.state === 'awaiting-input') {
+    // A lapsed question is a doubt (T8); a standing one is answered in whichever process its caller comes back.
+    const attempt = { who, fence: record.fence, nonce: record.nonce }
+    if (world.chance(0.8) || world.now >= record.leaseUntil) return
+    if (!world.act({ type: 'resume', ...attempt, leaseMs: WALK.leaseMs })) return
+    const windowOver = faults.questionOutlivesKey ? Infinity : windowOverAt(world)
+    const sendUntil = Math.min(world.now + WALK.leaseMs, windowOver)
+    return become(worker, { pc: 'marked', fence: record.fence, nonce: record.nonce, key: keyOf(world), sendUntil })
+  }
   if (record?.state === 'in-doubt' && world.chance(0.7)) {
     if (world.act({ type: 'recover', who, nonce, leaseMs: 300_000, backoffMs: 0 })) {
       become(worker, {
@@ -174,7 +190,14 @@ function begin(world: WalkWorld, worker: WalkWorker): void {
     return
   }
   const blind = faults.blindWrites && world.chance(0.3)
-  if (!world.act(claimOf(world, nonce, world.chance(0.5)), blind ? world.before : world.record, blind)) return
+  if (
+    !world.act(
+      claimOf(world, nonce, world.setup.recovery !== 'transactional' && world.chance(0.5)),
+      blind ? world.before : world.record,
+      blind,
+    )
+  )
+    return
   if (blind) world.lost = true
   const state = world.record?.state
   if (state === 'in-doubt') return
@@ -186,30 +209,39 @@ function begin(world: WalkWorld, worker: WalkWorker): void {
     key: keyOf(world),
     sendUntil: world.now + WALK.leaseMs,
   })
-  if (marked && world.setup.recovery === 'transactional') transact(world, worker)
 }
+
+/** Until when the downstream surely knows the key of the record's attempt (T13, T19). */
+const windowOverAt = ({ setup, record }: WalkWorld): number =>
+  setup.recovery === 'keyed' ? (record?.firstSendAt ?? 0) + WALK.windowMs - WALK.marginMs : Infinity
+
+/** How long a question may stand. */
+const questionMs = (world: WalkWorld): number =>
+  world.faults.questionOutlivesKey
+    ? 10 * WALK.windowMs
+    : Math.max(0, Math.min(300_000, windowOverAt(world) - world.now))
 
 const keyOf = (world: WalkWorld): string => `${world.struck ? 'v2' : 'v1'}-${world.record?.generation ?? 0}`
 
-/** The marker and the outcome become visible together, with the effect; or not at all. */
+/** Marker and outcome become visible together, with the effect, if the claim still stands; or none of them does. */
 function transact(world: WalkWorld, worker: WalkWorker): void {
-  const attempt = { who, fence: worker.fence, nonce: worker.nonce }
-  const before = { record: world.record, history: [...world.history] }
-  if (
-    world.record?.state === 'claimed' &&
-    !world.act({ type: 'mark', ...attempt, leaseMs: WALK.leaseMs, input: 'input' })
-  )
-    return rest(worker)
-  if (world.faults.tellsFirst) toldSuccess(world)
-  if (world.chance(0.3)) {
-    world.record = before.record?.state === 'executing' ? undefined : before.record
-    world.history = world.record === undefined ? [] : before.history
-    return rest(worker)
-  }
-  if (world.act({ type: 'commit', ...attempt, outcome: outcomeOf(worker.nonce) })) {
+  const { faults } = world
+  if (faults.recordApart) {
     world.effects++
-    toldSuccess(world)
+    return become(worker, { pc: 'ok' })
   }
+  if (faults.tellsFirst) toldSuccess(world)
+  if (world.chance(0.3)) return become(worker, { pc: 'undone' })
+  const attempt = { who, fence: worker.fence, nonce: worker.nonce }
+  // Refused, it is undone by that.
+  if (!world.act({ type: 'mark', ...attempt, leaseMs: WALK.leaseMs, input: 'input' })) {
+    if (faults.blindCommit) world.effects++
+    return rest(worker)
+  }
+  world.effects++
+  world.act({ type: 'commit', ...attempt, outcome: outcomeOf(worker.nonce) })
+  // Its answer may be lost; the row then says what became of it.
+  toldSuccess(world)
   rest(worker)
 }
 
@@ -262,7 +294,6 @@ function recovering(world: WalkWorld, worker: WalkWorker): void {
     world.act({ type: 'give-up', ...attempt, reason: 'recovery-failed' })
     return rest(worker)
   }
-  const record = world.record
   const sent = world.act({
     type: 'resend',
     ...attempt,
@@ -274,10 +305,7 @@ function recovering(world: WalkWorld, worker: WalkWorker): void {
     world.act({ type: 'give-up', ...attempt, reason: 'recovery-failed' })
     return rest(worker)
   }
-  const windowOver =
-    setup.recovery === 'keyed' && !faults.windowBeforeAwait
-      ? (record?.firstSendAt ?? 0) + WALK.windowMs - WALK.marginMs
-      : Infinity
+  const windowOver = faults.windowBeforeAwait ? Infinity : windowOverAt(world)
   const lease = faults.windowBeforeAwait ? Infinity : world.now + WALK.leaseMs
   become(worker, { pc: 'marked', sendUntil: Math.min(windowOver, lease), probedAbsent: faults.unconditional })
 }

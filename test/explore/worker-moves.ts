@@ -1,5 +1,17 @@
 import * as give from './commands.ts'
-import { applied, canLand, maySend, owned, run, setWorker, withWorker, type Emit, type Explored } from './moves.ts'
+import { NOW } from './ledger.ts'
+import {
+  applied,
+  canLand,
+  maySend,
+  owned,
+  questionStands,
+  run,
+  setWorker,
+  withWorker,
+  type Emit,
+  type Explored,
+} from './moves.ts'
 import { at, FIELD, IDLE, PC, RELATION, unpack, type Worker, type World } from './world.ts'
 
 const told = (world: World): string | undefined =>
@@ -31,11 +43,14 @@ export function workerMoves(it: Explored, world: World, index: number, emit: Emi
     case PC.no:
       return refused(it, world, index, worker, name, emit)
     case PC.asked:
-      return byAttempt(it, world, index, `${name} records a question`, 'ask', give.ask, PC.awaiting, emit)
-    case PC.awaiting:
-      return byAttempt(it, world, index, `${name} resumes with the answer`, 'resume', give.resume, PC.marked, emit)
+      return asked(it, world, index, worker, name, emit)
     case PC.accepted:
-      return byAttempt(it, world, index, `${name} records accepted`, 'accept', give.accept, PC.verifying, emit)
+      return accepted(it, world, index, worker, name, emit)
+    case PC.working:
+      return working(it, world, index, worker, name, emit)
+    case PC.undone:
+    case PC.unknown:
+      return withdrawn(it, world, index, worker, name, emit)
     case PC.verifying:
       return verifying(it, world, index, worker, name, emit)
     default:
@@ -63,18 +78,14 @@ function idle(it: Explored, world: World, index: number, name: string, emit: Emi
   const struck = at(world, FIELD.amnesia) === 1 && !faults.amnesiaIgnored
   const beyond = faults.keyedBeyondAmnesia && setup.recovery === 'keyed' && at(world, FIELD.window) === 2
   const flags = `${struck ? ' amnesia' : ''}${beyond ? ' beyond' : ''}`
-  for (const mark of [false, true]) {
+  // A transactional tool's marker comes with its outcome.
+  for (const mark of setup.recovery === 'transactional' ? [false] : [false, true]) {
     const text = `claim${mark ? ' mark' : ''}${flags}`
     const sources = faults.blindWrites && at(world, FIELD.struck) === 0 ? [false, true] : [false]
     for (const stale of sources) {
       const from = stale ? at(world, FIELD.backup) : at(world, FIELD.record)
       const step = it.ledger.step(from, text, give.claim(setup, mark, struck, beyond))
       if (!step.ok) continue
-      if (setup.recovery === 'transactional' && it.ledger.record(step.to)?.state === 'executing') {
-        // Marker, effect and commit are one transaction: nobody sees the states in between.
-        transact(it, world, index, `${name} claims and`, step.to, emit)
-        continue
-      }
       const next = applied(it, world, step, stale)
       if (stale) next[FIELD.struck] = 1
       // T0 leaves a doubt and T4 a claim, whatever the caller asked for: the record's state decides what comes next.
@@ -90,6 +101,13 @@ function idle(it: Explored, world: World, index: number, name: string, emit: Emi
         problem ?? (reused ? 'I6 a fence was used twice' : undefined),
       )
     }
+  }
+  const resume = run(it, world, 'resume', give.resume(RELATION.own))
+  if (resume.ok && (it.ledger.record(at(world, FIELD.record))?.leaseUntil ?? 0) > NOW) {
+    // The attempt goes on in whichever process its caller comes back.
+    const next = applied(it, world, resume)
+    owned(it, next, index, { pc: PC.marked, guard: true, owner: true })
+    emit(`${name} T19 resumes with the answer`, next, resume.problem)
   }
   const recover = run(it, world, 'recover', give.recover)
   if (recover.ok) {
@@ -113,27 +131,53 @@ function idle(it: Explored, world: World, index: number, name: string, emit: Emi
     )
 }
 
-function transact(it: Explored, world: World, index: number, label: string, markedId: number, emit: Emit): void {
-  const done = it.ledger.step(markedId, `commit ${RELATION.own}`, give.commit(RELATION.own))
-  const next = applied(it, world, done)
-  next[FIELD.effects] = Math.min(2, at(world, FIELD.effects) + 1)
-  setWorker(next, index, { pc: PC.ok, relation: RELATION.own })
-  if (done.ok) emit(`${label} commits effect and record in one transaction`, next, done.problem)
-  const refusal = it.ledger.step(markedId, `reject ${RELATION.own}`, give.reject(RELATION.own))
-  if (refusal.ok) {
-    const after = applied(it, world, refusal)
-    after[index] = IDLE
-    emit(`${label} records a refusal in one transaction`, after, refusal.problem)
+/** Marker, effect and outcome are committed as one, if the claim still stands; what happens in between, nobody sees. */
+function working(it: Explored, world: World, index: number, worker: Worker, name: string, emit: Emit): void {
+  const { faults } = it
+  const { relation } = worker
+  const mark = run(it, world, `mark ${relation}`, give.mark(relation))
+  if (mark.ok && !faults.recordApart) {
+    const commit = it.ledger.step(mark.to, `commit ${relation}`, give.commit(relation))
+    const next = applied(it, world, commit)
+    next[FIELD.effects] = Math.min(2, at(world, FIELD.effects) + 1)
+    setWorker(next, index, { pc: PC.idle })
+    emit(`${name} commits effect, T2 and T5 as one`, next, mark.problem ?? commit.problem)
+    const unheard = [...next]
+    setWorker(unheard, index, { pc: PC.unknown, relation: RELATION.own })
+    emit(`${name} commits effect, T2 and T5 as one, the answer is lost`, unheard)
   }
-  if (it.faults.tellsFirst) emit(`${label} tells success, then the transaction rolls back`, world, told(world))
+  if (faults.recordApart || (faults.blindCommit && !mark.ok)) {
+    const next = withWorker(world, index, { pc: faults.recordApart ? PC.ok : PC.idle })
+    next[FIELD.effects] = Math.min(2, at(world, FIELD.effects) + 1)
+    emit(`${name} commits its effect without its record`, next)
+  }
+  emit(`${name}'s transaction is undone`, withWorker(world, index, { pc: PC.undone }))
+  emit(`${name}'s transaction ends, nobody knows how`, withWorker(world, index, { pc: PC.unknown }))
+  if (faults.tellsFirst) emit(`${name} tells success, then the transaction rolls back`, world, told(world))
+}
+
+/** T3 after an undone transaction; after one of an unknown end the row says what became of it. */
+function withdrawn(it: Explored, world: World, index: number, worker: Worker, name: string, emit: Emit): void {
+  const done = it.ledger.record(at(world, FIELD.record))?.state === 'committed' && worker.relation === RELATION.own
+  if (worker.pc === PC.unknown && done) {
+    const next = [...world]
+    next[index] = IDLE
+    emit(`${name} reads that it committed`, next, told(world))
+    return
+  }
+  const step = run(it, world, `withdraw ${worker.relation}`, give.withdraw(worker.relation))
+  const next = applied(it, world, step)
+  next[index] = IDLE
+  emit(`${name} withdraws (${step.transition ?? step.refusal})`, next, step.problem)
 }
 
 function claimed(it: Explored, world: World, index: number, worker: Worker, name: string, emit: Emit): void {
   const { setup, faults } = it
+  if (setup.recovery === 'transactional')
+    emit(`${name} begins a transaction`, withWorker(world, index, { pc: PC.working }))
   const mark = run(it, world, `mark ${worker.relation}`, give.mark(worker.relation))
   if (!mark.ok) return
-  if (setup.recovery === 'transactional') transact(it, world, index, name, mark.to, emit)
-  else {
+  if (setup.recovery !== 'transactional') {
     const next = applied(it, world, mark)
     setWorker(next, index, { pc: PC.marked, guard: true })
     emit(`${name} T2 writes the marker`, next, mark.problem ?? firstSend(it, next, index))
@@ -176,7 +220,8 @@ function answer(
   type: 'reject' | 'unsent',
   emit: Emit,
 ): void {
-  const step = run(it, world, `${type} ${worker.relation}`, give[type](worker.relation))
+  const stands = questionStands(it, world)
+  const step = run(it, world, `${type} ${worker.relation} ${stands}`, give[type](worker.relation, stands))
   const next = applied(it, world, step)
   next[index] = IDLE
   emit(`${label} (${step.transition ?? step.refusal})`, next, step.problem)
@@ -221,22 +266,20 @@ function refused(it: Explored, world: World, index: number, worker: Worker, name
   }
 }
 
-function byAttempt(
-  it: Explored,
-  world: World,
-  index: number,
-  label: string,
-  text: 'ask' | 'resume' | 'accept',
-  build: typeof give.ask,
-  pc: number,
-  emit: Emit,
-): void {
-  const { relation } = unpack(at(world, index))
-  const step = run(it, world, `${text} ${relation}`, build(relation))
+function asked(it: Explored, world: World, index: number, worker: Worker, name: string, emit: Emit): void {
+  const stands = questionStands(it, world)
+  const step = run(it, world, `ask ${worker.relation} ${stands}`, give.ask(worker.relation, stands))
   const next = applied(it, world, step)
-  if (step.ok && step.transition !== 'T8') setWorker(next, index, { pc, guard: pc === PC.marked })
+  next[index] = IDLE
+  emit(`${name} records a question (${step.transition ?? step.refusal})`, next, step.problem)
+}
+
+function accepted(it: Explored, world: World, index: number, worker: Worker, name: string, emit: Emit): void {
+  const step = run(it, world, `accept ${worker.relation}`, give.accept(worker.relation))
+  const next = applied(it, world, step)
+  if (step.ok) setWorker(next, index, { pc: PC.verifying, guard: false })
   else next[index] = IDLE
-  emit(`${label} (${step.transition ?? step.refusal})`, next, step.problem)
+  emit(`${name} records accepted (${step.transition ?? step.refusal})`, next, step.problem)
 }
 
 function verifying(it: Explored, world: World, index: number, worker: Worker, name: string, emit: Emit): void {

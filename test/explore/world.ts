@@ -34,7 +34,9 @@ export const FIELD = {
   struck: 10,
   /** 1 while something that the downstream accepted for later may still land. */
   job: 11,
-  workers: 12,
+  /** 1 once the downstream acted in a round of the current attempt that it ended with a question. */
+  begun: 12,
+  workers: 13,
 } as const
 
 export const STORED = { nothing: 0, success: 1, refusal: 2 } as const
@@ -55,8 +57,8 @@ export const PC = {
   no: 5,
   /** A question of the downstream is in memory. */
   asked: 6,
-  /** The question is recorded; a person thinks. */
-  awaiting: 7,
+  /** Works in a transaction that holds its effect, its marker and its outcome. */
+  working: 7,
   /** "Accepted, later" is in memory. */
   accepted: 8,
   verifying: 9,
@@ -66,6 +68,10 @@ export const PC = {
   waited: 11,
   /** Composite parent that has recorded its child. */
   adopted: 12,
+  /** Its transaction is undone; the claim is still there. */
+  undone: 13,
+  /** Nobody said whether its transaction committed. */
+  unknown: 14,
 } as const
 
 /** How an attempt's fence and nonce compare with the record's. */
