@@ -47,7 +47,10 @@ export function postgresStore(options: PostgresOptions): Store {
   const patienceMs = Math.ceil((deadlineMs * 2) / 3)
   const writers = createWriters()
   const notices = createNotices(driver, schema)
-  const mostTransactions = Math.max(0, driver.most - RESERVED)
+  const trips = driver.most < MANY ? 1 : 2
+  /** Connections that transactions leave free: those that write, and one that listens. */
+  const reserved = trips + 1
+  const mostTransactions = Math.max(0, driver.most - reserved)
   let transactions = 0
   const turns: (() => void)[] = []
   let opening: Promise<void> | undefined
@@ -68,7 +71,7 @@ export function postgresStore(options: PostgresOptions): Store {
     } finally {
       writers.giveBack(writer)
     }
-  })
+  }, trips)
 
   function demandOpen(): void {
     if (!isOpen) throw notOpen()
@@ -124,7 +127,7 @@ export function postgresStore(options: PostgresOptions): Store {
     if (mostTransactions === 0) {
       throw new OnefoldError(
         'STORE_UNSAFE',
-        `A transactional tool needs a client with at least ${RESERVED + 1} connections; this one may open ${driver.most}. No effect started: raise max.`,
+        `A transactional tool needs a client with at least ${reserved + 1} connections; this one may open ${driver.most}. No effect started: raise max.`,
       )
     }
     if (transactions < mostTransactions) transactions += 1
@@ -256,8 +259,8 @@ function writtenBy({ draft, expect }: Write, row: Row): OperationRecord | undefi
   return stamp(draft, current, Number(row['at']), Number(row['number']))
 }
 
-/** Connections that transactions leave free: one that writes, one that listens. */
-const RESERVED = 2
+/** Connections of a client from which on two of them write. */
+const MANY = 6
 
 const linesOf = (early: string): string[] =>
   (JSON.parse(`[${early}]`) as unknown[]).map((event) => JSON.stringify(event))
