@@ -32,6 +32,7 @@ it('a new attempt has sent nothing', () => {
     controller: expect.any(AbortController) as AbortController,
     beating: undefined,
     lastBeatAt: time.bootMs(),
+    begunAt: time.bootMs(),
   })
 })
 

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { downstreamKey } from '../../src/key/index.ts'
+import { underMutation } from './under-mutation.ts'
 import { bench, refusalOf, type Bench, type OrderInput } from './bench.ts'
 
 const DAY = 86_400_000
@@ -230,7 +231,7 @@ describe('a purge', () => {
     expect(await b.until(b.guard.internals.operators.purge())).toEqual({ expired: 2, deleted: 2, kept: 0 })
   })
 
-  it('goes through every page, and stops when it is told to', async () => {
+  it.skipIf(underMutation)('goes through every page, and stops when it is told to', async () => {
     const b = bench()
     const tool = b.tool()
     for (let n = 0; n < 510; n += 1) await b.until(tool({ ref: `r${n}` }))

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { keyed, type ToolContext } from '../../src/contract/index.ts'
 import { Question, UnsentError, type OperationRecord } from '../../src/engine/index.ts'
+import { underMutation } from './under-mutation.ts'
 import { bench, coded, facts, refusalOf, settle, unavailable, type Bench, type OrderInput } from './bench.ts'
 
 /** A service that asks `questions` times before it acts; `sent` counts what reached it. */
@@ -355,7 +356,7 @@ describe('a round on its way', () => {
     expect(b.downstream.effects('a')).toBe(1)
   })
 
-  it('questions are kept for a thousand operations, the oldest goes', async () => {
+  it.skipIf(underMutation)('questions are kept for a thousand operations, the oldest goes', async () => {
     const b = bench()
     const tool = b.tool({ execute: (given: OrderInput) => new Question({ ask: given.ref }) })
     for (let n = 0; n <= 1_000; n += 1) await b.until(tool.perform({ ref: `r${n}` }))

@@ -146,6 +146,7 @@ const ENVIRONMENT: readonly Mutant[] = [
 
 const HIDDEN: Readonly<Record<string, string>> = {
   'commit overwrites committed': 'every success of one operation has the same value, as its effect is one',
+  'a refused later round forgets the earlier send': 'the simulated tools never ask',
   'refusal crosses fences': 'a refusal after a re-send meets two open sends, and is a doubt by that',
 }
 
