@@ -18,6 +18,10 @@ const TRIES_TO_READ = 3
 export async function executeInTransaction(core: Core, attempt: LiveAttempt, options: ExecuteOptions): Promise<Ended> {
   const { op } = attempt
   const transaction = await begin(core, attempt)
+  if (transaction === undefined) {
+    const error = timeoutError(op.contract.timeoutMs)
+    return { kind: 'none', record: attempt.record, error, retryable: true }
+  }
   await at(core, 'marked', op.key)
   const port = portOf(attempt, core.clock, options.run)
   const context = contextOf(attempt, core.clock, options.run, core.makeFetch, port, transaction.handle)
@@ -46,18 +50,20 @@ export async function executeInTransaction(core: Core, attempt: LiveAttempt, opt
   return await undone(core, attempt, transaction, timeoutError(op.contract.timeoutMs), true)
 }
 
-async function begin(core: Core, attempt: LiveAttempt): Promise<StoreTransaction> {
+/** Undefined where the claim was over before it began. */
+async function begin(core: Core, attempt: LiveAttempt): Promise<StoreTransaction | undefined> {
   const { store } = core.journal
   try {
     // Registration has made sure that the store has transactions; it waits for its turn by its own deadlines.
     const transaction = await (store.begin as NonNullable<typeof store.begin>)()
     if (maySend(attempt, core.clock)) return transaction
     await transaction.rollback()
-    throw timeoutError(attempt.op.contract.timeoutMs)
   } catch (error) {
     await withdraw(core, attempt)
     throw error
   }
+  await withdraw(core, attempt)
+  return undefined
 }
 
 async function committed(

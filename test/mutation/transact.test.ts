@@ -114,7 +114,8 @@ describe('a transactional tool', () => {
       if (verb === 'begin') b.time.pause(60_000)
     }
     const tool = toolOf(b)
-    await refusalOf(b.until(tool({ ref: 'a' })))
+    const error = await refusalOf(b.until(tool({ ref: 'a' })))
+    expect(facts(error)).toMatchObject({ code: 'REJECTED', effect: 'none', retryable: true })
     expect([b.table.rows('a'), b.table.open()]).toEqual([0, 0])
     expect(b.record(tool, { ref: 'a' })?.state).toBe('released')
   })

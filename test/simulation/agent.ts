@@ -102,12 +102,16 @@ export function impatience(world: World, engine: Engine, onDoubt?: string): Abor
 
 const TRIES = 6
 
+/** The hash of a caller's answer: equal answers to one question are one round. */
+export const answerTo = (value: unknown): string => `answer ${String((value as { ask?: unknown }).ask)}`
+
 /** A caller with one want: asks, hears, and asks again as long as its kind would. */
 export async function agent(world: World, want: Want): Promise<void> {
   const { random, plan } = world
   let last: Engine | undefined
   let input = want.input
   let confirm: string | undefined
+  let round: string | undefined
   for (let tries = 0; tries < TRIES && !world.quiet; tries += 1) {
     const engine = anyEngine(world, last)
     if (engine === undefined) {
@@ -125,11 +129,17 @@ export async function agent(world: World, want: Want): Promise<void> {
         signal: impatience(world, engine, onDoubt),
         onDoubt,
         confirm,
+        round,
         ...(want.occurrence === 1 ? {} : { occurrence: want.occurrence }),
       },
     )
     if (heard.kind === 'lost') continue
     if (heard.kind === 'outcome') {
+      if (heard.outcome.status === 'awaiting-input') {
+        round = answerTo(heard.outcome.value)
+        await pause(world, random.latency(random.chance(0.3) ? 1_500 : 200))
+        continue
+      }
       if (heard.outcome.status === 'in-doubt' || random.chance(0.5)) return
       if (plan.kind === 'undeclared' && random.chance(0.6)) await goOn(world, want, heard)
       if (plan.kind === 'compensate' && random.chance(0.6)) await undo(world, want, heard.engine)
@@ -140,6 +150,9 @@ export async function agent(world: World, want: Want): Promise<void> {
     if (error.code === 'KEY_REUSED' || error.code === 'CONTRACT_SUPERSEDED' || error.code === 'DIVERGED') return
     if (error.code === 'IN_DOUBT' && random.chance(0.5)) return
     if (error.code === 'HELD') confirm = error.ticket
+    // Its question was lost with the process that knew it: the caller answers what it takes it for.
+    if (error.code === 'IN_PROGRESS' && error.details['state'] === 'awaiting-input' && random.chance(0.3))
+      round = answerTo({ ask: error.details['round'] })
     if (error.code === 'REJECTED' && !error.retryable) {
       if (random.chance(0.4)) return
       if (plan.kind !== 'undeclared' && random.chance(0.6)) input = { ...input, amount: input.amount + 1 }

@@ -16,6 +16,10 @@ export type Treatment =
   | 'match'
   /** Keyed, says yes at once and acts later, or never. */
   | 'accept'
+  /** Asks once or twice before it is done, and may have acted before it asks; knows what it began by our key. */
+  | 'asks'
+  /** A row in the ledger's own database. */
+  | 'row'
 
 export interface Request {
   readonly intent: string
@@ -25,6 +29,8 @@ export interface Request {
   readonly attempt: number
   readonly treatment: Treatment
   readonly major: number
+  /** What the caller answered; undefined in the first round. */
+  readonly round?: string | undefined
 }
 
 /** One request that left a process. */
@@ -50,6 +56,15 @@ export interface Answer {
   readonly value?: unknown
   readonly error?: string
   readonly garbage?: true
+  /** The number of the question that it asks instead. */
+  readonly question?: number
+}
+
+/** What the downstream knows of an exchange under one key. */
+interface Exchange {
+  readonly until: number
+  asked: number
+  effect: Effect | undefined
 }
 
 /** The program that our effects happen in: it counts them, and knows nothing of ledgers. */
@@ -60,6 +75,7 @@ export class Downstream {
   underWay = 0
   readonly #world: World
   readonly #keys = new Map<string, { readonly until: number; readonly answer: Answer }>()
+  readonly #exchanges = new Map<string, Exchange>()
   readonly #accepted = new Map<string, 'pending' | 'done' | 'failed'>()
   #count = 0
 
@@ -86,7 +102,7 @@ export class Downstream {
           'tardy',
           'answer-lost',
           'silent',
-          ...(request.treatment === 'plain' ? [] : ['twice']),
+          ...(request.treatment === 'plain' || request.treatment === 'asks' ? [] : ['twice']),
         ])
       : 'well'
     world.coverage.hit(`network:${fate}`)
@@ -195,7 +211,37 @@ export class Downstream {
     if (treatment === 'unique' && before !== undefined) return { status: 409, error: 'already_exists' }
     if (treatment === 'match' && before !== undefined) return { status: 412, error: 'version' }
     if (treatment === 'accept') return this.#promise(send)
+    if (treatment === 'asks') return this.#converse(send)
     return { status: 200, value: this.#effect(send).value }
+  }
+
+  #converse(send: Send): Answer {
+    const world = this.#world
+    const { random, scheduler, coverage, plan } = world
+    const known = this.#exchanges.get(send.downstreamKey)
+    const goesOn = known !== undefined && scheduler.now < known.until
+    const until = plan.sticky ? send.at + plan.windowMs : Infinity
+    const exchange: Exchange = goesOn ? known : { until, asked: 0, effect: undefined }
+    this.#exchanges.set(send.downstreamKey, exchange)
+    if (exchange.asked < (plan.mapped ? 2 : 1) && !world.quiet) {
+      exchange.asked += 1
+      if (exchange.effect === undefined && random.chance(0.4)) {
+        exchange.effect = this.#effect(send)
+        coverage.hit('round:acts before it asks')
+      }
+      return { status: 200, question: exchange.asked }
+    }
+    exchange.effect ??= this.#effect(send)
+    return { status: 200, value: exchange.effect.value }
+  }
+
+  /** Rows of a transaction that commits now, with its records. */
+  commitRows(sends: readonly Send[]): void {
+    for (const send of sends) {
+      this.sends.push(send)
+      this.#world.keeper.inserts(send)
+      this.#effect(send)
+    }
   }
 
   #effect(send: Send): Effect {

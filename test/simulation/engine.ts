@@ -15,7 +15,10 @@ import type { Call } from './told.ts'
 import type { Host, World } from './world.ts'
 
 /** How a simulated caller calls. */
-export type Asked = Pick<PerformOptions, 'signal' | 'onDoubt' | 'occurrence' | 'idempotencyKey' | 'confirm' | 'run'>
+export type Asked = Pick<
+  PerformOptions,
+  'signal' | 'onDoubt' | 'occurrence' | 'idempotencyKey' | 'confirm' | 'run' | 'round'
+>
 
 /** One process with the real engine in it. */
 export class Engine {
@@ -70,7 +73,7 @@ export class Engine {
     const { internals } = this.guard
     const options: PerformOptions = {
       ...asked,
-      execute: this.main.execute(call),
+      execute: this.main.execute(call, asked.round),
     }
     const { mutation, plan } = this.process.world
     const perform = (): Promise<Outcome> =>

@@ -1,4 +1,6 @@
 import type { Store } from '../../src/engine/index.ts'
+import type { StoreTransaction, Write, WriteAnswer } from '../../src/engine/store.ts'
+import type { Request, Send } from './downstream.ts'
 import { OPEN_STATES } from '../../src/engine/record.ts'
 import type { Reading } from '../../src/engine/store.ts'
 import { never, unavailable, type Process } from './life.ts'
@@ -41,6 +43,14 @@ function namesOf(label: string): Names {
   names.set(label, made)
   return made
 }
+
+/** What a transactional tool is given. */
+export interface Rows {
+  insert(request: Request): void
+}
+
+/** What waits for the store by no deadline of the engine's: connections have deadlines of their own. */
+const needsAnswer = (label: string): boolean => ['open', 'begin', 'rollback'].includes(label)
 
 export interface StoreLink {
   readonly store: Store
@@ -89,7 +99,7 @@ export function storeLink(process: Process): StoreLink {
     return new Promise<T>((resolve, reject) => {
       const fail = (ms: number, why: string): void => {
         process.later(ms, name.failed, () =>
-          reject(label === 'open' || random.chance(0.5) ? unavailable(why) : new Error(why)),
+          reject(needsAnswer(label) || random.chance(0.5) ? unavailable(why) : new Error(why)),
         )
       }
       const reply = (ms: number, answer: T): void => {
@@ -103,7 +113,7 @@ export function storeLink(process: Process): StoreLink {
       }
       if (fate === 'refused') return fail(latency(), 'refused the connection')
       // Opening has no deadline of the engine's: connecting has one of its own.
-      const silent = label !== 'open' && random.chance(0.5)
+      const silent = !needsAnswer(label) && random.chance(0.5)
       if (fate === 'lost') return !silent ? fail(latency() + 10, 'closed the connection') : undefined
       const travels = fate === 'late' ? random.between(deadline, deadline * 6) : latency()
       arrive(travels, name.arrived, () => {
@@ -130,7 +140,12 @@ export function storeLink(process: Process): StoreLink {
 
   const store: Store = {
     name: 'simulated',
-    guarantees: { durability: 'power-loss', transactions: false, shared: true, localReads: plan.localReads },
+    guarantees: {
+      durability: 'power-loss',
+      transactions: plan.kind === 'transactional',
+      shared: true,
+      localReads: plan.localReads,
+    },
     open: () => call('open', false, () => undefined),
     read: (key, tenant) => {
       if (!plan.localReads) return call('read', false, () => readNow(key, tenant))
@@ -147,6 +162,7 @@ export function storeLink(process: Process): StoreLink {
         return answer
       })
     },
+    ...(plan.kind === 'transactional' ? { begin } : {}),
     note: () => call('note', true, () => undefined),
     history: (key, tenant) => call('history', false, () => truth.rows.get(`${tenant}|${key}`)?.history ?? []),
     list: (query) =>
@@ -175,6 +191,52 @@ export function storeLink(process: Process): StoreLink {
     close: () => call('close', false, () => undefined),
   }
   return { store, hint }
+
+  async function begin(): Promise<StoreTransaction> {
+    await call('begin', false, () => undefined)
+    const rows: Send[] = []
+    /** The server's end of it: what arrives afterwards finds no transaction. */
+    let ended: WriteAnswer | 'undone' | undefined
+    const handle: Rows = {
+      insert: (request) =>
+        void rows.push({ ...request, process, call: undefined, at: scheduler.now, effect: undefined, toldNone: undefined }), // prettier-ignore
+    }
+    return {
+      handle,
+      commit: (writes) =>
+        call('commit', true, () => {
+          ended ??= commitNow(writes, rows)
+          if (ended === 'undone') return conflict(writes)
+          return ended
+        }),
+      rollback: async () => {
+        await call('rollback', false, () => {
+          ended ??= 'undone'
+          world.coverage.hit('transaction:rolled back')
+        })
+      },
+    }
+  }
+
+  function conflict([first]: readonly Write[]): WriteAnswer {
+    const record = first === undefined ? undefined : truth.find(first.key, first.tenant)
+    return { applied: false, record, now: truth.now(), sequence: truth.sequence, amnesiaAt: truth.amnesia?.at ?? 0 }
+  }
+
+  /** Rows and records in one step, if the first record is what it was. */
+  function commitNow(writes: readonly Write[], rows: readonly Send[]): WriteAnswer {
+    const [first] = writes
+    const revision = first === undefined ? 0 : (truth.find(first.key, first.tenant)?.revision ?? 0)
+    const stands = revision === first?.expect
+    world.coverage.hit(stands ? 'transaction:committed' : 'transaction:conflict')
+    if (!stands && world.mutation.commitsApart !== true) return conflict(writes)
+    world.downstream.commitRows(rows)
+    if (!stands) return conflict(writes)
+    let answer = conflict(writes)
+    for (const write of writes) answer = truth.write(write)
+    if (first !== undefined) notify(first.key)
+    return answer
+  }
 
   /** Hints, also to other processes, and sometimes none at all. */
   function notify(key: string): void {

@@ -34,6 +34,8 @@ export interface Mutation {
   readonly versionInName?: boolean
   /** The prepare phase already sends. */
   readonly sendsInPrepare?: boolean
+  /** A transaction's rows are committed though its records are not. */
+  readonly commitsApart?: boolean
   /** A loss that nobody could know of counts as well. */
   readonly excusesNoLoss?: boolean
 }
@@ -141,12 +143,18 @@ const ENVIRONMENT: readonly Mutant[] = [
     plan: { ...PAUSES, sending: 'unchecked' },
     mutation: { processes: (processes) => ({ ...processes, isDead: () => true }) },
   },
+  { name: 'a transaction commits over a takeover', kind: 'transactional', mutation: { commitsApart: true } },
+  {
+    name: 'a question outlives the key',
+    kind: 'rounds',
+    plan: { sticky: true, windowMs: 1_300 },
+    mutation: { windowFactor: 100 },
+  },
   { name: 're-apply without precondition', kind: 'idempotent', mutation: { unconditional: true } },
 ]
 
 const HIDDEN: Readonly<Record<string, string>> = {
   'commit overwrites committed': 'every success of one operation has the same value, as its effect is one',
-  'a refused later round forgets the earlier send': 'the simulated tools never ask',
   'refusal crosses fences': 'a refusal after a re-send meets two open sends, and is a doubt by that',
 }
 
@@ -163,7 +171,7 @@ export const MUTANTS: readonly Mutant[] = [
   ...PROTOCOL_MUTANTS.filter(
     ({ decide, name }) => decide !== undefined && !ENVIRONMENT.some((known) => known.name === name),
   ).map((mutant): Mutant => {
-    const kind = KINDS[mutant.setup.split(',')[0] ?? '']
+    const kind = mutant.name.includes('later round') ? 'rounds' : KINDS[mutant.setup.split(',')[0] ?? '']
     return {
       name: mutant.name,
       ...(HIDDEN[mutant.name] === undefined ? {} : { hidden: HIDDEN[mutant.name] ?? '' }),

@@ -21,6 +21,8 @@ export const KINDS = [
   'secrets',
   'compensate',
   'misuse',
+  'rounds',
+  'transactional',
 ] as const
 
 export type Kind = (typeof KINDS)[number]
@@ -42,7 +44,16 @@ const WEIGHTS: Readonly<Record<Kind, number>> = {
   secrets: 2,
   compensate: 4,
   misuse: 1,
+  // Drawn by {@link newerKind}, so that the seeds of before keep their meaning.
+  rounds: 0,
+  transactional: 0,
 }
+
+const newerKind = (seed: number): Kind | undefined =>
+  seed % 16 === 9 ? 'rounds' : seed % 16 === 13 ? 'transactional' : undefined
+
+/** How long a question may stand, by seed. */
+const QUESTION_MS = [150, 600, 2_500] as const
 
 /** How the tool sends: through `ctx.fetch`, after `ctx.checkpoint()`, or as it pleases. */
 export type Sending = 'fetch' | 'checked' | 'unchecked'
@@ -129,7 +140,8 @@ function incidents(random: Random, kind: Kind, processes: number, windowed: bool
     list.push({ type, at: at(), forMs: random.between(50, 1_200) })
   }
   // With a short retry horizon a loss is soon history: absent is evidence again.
-  if (kind !== 'undeclared' && !retires && random.chance(0.06)) {
+  // A transactional tool's rows lie in the database that loses them with their records.
+  if (kind !== 'undeclared' && kind !== 'transactional' && !retires && random.chance(0.06)) {
     if (random.chance(0.6)) list.push({ type: 'fail-over', at: at(), writes: random.between(1, 6) })
     else list.push({ type: 'restore', at: at() })
   }
@@ -143,13 +155,13 @@ function incidents(random: Random, kind: Kind, processes: number, windowed: bool
 
 /** True where a downstream's window counts, so that the store's clock must keep A6. */
 export const isWindowed = (kind: Kind): boolean =>
-  !['probe', 'manual', 'idempotent', 'undeclared', 'misuse'].includes(kind)
+  !['probe', 'manual', 'idempotent', 'undeclared', 'misuse', 'transactional'].includes(kind)
 
 /** The schedule of a seed. */
 export function planOf(seed: number, only?: Kind): Plan {
   const random = new Random(seed)
   const drawn = random.weighted(WEIGHTS)
-  const kind = only ?? drawn
+  const kind = only ?? newerKind(seed) ?? drawn
   const calm = random.chance(0.06)
   const windowed = isWindowed(kind)
   const processes = random.weighted({ 1: 5, 2: 6, 3: 1 })
@@ -176,6 +188,7 @@ export function planOf(seed: number, only?: Kind): Plan {
       inlineResultBytes: kind !== 'composite' && random.chance(0.08) ? 1 : 65_536,
       recoveryBackoffMs: 20,
       maxRecoveryBackoffMs: 500,
+      ...(kind === 'rounds' ? { questionMs: QUESTION_MS[seed % 3] ?? 150 } : {}),
     },
     localReads: random.chance(0.4),
     hosts,

@@ -42,6 +42,7 @@ const FOUND: readonly { readonly seed: number; readonly kind?: Kind; readonly wa
   },
   { seed: 31, kind: 'compensate', was: 'an operation whose undo was under way was told undone' },
   { seed: 10913, kind: 'manual', was: 'an abandoned operation was told done once it had expired' },
+  { seed: 798, kind: 'transactional', was: 'a transaction that began too late reached its caller as a raw error' },
   { seed: 4, kind: 'composite', was: 'parts of a recovered composite operation were named in the default tenant' },
 ]
 

@@ -1,4 +1,4 @@
-import { agent, anyEngine, callOnce, pause, resetCalls, runIn, undo, type Want } from './agent.ts'
+import { agent, answerTo, anyEngine, callOnce, pause, resetCalls, runIn, undo, type Want } from './agent.ts'
 import { Coverage } from './coverage.ts'
 import { Downstream } from './downstream.ts'
 import { Engine } from './engine.ts'
@@ -200,14 +200,17 @@ const RETIRES_WITHIN = 14_000
 
 /** After the faults, a caller who keeps asking gets an answer. */
 async function askAgain(world: World, want: Want): Promise<void> {
+  let round: string | undefined
   for (let tries = 0; tries < PATIENCE; tries += 1) {
     const engine = anyEngine(world)
     if (engine !== undefined) {
       const heard = await callOnce(world, engine, want, {
         run: runIn(engine, want),
+        round,
         ...(want.occurrence === 1 ? {} : { occurrence: want.occurrence }),
       })
-      if (heard.kind === 'outcome') {
+      if (heard.kind === 'outcome' && heard.outcome.status === 'awaiting-input') round = answerTo(heard.outcome.value)
+      else if (heard.kind === 'outcome') {
         if (world.plan.kind === 'compensate' && world.downstream.effectsOf(`undo:${want.intent}`).length > 0)
           await undo(world, want, engine)
         return

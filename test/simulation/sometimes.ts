@@ -4,7 +4,7 @@ import { FAULT_POINTS } from '../../src/engine/index.ts'
 
 const TRANSITIONS = [
   'T0', 'T1', "T1'", 'T2', 'T3', 'T4', 'T5', 'T6', 'T7', 'T8', 'T9', 'T10', 'T11', 'T12', 'T13', 'T14', 'T15', 'T16', 'T17',
-  'T18', 'T20', 'T21', 'superseded', 'heartbeat', 'adopted', 'delivered',
+  'T18', 'T19', 'T20', 'T21', 'superseded', 'heartbeat', 'adopted', 'delivered',
 ] // prettier-ignore
 
 const REASONS = [
@@ -61,7 +61,6 @@ const INCIDENTS = [
 
 /** What the engine cannot do yet, each with the reason; remove it here when it can. */
 export const NOT_REACHED: Readonly<Record<string, string>> = {
-  'transition:T19': 'the simulated tools never ask',
   'transition:evidence': 'nothing notes evidence yet: webhooks will',
   'reason:late-deadline': 'no code gives this reason',
   'code:RETRY_BUDGET_EXHAUSTED': 'budgets have no issue yet',
@@ -78,7 +77,17 @@ export const SOMETIMES: readonly string[] = [
   ),
   ...['well', 'refused', 'lost', 'answer-lost', 'late', 'twice'].map((name) => `store:${name}`),
   ...['committed', 'released', 'abandoned'].map((name) => `person:${name}`),
-  ...['committed', 'committed joined', 'committed replayed', 'accepted', 'in-doubt'].map((name) => `told:${name}`),
+  ...[
+    'committed',
+    'committed joined',
+    'committed replayed',
+    'accepted',
+    'in-doubt',
+    'awaiting-input',
+    'awaiting-input replayed',
+  ].map((name) => `told:${name}`),
+  ...['asked', 'answered', 'refused', 'acts before it asks'].map((name) => `round:${name}`),
+  ...['committed', 'conflict', 'rolled back'].map((name) => `transaction:${name}`),
   'spooled',
   'drained',
   'undo',

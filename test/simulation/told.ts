@@ -45,6 +45,11 @@ export class Told {
       'told',
       () => `call ${call.number} of ${call.intent}: ${outcome.status}${how} ${JSON.stringify(outcome.value)}`,
     )
+    if (outcome.status === 'awaiting-input') {
+      const { ask } = (outcome.value ?? {}) as { ask?: number }
+      demand(ask !== undefined, 'answer', () => `${call.intent} was told a question that nobody asked`)
+      return
+    }
     if (outcome.status === 'in-doubt' || outcome.missing !== undefined) return
     if (keeper.isLost(outcome.key, call.tenant)) return
     if (plan.kind === 'composite') return truth.lost.size === 0 ? this.#same(call, outcome) : undefined

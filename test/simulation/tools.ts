@@ -5,6 +5,7 @@ import {
   keyed,
   manual,
   probe,
+  transactional,
   type AnyToolOptions,
   type Contract,
   type ProbeAnswer,
@@ -13,9 +14,10 @@ import {
   type StandardSchemaV1,
   type ToolContext,
 } from '../../src/contract/index.ts'
-import { AnsweredError, type FetchMaker, type ProtectedTool } from '../../src/engine/index.ts'
+import { AnsweredError, Question, type FetchMaker, type ProtectedTool } from '../../src/engine/index.ts'
 import type { Answer, Request, Treatment } from './downstream.ts'
 import type { Engine } from './engine.ts'
+import type { Rows } from './link.ts'
 import type { Process } from './life.ts'
 import type { Call } from './told.ts'
 import { happens } from './world.ts'
@@ -34,7 +36,7 @@ export interface Tool {
   readonly contract: Contract
   readonly options?: AnyToolOptions
   /** The execution of one call, so that what it sends is known to be its. */
-  execute(call: Call | undefined): (input: unknown, context: ToolContext) => Promise<unknown>
+  execute(call: Call | undefined, round?: string): (input: unknown, context: ToolContext) => Promise<unknown>
 }
 
 const anything: StandardSchemaV1 = {
@@ -76,7 +78,7 @@ function leaf(process: Process, settings: ToolSettings): Tool {
   const { plan } = world
   const major = settings.version ?? 1
   const execute =
-    (call: Call | undefined) =>
+    (call: Call | undefined, round?: string) =>
     async (input: unknown, context: ToolContext): Promise<unknown> => {
       const { intent } = input as Input
       if (happens(world, plan.odds.stall)) await process.sleep(world.random.latency(900), 'stall before')
@@ -88,6 +90,7 @@ function leaf(process: Process, settings: ToolSettings): Tool {
         attempt: context.attempt,
         treatment: settings.treatment,
         major,
+        round,
       }
       const answer = await transmit(process, request, context, call)
       if (happens(world, plan.odds.stall / 2)) await process.sleep(world.random.latency(900), 'stall after')
@@ -167,7 +170,7 @@ function read(answer: Answer): unknown {
   if (answer.status === 599) throw Object.assign(new Error('the upstream died'), { code: 'UPSTREAM_DIED' })
   if (answer.status >= 400) throw new HttpError(answer.status, answer.error)
   if (answer.error !== undefined) throw new AnsweredError(answer.error, { code: answer.error })
-  return answer.value
+  return answer.question === undefined ? answer.value : new Question({ ask: answer.question })
 }
 
 /** Asks the downstream for the effect by what it is about. */
@@ -262,11 +265,54 @@ export function toolsOf(
       engine.undoable = undoable
       return single({ ...reserve, contract: undoable.contract })
     }
+    case 'rounds':
+      return single(one('converse', 'asks', plan.sticky ? keyed(window) : manual()))
+    case 'transactional':
+      return single(rowTool(process))
     case 'misuse':
       return single(one('pay', 'keyed', keyed(window), { callerKey: 'required', scope: 'run' }))
     default:
       return single(one('call', plain, manual(), plan.kind === 'undeclared' ? { identity: 'all', scope: 'run' } : {}))
   }
+}
+
+/** A tool that inserts a row in a transaction of the ledger's store. */
+function rowTool(process: Process): Tool {
+  const { world } = process
+  const { plan } = world
+  const execute =
+    () =>
+    async (input: unknown, context: ToolContext): Promise<unknown> => {
+      const { intent } = input as Input
+      if (happens(world, plan.odds.stall)) await process.sleep(world.random.latency(900), 'stall before')
+      const rows = context.transaction as Rows
+      rows.insert({
+        intent,
+        tenant: tenantOf(intent),
+        opKey: context.key,
+        downstreamKey: context.key,
+        attempt: context.attempt + 1,
+        treatment: 'row',
+        major: 1,
+      })
+      if (happens(world, plan.odds.stall / 2)) await process.sleep(world.random.latency(900), 'stall after')
+      if (happens(world, plan.odds.downstream / 2))
+      throw world.random.chance(0.5) ? new HttpError(422, 'constraint') : Object.assign(new Error('deadlock'), { code: '40P01' }) // prettier-ignore
+      return { accepted: intent }
+    }
+  const options = {
+    name: 'insert',
+    input: anything,
+    effect: 'write',
+    identity: ['id'],
+    ignore: ['intent'],
+    recovery: transactional(),
+    timeout: '250ms',
+    retention: plan.retires ? '1500ms' : '24h',
+    execute: execute(),
+    ...(plan.prepared ? { prepare: prepareIn(process) } : {}),
+  } as unknown as AnyToolOptions
+  return { contract: defineContract(options), execute, options }
 }
 
 /** A tool of two protected parts, the second of which may need the first one's answer. */

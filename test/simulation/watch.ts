@@ -54,6 +54,10 @@ export class Ledgerkeeper {
     const place = placeOf(write.key, write.tenant)
     const { transition } = write.event
     coverage.hit(`transition:${transition}`)
+    if (transition === 'T19') {
+      if (after?.state === 'executing') coverage.hit('round:answered')
+      else coverage.hit(after?.round === before?.round ? 'round:refused' : 'round:asked')
+    }
     scheduler.note(
       transition,
       () =>
@@ -122,6 +126,11 @@ export class Ledgerkeeper {
   isLostIntent(intent: string): boolean {
     const { downstream, truth } = this.#world
     return downstream.sends.some((send) => send.intent === intent && truth.lost.has(placeOf(send.opKey, send.tenant)))
+  }
+
+  /** A row that is committed with its marker and its outcome. */
+  inserts(send: Send): void {
+    this.#intents.set(send.opKey, send.intent)
   }
 
   sent(send: Send): void {
