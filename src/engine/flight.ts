@@ -220,12 +220,11 @@ async function inTurn(core: Core, flight: Flight, attempt: (signal: Abandoned) =
       return { settled: { kind: 'refused', error: awaitsAnswer(record, op, ended.error), record } }
     }
     if (ended.kind === 'doubt') return ended.unheard === true ? { settled: ended } : { own: ended, reading: undefined }
-    if (ended.kind === 'overtaken' && ended.acted !== undefined) {
-      // Somebody else has the record, but what this attempt sent is not undone by that.
-      const record: OperationRecord = { ...ended.acted, state: 'in-doubt' }
-      return { own: { kind: 'doubt', record, error: undefined }, reading: undefined }
-    }
-    return { reading: ended.kind === 'overtaken' ? ended.found : undefined }
+    const { acted, found } = ended as Extract<Ended, { kind: 'overtaken' }>
+    if (acted === undefined) return { reading: found }
+    // Somebody else has the record, but what this attempt sent is not undone by that.
+    const record: OperationRecord = { ...acted, state: 'in-doubt' }
+    return { own: { kind: 'doubt', record, error: undefined }, reading: undefined }
   } finally {
     if (endTurn !== undefined) await endTurn().catch(() => undefined)
   }

@@ -16,6 +16,13 @@ describe('answers that are remembered', () => {
     expect(remembered.recall('of1_k')).toBeUndefined()
   })
 
+  it('are kept without a result where a person settled it without one', () => {
+    const remembered = createRemembered({ bootMs: () => 0 }, 5_000)
+    const settled = { ...committed('of1_k'), input: '{}', outcome: undefined }
+    remembered.remember(settled)
+    expect(remembered.recall('of1_k')).toBe(settled)
+  })
+
   it('are forgotten when they are written to', () => {
     const remembered = createRemembered({ bootMs: () => 0 }, 5_000)
     remembered.remember(committed('of1_k'))

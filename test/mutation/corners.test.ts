@@ -53,6 +53,22 @@ describe('a claim', () => {
     expect(a.downstream.effects('a')).toBe(1)
   })
 
+  it('on what was refused before is overtaken by another engine that claims it first', async () => {
+    const [a, b] = await pair()
+    const tool = a.tool()
+    const there = b.tool()
+    a.downstream.plan('a', 'refuse')
+    await refusalOf(a.until(tool(input)))
+    let met = false
+    a.trouble.request = async (verb) => {
+      if (verb !== 'write' || met) return
+      met = true
+      await b.until(there(input))
+    }
+    expect(await a.until(tool.perform(input))).toMatchObject({ status: 'committed', replayed: true })
+    expect(a.downstream.effects('a')).toBe(1)
+  })
+
   it('is not taken back by an engine that has closed', async () => {
     const b = bench()
     const tool = b.tool()
