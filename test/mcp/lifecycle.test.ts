@@ -131,7 +131,9 @@ describe.concurrent('a probed tool that the server still works on', PATIENCE, ()
         shop.downstream.release()
         await call
         const again = await session.call('book_flight', { user: 'u', flight: 'f' })
-        expect(JSON.parse(textOf(again))).toMatchObject({ user: 'u', flight: 'f' })
+        // The server's late answer and the probe's finding race for the record; either may be the one replayed.
+        const answer = JSON.parse(textOf(again))
+        expect(answer.found ?? answer).toMatchObject({ user: 'u', flight: 'f' })
         expect(shop.downstream.requests('bookings')).toBe(1)
         expect(shop.downstream.effects('bookings')).toHaveLength(1)
       },
