@@ -1,3 +1,4 @@
+import { expect } from 'vitest'
 import type { ToolContext } from '../../src/contract/index.ts'
 import { OnefoldError } from '../../src/error/index.ts'
 import { bench, type Bench, type BenchOptions, type OrderInput, type Verb } from './bench.ts'
@@ -32,3 +33,22 @@ export function fail(b: Bench, where: 'request' | 'answer', verb: Verb, error: (
 
 export const lostCommit = (): OnefoldError =>
   new OnefoldError('STORE_UNAVAILABLE', 'no answer', { retryable: true, details: { applied: 'unknown' } })
+
+/**
+ * Two engines and one operation, whose row is written once and whose answer both get: where `trouble` says so, the other
+ * one does it first, over a lapsed claim.
+ */
+export async function expectOvertaken(
+  trouble: (other: () => Promise<void>) => (verb: Verb) => Promise<void> | undefined,
+): Promise<void> {
+  const a = onTable()
+  const b = onTable({ beside: a, self: 'host/boot/2/2' })
+  const there = toolOf(b)
+  const here = toolOf(a)
+  a.trouble.request = trouble(async () => {
+    a.time.pause(60_000)
+    await b.until(there({ ref: 'a' }))
+  })
+  expect(await a.until(here.perform({ ref: 'a' }))).toMatchObject({ status: 'committed', replayed: true })
+  expect(a.table.rows('a')).toBe(1)
+}

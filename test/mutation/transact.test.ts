@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import type { OnefoldError } from '../../src/error/index.ts'
 import { coded, facts, refusalOf, unavailable, type OrderInput } from './bench.ts'
-import { fail, onTable, toolOf } from './on-table.ts'
+import { expectOvertaken, fail, onTable, toolOf } from './on-table.ts'
 
 describe('a transactional tool', () => {
   it('commits its rows with T2 and T5 in one transaction, and replays', async () => {
@@ -164,18 +164,13 @@ describe('a transactional tool', () => {
   })
 
   it('that loses its record between answer and commit is undone by the conflict', async () => {
-    const a = onTable()
-    const b = onTable({ beside: a, self: 'host/boot/2/2' })
-    const there = toolOf(b)
-    const here = toolOf(a)
-    let met = false
-    a.trouble.request = async (verb) => {
-      if (verb !== 'commit' || met) return
-      met = true
-      a.time.pause(60_000)
-      await b.until(there({ ref: 'a' }))
-    }
-    expect(await a.until(here.perform({ ref: 'a' }))).toMatchObject({ status: 'committed', replayed: true })
-    expect(a.table.rows('a')).toBe(1)
+    await expectOvertaken((other) => {
+      let met = false
+      return async (verb) => {
+        if (verb !== 'commit' || met) return
+        met = true
+        await other()
+      }
+    })
   })
 })

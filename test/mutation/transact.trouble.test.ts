@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { OnefoldError } from '../../src/error/index.ts'
 import { bench, coded, facts, refusalOf, settle, unavailable, type Bench } from './bench.ts'
-import { fail, lostCommit, onTable, toolOf } from './on-table.ts'
+import { expectOvertaken, fail, lostCommit, onTable, toolOf } from './on-table.ts'
 
 describe('a transaction whose end is not known', () => {
   it('that committed is done: the row says so', async () => {
@@ -69,40 +69,30 @@ describe('a transaction whose end is not known', () => {
   })
 
   it('whose record somebody else has by then is overtaken', async () => {
-    const a = onTable()
-    const b = onTable({ beside: a, self: 'host/boot/2/2' })
-    const there = toolOf(b)
-    const here = toolOf(a)
-    let met = false
-    a.trouble.request = async (verb) => {
-      if (verb !== 'commit' || met) return
-      met = true
-      a.time.pause(60_000)
-      await b.until(there({ ref: 'a' }))
-      throw lostCommit()
-    }
-    expect(await a.until(here.perform({ ref: 'a' }))).toMatchObject({ status: 'committed', replayed: true })
-    expect(a.table.rows('a')).toBe(1)
+    await expectOvertaken((other) => {
+      let met = false
+      return async (verb) => {
+        if (verb !== 'commit' || met) return
+        met = true
+        await other()
+        throw lostCommit()
+      }
+    })
   })
 
   it('whose withdrawal meets another engine that has it by then is overtaken', async () => {
-    const a = onTable()
-    const b = onTable({ beside: a, self: 'host/boot/2/2' })
-    const there = toolOf(b)
-    const here = toolOf(a)
-    let lost = false
-    a.trouble.request = async (verb) => {
-      if (verb === 'commit') {
-        lost = true
-        throw lostCommit()
+    await expectOvertaken((other) => {
+      let lost = false
+      return async (verb) => {
+        if (verb === 'commit') {
+          lost = true
+          throw lostCommit()
+        }
+        if (verb !== 'write' || !lost) return
+        lost = false
+        await other()
       }
-      if (verb !== 'write' || !lost) return
-      lost = false
-      a.time.pause(60_000)
-      await b.until(there({ ref: 'a' }))
-    }
-    expect(await a.until(here.perform({ ref: 'a' }))).toMatchObject({ status: 'committed', replayed: true })
-    expect(a.table.rows('a')).toBe(1)
+    })
   })
 
   it('whose read fails for another reason tells that reason', async () => {
