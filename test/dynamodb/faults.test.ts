@@ -7,7 +7,7 @@ import { testGuard } from '../support/guard.ts'
 import { orderTool, place, type OrderInput, type Placed } from '../support/order-tool.ts'
 import { startDynalite, type Dynalite } from '../support/servers/dynalite.ts'
 import { startTcpProxy, type TcpProxy } from '../support/tcp-proxy.ts'
-import { CUTS, insist, ordersDuring, problem } from '../support/trouble.ts'
+import { CUTS, expectNothingWhileFrozen, expectOneEachOverAKill, insist, ordersDuring } from '../support/trouble.ts'
 
 const DEADLINE_MS = 500
 
@@ -35,7 +35,9 @@ describe('A DynamoDB ledger in trouble', () => {
   async function guarded(during?: () => Promise<void>): Promise<ProtectedTool<OrderInput, Placed>> {
     const client = server.client(proxy.port)
     const store = dynamodbStore({ client, table: await server.table(), deadlineMs: DEADLINE_MS })
-    const guard = testGuard({ store, settings: { storeDeadlineMs: DEADLINE_MS + 200, leaseMs: 4_000 } })
+    // Every call asks the ledger: what becomes of that is the subject here.
+    const settings = { storeDeadlineMs: DEADLINE_MS + 200, leaseMs: 4_000, replayMemoryMs: 0 }
+    const guard = testGuard({ store, settings })
     const order = orderTool(guard, downstream, {
       recovery: manual(),
       execute: async (input, context) => {
@@ -69,16 +71,7 @@ describe('A DynamoDB ledger in trouble', () => {
   })
 
   it('a frozen server starts no effect; after it has thawed each happens once', async () => {
-    const order = await guarded()
-    const refs = Array.from({ length: 5 }, (_, n) => `frozen ${n}`)
-    server.freeze()
-    const refused = await Promise.allSettled(refs.map((ref) => order({ ref })))
-    for (const [n, answer] of refused.entries()) {
-      expect(answer).toMatchObject({ status: 'rejected', reason: { code: 'STORE_UNAVAILABLE', effect: 'none' } })
-      expect(await downstream.effects(refs[n] as string)).toBe(0)
-    }
-    server.thaw()
-    for (const ref of refs) expect(await problem(downstream, await insist(order, ref), ref)).toBeUndefined()
+    await expectNothingWhileFrozen(server, downstream, await guarded(), 'ledger')
   })
 
   it('a server killed after the effect and started again: one effect, recorded', async () => {
@@ -93,14 +86,7 @@ describe('A DynamoDB ledger in trouble', () => {
   })
 
   it('a server that is killed in the middle of many calls, and comes back', async () => {
-    const order = await guarded()
-    const refs = Array.from({ length: 40 }, (_, n) => `killed ${n}`)
-    const told = Promise.all(refs.map(async (ref) => [ref, await insist(order, ref)] as const))
-    await downstream.until(refs[0] as string, 1)
-    await server.kill()
-    await server.start()
-    for (const [ref, what] of await told) expect(await problem(downstream, what, ref)).toBeUndefined()
-    for (const ref of refs) expect(await problem(downstream, await insist(order, ref), ref)).toBeUndefined()
+    await expectOneEachOverAKill(server, downstream, await guarded(), 'ledger')
   })
 
   it.each(CUTS)('when %s', async (...cut) => {

@@ -10,7 +10,14 @@ import { REDIS_CLIENTS, type OpenClient } from '../support/redis-clients.ts'
 import { REDIS, startRedis, type RedisServer } from '../support/redis-server.ts'
 import { describeWithServer } from '../support/servers/absence.ts'
 import { startTcpProxy, type TcpProxy } from '../support/tcp-proxy.ts'
-import { CUTS, insist, ordersDuring, problem } from '../support/trouble.ts'
+import {
+  CUTS,
+  expectNothingWhileFrozen,
+  expectOneEachOverAKill,
+  insist,
+  ordersDuring,
+  problem,
+} from '../support/trouble.ts'
 
 const DEADLINE_MS = 400
 
@@ -73,26 +80,12 @@ describeWithServer(REDIS, 'A Redis ledger in trouble', () => {
 
       it('a frozen server starts no effect; after it has thawed each happens once', async () => {
         const { order } = await guarded()
-        const refs = Array.from({ length: 5 }, (_, n) => `${pack.name} frozen ${n}`)
-        server.freeze()
-        const refused = await Promise.allSettled(refs.map((ref) => order({ ref })))
-        for (const [n, answer] of refused.entries()) {
-          expect(answer).toMatchObject({ status: 'rejected', reason: { code: 'STORE_UNAVAILABLE', effect: 'none' } })
-          expect(await downstream.effects(refs[n] as string)).toBe(0)
-        }
-        server.thaw()
-        for (const ref of refs) expect(await problem(downstream, await insist(order, ref), ref)).toBeUndefined()
+        await expectNothingWhileFrozen(server, downstream, order, pack.name)
       })
 
       it('a server that is killed in the middle of many calls, and comes back', async () => {
         const { order } = await guarded()
-        const refs = Array.from({ length: 40 }, (_, n) => `${pack.name} killed ${n}`)
-        const told = Promise.all(refs.map(async (ref) => [ref, await insist(order, ref)] as const))
-        await downstream.until(refs[0] as string, 1)
-        await server.kill()
-        await server.start()
-        for (const [ref, what] of await told) expect(await problem(downstream, what, ref)).toBeUndefined()
-        for (const ref of refs) expect(await problem(downstream, await insist(order, ref), ref)).toBeUndefined()
+        await expectOneEachOverAKill(server, downstream, order, pack.name)
       })
 
       it.each(CUTS)('when %s', async (...cut) => {

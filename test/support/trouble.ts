@@ -1,4 +1,5 @@
 import { setTimeout as pause } from 'node:timers/promises'
+import { expect } from 'vitest'
 import type { ProtectedTool } from '../../src/engine/index.ts'
 import { isOnefoldError } from '../../src/error/index.ts'
 import type { Downstream } from './downstream.ts'
@@ -68,4 +69,46 @@ export async function ordersDuring(
   const wrong: string[] = []
   for (const ref of refs) wrong.push((await problem(downstream, await insist(order, ref), ref)) ?? '')
   return wrong.filter((one) => one !== '')
+}
+
+/** A server that a test may stop. */
+interface Stoppable {
+  freeze(): void
+  thaw(): void
+  kill(): Promise<void>
+  start(): Promise<void>
+}
+
+/** A frozen server starts no effect; after it has thawed each happens once. */
+export async function expectNothingWhileFrozen(
+  server: Stoppable,
+  downstream: Downstream,
+  order: ProtectedTool<OrderInput, Placed>,
+  about: string,
+): Promise<void> {
+  const refs = Array.from({ length: 5 }, (_, n) => `${about} frozen ${n}`)
+  server.freeze()
+  const refused = await Promise.allSettled(refs.map((ref) => order({ ref })))
+  for (const [n, answer] of refused.entries()) {
+    expect(answer).toMatchObject({ status: 'rejected', reason: { code: 'STORE_UNAVAILABLE', effect: 'none' } })
+    expect(await downstream.effects(refs[n] as string)).toBe(0)
+  }
+  server.thaw()
+  for (const ref of refs) expect(await problem(downstream, await insist(order, ref), ref)).toBeUndefined()
+}
+
+/** A server that is killed in the middle of many calls, and comes back. */
+export async function expectOneEachOverAKill(
+  server: Stoppable,
+  downstream: Downstream,
+  order: ProtectedTool<OrderInput, Placed>,
+  about: string,
+): Promise<void> {
+  const refs = Array.from({ length: 40 }, (_, n) => `${about} killed ${n}`)
+  const told = Promise.all(refs.map(async (ref) => [ref, await insist(order, ref)] as const))
+  await downstream.until(refs[0] as string, 1)
+  await server.kill()
+  await server.start()
+  for (const [ref, what] of await told) expect(await problem(downstream, what, ref)).toBeUndefined()
+  for (const ref of refs) expect(await problem(downstream, await insist(order, ref), ref)).toBeUndefined()
 }
