@@ -1,4 +1,5 @@
-import { decide, type Store, type Write } from '../../src/engine/index.ts'
+import type { Store } from '../../src/engine/index.ts'
+import { claimOf } from '../support/claim.ts'
 
 /** How a race of several stores on one ledger ended. */
 export interface Raced {
@@ -10,6 +11,8 @@ export interface Raced {
   readonly states: Readonly<Record<string, number>>
 }
 
+const LASTING = { tenant: 'race', leaseMs: 600_000 }
+
 /** Every store claims every key at the same moment as the others, `atOnce` keys at a time: one claim per key may win. */
 export async function race(stores: readonly Store[], claims: number, atOnce: number): Promise<Raced> {
   const keys = Math.floor(claims / stores.length)
@@ -17,7 +20,9 @@ export async function race(stores: readonly Store[], claims: number, atOnce: num
   for (let from = 0; from < keys; from += atOnce) {
     const some = Array.from({ length: Math.min(atOnce, keys - from) }, (_, n) => `key ${from + n}`)
     const answers = await Promise.all(
-      some.map((key) => Promise.all(stores.map((store, who) => store.write(claim(key, `${key} by ${who}`))))),
+      some.map((key) =>
+        Promise.all(stores.map((store, who) => store.write(claimOf(key, `${key} by ${who}`, LASTING)))),
+      ),
     )
     for (const [n, all] of answers.entries()) {
       const winners = all.flatMap(({ applied }, who) => (applied ? [`${some[n]} by ${who}`] : []))
@@ -28,40 +33,4 @@ export async function race(stores: readonly Store[], claims: number, atOnce: num
   }
   const { states } = (await stores[0]?.stats('race')) ?? { states: {} }
   return { claims: keys * stores.length, keys, wrong, states }
-}
-
-/** A first call's claim; everything but the key and the names is the same. */
-function claim(key: string, name: string): Write {
-  const decision = decide(
-    key,
-    undefined,
-    {
-      type: 'claim',
-      who: 'host/boot/1/1',
-      nonce: name,
-      leaseMs: 600_000,
-      descriptor: {
-        tenant: 'race',
-        tool: 'pay',
-        major: 1,
-        recovery: 'keyed',
-        fingerprint: 'f',
-        occurrence: 1,
-        run: undefined,
-        session: undefined,
-        call: undefined,
-        parent: undefined,
-        retentionMs: 0,
-        retryHorizonMs: 0,
-        amount: undefined,
-        unanchored: false,
-        checked: true,
-      },
-      input: '{}',
-      mark: true,
-    },
-    0,
-  )
-  if (!decision.ok || decision.draft === undefined) throw new Error('a claim of nothing is refused')
-  return { key, tenant: 'race', expect: 0, draft: { ...decision.draft, writeId: name }, event: decision.event }
 }

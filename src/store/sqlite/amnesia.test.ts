@@ -3,7 +3,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { decide, type Store } from '../../engine/index.ts'
+import { claimOf } from '../../../test/support/claim.ts'
+import type { Store } from '../../engine/index.ts'
 import { sqliteStore } from './index.ts'
 
 let folder = ''
@@ -27,34 +28,8 @@ async function opened(): Promise<Store> {
   return store
 }
 
-const descriptor = {
-  tenant: 't',
-  tool: 'x',
-  major: 1,
-  recovery: 'manual',
-  fingerprint: 'f',
-  occurrence: 1,
-  run: undefined,
-  session: undefined,
-  call: undefined,
-  parent: undefined,
-  retentionMs: 0,
-  retryHorizonMs: 0,
-  amount: undefined,
-  unanchored: false,
-  checked: false,
-} as const
-
-function claim(store: Store, key: string): ReturnType<Store['write']> {
-  const decision = decide(
-    key,
-    undefined,
-    { type: 'claim', who: 'w', nonce: 'n', leaseMs: 1, descriptor, input: '{}', mark: false },
-    0,
-  )
-  if (!decision.ok || decision.draft === undefined) throw new Error('refused')
-  return store.write({ key, tenant: 't', expect: 0, draft: decision.draft, event: decision.event })
-}
+const claim = (store: Store, key: string): ReturnType<Store['write']> =>
+  store.write(claimOf(key, key, { leaseMs: 1, mark: false }))
 
 async function claims(store: Store, names: string, count: number): Promise<number> {
   let sequence = 0

@@ -6,7 +6,8 @@ import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { DatabaseSync } from 'node:sqlite'
 import type { Worker } from 'node:worker_threads'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { decide, type Store, type Write } from '../../engine/index.ts'
+import { claimOf } from '../../../test/support/claim.ts'
+import type { Store } from '../../engine/index.ts'
 import { linearization, type Call } from '../../testing/index.ts'
 import { sqliteStore } from './index.ts'
 
@@ -28,42 +29,9 @@ afterEach(() => {
 
 const SOURCE = JSON.stringify(new URL('./index.ts', import.meta.url).href)
 
-const descriptor = {
-  tenant: 't',
-  tool: 'x',
-  major: 1,
-  recovery: 'manual',
-  fingerprint: 'f',
-  occurrence: 1,
-  run: undefined,
-  session: undefined,
-  call: undefined,
-  parent: undefined,
-  retentionMs: 0,
-  retryHorizonMs: 0,
-  amount: undefined,
-  unanchored: false,
-  checked: false,
-} as const
-
-function claim(key: string, name: string): Write {
-  const command = {
-    type: 'claim',
-    who: name,
-    nonce: name,
-    leaseMs: 60_000,
-    descriptor,
-    input: '{}',
-    mark: true,
-  } as const
-  const decision = decide(key, undefined, command, 0)
-  if (!decision.ok || decision.draft === undefined) throw new Error('refused')
-  return { key, tenant: 't', expect: 0, draft: { ...decision.draft, writeId: name }, event: decision.event }
-}
-
 /** The same write for children, who fill in key and name. */
 const CLAIM = `
-  const template = ${JSON.stringify(JSON.stringify(claim('@key', '@name')))}
+  const template = ${JSON.stringify(JSON.stringify(claimOf('@key', '@name')))}
   const claim = (key, name) => JSON.parse(template.replaceAll('@key', key).replaceAll('@name', name))
 `
 
@@ -97,7 +65,7 @@ describe('the caller’s event loop', () => {
     delay.enable()
     setTimeout(() => other.close(), 400)
     const started = performance.now()
-    const answer = await store.write(claim('a', 'one'))
+    const answer = await store.write(claimOf('a', 'one'))
     delay.disable()
     expect(answer.applied).toBe(true)
     expect(performance.now() - started).toBeGreaterThan(350)
@@ -107,7 +75,7 @@ describe('the caller’s event loop', () => {
 
   it('can read while another process writes', async () => {
     const store = await opened()
-    await store.write(claim('a', 'one'))
+    await store.write(claimOf('a', 'one'))
     const other = new DatabaseSync(path)
     other.exec('BEGIN IMMEDIATE')
     const reading = store.read('a', 't')
@@ -121,9 +89,9 @@ describe('the caller’s event loop', () => {
 describe('a worker that dies', () => {
   it('rejects what is under way, and is started anew by the next call', async () => {
     const store = await opened()
-    await store.write(claim('kept', 'one'))
+    await store.write(claimOf('kept', 'one'))
     const worker = workers.at(-1)
-    const under = store.write(claim('a', 'one')).then(
+    const under = store.write(claimOf('a', 'one')).then(
       () => 'applied',
       (error: unknown) => error,
     )
@@ -131,7 +99,7 @@ describe('a worker that dies', () => {
     const told = await under
     if (told !== 'applied')
       expect(told).toMatchObject({ code: 'STORE_UNAVAILABLE', retryable: true, details: { applied: 'unknown' } })
-    const again = await store.write(claim('b', 'two'))
+    const again = await store.write(claimOf('b', 'two'))
     expect(again.applied).toBe(true)
     expect(await store.read('kept', 't')).toMatchObject({ record: { writeId: 'one' } })
     await store.close()
@@ -141,7 +109,7 @@ describe('a worker that dies', () => {
     const store = await opened()
     await store.close()
     const before = workers.length
-    await expect(store.write(claim('a', 'one'))).rejects.toMatchObject({ code: 'STORE_UNAVAILABLE' })
+    await expect(store.write(claimOf('a', 'one'))).rejects.toMatchObject({ code: 'STORE_UNAVAILABLE' })
     expect(workers.length).toBe(before)
   })
 })
