@@ -1,23 +1,17 @@
 import { runInNewContext } from 'node:vm'
 import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { codeOf, thrownBy } from '../../test/vectors/attempt.ts'
+import { codeOf, refusalBy, thrownBy } from '../../test/vectors/attempt.ts'
 import { underMutation } from '../../test/mutation/under-mutation.ts'
 import { readVectors } from '../../test/vectors/read.ts'
-import { OnefoldError } from '../error/index.ts'
+import type { OnefoldError } from '../error/index.ts'
 import { canonicalize } from './canonicalize.ts'
 import { canonicalizeJson } from './canonicalize-json.ts'
 import { formatNumber } from './number.ts'
 import { parseJson } from './parse-json.ts'
 
 function refusal(value: unknown, limits?: Parameters<typeof canonicalize>[1]): OnefoldError {
-  try {
-    canonicalize(value, limits)
-  } catch (error) {
-    if (error instanceof OnefoldError) return error
-    throw error
-  }
-  throw new Error('nothing was refused')
+  return refusalBy(() => canonicalize(value, limits))
 }
 
 function doubleOf(hex: string): number {

@@ -1,6 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { thrownBy } from '../../test/vectors/attempt.ts'
-import { OnefoldError } from '../error/index.ts'
+import { refusalBy } from '../../test/vectors/attempt.ts'
 import { parseCallerKey } from './caller-key.ts'
 import { canonicalize, writeCanonical } from './canonicalize.ts'
 import { differingFields } from './differing-fields.ts'
@@ -10,11 +9,7 @@ import { formatNumber } from './number.ts'
 import { isOperationKey, operationKey } from './operation-key.ts'
 import { parseJson } from './parse-json.ts'
 
-const details = (action: () => unknown): Readonly<Record<string, unknown>> => {
-  const error = thrownBy(action)
-  if (error instanceof OnefoldError) return error.details
-  throw new Error('nothing was refused')
-}
+const details = (action: () => unknown): Readonly<Record<string, unknown>> => refusalBy(action).details
 const reason = (action: () => unknown): unknown => details(action)['reason']
 const bytes = (text: string): Uint8Array => new TextEncoder().encode(text)
 

@@ -1,19 +1,13 @@
 import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { codeOf, thrownBy } from '../../test/vectors/attempt.ts'
+import { codeOf, refusalBy, thrownBy } from '../../test/vectors/attempt.ts'
 import { underMutation } from '../../test/mutation/under-mutation.ts'
 import { readVectors } from '../../test/vectors/read.ts'
-import { OnefoldError } from '../error/index.ts'
+import type { OnefoldError } from '../error/index.ts'
 import { parseJson } from './parse-json.ts'
 
 function refusal(text: string | Uint8Array, limits?: Parameters<typeof parseJson>[1]): OnefoldError {
-  try {
-    parseJson(text, limits)
-  } catch (error) {
-    if (error instanceof OnefoldError) return error
-    throw error
-  }
-  throw new Error('nothing was refused')
+  return refusalBy(() => parseJson(text, limits))
 }
 
 describe('parseJson refuses', () => {
