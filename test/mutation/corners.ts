@@ -1,0 +1,28 @@
+import { OnefoldError } from '../../src/error/index.ts'
+import { bench, type Bench, type OrderInput } from './bench.ts'
+
+export const alarms = (b: Bench): unknown[] =>
+  b.events.filter(({ name }) => name === 'alarm').map(({ message }) => message)
+export const doubts = (b: Bench): unknown[] =>
+  b.events.filter(({ name }) => name === 'doubt').map(({ reason }) => reason)
+export const unsafe = (): OnefoldError => new OnefoldError('STORE_UNSAFE', 'broken')
+export const probing = (b: Bench, change: object = {}): object => ({
+  class: 'probe',
+  settleMs: 0,
+  probe: ({ ref }: OrderInput) => b.downstream.find(ref),
+  ...change,
+})
+export const keyed = (change: object = {}): object => ({
+  class: 'keyed',
+  windowMs: 86_400_000,
+  settleMs: 0,
+  ...change,
+})
+
+/** Two engines on one ledger, the second open. */
+export async function pair(options: object = {}): Promise<readonly [Bench, Bench]> {
+  const a = bench(options)
+  const b = bench({ beside: a, self: 'host/boot/2/2' })
+  await b.until(b.guard.open())
+  return [a, b]
+}
