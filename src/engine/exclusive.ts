@@ -1,6 +1,5 @@
-import type { Contract } from '../contract/index.ts'
 import { OnefoldError } from '../error/index.ts'
-import { operationKey } from '../key/index.ts'
+import { descriptorBeside, keyBeside } from './beside.ts'
 import type { Command } from './commands.ts'
 import type { Core } from './core.ts'
 import { ticketOf, type Operation } from './operation.ts'
@@ -16,16 +15,13 @@ const queues = new WeakMap<Core, Map<string, Promise<void>>>()
  * turn of an operation in doubt waits until that doubt is settled.
  * @throws OnefoldError IN_PROGRESS when the turn did not come within the wait budget
  */
-export async function holdTurn(core: Core, op: Operation, wanted: () => boolean): Promise<() => Promise<void>> {
-  const fields = op.contract.exclusive as NonNullable<Contract['exclusive']>
-  const key = operationKey({
-    contract: `exclusive:${fields.join(',')}`,
-    tenant: op.tenant,
-    scope: 'tenant',
-    scopeId: '',
-    identity: op.contract.pick(op.input, fields),
-    ...(core.naming.keySecret === undefined ? {} : { secret: core.naming.keySecret }),
-  })
+export async function holdTurn(
+  core: Core,
+  op: Operation,
+  fields: readonly string[],
+  wanted: () => boolean,
+): Promise<() => Promise<void>> {
+  const key = keyBeside(core, op, `exclusive:${fields.join(',')}`, fields)
   const leaveQueue = await queue(core, `${op.tenant}/${key}`)
   try {
     const fence = await takeTurn(core, op, key, wanted)
@@ -75,7 +71,7 @@ async function takeTurn(core: Core, op: Operation, key: string, wanted: () => bo
       const command: Command =
         turn?.state === 'claimed' && turn.nonce === op.key
           ? { type: 'heartbeat', ...own, fence: turn.fence }
-          : { type: 'claim', ...own, descriptor: descriptorOf(op), input: op.key, mark: false }
+          : { type: 'claim', ...own, descriptor: descriptorBeside(op, 'exclusive'), input: op.key, mark: false }
       const taken = await core.journal.apply(key, op.tenant, reading, command)
       if (taken.applied && taken.record !== undefined) return taken.record.fence
       reading = taken
@@ -85,14 +81,6 @@ async function takeTurn(core: Core, op: Operation, key: string, wanted: () => bo
     reading = await waitForChange(core, key, op.tenant, reading, inTime)
   }
 }
-
-const descriptorOf = (op: Operation): Operation['descriptor'] => ({
-  ...op.descriptor,
-  tool: 'exclusive',
-  recovery: 'manual',
-  parent: undefined,
-  amount: undefined,
-})
 
 /** The operation that stands in the way: a live holder, or one whose turn lapsed while its effect is not settled. */
 async function holderOf(

@@ -199,7 +199,8 @@ async function claimInTurn(
   marked: () => void,
 ): Promise<Step> {
   const { op } = flight
-  if (op.contract.near !== undefined) await holdNear(core, op, options.confirm)
+  const { near } = op.contract
+  if (near !== undefined) await holdNear(core, op, near, options.confirm)
   return await inTurn(core, flight, (signal) =>
     claimAndExecute(core, op, reading, { ...options, who: core.processes.self, signal, onMarked: marked }),
   )
@@ -208,7 +209,8 @@ async function claimInTurn(
 /** One attempt, or one round of it, while it has its turn among operations that exclude each other. */
 async function inTurn(core: Core, flight: Flight, attempt: (signal: Abandoned) => Promise<Ended>): Promise<Step> {
   const { op } = flight
-  const endTurn = op.contract.exclusive === undefined ? undefined : await holdTurn(core, op, () => wanted(flight))
+  const { exclusive } = op.contract
+  const endTurn = exclusive === undefined ? undefined : await holdTurn(core, op, exclusive, () => wanted(flight))
   try {
     const ended = await attempt(flight.abandoned)
     if (ended.kind === 'asked') core.questions.ask(ended.record, flight.round, ended.value)

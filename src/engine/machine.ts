@@ -1,7 +1,14 @@
 import type { Attempt, Claim, Command } from './commands.ts'
 import { assertEdge, type Transition } from './edges.ts'
 import { freshDraft } from './fresh-draft.ts'
-import { evidenceOfRound, OPEN_STATES, type Evidence, type OperationRecord, type State } from './record.ts'
+import {
+  evidenceOfRound,
+  keyKnownUntil,
+  OPEN_STATES,
+  type Evidence,
+  type OperationRecord,
+  type State,
+} from './record.ts'
 import { eventOf, move, refuse, type Change, type Decision } from './step.ts'
 
 export type { Decision } from './step.ts'
@@ -350,7 +357,7 @@ function resend(record: OperationRecord, command: Command & { type: 'resend' }, 
   if (!owns(record, command)) return refuse('fence')
   if (record.recovery === 'keyed') {
     const window = command.window
-    if (window === undefined || now > record.firstSendAt + window.windowMs - window.marginMs) return refuse('window')
+    if (window === undefined || now > keyKnownUntil(record, window)) return refuse('window')
   } else if (record.recovery === 'idempotent') {
     if (command.preconditionHolds !== true) return refuse('precondition')
   } else if (record.recovery !== 'composite') {

@@ -1,6 +1,6 @@
 import type { Contract } from '../contract/index.ts'
 import { OnefoldError } from '../error/index.ts'
-import { operationKey } from '../key/index.ts'
+import { descriptorBeside, keyBeside } from './beside.ts'
 import { at, type Core } from './core.ts'
 import { ticketOf, type Operation } from './operation.ts'
 import type { OperationRecord } from './record.ts'
@@ -10,16 +10,14 @@ import type { OperationRecord } from './record.ts'
  * for the window. Another operation that meets it is held for confirmation, neither run nor collapsed by guess.
  * @throws OnefoldError HELD
  */
-export async function holdNear(core: Core, op: Operation, confirm: string | undefined): Promise<void> {
-  const near = op.contract.near as NonNullable<Contract['near']>
-  const key = operationKey({
-    contract: `near:${op.contract.name}`,
-    tenant: op.tenant,
-    scope: 'tenant',
-    scopeId: '',
-    identity: op.contract.pick(op.input, near.fields),
-    ...(core.naming.keySecret === undefined ? {} : { secret: core.naming.keySecret }),
-  })
+export async function holdNear(
+  core: Core,
+  op: Operation,
+  near: NonNullable<Contract['near']>,
+  confirm: string | undefined,
+): Promise<void> {
+  const name = `near:${op.contract.name}`
+  const key = keyBeside(core, op, name, near.fields)
   await at(core, 'before-claim', key)
   const reading = await core.journal.read(key, op.tenant)
   const noted = await core.journal.apply(key, op.tenant, reading, {
@@ -27,13 +25,7 @@ export async function holdNear(core: Core, op: Operation, confirm: string | unde
     who: core.processes.self,
     nonce: op.key,
     leaseMs: near.withinMs,
-    descriptor: {
-      ...op.descriptor,
-      tool: `near:${op.contract.name}`,
-      recovery: 'manual',
-      parent: undefined,
-      amount: undefined,
-    },
+    descriptor: descriptorBeside(op, name),
     input: op.key,
     mark: false,
   })

@@ -195,6 +195,12 @@ export interface HistoryEvent {
   readonly openSends: number
 }
 
+/** Store time until which a downstream surely knows the key that an operation was first sent under. */
+export const keyKnownUntil = (
+  record: Pick<OperationRecord, 'firstSendAt'>,
+  window: { readonly windowMs: number; readonly marginMs: number },
+): number => record.firstSendAt + window.windowMs - window.marginMs
+
 /** What the store itself adds to a draft. */
 export type Stamped = Pick<
   OperationRecord,

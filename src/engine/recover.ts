@@ -5,7 +5,7 @@ import { sleep } from './clock.ts'
 import { at, type Core } from './core.ts'
 import { executeMarked, type Ended } from './execute.ts'
 import { describe } from './classify.ts'
-import type { DoubtReason, OperationRecord } from './record.ts'
+import { keyKnownUntil, type DoubtReason, type OperationRecord } from './record.ts'
 import { seal } from './outcome.ts'
 import type { Operation } from './operation.ts'
 import { newRun, type ActiveRun } from './run.ts'
@@ -106,15 +106,15 @@ async function settleBy(core: Core, contract: Contract, it: Recovery): Promise<E
   const { recovery } = contract
   switch (recovery.class) {
     case 'keyed': {
-      const marginMs = core.settings.windowMarginMs
+      const window = { windowMs: recovery.windowMs, marginMs: core.settings.windowMarginMs }
       const { record, now } = it.attempt
-      const openUntil = record.firstSendAt + recovery.windowMs - marginMs
+      const openUntil = keyKnownUntil(record, window)
       // A re-send was answered 5xx: it may be the stored answer of the first, which no further one will change.
       if (record.reason === 'server-error' && record.recoveries > 1 && recovery.probe !== undefined) {
         return await ask(it, recovery.probe as ProbeFunction<never, unknown>, recovery.settleMs, 'server-error')
       }
       if (record.firstSendAt > 0 && now <= openUntil && !it.stale) {
-        return await resend(it, { window: { windowMs: recovery.windowMs, marginMs } }, it.startedAt + (openUntil - now))
+        return await resend(it, { window }, it.startedAt + (openUntil - now))
       }
       if (recovery.probe !== undefined)
         return await ask(it, recovery.probe as ProbeFunction<never, unknown>, recovery.settleMs, 'window-closed')

@@ -4,7 +4,7 @@ import { tellNewDoubt, type Core } from './core.ts'
 import { executeMarked, type Ended, type ExecuteOptions } from './execute.ts'
 import type { Abandoned } from './flight.ts'
 import type { Operation } from './operation.ts'
-import { evidenceOfRound, isEvidenceOfRound, type OperationRecord } from './record.ts'
+import { evidenceOfRound, isEvidenceOfRound, keyKnownUntil, type OperationRecord } from './record.ts'
 import type { Reading } from './store.ts'
 
 /**
@@ -69,7 +69,7 @@ export async function resumeAndExecute(
   const startedAt = core.clock.bootMs()
   const amnesiaAt = core.journal.amnesia()?.at ?? 0
   if (options.signal.aborted) throw cancelled(op.contract.name, op.key, true)
-  const { leaseMs } = core.settings
+  const { leaseMs, windowMarginMs: marginMs } = core.settings
   const resumed = await core.journal.apply(op.key, op.tenant, from, {
     type: 'resume',
     fence,
@@ -83,7 +83,7 @@ export async function resumeAndExecute(
   const attempt = newAttempt(op, nonce, record, now, startedAt + leaseMs, startedAt)
   const { recovery } = op.contract
   if (recovery.class === 'keyed')
-    attempt.windowOverAt = startedAt + record.firstSendAt + recovery.windowMs - core.settings.windowMarginMs - now
+    attempt.windowOverAt = startedAt + keyKnownUntil(record, { windowMs: recovery.windowMs, marginMs }) - now
   core.live.add(attempt)
   try {
     if (resumed.amnesiaAt !== amnesiaAt) {

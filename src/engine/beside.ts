@@ -1,0 +1,27 @@
+import { operationKey } from '../key/index.ts'
+import type { Core } from './core.ts'
+import type { Operation } from './operation.ts'
+import type { Descriptor } from './record.ts'
+
+/*
+ * A claim in the ledger beside an operation's own record, under a key of some of its fields, by which other operations
+ * meet it: a turn, or the note of a near-duplicate. Its nonce is the operation's key.
+ */
+
+export const keyBeside = (core: Core, op: Operation, name: string, fields: readonly string[]): string =>
+  operationKey({
+    contract: name,
+    tenant: op.tenant,
+    scope: 'tenant',
+    scopeId: '',
+    identity: op.contract.pick(op.input, fields),
+    ...(core.naming.keySecret === undefined ? {} : { secret: core.naming.keySecret }),
+  })
+
+export const descriptorBeside = (op: Operation, tool: string): Descriptor => ({
+  ...op.descriptor,
+  tool,
+  recovery: 'manual',
+  parent: undefined,
+  amount: undefined,
+})
