@@ -124,8 +124,8 @@ const prepareIn = (process: Process) => async (): Promise<void> => {
 
 function transmit(process: Process, request: Request, context: ToolContext, call: Call | undefined): Promise<Answer> {
   const { downstream, plan } = process.world
-  // oxlint-disable-next-line typescript/no-explicit-any -- the simulated fetch takes a request of the simulation
-  if (plan.sending === 'fetch') return context.fetch({ request, call } as any) as unknown as Promise<Answer>
+  // The simulated fetch takes a request of the simulation, and answers with its answer.
+  if (plan.sending === 'fetch') return context.fetch({ request, call } as never) as unknown as Promise<Answer>
   if (plan.sending === 'checked') context.checkpoint()
   return downstream.send(process, request, call)
 }
