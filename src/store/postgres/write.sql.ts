@@ -73,7 +73,8 @@ export const foundIn = (row: Row): Row | undefined =>
  * this writer: below `acked`, records were lost; `shown`, for a conflict, the record as JSON, null where there is none.
  *
  * - Callers order their items by key, so two batches never wait for each other in a circle.
- * - An insert looks first, since most repeats find a record: a conflict then writes nothing and takes no number.
+ * - An insert looks first, since most repeats find a record: a conflict then writes nothing and takes no number. What it
+ *   shows is that very record: by a second look it could be gone.
  * - ON CONFLICT waits for whoever inserts the same key; the loop looks again at what that came to.
  * - `patience` is how many milliseconds another's lock is waited for; then nothing was done.
  * - `strict` raises OF001 for a conflict: inside a tool's transaction nothing may be committed without its record.
@@ -122,7 +123,7 @@ BEGIN
     moment := ${NOW};
     IF ${numberAt('expect')} = 0 THEN
       LOOP
-        PERFORM FROM ${schema}.records r WHERE r.key = the_key AND r.tenant = the_tenant;
+        SELECT * INTO the_record FROM ${schema}.records r WHERE r.key = the_key AND r.tenant = the_tenant;
         EXIT WHEN FOUND;
         next := nextval('${schema}.sequence');
         applied := the_body IS NULL;
@@ -191,8 +192,10 @@ BEGIN
       IF strict THEN
         RAISE EXCEPTION 'the record has changed' USING ERRCODE = 'OF001';
       END IF;
-      SELECT * INTO the_record FROM ${schema}.records r WHERE r.key = the_key AND r.tenant = the_tenant;
-      IF FOUND THEN
+      IF ${numberAt('expect')} <> 0 THEN
+        SELECT * INTO the_record FROM ${schema}.records r WHERE r.key = the_key AND r.tenant = the_tenant;
+      END IF;
+      IF the_record.id IS NOT NULL THEN
         the_record.events := '';
         shown := to_json(the_record);
       END IF;
