@@ -56,8 +56,14 @@ describeWithServer(REDIS, 'A fail-over to a replica that lacks what was acknowle
     return guard
   }
 
-  /** The link is gone, the primary dies, the replica is promoted. */
-  const cutLink = (): void => link.set({ blackhole: ['answers', 'requests'] })
+  const offset = (server: RedisServer): string | undefined =>
+    /^(?:slave|master)_repl_offset:(\d+)/m.exec(server.cli('INFO', 'replication'))?.[1]
+  /** What the replica has by now is what it will have. */
+  async function cutLink(): Promise<void> {
+    await expect.poll(() => offset(replica) === offset(primary), { interval: 10, timeout: 10_000 }).toBe(true)
+    link.set({ blackhole: ['answers', 'requests'] })
+  }
+  /** The primary dies, the replica is promoted. */
   async function failOver(): Promise<void> {
     await primary.kill()
     replica.cli('REPLICAOF', 'NO', 'ONE')
@@ -72,7 +78,7 @@ describeWithServer(REDIS, 'A fail-over to a replica that lacks what was acknowle
     const naive = async (): Promise<void> => {
       if ((await client.set('lock', 'mine', 'NX')) === 'OK') await place(downstream, { ref: 'lock' })
     }
-    cutLink()
+    await cutLink()
     await naive()
     await naive()
     expect(await downstream.effects('lock')).toBe(1)
@@ -84,7 +90,7 @@ describeWithServer(REDIS, 'A fail-over to a replica that lacks what was acknowle
   it('a manual tool does not start what the replica does not have, and runs once after the fail-over', async () => {
     const order = orderTool(guarded(), downstream, { recovery: manual() })
     await order({ ref: 'before' })
-    cutLink()
+    await cutLink()
     await expect(order({ ref: 'manual' })).rejects.toMatchObject({ code: 'STORE_UNAVAILABLE', effect: 'none' })
     expect(await downstream.effects('manual')).toBe(0)
     await failOver()
@@ -100,7 +106,7 @@ describeWithServer(REDIS, 'A fail-over to a replica that lacks what was acknowle
     const guard = guarded()
     const order = orderTool(guard, downstream, { recovery: keyed('24h') })
     await order({ ref: 'kept' })
-    cutLink()
+    await cutLink()
     await order({ ref: 'keyed' })
     expect(await downstream.effects('keyed')).toBe(1)
     await failOver()

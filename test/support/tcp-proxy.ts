@@ -32,7 +32,7 @@ export interface TcpProxy {
   readonly open: number
   /** Changes some of what the network does. */
   set(network: Partial<Network>): void
-  /** A sound network again; held bytes are delivered. */
+  /** A sound network again: held bytes are delivered, and what was ordered and has not come to pass never will. */
   heal(): void
   /** Resets every open connection on both sides; bytes under way are dropped. */
   cut(): void
@@ -47,8 +47,8 @@ export interface TcpProxy {
    */
   halfOpen(): void
   /**
-   * The server gets a request, acts and answers; the answer is lost. Resolves once the server has answered. A request is
-   * what a client sends after silence or an answer, so pipelined requests count as one.
+   * The server gets a request, acts and answers; the answer is lost. Resolves once the server has answered, or once the
+   * connection is gone. A request is what a client sends after silence or an answer, so pipelined requests count as one.
    */
   loseAnswer(which?: LostAnswer): Promise<void>
   /** Refuses new connections (true), as a server that is down. */
@@ -116,6 +116,7 @@ export async function startTcpProxy(target: number): Promise<TcpProxy> {
     links.delete(link)
     if (link.server?.destroyed === false) link.server.resetAndDestroy()
     link.client.resetAndDestroy()
+    link.losing?.done()
   }
 
   /** Carries the bytes of one direction, in order, under what the network does at each moment. */
@@ -197,7 +198,7 @@ export async function startTcpProxy(target: number): Promise<TcpProxy> {
     const { losing } = link
     if (losing === undefined) return false
     if (losing.which.then === 'reset') drop(link)
-    losing.done()
+    else losing.done()
     return true
   }
 
@@ -218,6 +219,8 @@ export async function startTcpProxy(target: number): Promise<TcpProxy> {
     },
     heal() {
       network = SOUND
+      answers = []
+      traps = []
       answers = []
       traps = []
       silent = false
