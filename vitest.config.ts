@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os'
 import { fileURLToPath } from 'node:url'
 import { defineConfig } from 'vitest/config'
 
@@ -9,6 +10,8 @@ export default defineConfig({
       // Tests start hundreds of processes; without this each of them would strip and compile the sources anew.
       NODE_COMPILE_CACHE: fileURLToPath(new URL('node_modules/.cache/onefold/compiled', import.meta.url)),
     },
+    // One for each core, not one fewer: much of the time goes into waiting for processes and servers.
+    maxWorkers: availableParallelism(),
     // Machines are shared and noisy; what must be fast is measured by benches, not by tests.
     testTimeout: 60_000,
     // On CI's shared machine a process may stand still for seconds. A second try is printed as such, and a cause to mend.
