@@ -58,6 +58,17 @@ it('views of 64 bits and of bytes keep their kind', () => {
   expect((again(part) as DataView).byteLength).toBe(1)
 })
 
+it('a view of a kind of its own comes back as the kind it extends; one of an unknown kind is refused when it is stored', () => {
+  class Frame extends Uint8Array {}
+  expect(encode(new Frame([1]))).toBe('{"$of":"bytes","v":["Uint8Array","AQ=="]}')
+  class Unknown extends Uint8Array {
+    override get [Symbol.toStringTag](): 'Uint8Array' {
+      return 'Float16Array' as 'Uint8Array'
+    }
+  }
+  expect(thrownBy(() => encode(new Unknown([1])))).toMatchObject({ code: 'INPUT_INVALID', effect: 'done' })
+})
+
 it('an error keeps name, cause and own fields, none of them twice', () => {
   const error = Object.assign(new Error('m'), { extra: undefined })
   error.name = 'Odd'

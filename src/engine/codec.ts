@@ -60,13 +60,15 @@ function packObject(item: object, pack: (inner: unknown) => unknown): unknown {
   if (item instanceof Set) return tag('set', Array.from(item, pack))
   if (item instanceof ArrayBuffer) return tag('buffer', toBase64(new Uint8Array(item)))
   if (ArrayBuffer.isView(item)) {
-    const name = item.constructor.name === 'Buffer' ? 'Buffer' : item.constructor.name
+    // Not by its constructor: a subclass comes back as the kind that it extends.
+    const name = Buffer.isBuffer(item) ? 'Buffer' : String((item as Uint8Array)[Symbol.toStringTag])
+    if (!Object.hasOwn(VIEWS, name)) throw unstorable(`a ${name}`)
     return tag('bytes', [name, toBase64(new Uint8Array(item.buffer, item.byteOffset, item.byteLength))])
   }
   if (item instanceof Error) return tag('error', packError(item, pack))
   if (item instanceof URL) return tag('url', item.href)
   if (item instanceof RegExp) return tag('regexp', [item.source, item.flags])
-  if (typeof Headers !== 'undefined' && item instanceof Headers) return tag('headers', [...item])
+  if (item instanceof Headers) return tag('headers', [...item])
   const prototype = Object.getPrototypeOf(item) as object | null
   if (prototype !== Object.prototype && prototype !== null) {
     // A class instance is kept as its own JSON says; without one, its hidden data would be lost silently.
