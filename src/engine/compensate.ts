@@ -45,18 +45,16 @@ export async function declaredUndo(
  */
 export async function compensateBy(core: Core, op: Operation, undo: (value: unknown) => Promise<void>): Promise<void> {
   const who = core.processes.self
-  const reading = await core.journal.read(op.key, op.tenant)
-  if (reading.record?.state === 'compensated') return
-  if (reading.record?.state !== 'compensating') {
-    const begun = await core.journal.apply(op.key, op.tenant, reading, {
-      type: 'compensate',
-      nonce: core.ids.nonce(),
-      who,
-      leaseMs: core.settings.leaseMs,
-    })
-    if (!begun.applied) throw nothingToUndo(op.contract.name, op.key, begun.record?.state)
-  }
-  const outcome = reading.record?.outcome === undefined ? undefined : await unseal(reading.record.outcome, core.journal)
+  const { record } = await core.journal.apply(op.key, op.tenant, await core.journal.read(op.key, op.tenant), {
+    type: 'compensate',
+    nonce: core.ids.nonce(),
+    who,
+    leaseMs: core.settings.leaseMs,
+  })
+  // Whoever began it, here or elsewhere: the compensation's own key makes it one.
+  if (record?.state === 'compensated') return
+  if (record?.state !== 'compensating') throw nothingToUndo(op.contract.name, op.key, record?.state)
+  const outcome = record.outcome === undefined ? undefined : await unseal(record.outcome, core.journal)
   await undo(outcome?.found === true ? outcome.value : undefined)
   const current = await core.journal.read(op.key, op.tenant)
   await core.journal.apply(op.key, op.tenant, current, { type: 'compensated', who })

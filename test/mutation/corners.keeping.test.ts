@@ -32,6 +32,29 @@ describe('a compensation and a saga', () => {
     expect(undone).toEqual([undefined, undefined])
   })
 
+  it('that two engines begin at once happens once, and both hear that it is done', async () => {
+    const [a, b] = await pair()
+    const undone: unknown[] = []
+    const toolOn = (on: Bench) => on.tool({ compensate: (value: unknown) => void undone.push(value) })
+    const here = toolOn(a)
+    const there = toolOn(b)
+    await a.until(here(input))
+    const begun = (): boolean => a.record(here, input)?.state !== 'committed'
+    for (const until of ['compensating', 'compensated']) {
+      let met = false
+      a.trouble.request = async (verb) => {
+        if (verb !== 'write' || met) return
+        met = true
+        const other = there.compensate(input)
+        if (until === 'compensated') await b.until(other)
+        else while (!begun()) await settle()
+      }
+      await a.until(here.compensate(input))
+    }
+    expect(undone).toEqual([{ id: 1, ref: 'a' }])
+    expect(a.record(here, input)?.state).toBe('compensated')
+  })
+
   it('whose steps changed since its verdict goes no further, either way', async () => {
     const [a, b] = await pair()
     const steps = (on: Bench) => [
