@@ -233,11 +233,10 @@ const sealed = (core: Core, kind: StoredOutcome['kind'], value: unknown): Stored
 async function committed(core: Core, attempt: LiveAttempt, outcome: StoredOutcome, value: unknown): Promise<Ended> {
   const result = await recordSuccess(core, attempt, outcome)
   await at(core, 'committed', attempt.op.key)
-  if (result.kind === 'committed') return { kind: 'committed', record: result.record, value, recorded: result.recorded }
-  // The store has lost the record: the effect is done all the same, and its caller hears so.
-  if (result.record === undefined)
-    return { kind: 'committed', record: { ...attempt.record, outcome }, value, recorded: false }
-  return { kind: 'overtaken', record: result.record }
+  // With the outcome, so that everyone who shares this execution is told the same: a value, or an error that means done.
+  if (result === undefined) return { kind: 'committed', record: { ...attempt.record, outcome }, value, recorded: false }
+  if (result.kind === 'overtaken') return result
+  return { kind: 'committed', record: result.record, value, recorded: true }
 }
 
 type Closing =

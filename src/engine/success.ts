@@ -5,10 +5,11 @@ import type { LiveAttempt } from './attempt.ts'
 import type { Applied } from './journal.ts'
 import type { OperationRecord, StoredOutcome } from './record.ts'
 
-/** Where a success now stands: in the ledger, in the spool only (`recorded: false`), or another success was first. */
+/** Where a success now stands: in the ledger, or another success was first. Undefined: not in the ledger, or lost there. */
 export type SuccessRecord =
-  | { readonly kind: 'committed'; readonly record: OperationRecord; readonly recorded: boolean }
-  | { readonly kind: 'overtaken'; readonly record: OperationRecord | undefined }
+  | { readonly kind: 'committed'; readonly record: OperationRecord }
+  | { readonly kind: 'overtaken'; readonly record: OperationRecord }
+  | undefined
 
 type Origin = Pick<LiveAttempt, 'nonce' | 'record' | 'now'> & {
   readonly op: { readonly key: string; readonly tenant: string }
@@ -43,8 +44,7 @@ export async function recordSuccess(core: Core, attempt: Origin, outcome: Stored
     }
   }
   inBackground(core, record, untilRecorded(core, attempt, outcome))
-  // With the outcome, so that everyone who shares this execution is told the same: a value, or an error that means done.
-  return { kind: 'committed', record: { ...record, outcome }, recorded: false }
+  return undefined
 }
 
 function commitOnce(core: Core, attempt: Origin, outcome: StoredOutcome): Promise<Applied> {
@@ -59,16 +59,14 @@ function commitOnce(core: Core, attempt: Origin, outcome: StoredOutcome): Promis
 
 function read(core: Core, result: Applied, outcome: StoredOutcome): SuccessRecord {
   const { record } = result
-  if (result.applied && record !== undefined) {
+  if (record === undefined) return undefined
+  if (result.applied) {
     if (result.alarm !== undefined) alarm(core, record, result.alarm)
-    return { kind: 'committed', record, recorded: true }
+    return { kind: 'committed', record }
   }
-  if (record?.state === 'committed' && record.outcome?.sha256 === outcome.sha256) {
-    return { kind: 'committed', record, recorded: true }
-  }
-  if (record !== undefined && record.state !== 'committed') {
-    alarm(core, record, `a success met a record that is ${record.state}`)
-  }
+  if (record.state !== 'committed') alarm(core, record, `a success met a record that is ${record.state}`)
+  // Its acknowledgement was lost, and somebody noted something since.
+  else if (record.outcome?.sha256 === outcome.sha256) return { kind: 'committed', record }
   return { kind: 'overtaken', record }
 }
 
@@ -92,22 +90,11 @@ function alarm(core: Core, record: OperationRecord, message: string): void {
 export async function drainSpool(core: Core): Promise<number> {
   if (core.spool === undefined) return 0
   return await core.spool.drain(async (entry) => {
-    const { record, now } = await core.journal.read(entry.key, entry.tenant)
-    if (record === undefined) return true
-    const result = await core.journal.apply(
-      entry.key,
-      entry.tenant,
-      { record, now },
-      {
-        type: 'commit',
-        fence: entry.fence,
-        nonce: entry.nonce,
-        who: core.processes.self,
-        why: `spool of ${entry.who}`,
-        outcome: entry.outcome,
-      },
-    )
-    read(core, result, entry.outcome)
+    const { key, tenant, fence, nonce, outcome } = entry
+    const who = core.processes.self
+    const command = { type: 'commit', fence, nonce, who, why: `spool of ${entry.who}`, outcome } as const
+    // Of what retention has forgotten meanwhile, nothing is left to tell.
+    read(core, await core.journal.apply(key, tenant, await core.journal.read(key, tenant), command), outcome)
     return true
   })
 }

@@ -1,0 +1,120 @@
+import { describe, expect, it } from 'vitest'
+import type { Draft, OperationRecord } from '../../src/engine/index.ts'
+import { bench, settle, unavailable, type Bench } from './bench.ts'
+import { alarms, pair } from './corners.ts'
+
+const input = { ref: 'a' }
+
+/** What another engine notes on a record: the same record under a name of its own. */
+async function noteOn(b: Bench, record: OperationRecord): Promise<void> {
+  const { key, tenant, state, fence, nonce, revision: expect } = record
+  const event = { transition: 'delivered', from: state, to: state, fence, nonce, who: 'other', openSends: 0 } as const
+  const draft: Draft = { ...record, leaseMs: 0, delivered: true }
+  await b.inner.write({ key, tenant, expect, draft: { ...draft, writeId: 'another' }, event })
+}
+
+describe('a success', () => {
+  it('whose acknowledgement is lost, and on which another engine noted something since, is still this call’s own', async () => {
+    const b = bench()
+    const tool = b.tool()
+    b.trouble.answer = (verb) => {
+      const record = b.record(tool, input)
+      if (verb !== 'write' || record?.state !== 'committed') return
+      return noteOn(b, record).then(() => {
+        throw unavailable()
+      })
+    }
+    const outcome = await b.until(tool.perform(input))
+    expect(outcome).toMatchObject({ status: 'committed', replayed: false, recorded: true, value: { id: 1, ref: 'a' } })
+    expect(await b.history(outcome.key)).toEqual([
+      "T1' absent>executing",
+      'T5 executing>committed',
+      'delivered committed>committed',
+    ])
+    expect(alarms(b)).toEqual([])
+  })
+
+  it('that meets what a person settled without a result is told as their word', async () => {
+    const b = bench()
+    const tool = b.tool({ timeout: '10m' })
+    b.downstream.plan('a', 'hold')
+    const call = tool.perform(input)
+    await settle()
+    b.time.stepStore(40_000)
+    const person = bench({ beside: b, self: 'host/boot/2/2' })
+    await b.until(person.guard.internals.tick())
+    const { key } = b.record(tool, input) as OperationRecord
+    await person.guard.ledger.resolve(key, { verdict: 'committed', who: 'ada', note: 'seen' })
+    b.downstream.release('a')
+    expect(await b.until(call)).toMatchObject({ status: 'committed', replayed: true, value: undefined, missing: expect.any(String) as string }) // prettier-ignore
+    expect(alarms(b)).toEqual([])
+  })
+
+  it('that cannot be recorded where there is no spool is no alarm: it is offered again', async () => {
+    const b = bench({ spool: false })
+    b.fault = (point) => {
+      if (point === 'before-commit')
+        b.trouble.request = (verb) => {
+          if (verb === 'write') throw unavailable()
+        }
+    }
+    const { key } = await b.until(b.tool().perform(input))
+    b.trouble.request = () => undefined
+    await b.time.advance(2_000)
+    expect(b.recordOf(key)?.state).toBe('committed')
+    expect(alarms(b)).toEqual([])
+  })
+})
+
+describe('the spool of an engine that is gone', () => {
+  /** An answer that only the spool of the first engine has; the second drains it. */
+  async function spooled(options: object = {}) {
+    const [a, b] = await pair()
+    const tool = a.tool(options)
+    a.fault = (point) => {
+      if (point === 'before-commit')
+        a.trouble.request = () => {
+          throw unavailable()
+        }
+    }
+    const { key } = await a.until(tool.perform(input))
+    b.time.stepStore(40_000)
+    await b.until(b.guard.internals.tick())
+    expect(b.recordOf(key)).toMatchObject({ state: 'in-doubt', reason: 'lease-over' })
+    b.time.stepStore(60_000)
+    const drain = async (): Promise<void> => {
+      b.spool.entries.push(...a.spool.entries)
+      await b.until(b.guard.internals.tick())
+      expect(b.spool.entries).toEqual([])
+    }
+    return { a, b, key, drain }
+  }
+  const by = { who: 'ada', note: 'asked' }
+
+  it('tells with an alarm that what a person released has happened', async () => {
+    const { b, key, drain } = await spooled()
+    await b.guard.ledger.resolve(key, { verdict: 'released', ...by })
+    await drain()
+    expect((await b.history(key)).at(-1)).toBe('T15 released>committed')
+    expect(alarms(b)).toHaveLength(1)
+    expect(b.recordOf(key)?.outcome).toMatchObject({ text: '{"id":1,"ref":"a"}' })
+  })
+
+  it('tells with an alarm of what has been undone since, and changes nothing', async () => {
+    const { b, key, drain } = await spooled({ compensate: () => undefined })
+    await b.guard.ledger.resolve(key, { verdict: 'committed', ...by, value: 1 })
+    await b.until(b.tool({ compensate: () => undefined }).compensate(input))
+    await drain()
+    expect(b.recordOf(key)?.state).toBe('compensated')
+    expect(alarms(b)).toHaveLength(1)
+  })
+
+  it('that says nothing new is forgotten without a word', async () => {
+    const { b, key, drain } = await spooled()
+    await b.guard.ledger.resolve(key, { verdict: 'committed', ...by, value: 'hers' })
+    const before = b.recordOf(key)
+    await drain()
+    expect(b.recordOf(key)).toEqual(before)
+    expect(alarms(b)).toEqual([])
+  })
+})
