@@ -1,3 +1,4 @@
+import { getEventListeners } from 'node:events'
 import { describe, expect, it } from 'vitest'
 import { recordIn } from '../../test/explore/machine-fixture.ts'
 import { contractOf } from '../../test/mutation/bench.ts'
@@ -153,5 +154,14 @@ describe('sleep', () => {
     await sleeping
     await sleep(time, 10, controller.signal)
     expect(time.timers()).toEqual([])
+  })
+
+  it('leaves no listener on a signal that outlives it', async () => {
+    const time = virtualClock()
+    const { signal } = new AbortController()
+    const sleeping = sleep(time, 10, signal)
+    expect(getEventListeners(signal, 'abort')).toHaveLength(1)
+    await time.until(sleeping)
+    expect(getEventListeners(signal, 'abort')).toEqual([])
   })
 })

@@ -32,7 +32,7 @@ export function sleep(clock: Clock, ms: number, signal?: AbortSignal, background
   return new Promise((resolve) => {
     if (signal?.aborted === true) return resolve()
     const cancel = clock.after(ms, done, background)
-    signal?.addEventListener('abort', done, { once: true })
+    signal?.addEventListener('abort', done)
     function done(): void {
       cancel()
       signal?.removeEventListener('abort', done)

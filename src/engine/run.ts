@@ -55,7 +55,7 @@ export interface Touched {
 /** `identity: 'sequence'` inside one run: which call has which index. */
 export interface SequenceState {
   next: number
-  readonly byCall: Map<string, number>
+  readonly byCall: Map<string | undefined, number>
   /** The index whose answer has not reached the caller: the next call is its retry. */
   undelivered: number | undefined
 }

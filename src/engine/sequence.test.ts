@@ -53,6 +53,7 @@ it('outside a run nothing is counted', () => {
   expect(thrownBy(() => indexOfCall(undefined, contract, undefined))).toMatchObject({ code: 'CONTRACT_INVALID' })
 })
 
-it('a doubt is no answer to go on with', () => {
-  expect(['committed', 'accepted', 'in-doubt'].map((status) => toldOutcome({ status }))).toEqual([true, true, false])
+it('a doubt is no answer to go on with, nor is a question', () => {
+  const told = ['committed', 'accepted', 'in-doubt', 'awaiting-input'].map((status) => toldOutcome({ status }))
+  expect(told).toEqual([true, true, false, false])
 })

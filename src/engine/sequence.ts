@@ -23,13 +23,14 @@ export function indexOfCall(run: ActiveRun | undefined, contract: Contract, call
   }
   const state = run.sequences.get(contract.name) ?? {
     next: 1,
-    byCall: new Map<string, number>(),
+    byCall: new Map<string | undefined, number>(),
     undelivered: undefined,
   }
   run.sequences.set(contract.name, state)
-  const known = callId === undefined ? undefined : state.byCall.get(callId)
+  const known = state.byCall.get(callId)
   const index = known ?? state.undelivered ?? state.next++
   if (known === undefined) state.undelivered = undefined
+  // A call without an id is known again by nothing.
   if (callId !== undefined) state.byCall.set(callId, index)
   return {
     index,

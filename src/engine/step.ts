@@ -39,8 +39,7 @@ export function move(
   assertInvariant(draft.fence >= record.fence, 'fences only grow (I6)')
   assertInvariant(!(to === 'released' || to === 'rejected') || draft.openSends === 0, `${to} with an open send (I3)`)
   assertInvariant(
-    !(record.state === 'committed' && to === 'committed') ||
-      (draft.outcome === record.outcome && transition === 'delivered'),
+    !(record.state === 'committed' && to === 'committed') || draft.outcome === record.outcome,
     'a committed outcome is immutable (I5)',
   )
   return {
