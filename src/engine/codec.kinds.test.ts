@@ -137,6 +137,15 @@ it('what an error says of itself in its own members is written once', () => {
   expect(Object.getOwnPropertyDescriptor(copy, 'name')).toMatchObject({ configurable: true, writable: true })
 })
 
+it('what a class declares of its errors anew is written once, and no stack is', () => {
+  class Refused extends Error {
+    override message = 'no'
+    override stack = 'at secret.ts'
+    code = 'E'
+  }
+  expect(encode(new Refused())).toBe('{"$of":"error","v":{"name":"Error","message":"no","own":[["code","E"]]}}')
+})
+
 it('only a class speaks for itself: a plain object with a toJSON is refused for its function', () => {
   const plain = { toJSON: () => 1 }
   expect(thrownBy(() => encode(plain))).toMatchObject({ code: 'INPUT_INVALID' })

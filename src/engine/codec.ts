@@ -11,7 +11,7 @@ const DEPTH = 256
 
 type Tagged = { readonly [TAG]: string; readonly v?: unknown }
 
-const tag = (name: string, v?: unknown): Tagged => (v === undefined ? { [TAG]: name } : { [TAG]: name, v })
+const tag = (name: string, v?: unknown): Tagged => ({ [TAG]: name, v })
 
 /**
  * @throws OnefoldError INPUT_INVALID for values that cannot be given back (functions, symbols, class instances
@@ -115,7 +115,7 @@ function unpack(item: unknown): unknown {
     case 'bigint':
       return BigInt(v as string)
     case 'date':
-      return new Date(v === 'invalid' ? NaN : (v as string))
+      return new Date(v as string)
     case 'map':
       return new Map((v as [unknown, unknown][]).map(([key, inner]) => [unpack(key), unpack(inner)]))
     case 'set':

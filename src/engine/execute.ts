@@ -2,7 +2,7 @@ import type { ToolContext } from '../contract/index.ts'
 import { isStoreUnavailable } from '../error/index.ts'
 import { contextOf, maySend, portOf, type LiveAttempt } from './attempt.ts'
 import { classifyFailure } from './classify.ts'
-import { at, inBackground, tellDoubt, tellNewDoubt, type Core } from './core.ts'
+import { at, inBackground, tellNewDoubt, type Core } from './core.ts'
 import type { DoubtReason, OperationRecord, StoredOutcome } from './record.ts'
 import type { Reading } from './store.ts'
 import { seal } from './outcome.ts'
@@ -207,10 +207,11 @@ async function asked(core: Core, attempt: LiveAttempt, question: Question, round
     .catch(onlyUnavailable)
   // Without the record no later round could join: the lapsed lease will tell the ledger.
   if (result === undefined) return unrecordedDoubt(attempt, new Error('its question could not be recorded'))
-  if (!result.applied || result.record === undefined) return { kind: 'overtaken', record: result.record }
-  if (result.record.state !== 'in-doubt') return { kind: 'asked', record: result.record, value: question.value }
-  tellDoubt(core, result.record)
-  return { kind: 'doubt', record: result.record, error: new Error('asked while an earlier send is open') }
+  // In doubt where an earlier send is open: whoever recovers it reads that.
+  tellNewDoubt(core, result)
+  const { record } = result
+  if (result.applied && record?.state === 'awaiting-input') return { kind: 'asked', record, value: question.value }
+  return { kind: 'overtaken', record }
 }
 
 async function failed(core: Core, attempt: LiveAttempt, error: unknown): Promise<Ended> {
@@ -284,7 +285,6 @@ async function doubt(
   error: unknown,
   ended: boolean,
 ): Promise<Ended> {
-  attempt.closed = true
   await at(core, 'before-doubt', attempt.op.key)
   const result = await core.journal
     .apply(attempt.op.key, attempt.op.tenant, attempt, {
@@ -298,11 +298,10 @@ async function doubt(
     .catch(onlyUnavailable)
   if (result === undefined) return unrecordedDoubt(attempt, error)
   await at(core, 'doubted', attempt.op.key)
-  if (result.record === undefined || (!result.applied && result.record.state !== 'in-doubt')) {
-    return { kind: 'overtaken', record: result.record }
-  }
-  if (result.applied) tellDoubt(core, result.record)
-  return { kind: 'doubt', record: result.record, error }
+  tellNewDoubt(core, result)
+  // Whatever else stands there by now: this attempt may have acted, and its caller hears so until the ledger tells more.
+  const { record } = result
+  return record?.state === 'in-doubt' ? { kind: 'doubt', record, error } : unrecordedDoubt(attempt, error)
 }
 
 /** The ledger could not be told; the lapsed lease will tell it. The caller hears the doubt all the same. */

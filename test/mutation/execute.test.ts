@@ -151,7 +151,10 @@ describe('the deadline', () => {
     expect(record.evidence[0]?.what).toContain('10000 ms')
     b.downstream.release('a')
     await settle()
-    expect(b.record(tool, { ref: 'a' })).toMatchObject({ state: 'committed', outcome: { text: '{"id":1,"ref":"a"}' } })
+    expect(b.record(tool, { ref: 'a' })).toMatchObject({
+      state: 'committed',
+      outcome: { kind: 'value', text: '{"id":1,"ref":"a"}' },
+    })
     expect((await b.history(record.key)).at(-1)).toBe('T9 in-doubt>committed')
     expect(await b.until(tool({ ref: 'a' }))).toEqual({ id: 1, ref: 'a' })
   })

@@ -1,17 +1,17 @@
 import { describe, expect, it } from 'vitest'
-import { currentOperation } from '../../src/engine/index.ts'
+import { currentOperation, Question } from '../../src/engine/index.ts'
 import { OnefoldError } from '../../src/error/index.ts'
 import { bench, coded, refusalOf, settle, unavailable, type Bench } from './bench.ts'
 
 /** An attempt that runs while others have called it a doubt: it ends when `go` says how. */
 async function overtaken(options: object = {}) {
   const b = bench()
-  let go = (_error?: Error): void => {}
+  let go = (_answer?: unknown): void => {}
   const tool = b.tool({
     timeout: '10m',
     execute: () =>
       new Promise((resolve, reject) => {
-        go = (error) => (error === undefined ? resolve('mine') : reject(error))
+        go = (answer = 'mine') => (answer instanceof Error ? reject(answer) : resolve(answer))
       }),
     ...options,
   })
@@ -22,7 +22,7 @@ async function overtaken(options: object = {}) {
   b.time.stepStore(40_000)
   const other = bench({ beside: b, self: 'host/boot/2/1' })
   await b.until(other.guard.internals.tick())
-  return { b, tool, call, key, other, go: (error?: Error) => go(error) }
+  return { b, tool, call, key, other, go: (answer?: unknown) => go(answer) }
 }
 
 const doubts = (b: Bench): unknown[] => b.events.filter(({ name }) => name === 'doubt')
@@ -94,6 +94,47 @@ describe('an attempt whose record moved on', () => {
     go(coded('ECONNRESET'))
     const error = await refusalOf(b.until(call))
     expect(error).toMatchObject({ code: 'IN_DOUBT', effect: 'unknown' })
+  })
+})
+
+describe('an attempt that acted and lost its record', () => {
+  it.each([
+    ['a value', 'mine', {}],
+    ['an accepted answer', 'mine', { verify: () => undefined }],
+    ['a question', new Question({ ask: 1 }), {}],
+    ['a refusal', coded('DECLINED'), {}],
+    ['an error', coded('ECONNRESET'), {}],
+  ])('to a person: after %s, trouble with the ledger is no "no effect"', async (_name, answer, options) => {
+    const { b, call, go, key } = await overtaken(options)
+    await b.guard.ledger.resolve(key, committed)
+    b.trouble.request = (verb) => {
+      if (verb === 'read') throw unavailable()
+    }
+    go(answer)
+    expect(await refusalOf(b.until(call))).toMatchObject({ code: 'IN_DOUBT', effect: 'unknown' })
+  })
+
+  it('to another attempt that asks: its own question is nobody’s', async () => {
+    const { b, call, go, key, other } = await overtaken()
+    b.time.stepStore(60_000)
+    await b.guard.ledger.resolve(key, { verdict: 'released', who: 'ada', note: 'n' })
+    const asking = other.tool({ execute: () => new Question({ ask: 'theirs' }) })
+    expect(await b.until(asking.perform({ ref: 'a' }))).toMatchObject({ status: 'awaiting-input' })
+    go(new Question({ ask: 'mine' }))
+    expect(await refusalOf(b.until(call))).toMatchObject({ code: 'IN_PROGRESS', effect: 'unknown' })
+    expect(b.recordOf(key)).toMatchObject({ state: 'awaiting-input', fence: 2 })
+  })
+
+  it('to another attempt that is in doubt: its refusal settles nothing, and its caller hears both', async () => {
+    const { b, call, go, key } = await overtaken()
+    const record = b.recordOf(key)!
+    const event = { transition: 'T14', from: 'recovering', to: 'in-doubt', fence: 2, nonce: 'theirs', who: 'other', openSends: 1 } as const // prettier-ignore
+    const draft = { ...record, fence: 2, nonce: 'theirs', leaseMs: 0 }
+    await b.inner.write({ key, tenant: 'default', expect: record.revision, draft, event })
+    go(coded('DECLINED'))
+    const error = await refusalOf(b.until(call))
+    expect(error).toMatchObject({ code: 'IN_DOUBT', cause: { message: 'DECLINED' } })
+    expect(b.recordOf(key)).toMatchObject({ state: 'in-doubt', fence: 2 })
   })
 })
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import type { Draft, OperationRecord } from '../../src/engine/index.ts'
-import { bench, settle, unavailable, type Bench } from './bench.ts'
+import { bench, coded, settle, unavailable, type Bench } from './bench.ts'
 import { alarms, pair } from './corners.ts'
 
 const input = { ref: 'a' }
@@ -63,6 +63,37 @@ describe('a success', () => {
     await b.time.advance(2_000)
     expect(b.recordOf(key)?.state).toBe('committed')
     expect(alarms(b)).toEqual([])
+  })
+})
+
+describe('a success that no ledger has yet', () => {
+  const shut = (b: Bench): void => {
+    b.fault = (point) => {
+      if (point === 'before-commit')
+        b.trouble.request = (verb) => {
+          if (verb === 'write') throw unavailable()
+        }
+    }
+  }
+
+  it('is told to everyone who shares it, each with a copy', async () => {
+    const b = bench()
+    const tool = b.tool()
+    shut(b)
+    const [own, shared] = await b.until(Promise.all([tool.perform(input), tool.perform(input)]))
+    expect(own).toMatchObject({ status: 'committed', recorded: false, joined: false, attempts: 1 })
+    expect(shared).toMatchObject({ status: 'committed', recorded: false, joined: true, attempts: 1 })
+    expect(shared.value).toEqual(own.value)
+    expect(shared.value).not.toBe(own.value)
+  })
+
+  it('is an error for everyone where the contract reads an error as done', async () => {
+    const b = bench()
+    const execute = (): Promise<never> => Promise.reject(coded('EXISTS'))
+    const tool = b.tool({ errors: [{ match: 'EXISTS', effect: 'done' }], execute })
+    shut(b)
+    for (const told of await b.until(Promise.all([tool.perform(input), tool.perform(input)])))
+      expect(told).toMatchObject({ status: 'committed', value: undefined, error: { message: 'EXISTS' } })
   })
 })
 
