@@ -119,6 +119,9 @@ async function drive(
     try {
       // Every turn changes something or waits for a change; should one day none do, this must not spin.
       if (turn >= UNHURRIED_TURNS) await sleep(core.clock, Math.min(turn, LONGEST_PAUSE_MS))
+      // No open record is ever deleted: that there is none says nothing about what an attempt of ours may have done.
+      if (own !== undefined && reading.record === undefined)
+        return { kind: 'doubt', record: own.record, error: own.error }
       // A doubt that turned out as "nothing happened" runs again for a caller who still wants it, never for nobody.
       if (own !== undefined && flight.callers === 0 && mayClaim(reading))
         return { kind: 'left', record: reading.record }

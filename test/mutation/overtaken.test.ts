@@ -25,6 +25,20 @@ async function overtaken(options: object = {}) {
   return { b, tool, call, key, other, go: (answer?: unknown) => go(answer) }
 }
 
+/** The store forgets an operation, whatever it has acknowledged. */
+async function lose(b: Bench, key: string): Promise<void> {
+  const event = {
+    transition: 'x',
+    from: 'in-doubt',
+    to: 'deleted',
+    fence: 1,
+    nonce: '',
+    who: '',
+    openSends: 0,
+  } as const
+  await b.inner.write({ key, tenant: 'default', expect: b.recordOf(key)!.revision, draft: undefined, event })
+}
+
 const doubts = (b: Bench): unknown[] => b.events.filter(({ name }) => name === 'doubt')
 const committed = { verdict: 'committed', who: 'ada', note: 'n', value: 'hers' } as const
 
@@ -67,18 +81,22 @@ describe('an attempt whose record moved on', () => {
 
   it('to nothing at all, as the store lost it: done is told as done, not recorded', async () => {
     const { b, call, go, key } = await overtaken()
-    const event = {
-      transition: 'x',
-      from: 'in-doubt',
-      to: 'deleted',
-      fence: 1,
-      nonce: '',
-      who: '',
-      openSends: 0,
-    } as const
-    await b.inner.write({ key, tenant: 'default', expect: b.recordOf(key)!.revision, draft: undefined, event })
+    await lose(b, key)
     go()
     expect(await b.until(call)).toMatchObject({ status: 'committed', value: 'mine', recorded: false })
+  })
+
+  it.each([
+    ['an accepted answer', 'mine', { verify: () => undefined }],
+    ['a question', new Question({ ask: 1 }), {}],
+    ['a refusal', coded('DECLINED'), {}],
+    ['an error', coded('ECONNRESET'), {}],
+  ])('to nothing at all: %s is told as doubt, and nothing runs again', async (_name, answer, options) => {
+    const { b, call, go, key } = await overtaken(options)
+    await lose(b, key)
+    go(answer)
+    expect(await refusalOf(b.until(call))).toMatchObject({ code: 'IN_DOUBT', effect: 'unknown' })
+    expect(b.recordOf(key)).toBeUndefined()
   })
 
   it('released by a person: it may have acted all the same, so trouble after it is no "no effect"', async () => {
