@@ -5,7 +5,7 @@ import { contractOf } from '../../test/mutation/bench.ts'
 import { thrownBy } from '../../test/vectors/attempt.ts'
 import { virtualClock } from '../../test/mutation/virtual-clock.ts'
 import { downstreamKey } from '../key/index.ts'
-import { contextOf, maySend, newAttempt, portOf } from './attempt.ts'
+import { contextOf, maySend, newAttempt, portOf, type SendPort } from './attempt.ts'
 import { sleep } from './clock.ts'
 import { namelessOperation, nameOperation } from './operation.ts'
 import { newRun } from './run.ts'
@@ -62,8 +62,8 @@ describe('the port of an attempt', () => {
       checked: true,
       run: 'r',
       sequenceKey: undefined,
-      signal: attempt.controller.signal,
     })
+    expect(portOf(attempt, time, run).signal).toBe(attempt.controller.signal)
     expect(portOf(attempt, time, undefined).run).toBeUndefined()
     expect(portOf(start().attempt, time, run).checked).toBe(false)
     const read = namelessOperation(
@@ -93,6 +93,18 @@ describe('the port of an attempt', () => {
       downstreamKey({ key: op.key, provider: 'stripe', operation: 'charge', ordinal: 2, generation: 2 }),
     )
   })
+})
+
+it.each([
+  ['a checkpoint', (port: SendPort) => port.checkpoint()],
+  ['a key to send under', (port: SendPort) => port.downstreamKey()],
+  ['a send', (port: SendPort) => port.opened()],
+])('a port is used from the first time on that it was asked for %s', (_what, ask) => {
+  const { attempt, time } = start()
+  const port = portOf(attempt, time, run)
+  expect([port.tool, port.checked, port.used()]).toEqual(['place_order', false, false])
+  ask(port)
+  expect(port.used()).toBe(true)
 })
 
 describe('the context of a tool', () => {
@@ -130,6 +142,9 @@ describe('the context of a tool', () => {
     expect(context.fetch).toBe(context.fetch)
     expect(ports).toEqual([port])
     expect(thrownBy(() => contextOf(attempt, time, run, undefined).fetch)).toMatchObject({ code: 'CONTRACT_INVALID' })
+    // What a request does could not be undone with the transaction.
+    const transactional = contextOf(attempt, time, run, make, port, {})
+    expect(thrownBy(() => transactional.fetch)).toMatchObject({ code: 'CONTRACT_INVALID' })
   })
 })
 

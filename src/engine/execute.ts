@@ -1,9 +1,10 @@
 import type { ToolContext } from '../contract/index.ts'
 import { isStoreUnavailable } from '../error/index.ts'
-import { contextOf, maySend, portOf, type LiveAttempt } from './attempt.ts'
+import { contextOf, maySend, portOf, type LiveAttempt, type SendPort } from './attempt.ts'
 import { classifyFailure } from './classify.ts'
 import { at, inBackground, tellNewDoubt, type Core } from './core.ts'
 import type { DoubtReason, OperationRecord, StoredOutcome } from './record.ts'
+import type { Applied } from './journal.ts'
 import type { Reading } from './store.ts'
 import { seal } from './outcome.ts'
 import { Question } from './question.ts'
@@ -71,25 +72,8 @@ export async function executeMarked(core: Core, attempt: LiveAttempt, options: E
   if (!maySend(attempt, core.clock)) return await close(core, attempt, { type: 'unsent', error: late() })
   const port = portOf(attempt, core.clock, options.run)
   const context = contextOf(attempt, core.clock, options.run, core.makeFetch, port)
-  const frame: OperationFrame = {
-    key: op.key,
-    tool: op.contract.name,
-    fence: () => attempt.record.fence,
-    nonce: () => attempt.nonce,
-    composite: op.contract.recovery.class === 'composite',
-    up: options.frame,
-    nextChild: 0,
-    port,
-    ended: false,
-  }
   attempt.started = true
-  const work = (async () => {
-    try {
-      return await withFrame(options.run, frame, () => options.execute(op.input, context))
-    } finally {
-      frame.ended = true
-    }
-  })()
+  const work = entered(attempt, options, port, context)
   const result = await withinDeadline(core, attempt, work)
   if (result.kind === 'timeout') {
     attempt.closed = true
@@ -110,6 +94,32 @@ export async function executeMarked(core: Core, attempt: LiveAttempt, options: E
   return result.value instanceof Question
     ? await asked(core, attempt, result.value, options.round)
     : await succeeded(core, attempt, result.value)
+}
+
+/** Runs the tool in a frame of its own; what it leaves running there when it has ended is no longer the operation's. */
+export async function entered(
+  attempt: LiveAttempt,
+  options: ExecuteOptions,
+  port: SendPort,
+  context: ToolContext,
+): Promise<unknown> {
+  const { op } = attempt
+  const frame: OperationFrame = {
+    key: op.key,
+    tool: op.contract.name,
+    fence: () => attempt.record.fence,
+    nonce: () => attempt.nonce,
+    composite: op.contract.recovery.class === 'composite',
+    up: options.frame,
+    nextChild: 0,
+    port,
+    ended: false,
+  }
+  try {
+    return await withFrame(options.run, frame, () => options.execute(op.input, context))
+  } finally {
+    frame.ended = true
+  }
 }
 
 type Raced = { kind: 'value'; value: unknown } | { kind: 'error'; error: unknown } | { kind: 'timeout' }
@@ -236,8 +246,8 @@ async function committed(core: Core, attempt: LiveAttempt, outcome: StoredOutcom
   await at(core, 'committed', attempt.op.key)
   // With the outcome, so that everyone who shares this execution is told the same: a value, or an error that means done.
   if (result === undefined) return { kind: 'committed', record: { ...attempt.record, outcome }, value, recorded: false }
-  if (result.kind === 'overtaken') return result
-  return { kind: 'committed', record: result.record, value, recorded: true }
+  if (result.kind === 'committed') return { kind: 'committed', record: result.record, value, recorded: true }
+  return result
 }
 
 type Closing =
@@ -298,14 +308,20 @@ async function doubt(
     .catch(onlyUnavailable)
   if (result === undefined) return unrecordedDoubt(attempt, error)
   await at(core, 'doubted', attempt.op.key)
-  tellNewDoubt(core, result)
-  // Whatever else stands there by now: this attempt may have acted, and its caller hears so until the ledger tells more.
-  const { record } = result
+  return toldDoubt(core, attempt, result, error)
+}
+
+type Doubted = Extract<Ended, { kind: 'doubt' }>
+
+/** The end of an attempt that may have acted, whatever else stands in the ledger by now. */
+export function toldDoubt(core: Core, attempt: LiveAttempt, step: Applied, error: unknown): Doubted {
+  tellNewDoubt(core, step)
+  const { record } = step
   return record?.state === 'in-doubt' ? { kind: 'doubt', record, error } : unrecordedDoubt(attempt, error)
 }
 
 /** The ledger could not be told; the lapsed lease will tell it. The caller hears the doubt all the same. */
-export const unrecordedDoubt = (attempt: LiveAttempt, error: unknown): Extract<Ended, { kind: 'doubt' }> => ({
+export const unrecordedDoubt = (attempt: LiveAttempt, error: unknown): Doubted => ({
   kind: 'doubt',
   record: { ...attempt.record, state: 'in-doubt', reason: 'threw' },
   error,

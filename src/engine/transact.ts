@@ -1,10 +1,17 @@
 import { isOnefoldError, isStoreUnavailable } from '../error/index.ts'
 import { contextOf, maySend, portOf, type LiveAttempt } from './attempt.ts'
 import { sleep } from './clock.ts'
-import { at, inBackground, tellDoubt, type Core } from './core.ts'
-import { timeoutError, unrecordedDoubt, withinDeadline, type Ended, type ExecuteOptions } from './execute.ts'
+import { at, inBackground, type Core } from './core.ts'
+import {
+  entered,
+  timeoutError,
+  toldDoubt,
+  unrecordedDoubt,
+  withinDeadline,
+  type Ended,
+  type ExecuteOptions,
+} from './execute.ts'
 import { seal } from './outcome.ts'
-import { withFrame, type OperationFrame } from './run.ts'
 import type { Reading, StoreTransaction } from './store.ts'
 
 const TRIES_TO_READ = 3
@@ -25,25 +32,7 @@ export async function executeInTransaction(core: Core, attempt: LiveAttempt, opt
   await at(core, 'marked', op.key)
   const port = portOf(attempt, core.clock, options.run)
   const context = contextOf(attempt, core.clock, options.run, core.makeFetch, port, transaction.handle)
-  const frame: OperationFrame = {
-    key: op.key,
-    tool: op.contract.name,
-    fence: () => attempt.record.fence,
-    nonce: () => attempt.nonce,
-    composite: false,
-    up: options.frame,
-    nextChild: 0,
-    port,
-    ended: false,
-  }
-  const work = (async () => {
-    try {
-      return await withFrame(options.run, frame, () => options.execute(op.input, context))
-    } finally {
-      frame.ended = true
-    }
-  })()
-  const result = await withinDeadline(core, attempt, work)
+  const result = await withinDeadline(core, attempt, entered(attempt, options, port, context))
   if (result.kind === 'value') return await committed(core, attempt, transaction, result.value)
   if (result.kind === 'error') return await undone(core, attempt, transaction, result.error, mayPass(result.error))
   attempt.controller.abort(new DOMException('the attempt’s deadline passed', 'TimeoutError'))
@@ -136,19 +125,18 @@ async function readTheRow(core: Core, attempt: LiveAttempt, value: unknown, caus
   for (let tries = 0; tries < TRIES_TO_READ; tries += 1) {
     try {
       const reading = await core.journal.read(op.key, op.tenant)
-      const { record } = reading
-      if (record?.state === 'committed' && record.nonce === nonce)
-        return { kind: 'committed', record, value, recorded: true }
-      if (record === undefined || record.state !== 'claimed' || record.nonce !== nonce)
-        return { kind: 'overtaken', record }
       const withdrawn = await core.journal.apply(op.key, op.tenant, reading, {
         type: 'withdraw',
-        fence: record.fence,
+        fence: attempt.record.fence,
         nonce,
         who: core.processes.self,
         why: 'its transaction did not commit',
       })
-      if (withdrawn.applied) return { kind: 'none', record: withdrawn.record, error: cause, retryable: true }
+      const { record } = withdrawn
+      if (withdrawn.applied) return { kind: 'none', record, error: cause, retryable: true }
+      if (record?.state === 'committed' && record.nonce === nonce)
+        return { kind: 'committed', record, value, recorded: true }
+      return { kind: 'overtaken', record }
     } catch (error) {
       if (!isStoreUnavailable(error)) throw error
     }
@@ -181,9 +169,7 @@ async function doubtClaim(core: Core, attempt: LiveAttempt, from: Reading, error
     leaseMs: core.settings.leaseMs,
     input: op.frozen,
   })
-  // A marker of before, whose doubt the ledger did not take.
-  const isOurs = marked.record?.state === 'executing' && marked.record.nonce === nonce
-  if (!isOurs) return { kind: 'overtaken', record: marked.record }
+  // Also where the marker is one of before, whose doubt the ledger did not take.
   const doubted = await core.journal.apply(op.key, op.tenant, marked, {
     type: 'doubt',
     fence,
@@ -192,9 +178,7 @@ async function doubtClaim(core: Core, attempt: LiveAttempt, from: Reading, error
     evidence: 'the tool ended the transaction of the engine; what it did before may have been committed',
     ended: true,
   })
-  if (!doubted.applied || doubted.record === undefined) return { kind: 'overtaken', record: doubted.record }
-  tellDoubt(core, doubted.record)
-  return { kind: 'doubt', record: doubted.record, error }
+  return toldDoubt(core, attempt, doubted, error)
 }
 
 async function untilDoubted(core: Core, attempt: LiveAttempt, error: unknown): Promise<void> {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import type { OnefoldError } from '../../src/error/index.ts'
-import { coded, facts, refusalOf, unavailable, type OrderInput } from './bench.ts'
+import { coded, facts, refusalOf, unavailable, type Bench, type OrderInput, type Verb } from './bench.ts'
 import { expectOvertaken, fail, onTable, toolOf } from './on-table.ts'
 
 describe('a transactional tool', () => {
@@ -9,10 +9,22 @@ describe('a transactional tool', () => {
     const seen: unknown[] = []
     const tool = toolOf(b, (input) => void seen.push(b.record(tool, input)?.state, b.table.rows('a')))
     const first = await b.until(tool.perform({ ref: 'a' }))
-    expect(first).toMatchObject({ status: 'committed', value: { id: 1, ref: 'a' }, replayed: false, attempts: 1 })
+    expect(first).toMatchObject({
+      status: 'committed',
+      value: { id: 1, ref: 'a' },
+      replayed: false,
+      recorded: true,
+      attempts: 1,
+    })
     expect(seen).toEqual(['claimed', 0])
     expect(await b.history(first.key)).toEqual(['T1 absent>claimed', 'T2 claimed>executing', 'T5 executing>committed'])
-    expect(b.record(tool, { ref: 'a' })).toMatchObject({ state: 'committed', openSends: 0, attempts: 1, leaseUntil: 0 })
+    expect(b.record(tool, { ref: 'a' })).toMatchObject({
+      state: 'committed',
+      outcome: { kind: 'value' },
+      openSends: 0,
+      attempts: 1,
+      leaseUntil: 0,
+    })
     expect(b.events.map(({ event }) => (event as { transition: string }).transition)).toEqual(['T1', 'T2', 'T5'])
     expect(b.points).toEqual(['before-claim', 'claimed', 'prepared', 'marked', 'answered', 'before-commit', 'committed']) // prettier-ignore
     expect(await b.until(tool.perform({ ref: 'a' }))).toMatchObject({ replayed: true, value: first.value })
@@ -172,5 +184,55 @@ describe('a transactional tool', () => {
         await other()
       }
     })
+  })
+})
+
+describe('a transactional tool and its heartbeats', () => {
+  const quick = (): Bench => onTable({ settings: { heartbeatMs: 400 } })
+  /** Lets several heartbeats' time pass during each call of a verb, less than the store's deadline. */
+  const slow = (b: Bench, ...verbs: readonly Verb[]): void => {
+    b.trouble.request = async (verb) => {
+      if (verbs.includes(verb)) await b.time.advance(1_500)
+    }
+  }
+  const beats = async (b: Bench): Promise<number> => {
+    const [{ key } = { key: '' }] = (await b.guard.ledger.list()).records
+    return (await b.history(key)).filter((step) => step.startsWith('heartbeat')).length
+  }
+
+  it('does not beat into its own commit', async () => {
+    const b = quick()
+    const tool = toolOf(b)
+    await b.until(b.guard.open())
+    slow(b, 'commit')
+    expect(await b.until(tool.perform({ ref: 'a' }))).toMatchObject({ status: 'committed', replayed: false })
+    expect([b.table.rows('a'), await beats(b)]).toEqual([1, 0])
+  })
+
+  it('beats no more once it is being undone', async () => {
+    const b = quick()
+    const tool = toolOf(b, () => {
+      throw new Error('no paper')
+    })
+    await b.until(b.guard.open())
+    slow(b, 'rollback')
+    expect(await refusalOf(b.until(tool({ ref: 'a' })))).toMatchObject({ code: 'REJECTED' })
+    expect(await beats(b)).toBe(0)
+  })
+
+  it('that has no transaction beats no more while its claim is taken back', async () => {
+    const b = quick()
+    const tool = toolOf(b)
+    await b.until(b.guard.open())
+    let failed = false
+    b.trouble.request = async (verb) => {
+      if (verb === 'begin') {
+        failed = true
+        throw unavailable()
+      }
+      if (verb === 'write' && failed) await b.time.advance(1_500)
+    }
+    expect(await refusalOf(b.until(tool({ ref: 'a' })))).toMatchObject({ code: 'STORE_UNAVAILABLE' })
+    expect(await beats(b)).toBe(0)
   })
 })

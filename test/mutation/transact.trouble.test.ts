@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import type { OperationRecord } from '../../src/engine/index.ts'
 import { OnefoldError } from '../../src/error/index.ts'
 import { bench, coded, facts, refusalOf, settle, unavailable, type Bench } from './bench.ts'
 import { expectOvertaken, fail, lostCommit, onTable, toolOf } from './on-table.ts'
@@ -95,6 +96,49 @@ describe('a transaction whose end is not known', () => {
     })
   })
 
+  it('whose withdrawal was taken and never acknowledged is no success: it runs again', async () => {
+    const b = onTable()
+    const tool = toolOf(b)
+    let away = false
+    let writes = 0
+    b.trouble.request = (verb) => {
+      if (verb === 'commit' && writes === 0) throw lostCommit()
+      // The reads between the writes, which would find the withdrawal.
+      if (verb === 'read' && away) throw unavailable()
+    }
+    b.trouble.answer = (verb) => {
+      if (verb !== 'write' || b.record(tool, { ref: 'a' })?.state !== 'released' || writes > 2) return
+      writes += 1
+      away = writes < 3
+      throw unavailable()
+    }
+    expect(await b.until(tool.perform({ ref: 'a' }))).toMatchObject({ status: 'committed', replayed: false })
+    expect(b.table.rows('a')).toBe(1)
+    expect(await b.history(b.record(tool, { ref: 'a' })?.key ?? '')).toEqual([
+      'T1 absent>claimed',
+      'T3 claimed>released',
+      'T18 released>claimed',
+      'T2 claimed>executing',
+      'T5 executing>committed',
+    ])
+  })
+
+  it('whose record the store has lost by then runs again', async () => {
+    const b = onTable()
+    const tool = toolOf(b)
+    let lost = false
+    b.trouble.request = async (verb) => {
+      if (verb !== 'commit' || lost) return
+      lost = true
+      const { key, tenant, revision } = b.record(tool, { ref: 'a' }) as OperationRecord
+      const event = { transition: 'x', from: 'claimed', to: 'deleted', fence: 1, nonce: '', who: '', openSends: 0 } as const // prettier-ignore
+      await b.inner.write({ key, tenant, expect: revision, draft: undefined, event })
+      throw lostCommit()
+    }
+    expect(await b.until(tool.perform({ ref: 'a' }))).toMatchObject({ status: 'committed', replayed: false })
+    expect(b.table.rows('a')).toBe(1)
+  })
+
   it('whose read fails for another reason tells that reason', async () => {
     const b = onTable()
     const broken = new OnefoldError('STORE_UNSAFE', 'broken')
@@ -119,7 +163,8 @@ describe('a transaction whose end is not known', () => {
       if (verb === 'rollback') thrown = true
       if (verb === 'rollback' || (verb === 'write' && thrown)) throw unavailable()
     }
-    expect(facts(await refusalOf(b.until(tool({ ref: 'a' }))))).toMatchObject({ effect: 'none' })
+    const error = await refusalOf(b.until(tool({ ref: 'a' })))
+    expect(error).toMatchObject({ code: 'REJECTED', effect: 'none', cause: { message: 'no paper' } })
     expect(b.record(tool, { ref: 'a' })?.state).toBe('claimed')
     b.trouble.request = () => undefined
     const again = toolOf(bench({ beside: b, self: 'host/boot/2/2', guarantees: { transactions: true } }))
@@ -179,6 +224,37 @@ describe('a tool that ends the transaction itself', () => {
     expect(b.record(tool, { ref: 'a' })).toMatchObject({ state: 'in-doubt', reason: 'threw' })
     await refusalOf(b.until(tool({ ref: 'a' })))
     expect(b.table.rows('a')).toBe(1)
+  })
+
+  it('is told at once where the ledger only answers what it knows: nothing may be decided by its claim', async () => {
+    const b = onTable()
+    let away = false
+    b.trouble.request = (verb) => {
+      if (verb === 'commit') away = true
+      if (verb === 'write' && away) throw unavailable()
+    }
+    const tool = escaping(b)
+    const since = b.time.bootMs()
+    const error = await refusalOf(b.until(tool({ ref: 'a' }, { waitMs: 600_000 })))
+    expect(error).toMatchObject({ code: 'IN_DOUBT', effect: 'unknown', cause: { code: 'CONTRACT_INVALID' } })
+    expect([b.time.bootMs() - since, b.record(tool, { ref: 'a' })?.state]).toEqual([0, 'claimed'])
+  })
+
+  it('that lost its claim meanwhile may have acted: trouble with the ledger is no "no effect"', async () => {
+    const b = onTable()
+    const tool = escaping(b)
+    let ended = false
+    b.trouble.request = async (verb) => {
+      if (verb === 'read' && ended) throw unavailable()
+      if (verb !== 'commit') return
+      ended = true
+      const record = b.record(tool, { ref: 'a' }) as OperationRecord
+      const { key, tenant, revision } = record
+      const event = { transition: 'T4', from: 'claimed', to: 'claimed', fence: 2, nonce: 'theirs', who: '', openSends: 0 } as const // prettier-ignore
+      const draft = { ...record, fence: 2, nonce: 'theirs', leaseMs: 30_000 }
+      await b.inner.write({ key, tenant, expect: revision, draft, event })
+    }
+    expect(await refusalOf(b.until(tool({ ref: 'a' })))).toMatchObject({ code: 'IN_DOUBT', effect: 'unknown' })
   })
 
   it('whose doubt was not taken after its marker was is doubted by that', async () => {
