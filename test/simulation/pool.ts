@@ -1,4 +1,5 @@
 import { fork, type ChildProcess } from 'node:child_process'
+import { constants, setPriority } from 'node:os'
 import { fileURLToPath } from 'node:url'
 import type { Batch } from './batch.ts'
 import { Coverage } from './coverage.ts'
@@ -9,6 +10,8 @@ export interface PoolOptions {
   readonly count: number
   readonly processes: number
   readonly kind?: Kind | undefined
+  /** Leaves the processors to whatever else runs: nothing in here goes by real time. @default false */
+  readonly yielding?: boolean
   readonly onProgress?: (done: number) => void
 }
 
@@ -40,6 +43,7 @@ export async function runPool(options: PoolOptions): Promise<Batch> {
         // Conditions of a surrounding test runner would be given twice.
         env: { ...process.env, NODE_OPTIONS: '' },
       })
+      if (options.yielding === true && child.pid !== undefined) setPriority(child.pid, constants.priority.PRIORITY_LOW)
       child.on('message', (batch: Batch) => {
         coverage.add(batch.coverage)
         failures.push(...batch.failures)
