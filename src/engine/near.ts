@@ -4,10 +4,12 @@ import { descriptorBeside, keyBeside } from './beside.ts'
 import { at, type Core } from './core.ts'
 import { ticketOf, type Operation } from './operation.ts'
 import type { OperationRecord } from './record.ts'
+import type { Reading } from './store.ts'
 
 /**
  * Near-duplicates (`near`): the newest operation with equal named fields leaves a note in the ledger, a claim that lasts
- * for the window. Another operation that meets it is held for confirmation, neither run nor collapsed by guess.
+ * for the window. Another operation that meets it is held for confirmation, neither run nor collapsed by guess; one that
+ * may run leaves its own note instead.
  * @throws OnefoldError HELD
  */
 export async function holdNear(
@@ -18,27 +20,39 @@ export async function holdNear(
 ): Promise<void> {
   const name = `near:${op.contract.name}`
   const key = keyBeside(core, op, name, near.fields)
+  const who = core.processes.self
   await at(core, 'before-claim', key)
-  const reading = await core.journal.read(key, op.tenant)
-  const noted = await core.journal.apply(key, op.tenant, reading, {
-    type: 'claim',
-    who: core.processes.self,
-    nonce: op.key,
-    leaseMs: near.withinMs,
-    descriptor: descriptorBeside(op, name),
-    input: op.key,
-    mark: false,
-  })
-  if (noted.applied || noted.record === undefined || noted.record.nonce === op.key) return
-  const earlier = await core.journal.read(noted.record.nonce, op.tenant)
-  if (earlier.record === undefined || hadNoEffect(earlier.record)) return
-  const ticket = ticketOf(noted.record.nonce)
-  if (confirm === ticket) return
-  throw new OnefoldError(
-    'HELD',
-    `${op.contract.name} looks like an operation that was made a moment ago (same ${near.fields.join(', ')}). No effect started. If both are wanted, repeat this call with confirm: '${ticket}'.`,
-    { effect: 'none', key: op.key, ticket, details: { fields: near.fields, earlier: noted.record.nonce } },
-  )
+  let reading: Reading = await core.journal.read(key, op.tenant)
+  for (;;) {
+    const left = await core.journal.apply(key, op.tenant, reading, {
+      type: 'claim',
+      who,
+      nonce: op.key,
+      leaseMs: near.withinMs,
+      descriptor: descriptorBeside(op, name),
+      input: op.key,
+      mark: false,
+    })
+    if (left.applied) return
+    // An absent record takes the claim: one that refused it is there. A note's nonce is the key of its operation.
+    const { nonce: earlier, fence, updatedAt } = left.record as OperationRecord
+    const ticket = ticketOf(earlier)
+    if (earlier !== op.key && confirm !== ticket && !(await cameToNothing(core, op.tenant, earlier, updatedAt))) {
+      throw new OnefoldError(
+        'HELD',
+        `${op.contract.name} looks like an operation that was made a moment ago (same ${near.fields.join(', ')}). No effect started. If both are wanted, repeat this call with confirm: '${ticket}'.`,
+        { effect: 'none', key: op.key, ticket, details: { fields: near.fields, earlier } },
+      )
+    }
+    reading = await core.journal.apply(key, op.tenant, left, { type: 'withdraw', fence, nonce: earlier, who })
+  }
 }
 
-const hadNoEffect = (record: OperationRecord): boolean => record.state === 'released' || record.state === 'rejected'
+/** Whether the operation that left a note had no effect, and is not about to have one. */
+async function cameToNothing(core: Core, tenant: string, key: string, notedAt: number): Promise<boolean> {
+  const { record, now } = await core.journal.read(key, tenant)
+  if (record !== undefined && record.state !== 'released' && record.state !== 'rejected') return false
+  // Between its note and its claim an operation may wait for its turn; after that it never began.
+  const begins = record === undefined || notedAt > record.updatedAt
+  return !begins || now >= notedAt + core.settings.waitMs + core.settings.leaseMs
+}
