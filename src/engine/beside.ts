@@ -15,7 +15,7 @@ export const keyBeside = (core: Core, op: Operation, name: string, fields: reado
     scope: 'tenant',
     scopeId: '',
     identity: op.contract.pick(op.input, fields),
-    ...(core.naming.keySecret === undefined ? {} : { secret: core.naming.keySecret }),
+    secret: core.naming.keySecret,
   })
 
 export const descriptorBeside = (op: Operation, tool: string): Descriptor => ({

@@ -1,19 +1,25 @@
 import { OnefoldError } from '../error/index.ts'
+import { cancelled } from './answers.ts'
 import { descriptorBeside, keyBeside } from './beside.ts'
 import type { Command } from './commands.ts'
 import type { Core } from './core.ts'
+import type { Applied } from './journal.ts'
 import { ticketOf, type Operation } from './operation.ts'
 import { OPEN_STATES, type OperationRecord } from './record.ts'
+import type { Reading } from './store.ts'
 import { waitForChange } from './wait.ts'
 
 /** Turns of this process, so that its own callers queue here and only the first contends in the store. */
 const queues = new WeakMap<Core, Map<string, Promise<void>>>()
 
+/** How often a caller in the queue looks whether it still wants its turn. */
+const LOOK_MS = 250
+
 /**
  * Waits for this operation's turn among those with equal `exclusive` fields; the result ends the turn. The turn is a
  * claim in the ledger, shared by all processes. It is not taken over from an operation that may still act: a lapsed
  * turn of an operation in doubt waits until that doubt is settled.
- * @throws OnefoldError IN_PROGRESS when the turn did not come within the wait budget
+ * @throws OnefoldError IN_PROGRESS when the turn did not come within the wait budget, CANCELLED when nobody wants it any more
  */
 export async function holdTurn(
   core: Core,
@@ -22,9 +28,11 @@ export async function holdTurn(
   wanted: () => boolean,
 ): Promise<() => Promise<void>> {
   const key = keyBeside(core, op, `exclusive:${fields.join(',')}`, fields)
-  const leaveQueue = await queue(core, `${op.tenant}/${key}`)
+  const giveUpAt = core.clock.bootMs() + core.settings.waitMs
+  const inTime = (): boolean => wanted() && core.clock.bootMs() < giveUpAt && !core.closing
+  const leaveQueue = await queue(core, key, inTime)
   try {
-    const fence = await takeTurn(core, op, key, wanted)
+    const fence = await takeTurn(core, op, key, inTime, wanted)
     return async () => {
       try {
         await endTurn(core, op, key, fence)
@@ -38,59 +46,90 @@ export async function holdTurn(
   }
 }
 
-async function queue(core: Core, name: string): Promise<() => void> {
+/** Resolves when those before have left, or when it is too late to wait for them: the turn itself then says no. */
+async function queue(core: Core, key: string, inTime: () => boolean): Promise<() => void> {
   const mine = queues.get(core) ?? new Map<string, Promise<void>>()
   queues.set(core, mine)
-  const before = mine.get(name)
+  const before = mine.get(key)
   let leave = (): void => {}
   const turn = new Promise<void>((resolve) => (leave = resolve))
   const tail = (before ?? Promise.resolve()).then(() => turn)
-  mine.set(name, tail)
+  mine.set(key, tail)
   void tail.then(() => {
-    if (mine.get(name) === tail) mine.delete(name)
+    if (mine.get(key) === tail) mine.delete(key)
   })
-  await before
+  if (before !== undefined) await waitBehind(core, before, inTime)
   return leave
 }
 
-async function takeTurn(core: Core, op: Operation, key: string, wanted: () => boolean): Promise<number> {
-  const giveUpAt = core.clock.bootMs() + core.settings.waitMs
-  const inTime = (): boolean => wanted() && core.clock.bootMs() < giveUpAt && !core.closing
-  let reading = await core.journal.read(key, op.tenant)
-  for (;;) {
-    const holder = await holderOf(core, op, reading.record)
-    if (holder === undefined) {
-      const turn = reading.record
-      const own = {
-        who: core.processes.self,
-        nonce: op.key,
-        // The turn outlasts any attempt of its operation; a crashed holder's turn lapses with it.
-        leaseMs: op.contract.timeoutMs + core.settings.leaseMs,
-      }
-      // One that was kept for this very operation, over a doubt or a question, goes on.
-      const command: Command =
-        turn?.state === 'claimed' && turn.nonce === op.key
-          ? { type: 'heartbeat', ...own, fence: turn.fence }
-          : { type: 'claim', ...own, descriptor: descriptorBeside(op, 'exclusive'), input: op.key, mark: false }
-      const taken = await core.journal.apply(key, op.tenant, reading, command)
-      if (taken.applied && taken.record !== undefined) return taken.record.fence
-      reading = taken
-    }
-    // A turn's nonce is the key of the operation that holds it.
-    if (!inTime()) throw busy(op, holder?.key ?? reading.record?.nonce)
-    reading = await waitForChange(core, key, op.tenant, reading, inTime)
+async function waitBehind(core: Core, before: Promise<void>, inTime: () => boolean): Promise<void> {
+  let isFirst = false
+  while (!isFirst && inTime()) {
+    await new Promise<void>((resolve) => {
+      const cancel = core.clock.after(LOOK_MS, resolve)
+      void before.then(() => {
+        isFirst = true
+        cancel()
+        resolve()
+      })
+    })
   }
 }
 
-/** The operation that stands in the way: a live holder, or one whose turn lapsed while its effect is not settled. */
-async function holderOf(
+async function takeTurn(
   core: Core,
   op: Operation,
-  turn: OperationRecord | undefined,
-): Promise<OperationRecord | undefined> {
-  if (turn === undefined || turn.state !== 'claimed' || turn.nonce === op.key) return undefined
-  const { record } = await core.journal.read(turn.nonce, op.tenant)
-  return record !== undefined && OPEN_STATES.includes(record.state) && record.state !== 'claimed' ? record : undefined
+  key: string,
+  inTime: () => boolean,
+  wanted: () => boolean,
+): Promise<number> {
+  let reading: Reading = await core.journal.read(key, op.tenant)
+  for (;;) {
+    const tried = await tryTurn(core, op, key, reading)
+    // Nothing that takes a turn deletes its record.
+    if (tried.applied === true) return (tried.record as OperationRecord).fence
+    if (!wanted()) throw cancelled(op.contract.name, op.key, false)
+    // A turn's nonce is the key of the operation that holds it.
+    if (!inTime()) throw busy(op, tried.record?.nonce)
+    reading = await waitForChange(core, key, op.tenant, tried, inTime)
+  }
+}
+
+async function tryTurn(
+  core: Core,
+  op: Operation,
+  key: string,
+  from: Reading,
+): Promise<Reading & { readonly applied?: boolean }> {
+  const own = {
+    who: core.processes.self,
+    nonce: op.key,
+    // The turn outlasts any attempt of its operation; a crashed holder's turn lapses with it.
+    leaseMs: op.contract.timeoutMs + core.settings.leaseMs,
+  }
+  const apply = (reading: Reading, command: Command): Promise<Applied> =>
+    core.journal.apply(key, op.tenant, reading, command)
+  const claim = {
+    type: 'claim',
+    ...own,
+    descriptor: descriptorBeside(op, 'exclusive'),
+    input: op.key,
+    mark: false,
+  } as const
+  const turn = from.record
+  if (turn?.state !== 'claimed') return await apply(from, claim)
+  const mayAct = await isActing(core, op.tenant, turn.nonce)
+  if (turn.nonce !== op.key) return mayAct ? from : await apply(from, claim)
+  // One that was kept for this very operation, over a question, goes on.
+  if (mayAct) return await apply(from, { type: 'heartbeat', ...own, fence: turn.fence })
+  // Whoever held it for an earlier attempt may be about to end it: under the next fence that is in vain.
+  return await apply(await apply(from, { type: 'withdraw', ...own, fence: turn.fence }), claim)
+}
+
+/** Whether the operation of a turn may act; one that has not got beyond its claim cannot, and its turn may lapse. */
+async function isActing(core: Core, tenant: string, key: string): Promise<boolean> {
+  const { record } = await core.journal.read(key, tenant)
+  return record !== undefined && OPEN_STATES.includes(record.state) && record.state !== 'claimed'
 }
 
 /** Ends the turn, unless the operation may still act: then the turn lapses, and the next one looks at the operation. */
