@@ -1,6 +1,7 @@
 import { OnefoldError } from '../error/index.ts'
 import type { Core } from './core.ts'
 import type { Operation } from './operation.ts'
+import type { OperationRecord } from './record.ts'
 import type { OperationFrame } from './run.ts'
 
 /**
@@ -26,7 +27,7 @@ export async function adoptChild(core: Core, parent: OperationFrame, op: Operati
       {
         effect: 'none',
         key: parent.key,
-        details: { ordinal, recorded: reading.record?.children[ordinal], wanted: op.key },
+        details: { ordinal, recorded: (adopted.record as OperationRecord).children[ordinal], wanted: op.key },
       },
     )
   }

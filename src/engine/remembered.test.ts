@@ -23,6 +23,16 @@ describe('answers that are remembered', () => {
     expect(remembered.recall('of1_k')).toBe(settled)
   })
 
+  it('are kept by their hash where the result lies elsewhere', () => {
+    const remembered = createRemembered({ bootMs: () => 0 }, 5_000)
+    const elsewhere = {
+      ...committed('of1_k'),
+      outcome: { kind: 'value', sha256: 'x', size: 9_000, blob: true } as const,
+    }
+    remembered.remember(elsewhere)
+    expect(remembered.recall('of1_k')).toBe(elsewhere)
+  })
+
   it('are forgotten when they are written to', () => {
     const remembered = createRemembered({ bootMs: () => 0 }, 5_000)
     remembered.remember(committed('of1_k'))
@@ -32,8 +42,10 @@ describe('answers that are remembered', () => {
 
   it('are not kept when they are large, or when none shall be', () => {
     const remembered = createRemembered({ bootMs: () => 0 }, 5_000)
-    remembered.remember(committed('of1_large', 'x'.repeat(8 * 1024 + 1)))
-    expect(remembered.recall('of1_large')).toBeUndefined()
+    remembered.remember(committed('of1_large', 'x'.repeat(8 * 1024)))
+    expect(remembered.recall('of1_large')).toBeDefined()
+    remembered.remember({ ...committed('of1_larger', 'x'.repeat(8 * 1024)), input: '1' })
+    expect(remembered.recall('of1_larger')).toBeUndefined()
     const never = createRemembered({ bootMs: () => 0 }, 0)
     never.remember(committed('of1_k'))
     expect(never.recall('of1_k')).toBeUndefined()
@@ -45,5 +57,8 @@ describe('answers that are remembered', () => {
     expect(remembered.recall('of1_0')).toBeUndefined()
     expect(remembered.recall('of1_1')?.key).toBe('of1_1')
     expect(remembered.recall('of1_2000')?.key).toBe('of1_2000')
+    remembered.remember(committed('of1_1'))
+    remembered.remember(committed('of1_2001'))
+    expect([1, 2, 3].map((n) => remembered.recall(`of1_${n}`)?.key)).toEqual(['of1_1', undefined, 'of1_3'])
   })
 })

@@ -22,10 +22,7 @@ export function createRemembered(clock: Pick<Clock, 'bootMs'>, keepMs: number): 
   return {
     recall(key) {
       const found = known.get(key)
-      if (found === undefined) return undefined
-      if (clock.bootMs() < found.until) return found.record
-      known.delete(key)
-      return undefined
+      return found !== undefined && clock.bootMs() < found.until ? found.record : undefined
     },
     remember(record) {
       const { key, input, outcome } = record

@@ -254,24 +254,6 @@ describe('housekeeping', () => {
     expect(b.time.timers()).toEqual([])
   })
 
-  it('counts duplicates of ten thousand operations, and of none that is gone', { timeout: 60_000 }, async () => {
-    const { createDuplicateNotes } = await import('../../src/engine/duplicates.ts')
-    const notes = createDuplicateNotes()
-    const many = underMutation ? 10 : 10_001
-    for (let n = 0; n < many; n += 1) notes.add({ key: `k${n}`, tenant: 't' } as never, 'replayed')
-    const noted: string[] = []
-    await notes.flush({
-      journal: {
-        read: (key: string) => ({ record: key === 'k0' ? undefined : {}, now: 0 }),
-        withDeadline: (work: unknown) => work,
-        store: { note: (key: string) => void noted.push(key) },
-      },
-      processes: { self: 'me' },
-    } as never)
-    expect(noted).toHaveLength(underMutation ? 9 : 9_999)
-    expect(noted).not.toContain('k0')
-  })
-
   it('knows ten thousand undeclared tools’ calls', { timeout: 60_000 }, async () => {
     if (underMutation) return
     const { createUndeclared } = await import('../../src/engine/undeclared.ts')

@@ -435,7 +435,11 @@ describe('idempotent, composite, manual', () => {
       },
     })
     await b.until(parent({ ref: 'a' }, { waitMs: 10 }).catch(() => undefined))
-    expect(facts(errors[0])).toMatchObject({ code: 'CANCELLED', effect: 'none' })
+    expect(facts(errors[0])).toMatchObject({
+      code: 'CANCELLED',
+      effect: 'none',
+      key: b.record(parent, { ref: 'a' })?.key,
+    })
     expect(b.downstream.effects('x')).toBe(0)
   })
 

@@ -13,6 +13,7 @@ function start(localReads: boolean) {
     reads: 0,
     onRead: (): void | Promise<void> => undefined,
     hint: (): void => {},
+    onWatch: (): void => {},
     watched: 0,
     closing: false,
   }
@@ -27,6 +28,7 @@ function start(localReads: boolean) {
         watch: (_key: string, listener: () => void) => {
           it.watched += 1
           it.hint = listener
+          it.onWatch()
           return () => (it.watched -= 1)
         },
       },
@@ -81,6 +83,16 @@ describe('waiting for a record', () => {
     it.record = undefined
     it.hint()
     expect((await waiting).record).toBeUndefined()
+  })
+
+  it('looks at once when it is told as it begins, and ends with a change though its lease goes on', async () => {
+    const { it, time, wait } = start(true)
+    it.onWatch = () => it.hint()
+    const waiting = wait()
+    it.record = { revision: 2, leaseUntil: time.storeMs() + 60_000 }
+    await settle()
+    expect(it.reads).toBe(1)
+    expect((await waiting).record).toBe(it.record)
   })
 
   it('ends with the lease, when nobody waits any more, and with the engine', async () => {
