@@ -163,21 +163,23 @@ async function followKnown(
   const known = reading.record as OperationRecord
   const answer = await answerFrom(core, op, known)
   if (answer !== undefined) return { settled: answer }
-  phases.idle()
   if (known.state !== 'claimed') phases.marked()
+  const isLive = reading.now < known.leaseUntil
+  const resumes = known.state === 'awaiting-input' && isLive && !wasSent(known, options.round)
+  // A round that goes out is an execution of this flight's own.
+  if (!resumes) phases.idle()
   if (known.state === 'in-doubt') {
     if (!wanted(flight) || !recoversByItself(known, op.contract))
       return { settled: { kind: 'doubt', record: known, error: cause } }
     const settled = await recoverInFlight(core, op, known, reading.now)
     return settled === undefined ? { reading: undefined } : { settled }
   }
-  if (reading.now >= known.leaseUntil) return { reading: await lapse(core, op.key, op.tenant, reading) }
-  if (known.state === 'awaiting-input')
-    return wasSent(known, options.round)
-      ? { settled: askedBefore(core, op, known, options.round) }
-      : await inTurn(core, flight, (signal) =>
-          resumeAndExecute(core, op, { ...reading, record: known }, { ...options, who: core.processes.self, signal }),
-        )
+  if (!isLive) return { reading: await lapse(core, op.key, op.tenant, reading) }
+  if (resumes)
+    return await inTurn(core, flight, (signal) =>
+      resumeAndExecute(core, op, { ...reading, record: known }, { ...options, who: core.processes.self, signal }),
+    )
+  if (known.state === 'awaiting-input') return { settled: askedBefore(core, op, known, options.round) }
   if (!wanted(flight)) return { settled: { kind: 'left', record: known } }
   return { reading: await waitForChange(core, op.key, op.tenant, reading, () => wanted(flight)) }
 }
