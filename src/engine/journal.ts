@@ -149,8 +149,8 @@ export function createJournal(options: JournalOptions): Journal {
     const early = unsaved !== undefined
     const epoch = await guarded(store.epoch())
     // An answer that was under way while the mark changed, or while it was being saved, may be from before it.
-    const lifted = epoch.amnesia === undefined && !early && unsaved === undefined
-    if (mark === before && (lifted || epoch.amnesia !== undefined)) mark = epoch.amnesia
+    const isCurrent = !early && unsaved === undefined
+    if (mark === before && (isCurrent || epoch.amnesia !== undefined)) mark = epoch.amnesia
     if (epoch.sequence >= floor) highest = Math.max(highest, epoch.sequence)
     // The mark's moment is compared with the store's clock, so it is taken from there; a wall clock may be days off.
     else await markLoss({ sequence: epoch.sequence, now: (await guarded(store.due(1))).now }, floor)
@@ -177,14 +177,15 @@ export function createJournal(options: JournalOptions): Journal {
         event: decision.event,
       }
       const floor = highest
-      const answer = await writeSurely(write, writeId)
+      const answer = await writeSurely(write)
       options.wrote?.(key)
-      const ours = answer.applied || (answer.record !== undefined && answer.record.writeId === writeId)
+      // A client that repeats its writes by itself makes a success look like a conflict.
+      const ours = answer.applied || answer.record?.writeId === writeId
       // A step that was applied has itself counted: at the old number, others were lost since.
       const least = ours ? floor + 1 : floor
       if (Number.isNaN(answer.sequence)) await refreshEpoch(least)
       else if (answer.sequence < least) await markLoss(answer, least)
-      else if (answer.sequence > highest) highest = answer.sequence
+      else highest = Math.max(highest, answer.sequence)
       if (ours) {
         if ((answer.amnesiaAt ?? 0) !== (mark?.at ?? 0)) await refreshEpoch()
         announce(answer, decision.transition, write)
@@ -244,7 +245,7 @@ export function createJournal(options: JournalOptions): Journal {
   }
 
   /** The same write under the same name may be repeated: compare-and-set lets it in at most once. */
-  async function writeSurely(write: Parameters<Store['write']>[0], writeId: string): Promise<WriteAnswer> {
+  async function writeSurely(write: Write): Promise<WriteAnswer> {
     for (let attempt = 0; ; attempt += 1) {
       try {
         return await guarded(store.write(write))
@@ -252,29 +253,21 @@ export function createJournal(options: JournalOptions): Journal {
         if (attempt >= RETRIES_AFTER_LOST_ACK || !isStoreUnavailable(error)) throw error
         const reading = await readIfAnswered(write.key, write.tenant)
         if (reading === undefined) continue
-        const ours = reading.record?.writeId === writeId
-        const untouched = (reading.record?.revision ?? 0) === write.expect
-        if (!untouched || ours) {
-          return {
-            applied: ours,
-            record: reading.record,
-            now: reading.now,
-            sequence: NOT_TOLD,
-            amnesiaAt: mark?.at ?? 0,
-          }
-        }
+        const { record, now } = reading
+        // Written to since: by this very write, if it bears its name.
+        if ((record?.revision ?? 0) !== write.expect)
+          return { applied: false, record, now, sequence: NOT_TOLD, amnesiaAt: mark?.at ?? 0 }
       }
     }
   }
 
-  function announce(answer: WriteAnswer, transition: Transition, write: Parameters<Store['write']>[0]): void {
+  function announce(answer: WriteAnswer, transition: Transition, write: Write): void {
     if (transition === 'heartbeat' || !emitter.has('transition')) return
-    const about = answer.record ?? write.draft
     emitter.emit('transition', {
       key: write.key,
       tenant: write.tenant,
-      tool: about?.tool ?? '',
-      run: about?.run,
+      tool: write.draft?.tool ?? '',
+      run: write.draft?.run,
       event: { ...write.event, fence: answer.record?.fence ?? write.event.fence, at: answer.now },
     })
   }
