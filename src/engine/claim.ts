@@ -14,10 +14,13 @@ import { withFrame } from './run.ts'
 
 export interface ClaimOptions extends ExecuteOptions {
   /** Checked up to the marker: an abort before it starts nothing. */
-  readonly signal: Readonly<Abandoned> | undefined
+  readonly signal: Readonly<Abandoned>
   /** Called in the moment the marker is durable. */
   readonly onMarked: (record: OperationRecord) => void
 }
+
+/** Somebody else has the record: it is looked at again. */
+export const OVERTAKEN = { kind: 'overtaken' } as const
 
 /**
  * One attempt from claim to end: T1, T1', T4 or T18, the optional prepare phase, T2, the execution and what it came to.
@@ -54,7 +57,7 @@ async function claimAs(
   const marked = contract.prepare === undefined && !transactional
   const startedAt = core.clock.bootMs()
   const amnesia = core.journal.amnesia()
-  const older = op.older.length === 0 ? undefined : await takeOver(core, op)
+  const older = await takeOver(core, op)
   if (older !== undefined) return { kind: 'answered', record: older }
   await at(core, 'before-claim', op.key)
   const claimed = await core.journal.apply(op.key, op.tenant, from, {
@@ -68,10 +71,8 @@ async function claimAs(
     ...(amnesia === undefined ? {} : { amnesia, beyondAmnesia: isBeyondAmnesia(op, amnesia, from.now, options) }),
   })
   if (!claimed.applied || claimed.record === undefined || claimed.record.state === 'in-doubt') {
-    const { record, now } = claimed
-    // What stood against a claim on nothing came out of that very step: a second look would be a round trip for nothing.
-    const found = from.record === undefined && record !== undefined ? { record, now } : undefined
-    return { kind: 'overtaken', record, found }
+    // What stood against the claim came out of that very step: a second look would be a round trip for nothing.
+    return { ...OVERTAKEN, found: claimed }
   }
   const attempt = newAttempt(op, nonce, claimed.record, claimed.now, startedAt + core.settings.leaseMs, startedAt)
   begin(attempt)
@@ -81,9 +82,9 @@ async function claimAs(
     if (claimed.amnesiaAt !== (amnesia?.at ?? 0)) {
       // The store has lost records since we looked at its mark: "absent" was no evidence, so this is a doubt after all.
       await forgetEvidence(core, attempt)
-      return { kind: 'overtaken', record: undefined }
+      return OVERTAKEN
     }
-    if (options.signal?.aborted === true) {
+    if (options.signal.aborted) {
       await stepBack(core, attempt)
       throw cancelled(contract.name, op.key, false)
     }
@@ -184,17 +185,17 @@ async function prepare(
     if (input !== undefined) {
       attempt.op = { ...op, input, frozen: canonicalize(input, { maxBytes: core.naming.maxInputBytes }) }
     }
-    if (options.signal?.aborted === true) throw cancelled(op.contract.name, op.key, false)
+    if (options.signal.aborted) throw cancelled(op.contract.name, op.key, false)
   } catch (error) {
     await stepBack(core, attempt)
-    if (options.signal?.aborted === true) throw cancelled(op.contract.name, op.key, false)
+    if (options.signal.aborted) throw cancelled(op.contract.name, op.key, false)
     return { kind: 'none', record: attempt.record, error, retryable: false }
   }
   await at(core, 'prepared', op.key)
   // Its marker is written with its effect: until that commits, nothing has happened.
   if (op.contract.recovery.class === 'transactional') return undefined
   const beforeMark = core.clock.bootMs()
-  if (!maySend(attempt, core.clock)) return { kind: 'overtaken', record: undefined }
+  if (!maySend(attempt, core.clock)) return OVERTAKEN
   const marked = await core.journal.apply(op.key, op.tenant, attempt, {
     type: 'mark',
     fence: attempt.record.fence,
@@ -203,14 +204,14 @@ async function prepare(
     leaseMs: core.settings.leaseMs,
     input: attempt.op.frozen,
   })
-  if (!marked.applied || marked.record === undefined) return { kind: 'overtaken', record: marked.record }
+  if (!marked.applied || marked.record === undefined) return OVERTAKEN
   attempt.record = marked.record
   attempt.now = marked.now
   attempt.leaseOverAt = beforeMark + core.settings.leaseMs
   if (marked.amnesiaAt !== amnesiaAt) {
     // The loss became known between claim and marker: the claim was made on an absence that was no evidence.
     await forgetEvidence(core, attempt)
-    return { kind: 'overtaken', record: undefined }
+    return OVERTAKEN
   }
   return undefined
 }
@@ -228,9 +229,10 @@ async function takeOver(core: Core, op: Operation): Promise<OperationRecord | un
       by: op.key,
       descriptor: { ...op.descriptor, major },
     })
-    if (left.applied || left.record?.state === 'superseded') continue
+    if (left.applied) continue
     // An absent record takes the marker: one that refused it is there.
     const record = left.record as OperationRecord
+    if (record.state === 'superseded') continue
     if (
       record.state === 'committed' &&
       (record.major === op.contract.major || op.contract.replaysFrom.includes(record.major))

@@ -118,10 +118,10 @@ async function tryTurn(
   } as const
   const turn = from.record
   if (turn?.state !== 'claimed') return await apply(from, claim)
-  const mayAct = await isActing(core, op.tenant, turn.nonce)
-  if (turn.nonce !== op.key) return mayAct ? from : await apply(from, claim)
+  // What follows goes by the turn's name: on another operation's turn only the claim counts, once it has lapsed.
   // One that was kept for this very operation, over a question, goes on.
-  if (mayAct) return await apply(from, { type: 'heartbeat', ...own, fence: turn.fence })
+  if (await isActing(core, op.tenant, turn.nonce))
+    return await apply(from, { type: 'heartbeat', ...own, fence: turn.fence })
   // Whoever held it for an earlier attempt may be about to end it: under the next fence that is in vain.
   return await apply(await apply(from, { type: 'withdraw', ...own, fence: turn.fence }), claim)
 }

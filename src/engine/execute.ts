@@ -44,7 +44,7 @@ export type Ended =
   /** The record moved on without us (a duplicate recovery, a person): read it again. */
   | {
       readonly kind: 'overtaken'
-      readonly record: OperationRecord | undefined
+      readonly record?: OperationRecord | undefined
       /** What is there, where the store has just told it. */
       readonly found?: Reading | undefined
       /** The attempt's own record, where it may have acted before it was overtaken. */

@@ -1,5 +1,6 @@
 import { cancelled } from './answers.ts'
 import { newAttempt } from './attempt.ts'
+import { OVERTAKEN } from './claim.ts'
 import { tellNewDoubt, type Core } from './core.ts'
 import { executeMarked, type Ended, type ExecuteOptions } from './execute.ts'
 import type { Abandoned } from './flight.ts'
@@ -78,7 +79,7 @@ export async function resumeAndExecute(
     leaseMs,
     ...(options.round === undefined ? {} : { round: options.round }),
   })
-  if (!resumed.applied || resumed.record === undefined) return { kind: 'overtaken', record: resumed.record }
+  if (!resumed.applied || resumed.record === undefined) return OVERTAKEN
   const { record, now } = resumed
   const attempt = newAttempt(op, nonce, record, now, startedAt + leaseMs, startedAt)
   const { recovery } = op.contract
@@ -96,7 +97,7 @@ export async function resumeAndExecute(
         evidence: 'the store lost records; this round was not sent',
       })
       tellNewDoubt(core, doubted)
-      return { kind: 'overtaken', record: undefined }
+      return OVERTAKEN
     }
     const ended = await executeMarked(core, attempt, options)
     return ended.kind === 'overtaken' && attempt.started ? { ...ended, acted: attempt.record } : ended

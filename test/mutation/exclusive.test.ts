@@ -49,6 +49,26 @@ describe('who waits for its turn in one process', () => {
     expect(asked).toHaveLength(2)
   })
 
+  it('queues also behind those that came while an earlier one left', async () => {
+    const b = bench()
+    const { tool, end } = await holding(b)
+    b.downstream.plan('b', 'hold')
+    const others = ['b', 'c'].map((ref) => tool(order(ref)))
+    await end()
+    await settle()
+    const [turn] = await turns(b)
+    const asked: unknown[] = []
+    b.trouble.request = (verb, args) => {
+      if (verb === 'read' && args[0] === turn?.key) asked.push(verb)
+    }
+    const last = tool(order('d'))
+    await b.time.advance(10_000)
+    expect(asked).toEqual([])
+    b.downstream.release('b')
+    await b.until(Promise.all([...others, last]))
+    expect(b.downstream.log).toEqual(['a:hold', 'b:hold', 'c:ok', 'd:ok'])
+  })
+
   it('waits no longer than its budget, and is told the ticket of the one in its way', async () => {
     const b = bench()
     const { tool, end } = await holding(b)

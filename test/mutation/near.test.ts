@@ -90,6 +90,20 @@ describe('of near-duplicates', () => {
     expect(await notes(b)).toHaveLength(1)
   })
 
+  it('one that could not be claimed is not held by its own note', async () => {
+    const b = bench()
+    const tool = b.tool(near)
+    await b.guard.open()
+    const { key } = b.guard.internals.name(tool.contract, order('a'))
+    b.trouble.request = (verb, args) => {
+      if (verb === 'write' && (args[0] as { key: string }).key === key) throw unavailable()
+    }
+    expect(await refusalOf(b.until(tool(order('a'))))).toMatchObject({ code: 'STORE_UNAVAILABLE', effect: 'none' })
+    b.trouble.request = () => undefined
+    expect(await refusalOf(b.until(tool(order('b'))))).toMatchObject(held(b, 'a'))
+    expect(await b.until(tool(order('a')))).toEqual({ id: 1, ref: 'a' })
+  })
+
   it('one is held by a refused one that is about to try again', async () => {
     const b = bench()
     const tool = b.tool(near)
