@@ -229,8 +229,7 @@ async function takeOver(core: Core, op: Operation): Promise<OperationRecord | un
       by: op.key,
       descriptor: { ...op.descriptor, major },
     })
-    if (left.applied) continue
-    // An absent record takes the marker: one that refused it is there.
+    // Our marker, or what refused it: an absent record takes it.
     const record = left.record as OperationRecord
     if (record.state === 'superseded') continue
     if (

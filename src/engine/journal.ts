@@ -149,8 +149,7 @@ export function createJournal(options: JournalOptions): Journal {
     const early = unsaved !== undefined
     const epoch = await guarded(store.epoch())
     // An answer that was under way while the mark changed, or while it was being saved, may be from before it.
-    const isCurrent = !early && unsaved === undefined
-    if (mark === before && (isCurrent || epoch.amnesia !== undefined)) mark = epoch.amnesia
+    if (mark === before && (!early || epoch.amnesia !== undefined)) mark = epoch.amnesia
     if (epoch.sequence >= floor) highest = Math.max(highest, epoch.sequence)
     // The mark's moment is compared with the store's clock, so it is taken from there; a wall clock may be days off.
     else await markLoss({ sequence: epoch.sequence, now: (await guarded(store.due(1))).now }, floor)
@@ -188,7 +187,7 @@ export function createJournal(options: JournalOptions): Journal {
       else highest = Math.max(highest, answer.sequence)
       if (ours) {
         if ((answer.amnesiaAt ?? 0) !== (mark?.at ?? 0)) await refreshEpoch()
-        announce(answer, decision.transition, write)
+        announce(answer, write)
         return {
           applied: true,
           transition: decision.transition,
@@ -214,7 +213,6 @@ export function createJournal(options: JournalOptions): Journal {
     const { now } = from
     let { record } = from
     const writes: Write[] = []
-    const transitions: Transition[] = []
     for (const command of commands) {
       const decision = decide(key, record, command, now)
       if (!decision.ok || decision.draft === undefined) {
@@ -223,7 +221,6 @@ export function createJournal(options: JournalOptions): Journal {
       }
       const draft = Object.assign(decision.draft, { writeId: ids.nonce() })
       writes.push({ key, tenant, expect: record?.revision ?? 0, draft, event: decision.event })
-      transitions.push(decision.transition)
       record = stamp(draft, record, now, 0)
     }
     const floor = highest
@@ -233,10 +230,10 @@ export function createJournal(options: JournalOptions): Journal {
     else highest = Math.max(highest, answer.sequence)
     if (!answer.applied) return { applied: false, refusal: 'fence', record: answer.record, now: answer.now }
     if ((answer.amnesiaAt ?? 0) !== (mark?.at ?? 0)) await refreshEpoch()
-    for (const [n, write] of writes.entries()) announce(answer, transitions[n] as Transition, write)
+    for (const write of writes) announce(answer, write)
     return {
       applied: true,
-      transition: transitions.at(-1) as Transition,
+      transition: (writes.at(-1) as Write).event.transition as Transition,
       record: answer.record,
       now: answer.now,
       alarm: undefined,
@@ -261,8 +258,8 @@ export function createJournal(options: JournalOptions): Journal {
     }
   }
 
-  function announce(answer: WriteAnswer, transition: Transition, write: Write): void {
-    if (transition === 'heartbeat' || !emitter.has('transition')) return
+  function announce(answer: WriteAnswer, write: Write): void {
+    if (write.event.transition === 'heartbeat' || !emitter.has('transition')) return
     emitter.emit('transition', {
       key: write.key,
       tenant: write.tenant,

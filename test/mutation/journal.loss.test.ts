@@ -106,6 +106,23 @@ describe('the mark of a loss', () => {
     expect(journal.amnesia()).toBeUndefined()
   })
 
+  it('that could not be saved gives way to one that another set', async () => {
+    const { time, trouble, journal, inner, claim } = await startJournal()
+    await claim('of1_a')
+    fallen(trouble, 0)
+    trouble.request = (verb) => {
+      if (verb === 'markAmnesia') throw unavailable()
+    }
+    await refusalOf(journal.refreshEpoch())
+    expect(journal.amnesia()).toBeDefined()
+    trouble.request = () => undefined
+    trouble.answer = () => undefined
+    const theirs = { at: time.storeMs() + 5, lossFrom: 0, why: 'theirs' }
+    await inner.markAmnesia(theirs)
+    await journal.refreshEpoch()
+    expect(journal.amnesia()).toEqual(theirs)
+  })
+
   it('is not lifted by an answer from before it was saved', async () => {
     const { trouble, journal, claim } = await startJournal()
     await claim('of1_a')
