@@ -82,9 +82,14 @@ export function checkEnd(world: World, wants: readonly Want[]): void {
 
 /** Without faults the end is that of a single execution: every want done once, every caller told so. */
 function checkBaseline(world: World, wants: readonly Want[]): void {
-  const { downstream, keeper, plan } = world
+  const { downstream, keeper, plan, truth } = world
   if (plan.kind === 'sequence' || plan.kind === 'composite' || plan.kind === 'near') return
+  // A question stands no longer than its downstream key is known: of one that nobody answered until then a doubt is left.
+  const forgotten = [...truth.rows.values()]
+    .filter(({ record }) => plan.kind === 'rounds' && record.state === 'in-doubt')
+    .map(({ record }) => keeper.intentOf(record.key))
   for (const want of wants) {
+    if (forgotten.includes(want.intent)) continue
     const count = downstream.effectsOf(want.intent).length
     demand(
       count >= 1 && count <= keeper.wanted(want.intent),
