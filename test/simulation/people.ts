@@ -56,7 +56,9 @@ function verdictOn(world: World, record: OperationRecord, now: number): Verdict 
   const { downstream, keeper } = world
   // By what it is about, as the record's input says it: also for a key under which nothing was ever sent.
   const intent = keeper.intentOf(record.key) ?? intentIn(record.input)
-  const effect = intent === undefined ? undefined : downstream.effectsOf(intent)[0]
+  // Of several things that are alike, the one that this very operation did.
+  const own = downstream.sends.find((send) => send.opKey === record.key && send.effect !== undefined)?.effect
+  const effect = own ?? (intent === undefined ? undefined : downstream.effectsOf(intent)[0])
   if (effect !== undefined) return { verdict: 'committed', value: effect.value }
   // Somebody in a hurry says "not done" at once, without a look: the engine must not believe it before Q is over.
   const waited = waitedMs(world, record)
