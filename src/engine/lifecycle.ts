@@ -128,7 +128,6 @@ export function createLifecycle(core: Core): Lifecycle {
   }
 
   function withGrace(work: readonly Promise<unknown>[]): Promise<void> {
-    if (work.length === 0) return Promise.resolve()
     return new Promise((resolve) => {
       const cancel = core.clock.after(CLOSE_GRACE_MS, resolve)
       void Promise.allSettled(work).then(() => {

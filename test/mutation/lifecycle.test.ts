@@ -1,0 +1,173 @@
+import { describe, expect, it } from 'vitest'
+import { bench, coded, refusalOf, settle, unavailable, type Bench, type OrderInput } from './bench.ts'
+import { alarms } from './corners.ts'
+
+/** What an engine asks of the store, in order. */
+function watched(b: Bench): string[] {
+  const verbs: string[] = []
+  b.trouble.request = (verb) => void verbs.push(verb)
+  return verbs
+}
+
+/** Engines on one store, of which `refused` says why a class must not be registered once it is open. */
+function choosy(refused: (recovery: string, isOpen: boolean) => string | undefined) {
+  const b = bench()
+  let isOpen = false
+  let closes = 0
+  const store = {
+    ...b.inner,
+    open: async () => {
+      await b.inner.open()
+      isOpen = true
+    },
+    close: async () => {
+      closes += 1
+      isOpen = false
+      await b.inner.close()
+    },
+    refuses: (recovery: string) => refused(recovery, isOpen),
+  }
+  const guard = b.guard.internals.twin((options) => ({ ...options, store }))
+  return { b, guard, closes: () => closes }
+}
+
+describe('opening', () => {
+  it('comes to nothing for a tool that the store cannot keep, and leaves it closed', async () => {
+    const { b, guard, closes } = choosy((recovery, isOpen) =>
+      isOpen && recovery === 'manual' ? 'it forgets' : undefined,
+    )
+    const options = { name: 'x', input: b.tool().contract.input, effect: 'write', identity: 'all', execute: () => 1 }
+    guard.tool({ ...options, recovery: { class: 'manual' } } as never)
+    expect(await refusalOf(b.until(guard.open()))).toMatchObject({ code: 'STORE_UNSAFE' })
+    expect(closes()).toBe(1)
+    expect(b.time.timers()).toEqual([])
+  })
+
+  it('does not ask for what only `once` needs, which is refused when it is called', async () => {
+    const { b, guard, closes } = choosy((recovery, isOpen) =>
+      isOpen && recovery === 'manual' ? 'it forgets' : undefined,
+    )
+    await b.until(guard.open())
+    expect(closes()).toBe(0)
+    let runs = 0
+    expect(await refusalOf(b.until(guard.once('k', () => (runs += 1))))).toMatchObject({ code: 'STORE_UNSAFE' })
+    expect(runs).toBe(0)
+  })
+
+  it('looks at the epoch and the spool before anything is served', async () => {
+    const b = bench()
+    const order = watched(b)
+    b.spool.drain = async () => {
+      order.push('drain')
+      return 0
+    }
+    b.spool.reserve = async () => void order.push('reserve')
+    await b.guard.open()
+    expect(order).toEqual(['open', 'epoch', 'drain', 'reserve'])
+  })
+
+  it('beats four times in a heartbeat, and at most once in a millisecond', async () => {
+    for (const [heartbeatMs, inMs] of [
+      [10_000, 2_500],
+      [2, 1],
+      [0, 1],
+    ] as const) {
+      const b = bench({ settings: { heartbeatMs, sweepMs: 70_000 } })
+      await b.guard.open()
+      expect(b.time.timers()).toEqual([
+        { inMs, background: true },
+        { inMs: 70_000, background: true },
+      ])
+      await b.time.advance(inMs)
+      expect(b.time.timers()[0]).toEqual({ inMs, background: true })
+    }
+  })
+})
+
+describe('closing', () => {
+  it('ends what runs here: its signal says so, and nothing may be sent any more', async () => {
+    const b = bench()
+    let signal: AbortSignal | undefined
+    let send = (): void => {}
+    const tool = b.tool({
+      execute: (_input: OrderInput, context: { signal: AbortSignal; checkpoint(): void }) => {
+        signal = context.signal
+        send = () => context.checkpoint()
+        return new Promise(() => undefined)
+      },
+    })
+    void tool({ ref: 'a' }).catch(() => undefined)
+    await settle()
+    send()
+    expect(signal?.aborted).toBe(false)
+    await b.until(b.guard.close())
+    expect(signal?.aborted).toBe(true)
+    expect(send).toThrow(expect.objectContaining({ code: 'CANCELLED', effect: 'none' }) as Error)
+    expect(b.points.at(-1)).toBe('before-doubt')
+  })
+
+  it('leaves no timer behind when the background ended in time', async () => {
+    const b = bench()
+    const recovery = {
+      class: 'probe',
+      settleMs: 0,
+      probe: () => new Promise((resolve) => b.time.after(500, () => resolve({ found: true, value: 1 }))),
+    }
+    const tool = b.tool({ recovery })
+    b.downstream.plan('a', 'lose-answer')
+    b.fault = (point) => {
+      if (point === 'doubted') throw coded('crash')
+    }
+    await b.until(tool({ ref: 'a' }).catch(() => undefined))
+    b.fault = () => undefined
+    await b.guard.internals.tick()
+    await b.until(b.guard.close())
+    expect(b.time.timers()).toEqual([])
+  })
+
+  it('happens once, and closes spool and store last', async () => {
+    const b = bench()
+    const tool = b.tool()
+    await b.until(tool({ ref: 'a' }))
+    await b.until(tool({ ref: 'a' }))
+    const order = watched(b)
+    b.spool.close = async () => void order.push('spool')
+    await Promise.all([b.guard.close(), b.guard.close()])
+    expect(order).toEqual(['read', 'note', 'spool', 'close'])
+  })
+
+  it('goes through when the counts of duplicates cannot be written', async () => {
+    const b = bench()
+    const tool = b.tool()
+    await b.until(tool({ ref: 'a' }))
+    await b.until(tool({ ref: 'a' }))
+    b.trouble.request = (verb) => {
+      if (verb === 'note' || verb === 'read') throw unavailable()
+    }
+    await b.until(b.guard.close())
+    expect(b.spool.closed).toBe(true)
+  })
+
+  it('stops housekeeping that was under way', async () => {
+    const b = bench()
+    await b.guard.open()
+    let go = (): void => {}
+    b.trouble.request = (verb) => (verb === 'epoch' ? new Promise<void>((resolve) => (go = resolve)) : undefined)
+    await b.time.advance(1_000)
+    const closed = b.guard.close()
+    go()
+    await b.until(closed)
+    await settle()
+    expect(b.time.timers()).toEqual([])
+    expect(alarms(b)).toEqual([])
+  })
+
+  it('needs neither a spool nor fault points', async () => {
+    const b = bench({ spool: false })
+    const guard = b.guard.internals.twin(({ faults: _faults, ...options }) => options)
+    expect(await b.until(guard.once('k', () => 1))).toBe(1)
+    await b.until(guard.close())
+    expect(await refusalOf(b.until(guard.once('k', () => 1)))).toMatchObject({ code: 'STORE_UNAVAILABLE' })
+    expect(b.points).toEqual([])
+  })
+})
