@@ -14,9 +14,6 @@ export interface UndeclaredPolicy {
   readonly afterError: 'hold' | 'run'
 }
 
-/** What a tool without a contract gets where nobody chose. */
-export const UNDECLARED: UndeclaredPolicy = { afterDelivery: 'run', afterError: 'hold' }
-
 export interface UndeclaredPerformer {
   /** Like `perform`, for a tool without a contract of its own; `contract` says what its identity is (all arguments). */
   perform(contract: Contract, input: unknown, policy: UndeclaredPolicy, options?: PerformOptions): Promise<Outcome>

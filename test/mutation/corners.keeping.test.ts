@@ -254,32 +254,6 @@ describe('housekeeping', () => {
     expect(b.time.timers()).toEqual([])
   })
 
-  it('knows ten thousand undeclared tools’ calls', { timeout: 60_000 }, async () => {
-    if (underMutation) return
-    const { createUndeclared } = await import('../../src/engine/undeclared.ts')
-    let read = 0
-    const performer = {
-      name: (_contract: unknown, key: string, { occurrence }: { occurrence: number }) => ({ key: `${key}/${occurrence}`, tenant: 't', descriptor: {} }), // prettier-ignore
-      perform: async () => ({}),
-    }
-    const records = new Map([['r0/1', { state: 'expired' }]])
-    const core = {
-      journal: { read: (key: string) => ((read += 1), { record: records.get(key), now: 0 }) },
-      emitter: { emit: () => undefined },
-    }
-    const undeclared = createUndeclared(core as never, performer as never)
-    const call = (key: string) => undeclared.perform({} as never, key, { afterDelivery: 'run', afterError: 'hold' })
-    await call('r0')
-    expect(read).toBe(2)
-    read = 0
-    await call('r0')
-    expect(read).toBe(1)
-    for (let n = 1; n <= 10_000; n += 1) await call(`r${n}`)
-    read = 0
-    await call('r0')
-    expect(read).toBe(2)
-  })
-
   it('keeps what a background task throws as an alarm, whatever it throws', async () => {
     const { inBackground } = await import('../../src/engine/core.ts')
     const told: unknown[] = []

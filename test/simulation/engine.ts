@@ -4,8 +4,8 @@ import {
   type Outcome,
   type PerformOptions,
   type ProtectedTool,
+  type UndeclaredPolicy,
 } from '../../src/engine/index.ts'
-import { UNDECLARED } from '../../src/engine/undeclared.ts'
 import { storeLink } from './link.ts'
 import { Process } from './life.ts'
 import { spoolOf } from './spool.ts'
@@ -13,6 +13,9 @@ import { fetchOf, toolsOf, type Input, type Tool } from './tools.ts'
 import type { Want } from './agent.ts'
 import type { Call } from './told.ts'
 import type { Host, World } from './world.ts'
+
+/** What a tool without a contract gets where nobody chose. */
+const UNDECLARED: UndeclaredPolicy = { afterDelivery: 'run', afterError: 'hold' }
 
 /** How a simulated caller calls. */
 export type Asked = Pick<
