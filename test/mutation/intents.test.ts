@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { carryRun, orderIntent, runFrom, tellOperators, type OrderIntent } from '../../src/engine/index.ts'
+import { createEmitter } from '../../src/engine/events.ts'
+import { carryRun, orderIntent, runFrom, tellOperators, type Guard, type OrderIntent } from '../../src/engine/index.ts'
 import { orderIntentKey } from '../../src/key/index.ts'
 import { bench, refusalOf, unavailable } from './bench.ts'
 
@@ -120,6 +121,13 @@ describe('a run on its way', () => {
 })
 
 describe('what operators are told', () => {
+  const listening = () => {
+    const emitter = createEmitter()
+    const told: string[] = []
+    const stop = tellOperators({ on: emitter.on } as Guard, (line) => told.push(line))
+    return { emitter, told, stop }
+  }
+
   it('is a line for each doubt, alarm, repeat, spooled answer and change of the ledger, until it ends', async () => {
     const b = bench()
     const told: string[] = []
@@ -145,20 +153,22 @@ describe('what operators are told', () => {
     b.trouble.answer = (verb, _args, answer) => (verb === 'epoch' ? { ...(answer as object), sequence: 0 } : undefined)
     await b.until(b.guard.internals.tick()).catch(() => undefined)
     expect(told.some((line) => line.startsWith('alarm: amnesia:'))).toBe(true)
-    const heard = told.length
     stop()
-    b.downstream.plan('c', 'lose-answer')
-    await refusalOf(b.until(tool({ ref: 'c' })))
-    expect(told).toHaveLength(heard)
+  })
+
+  it('ends with every listener gone', () => {
+    const { emitter, stop } = listening()
+    const heard = ['doubt', 'alarm', 'suspected-repeat', 'spooled', 'store'] as const
+    expect(heard.filter((name) => emitter.has(name))).toEqual(heard)
+    stop()
+    expect(heard.filter((name) => emitter.has(name))).toEqual([])
   })
 
   it('names the tool of an alarm, and the occurrence of a repeat', () => {
-    const b = bench()
-    const told: string[] = []
-    const listeners = new Map<string, (event: object) => void>()
-    tellOperators({ ...b.guard, on: (name: string, listener: (event: never) => void) => { listeners.set(name, listener as never); return () => undefined } } as never, (line) => told.push(line)) // prettier-ignore
-    listeners.get('alarm')?.({ tool: 'x', message: 'm' })
-    listeners.get('suspected-repeat')?.({ tool: 'x', occurrence: 2 })
+    const { emitter, told } = listening()
+    const about = { key: '', tenant: '', tool: 'x', run: undefined }
+    emitter.emit('alarm', { ...about, message: 'm' })
+    emitter.emit('suspected-repeat', { ...about, occurrence: 2 })
     expect(told[0]).toBe('alarm for x: m')
     expect(told[1]).toMatch(/^x was called again .* \(occurrence 2\)/)
   })
