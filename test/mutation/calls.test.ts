@@ -1,0 +1,166 @@
+import { describe, expect, it } from 'vitest'
+import type { ToolContext } from '../../src/contract/index.ts'
+import { OnefoldError } from '../../src/error/index.ts'
+import { anything, bench, facts, refusalOf, settle, unavailable, type OrderInput } from './bench.ts'
+
+describe('a call', () => {
+  it('that found the ledger away may be made again, when the ledger says or in a second', async () => {
+    for (const [retryAfterMs, told] of [
+      [undefined, 1_000],
+      [7_000, 7_000],
+    ] as const) {
+      const b = bench()
+      const tool = b.tool()
+      await b.guard.open()
+      const away = new OnefoldError('STORE_UNAVAILABLE', 'away', retryAfterMs === undefined ? {} : { retryAfterMs })
+      b.trouble.request = () => {
+        throw away
+      }
+      const error = await refusalOf(b.until(tool({ ref: 'a' })))
+      const { key } = b.guard.internals.name(tool.contract, { ref: 'a' })
+      expect(facts(error)).toMatchObject({
+        code: 'STORE_UNAVAILABLE',
+        effect: 'none',
+        retryable: true,
+        retryAfterMs: told,
+        key,
+      })
+      expect(error.cause).toBe(away)
+      b.trouble.request = () => undefined
+      expect(await b.until(tool({ ref: 'a' }))).toEqual({ id: 1, ref: 'a' })
+    }
+  })
+
+  it('that waited in vain is told to come back after a sweep, at least after a second', async () => {
+    for (const [sweepMs, told] of [
+      [100, 1_000],
+      [5_000, 5_000],
+    ] as const) {
+      const b = bench({ settings: { sweepMs } })
+      const tool = b.tool()
+      b.downstream.plan('a', 'hold')
+      const first = tool({ ref: 'a' })
+      await settle()
+      const error = await refusalOf(b.until(tool({ ref: 'a' }, { waitMs: 10 })))
+      expect(facts(error)).toMatchObject({ code: 'IN_PROGRESS', retryAfterMs: told })
+      b.downstream.release('a')
+      await b.until(first)
+    }
+  })
+
+  it('that was cancelled before it began names no operation', async () => {
+    const b = bench()
+    const error = await refusalOf(b.until(b.tool()({ ref: 'a' }, { signal: AbortSignal.abort() })))
+    expect(facts(error)).toMatchObject({ code: 'CANCELLED', effect: 'none', ticket: undefined })
+  })
+
+  it('that ended leaves neither a timer nor a listener behind', async () => {
+    const b = bench()
+    const tool = b.tool()
+    const controller = new AbortController()
+    const foreground = () => b.time.timers().filter(({ background }) => !background)
+    await b.until(tool({ ref: 'a' }, { signal: controller.signal }))
+    await settle()
+    expect(foreground()).toEqual([])
+    b.downstream.plan('b', 'hold')
+    const first = tool({ ref: 'b' })
+    const joined = tool({ ref: 'b' }, { signal: controller.signal })
+    await settle()
+    b.downstream.release('b')
+    await b.until(Promise.all([first, joined]))
+    await settle()
+    expect(foreground()).toEqual([])
+    controller.abort()
+    await settle()
+    expect(b.events.filter(({ name }) => name === 'aborted-after-commit')).toEqual([])
+  })
+
+  it('keeps its run unsettled while its work goes on without it', async () => {
+    const b = bench()
+    const tool = b.tool()
+    const controller = new AbortController()
+    b.downstream.plan('a', 'hold')
+    await b.guard.run({ id: 'r' }, async (run) => {
+      const call = refusalOf(tool({ ref: 'a' }, { signal: controller.signal }))
+      await settle()
+      controller.abort()
+      expect(facts(await b.until(call))).toMatchObject({ code: 'CANCELLED', effect: 'unknown' })
+      let settled = false
+      const waiting = run.settled().then(() => (settled = true))
+      await settle()
+      expect(settled).toBe(false)
+      b.downstream.release('a')
+      await b.until(waiting)
+    })
+    expect(b.events.filter(({ name }) => name === 'aborted-after-commit')).toEqual([
+      expect.objectContaining({ run: 'r', tool: 'place_order', compensable: false }),
+    ])
+  })
+
+  it('tells what it got as a duplicate under the run that it came in', async () => {
+    const b = bench()
+    const tool = b.tool()
+    await b.guard.run({ id: 'r' }, async () => {
+      await b.until(tool({ ref: 'a' }))
+      await b.until(tool({ ref: 'a' }))
+    })
+    expect(b.events.filter(({ name }) => name === 'duplicate')).toMatchObject([{ run: 'r', answer: 'replayed' }])
+  })
+
+  it('with a round that nobody asked for is a call like the others', async () => {
+    const b = bench()
+    const tool = b.tool()
+    expect(await b.until(tool.perform({ ref: 'a' }, { round: 'x' }))).toMatchObject({ replayed: false })
+    expect(await b.until(tool.perform({ ref: 'a' }))).toMatchObject({ replayed: true })
+    expect(b.downstream.effects('a')).toBe(1)
+  })
+})
+
+describe('a read', () => {
+  const read = { name: 'look', effect: 'read', identity: undefined, ignore: undefined, errors: undefined, recovery: undefined } // prettier-ignore
+
+  it('knows its run, may send for as long as it takes, and can be answered by another', async () => {
+    const b = bench()
+    const seen: unknown[] = []
+    const tool = b.tool({
+      ...read,
+      execute: async (_input: OrderInput, context: ToolContext) => {
+        await new Promise<void>((resolve) => b.time.after(3_000_000, resolve))
+        context.checkpoint()
+        seen.push(context.run?.id)
+        return 1
+      },
+    })
+    expect(await b.until(b.guard.run({ id: 'r' }, () => tool.perform({ ref: 'a' })))).toMatchObject({ value: 1 })
+    expect(seen).toEqual(['r'])
+    const other = await b.guard.internals.perform(tool.contract, { ref: 'a' }, { execute: () => 2 })
+    expect(other.value).toBe(2)
+    expect(seen).toHaveLength(1)
+  })
+
+  it('goes through a closed guard no less than through an open one', async () => {
+    const b = bench()
+    const tool = b.tool({ ...read, input: anything, execute: () => 1 })
+    await b.until(tool({ ref: 'a' }))
+    await b.until(b.guard.close())
+    expect(await tool({ ref: 'a' })).toBe(1)
+    expect(await refusalOf(b.guard.once('k', () => 1))).toMatchObject({ code: 'STORE_UNAVAILABLE', effect: 'none' })
+  })
+})
+
+describe('an answer that only the spool has', () => {
+  it('is not remembered as recorded', async () => {
+    const b = bench({ guarantees: { localReads: false } })
+    const tool = b.tool()
+    b.trouble.request = (verb) => {
+      if (verb === 'write' && b.points.includes('answered')) throw unavailable()
+    }
+    expect(await b.until(tool.perform({ ref: 'a' }))).toMatchObject({ recorded: false, replayed: false })
+    const again = await refusalOf(b.until(tool({ ref: 'a' }, { waitMs: 10 })))
+    expect(again.effect).not.toBe('none')
+    b.trouble.request = () => undefined
+    await b.until(b.guard.internals.tick())
+    expect(await b.until(tool.perform({ ref: 'a' }))).toMatchObject({ recorded: true, replayed: true })
+    expect(b.downstream.effects('a')).toBe(1)
+  })
+})

@@ -1,0 +1,209 @@
+import { describe, expect, it } from 'vitest'
+import { carryRun } from '../../src/engine/index.ts'
+import { bench, facts, refusalOf, settle, type OrderInput } from './bench.ts'
+
+const DAY = 86_400_000
+const REMOTE = { guarantees: { localReads: false } } as const
+
+describe('a guard that nobody opened', () => {
+  it('opens the ledger for whoever looks into it', async () => {
+    const verdict = { verdict: 'abandoned', who: 'me', note: 'n' } as const
+    for (const [look, answer] of [
+      [(it) => it.list(), { records: [] }],
+      [(it) => it.stats(), { states: {} }],
+      [async (it) => (await it.doctor()).map(({ ok }) => typeof ok), ['boolean']],
+      [(it) => it.purge(), { expired: 0, deleted: 0, kept: 0 }],
+      [(it) => it.reconcile([], { tool: 'x' }), { agreed: 0 }],
+      [(it) => it.amnesia(), undefined],
+      [(it) => refusalOf(it.liftAmnesia()), { code: 'HELD' }],
+      [(it) => refusalOf(it.show('of1_x')), { code: 'KEY_INVALID' }],
+      [(it) => refusalOf(it.resolve('of1_x', verdict)), { code: 'KEY_INVALID' }],
+      [
+        async (it) => {
+          for await (const found of it.export()) return found
+          return 'nothing'
+        },
+        'nothing',
+      ],
+    ] as readonly [(ledger: ReturnType<typeof bench>['guard']['ledger']) => Promise<unknown>, unknown][]) {
+      for (const ledger of [bench().guard.ledger, bench().guard.internals.operators]) {
+        const found = await look(ledger)
+        if (typeof answer === 'object') expect(found).toMatchObject(answer as object)
+        else expect(found).toBe(answer)
+      }
+    }
+  })
+
+  it('opens it for a receipt, a compensation, a tick and a function under a key', async () => {
+    const a = bench()
+    const run = a.guard.internals.handleOf({ id: 'r' })
+    expect(await run.receipt()).toMatchObject({ run: 'r', committed: [], unanchored: false })
+    const b = bench()
+    const tool = b.tool({ compensate: () => undefined })
+    expect(await refusalOf(b.until(tool.compensate({ ref: 'a' })))).toMatchObject({ code: 'HELD' })
+    const c = bench()
+    await c.until(c.guard.internals.tick())
+    expect((await c.inner.list({ tenant: undefined })).records).toEqual([])
+    const d = bench()
+    expect(await d.until(d.guard.once('k', () => 5))).toBe(5)
+  })
+})
+
+describe('a run', () => {
+  it('hands its trace on to a run within it, which may have one of its own', async () => {
+    const b = bench()
+    const trace = await b.guard.run({ id: 'r', traceparent: '00-a' }, () =>
+      Promise.all([
+        b.guard.run({}, () => carryRun()['traceparent']),
+        b.guard.run({ traceparent: '00-b' }, () => carryRun()['traceparent']),
+      ]),
+    )
+    expect(trace).toEqual(['00-a', '00-b'])
+  })
+
+  it('within another process’s operation stays a part of it, unless it names a run or a parent of its own', async () => {
+    const b = bench()
+    const key = `of1_${'A'.repeat(43)}`
+    const parent = { key, fence: 3, ordinal: 1 }
+    const other = { key: `of1_${'B'.repeat(43)}`, fence: 1, ordinal: 0 }
+    const tool = b.tool({ scope: 'tenant' })
+    const parentIn = async (ref: string, options: object) =>
+      (await b.until(b.guard.run(options, () => tool.perform({ ref })))).record?.parent
+    const found = await b.guard.run({ id: 'r', parent }, async () => [
+      await parentIn('a', {}),
+      await parentIn('b', { id: 'r' }),
+      await parentIn('c', { parent: other }),
+    ])
+    expect(found).toEqual([parent, undefined, other])
+  })
+
+  it('counts its parts anew for each handle of the same parent', async () => {
+    const b = bench()
+    const parent = { key: `of1_${'A'.repeat(43)}`, fence: 3, ordinal: 1 }
+    const tool = b.tool({ scope: 'parent' })
+    const twice = (): Promise<readonly string[]> =>
+      b.until(
+        b.guard.run({ id: 'r', parent }, async () => [
+          (await tool.perform({ ref: 'a' })).key,
+          (await tool.perform({ ref: 'a' })).key,
+        ]),
+      )
+    const first = await twice()
+    expect(new Set(first).size).toBe(2)
+    expect(await twice()).toEqual(first)
+    expect(b.downstream.effects('a')).toBe(2)
+  })
+
+  it('is settled only when what began while somebody waited for that has ended too', async () => {
+    const b = bench()
+    const tool = b.tool()
+    b.downstream.plan('a', 'hold')
+    b.downstream.plan('b', 'hold')
+    await b.guard.run({}, async (run) => {
+      const first = tool({ ref: 'a' })
+      await settle()
+      let settled = false
+      const waiting = run.settled().then(() => (settled = true))
+      const second = tool({ ref: 'b' })
+      await settle()
+      b.downstream.release('a')
+      await b.until(first)
+      await settle()
+      expect(settled).toBe(false)
+      b.downstream.release('b')
+      await b.until(second)
+      await waiting
+    })
+  })
+
+  it('minted after a loss may act where a record may be missing, one with an id from outside may not', async () => {
+    const b = bench()
+    await b.inner.open()
+    await b.inner.markAmnesia({ at: b.time.storeMs(), lossFrom: 0, why: 'test' })
+    await b.guard.open()
+    const tool = b.tool({ scope: 'run' })
+    const call = (ref: string) => b.until(tool({ ref }))
+    expect(await b.guard.run({}, () => call('a'))).toEqual({ id: 1, ref: 'a' })
+    expect(await b.guard.run({}, () => b.guard.run({}, () => call('b')))).toEqual({ id: 1, ref: 'b' })
+    expect(facts(await refusalOf(Promise.resolve(b.guard.run({ id: 'r' }, () => call('c')))))).toMatchObject({
+      code: 'IN_DOUBT',
+    })
+    const nested = b.guard.run({ id: 'r' }, () => b.guard.run({}, () => call('d')))
+    expect(facts(await refusalOf(nested))).toMatchObject({ code: 'IN_DOUBT' })
+    expect(b.downstream.log).toEqual(['a:ok', 'b:ok'])
+  })
+})
+
+describe('a repeat', () => {
+  const expiredElsewhere = async (options: object) => {
+    const b = bench(options)
+    const other = bench({ beside: b, ...options })
+    const tool = b.tool()
+    await b.until(tool({ ref: 'a' }))
+    b.time.stepStore(400 * DAY)
+    expect(await other.guard.ledger.purge()).toMatchObject({ expired: 1 })
+    return { b, call: () => b.until(tool.perform({ ref: 'a' })) }
+  }
+
+  it('is looked up where the ledger is on this machine', async () => {
+    const { call } = await expiredElsewhere({})
+    expect(await refusalOf(call())).toMatchObject({ code: 'RESULT_EXPIRED' })
+  })
+
+  it('is answered from memory for five seconds where it is on another', async () => {
+    const { b, call } = await expiredElsewhere(REMOTE)
+    const asked: string[] = []
+    b.trouble.request = (verb) => void asked.push(verb)
+    expect(await call()).toMatchObject({ status: 'committed', replayed: true, value: { id: 1, ref: 'a' } })
+    expect(asked).toEqual([])
+    b.time.pause(5_000)
+    expect(await refusalOf(call())).toMatchObject({ code: 'RESULT_EXPIRED' })
+  })
+
+  it('is not answered from memory once this process has written to it', async () => {
+    const b = bench(REMOTE)
+    const tool = b.tool()
+    await b.until(tool({ ref: 'a' }))
+    b.time.stepStore(400 * DAY)
+    expect(await b.guard.ledger.purge()).toMatchObject({ expired: 1 })
+    expect(await refusalOf(b.until(tool({ ref: 'a' })))).toMatchObject({ code: 'RESULT_EXPIRED' })
+  })
+
+  it('of what can be undone is looked up each time', async () => {
+    const b = bench(REMOTE)
+    const options = { compensate: () => undefined }
+    const tool = b.tool(options)
+    await b.until(tool({ ref: 'a' }))
+    const other = bench({ beside: b, ...REMOTE })
+    await b.until(other.tool(options).compensate({ ref: 'a' }))
+    expect(await refusalOf(b.until(tool({ ref: 'a' })))).toMatchObject({ code: 'COMPENSATED' })
+  })
+
+  it('within a composite operation is looked up each time', async () => {
+    const b = bench(REMOTE)
+    const child = b.tool({ name: 'child' })
+    const parent = b.tool({
+      name: 'parent',
+      recovery: { class: 'composite' },
+      execute: (input: OrderInput) => child(input),
+    })
+    await b.until(child({ ref: 'a' }))
+    const asked: unknown[] = []
+    b.trouble.request = (_verb, [first]) => void asked.push((first as { key?: string }).key ?? first)
+    await b.until(parent({ ref: 'a' }))
+    expect(asked).toContain(b.record(child, { ref: 'a' })?.key)
+    expect(b.downstream.effects('a')).toBe(1)
+  })
+
+  it('after a loss is looked up, whatever this process remembers', async () => {
+    const b = bench(REMOTE)
+    const tool = b.tool()
+    await b.until(tool({ ref: 'a' }))
+    await b.inner.markAmnesia({ at: b.time.storeMs(), lossFrom: 0, why: 'test' })
+    await b.until(b.guard.internals.tick())
+    const asked: string[] = []
+    b.trouble.request = (verb) => void asked.push(verb)
+    expect(await b.until(tool.perform({ ref: 'a' }))).toMatchObject({ replayed: true })
+    expect(asked).toContain('read')
+  })
+})
