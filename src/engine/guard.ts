@@ -261,16 +261,16 @@ export function createGuard(options: GuardOptions): Guard {
     })
   }
 
-  const onceContract = register(
-    defineContract({
-      name: 'once',
-      input: anything,
-      effect: 'write',
-      identity: 'all',
-      recovery: manual(),
-      execute: () => undefined,
-    } as unknown as AnyToolOptions),
-  )
+  const onceContract = defineContract({
+    name: 'once',
+    input: anything,
+    effect: 'write',
+    identity: 'all',
+    recovery: manual(),
+    execute: () => undefined,
+  } as unknown as AnyToolOptions)
+  // Not by `register`: a store that cannot keep it may still serve every tool that does not need it.
+  core.contracts.set(onceContract.name, onceContract)
 
   const guard: Guard = {
     tool: (toolOptions) => protect(register(defineContract(toolOptions as unknown as AnyToolOptions))),
