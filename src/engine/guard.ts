@@ -9,6 +9,7 @@ import {
   type WriteOptions,
 } from '../contract/index.ts'
 import { OnefoldError } from '../error/index.ts'
+import { inDoubt } from './answers.ts'
 import type { FetchMaker } from './attempt.ts'
 import type { Clock, Ids, Processes } from './clock.ts'
 import { compensateOperation } from './compensate.ts'
@@ -25,7 +26,7 @@ import type { Secret } from './operation.ts'
 import { isOwn, receiptOf, type Receipt } from './receipt.ts'
 import { createRemembered } from './remembered.ts'
 import { createQuestions } from './rounds.ts'
-import type { ParentReference } from './record.ts'
+import type { OperationRecord, ParentReference } from './record.ts'
 import { currentRun, newRun, withRun, type ActiveRun } from './run.ts'
 import { settingsWith, type Settings } from './settings.ts'
 import { sagaContract, type SagaEnd, type SagaOptions, type SagaStep } from './saga.ts'
@@ -195,7 +196,7 @@ export function createGuard(options: GuardOptions): Guard {
 
   function register(contract: Contract): Contract {
     const known = core.contracts.get(contract.name)
-    if (known !== undefined && known !== contract && !sameDescription(known, contract)) {
+    if (known !== undefined && !sameDescription(known, contract)) {
       throw new OnefoldError(
         'CONTRACT_INVALID',
         `Two different contracts are called ${contract.name}. Give one of them another name.`,
@@ -327,10 +328,13 @@ export function createGuard(options: GuardOptions): Guard {
   return guard
 }
 
-/** What a plain call answers: the value, or the error that the contract reads as done. */
+/** What a plain call answers: the value, or the error that the contract reads as done. @throws OnefoldError IN_DOUBT, RESULT_EXPIRED */
 function valueOf<Output>(outcome: Outcome<Output>): Output {
+  // Also where the caller asked for doubts to be returned: no value could be told from a success without one.
+  if (outcome.status === 'in-doubt')
+    throw inDoubt(outcome.record as OperationRecord, outcome.replayed ? undefined : outcome.error)
   // oxlint-disable-next-line typescript/only-throw-error -- it is thrown on as the tool threw it
-  if (outcome.error !== undefined && outcome.status === 'committed') throw outcome.error
+  if (outcome.error !== undefined) throw outcome.error
   if (outcome.missing !== undefined) {
     throw new OnefoldError(
       'RESULT_EXPIRED',

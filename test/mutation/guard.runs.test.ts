@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { carryRun } from '../../src/engine/index.ts'
-import { bench, facts, refusalOf, settle, type OrderInput } from './bench.ts'
+import { thrownBy } from '../vectors/attempt.ts'
+import { bench, coded, facts, refusalOf, settle, type OrderInput } from './bench.ts'
 
 const DAY = 86_400_000
 const REMOTE = { guarantees: { localReads: false } } as const
@@ -205,5 +206,56 @@ describe('a repeat', () => {
     b.trouble.request = (verb) => void asked.push(verb)
     expect(await b.until(tool.perform({ ref: 'a' }))).toMatchObject({ replayed: true })
     expect(asked).toContain('read')
+  })
+})
+
+describe('a plain call that asks for doubts to be returned', () => {
+  it('is told of one all the same: it has no outcome to return, and no value would read as a success', async () => {
+    const b = bench()
+    const tool = b.tool()
+    b.downstream.plan('a', 'lose-answer')
+    const options = { onDoubt: 'return' } as const
+    const own = await refusalOf(b.until(tool({ ref: 'a' }, options)))
+    const key = b.record(tool, { ref: 'a' })?.key ?? ''
+    const told = { code: 'IN_DOUBT', effect: 'unknown', retryable: false, key, ticket: key.slice(4, 16) }
+    expect(facts(own)).toMatchObject(told)
+    expect(own.cause).toMatchObject({ code: 'ECONNRESET' })
+    const repeat = await refusalOf(b.until(tool({ ref: 'a' }, options)))
+    expect(facts(repeat)).toMatchObject(told)
+    expect(repeat.cause).toBeUndefined()
+    expect(await b.until(tool.perform({ ref: 'a' }, options))).toMatchObject({ status: 'in-doubt' })
+    const work = () => Promise.reject(coded('ECONNRESET'))
+    expect(await refusalOf(b.until(b.guard.once('k', work, options)))).toMatchObject({ code: 'IN_DOUBT' })
+  })
+})
+
+describe('a saga', () => {
+  it('is made of tools of its own guard only, on the way and on the way back', () => {
+    const b = bench()
+    const other = bench()
+    const options = { compensate: () => undefined }
+    const [own, foreign] = [b.tool(options), other.tool(options)]
+    const input = () => ({ ref: 'a' })
+    for (const step of [
+      { tool: foreign, input },
+      { tool: foreign, input, undo: { tool: own, input } },
+      { tool: own, input, undo: { tool: foreign, input } },
+    ]) {
+      const steps = [step, { tool: own, input }]
+      expect(thrownBy(() => b.guard.saga('s', steps))).toMatchObject({ code: 'CONTRACT_INVALID' })
+    }
+    expect(thrownBy(() => b.guard.saga('s', [{ tool: own, input, undo: { tool: own, input } }]))).toBeUndefined()
+  })
+})
+
+describe('the name of a call', () => {
+  it('is that in the run that is given, or in the current one', async () => {
+    const b = bench()
+    const tool = b.tool({ scope: 'run' })
+    const nameIn = (run: object): string => b.guard.internals.name(tool.contract, { ref: 'a' }, run).key
+    const given = nameIn({ run: b.guard.internals.runOf({ id: 'r' }) })
+    expect(await b.guard.run({ id: 'r' }, () => nameIn({}))).toBe(given)
+    expect(await b.guard.run({ id: 'other' }, () => nameIn({}))).not.toBe(given)
+    expect(await b.guard.run({ id: 'other' }, () => nameIn({ run: b.guard.internals.runOf({ id: 'r' }) }))).toBe(given)
   })
 })
