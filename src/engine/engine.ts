@@ -15,7 +15,7 @@ import { askedOf, doubtful, outcomeOf, provisional, type Outcome } from './told.
 
 export interface PerformOptions extends CallOptions {
   readonly signal?: AbortSignal | undefined
-  /** @default 'throw' */
+  /** `return` is for `perform`: a plain call has only its value to return, and throws. @default 'throw' */
   readonly onDoubt?: 'throw' | 'wait' | 'return' | undefined
   /** How long to wait for another's execution or for a recovery. @default the engine's wait budget */
   readonly waitMs?: number | undefined
@@ -106,7 +106,7 @@ export function createPerformer(core: Core): Performer {
       if (!known.marked) await Promise.race([known.bound, known.result.catch(() => undefined)])
       const reused = known.marked && flights.get(op.key) === known ? keyReused(op, provisional(known)) : undefined
       if (reused !== undefined) throw reused
-      if (flights.get(op.key) === known) await known.result.catch(() => undefined)
+      await known.result.catch(() => undefined)
     }
   }
 
@@ -267,9 +267,9 @@ async function readThrough(
   run: ActiveRun | undefined,
 ): Promise<Outcome> {
   const op = namelessOperation(core.naming, contract, input, run, core.ids.nonce())
-  const attempt = newAttempt(op, '', provisional({ op, marked: true }), 0, Infinity, 0)
-  if (options.signal !== undefined)
-    options.signal.addEventListener('abort', () => attempt.controller.abort(options.signal?.reason), { once: true })
+  const attempt = newAttempt(op, '', provisional({ op }), 0, Infinity, 0)
+  const { signal } = options
+  signal?.addEventListener('abort', () => attempt.controller.abort(signal.reason), { once: true })
   const execute = options.execute ?? ((value, context) => contract.execute(value, context))
   const value = await execute(input, contextOf(attempt, core.clock, run, core.makeFetch))
   return {

@@ -94,7 +94,7 @@ describe('what a caller of an operation in doubt is told', () => {
 })
 
 it('an operation that executes here is compared by what it was named', () => {
-  expect(provisional({ op, marked: true })).toEqual({
+  expect(provisional({ op })).toEqual({
     ...op.descriptor,
     key: op.key,
     state: 'executing',

@@ -100,8 +100,7 @@ export function doubtful(
 }
 
 /** A record as it stands for an operation that is executing here, for comparisons only. */
-export function provisional(flight: Pick<Flight, 'op' | 'marked'>): OperationRecord {
-  const { op } = flight
+export function provisional({ op }: Pick<Flight, 'op'>): OperationRecord {
   return {
     ...op.descriptor,
     key: op.key,

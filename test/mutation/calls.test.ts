@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import type { ToolContext } from '../../src/contract/index.ts'
 import { OnefoldError } from '../../src/error/index.ts'
-import { anything, bench, facts, refusalOf, settle, unavailable, type OrderInput } from './bench.ts'
+import { anything, bench, coded, facts, refusalOf, settle, unavailable, type OrderInput } from './bench.ts'
 
 describe('a call', () => {
   it('that found the ledger away may be made again, when the ledger says or in a second', async () => {
@@ -73,6 +73,41 @@ describe('a call', () => {
     controller.abort()
     await settle()
     expect(b.events.filter(({ name }) => name === 'aborted-after-commit')).toEqual([])
+  })
+
+  it('that left starts no wait of its own when its work comes to a doubt later', async () => {
+    const b = bench()
+    const controller = new AbortController()
+    const tool = b.tool({
+      execute: async () => {
+        await new Promise<void>((resolve) => b.time.after(50, resolve))
+        throw coded('ECONNRESET')
+      },
+    })
+    const call = refusalOf(tool({ ref: 'a' }, { signal: controller.signal }))
+    await settle()
+    controller.abort()
+    await b.until(call)
+    await b.time.advance(50)
+    expect(b.record(tool, { ref: 'a' })?.state).toBe('in-doubt')
+    expect(b.time.timers().filter(({ background }) => !background)).toEqual([])
+  })
+
+  it('that left while nobody knows whether its claim was taken is not told that nothing happened', async () => {
+    const b = bench()
+    const controller = new AbortController()
+    const tool = b.tool()
+    await b.guard.open()
+    let go = (): void => {}
+    b.fault = (point) => (point === 'before-claim' ? new Promise<void>((resolve) => (go = resolve)) : undefined)
+    const call = refusalOf(tool({ ref: 'a' }, { signal: controller.signal }))
+    await settle()
+    b.trouble.request = () => {
+      throw unavailable()
+    }
+    controller.abort()
+    go()
+    expect(facts(await b.until(call))).toMatchObject({ code: 'CANCELLED', effect: 'unknown' })
   })
 
   it('keeps its run unsettled while its work goes on without it', async () => {

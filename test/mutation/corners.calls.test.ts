@@ -108,7 +108,11 @@ describe('several calls', () => {
     const same = tool.perform({ ref: 'a', amount: 1 })
     await a.time.advance(10)
     const other = refusalOf(tool.perform({ ref: 'a', amount: 2 }))
+    let told = false
+    void other.then(() => (told = true))
     await a.time.advance(10)
+    // What only prepares elsewhere binds nobody yet.
+    expect(told).toBe(false)
     go()
     await b.until(first)
     expect(await a.until(same)).toMatchObject({ status: 'committed', replayed: true })

@@ -92,6 +92,29 @@ describe('a store at a distance', () => {
   })
 })
 
+describe('a store on this machine', () => {
+  it('is looked at before a claim until that was in vain for long, and again from the next duplicate on', async () => {
+    const b = bench()
+    const tool = b.tool()
+    await b.guard.open()
+    const reads = async (ref: string): Promise<number> => {
+      let count = 0
+      b.trouble.request = (verb) => {
+        if (verb === 'read') count += 1
+      }
+      await b.until(tool({ ref }))
+      return count
+    }
+    for (let n = 0; n < 64; n += 1) expect(await reads(`r${n}`)).toBe(1)
+    expect(await reads('a')).toBe(0)
+    expect(await reads('a')).toBeLessThanOrEqual(1)
+    expect(await reads('b')).toBe(1)
+    // One look is enough for a replay.
+    expect(await reads('b')).toBe(1)
+    expect(b.downstream.effects('b')).toBe(1)
+  })
+})
+
 describe('what a run has touched', () => {
   it('is in its receipt, also what left no record', async () => {
     const b = bench()

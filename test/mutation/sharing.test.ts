@@ -88,9 +88,13 @@ describe('callers of one operation in one process', () => {
     void second.then(() => (told = true))
     await settle()
     expect(told).toBe(false)
+    b.downstream.plan('a', 'hold')
     go()
-    expect(await b.until(first)).toEqual({ id: 1, ref: 'a' })
+    // From the marker on, not only when the first has ended.
     expect(await b.until(second)).toMatchObject({ code: 'KEY_REUSED' })
+    expect(b.record(tool, { ref: 'a' })?.state).toBe('executing')
+    b.downstream.release('a')
+    expect(await b.until(first)).toEqual({ id: 1, ref: 'a' })
   })
 })
 
@@ -312,6 +316,27 @@ describe('abort by phase', () => {
     await b.until(first)
   })
 
+  it('while another process marks in the same moment: not told that nothing happened', async () => {
+    const b = bench()
+    const other = bench({ beside: b })
+    let go = (): void => {}
+    const there = b.tool({ prepare: () => new Promise<void>((resolve) => (go = resolve)) })
+    const same = other.tool()
+    b.downstream.plan('a', 'hold')
+    const first = there({ ref: 'a' })
+    await settle()
+    const controller = new AbortController()
+    const second = refusalOf(same({ ref: 'a' }, { signal: controller.signal }))
+    await b.time.advance(10)
+    expect(b.record(there, { ref: 'a' })?.state).toBe('claimed')
+    go()
+    controller.abort()
+    expect(facts(await b.until(second))).toMatchObject({ code: 'CANCELLED', effect: 'unknown' })
+    expect(b.record(there, { ref: 'a' })?.state).toBe('executing')
+    b.downstream.release('a')
+    await b.until(first)
+  })
+
   it('a refused execution tells no listener of a commit', async () => {
     const b = bench()
     const controller = new AbortController()
@@ -401,7 +426,8 @@ describe('reads and nesting', () => {
       },
     })
     expect(await b.until(outer({ ref: 'a' }) as Promise<unknown>)).toBe('inner')
-    for (const error of errors) expect(facts(error)).toMatchObject({ code: 'RECURSIVE_OPERATION', effect: 'none' })
+    const { key } = b.record(outer, { ref: 'a' })!
+    for (const error of errors) expect(facts(error)).toMatchObject({ code: 'RECURSIVE_OPERATION', effect: 'none', key })
     expect(errors).toHaveLength(2)
     expect(b.record(inner, { ref: 'a' })?.parent).toEqual({
       key: b.record(outer, { ref: 'a' })!.key,
