@@ -1,5 +1,6 @@
 import { expect, it } from 'vitest'
-import { runFrom } from './carrier.ts'
+import { carryRun, runFrom } from './carrier.ts'
+import { newRun, withRun } from './run.ts'
 
 const KEY = `of1_${'A'.repeat(43)}`
 
@@ -17,6 +18,8 @@ it('a parent is one key and two whole numbers, whatever else stands around them'
     `${KEY}/1/0/`,
     `${KEY}x/1/0`,
     '/1/0',
+    `x/${KEY}/1/0`,
+    `${KEY}/1`,
   ])
     expect(parentOf(wrong)).toBeUndefined()
 })
@@ -27,4 +30,13 @@ it('a plain object of headers may have one that is called get', () => {
 
 it('what an object inherits or holds that is no text is not read', () => {
   expect(runFrom({ 'onefold-run': ['r'], 'io.onefold/run-id': 5, 'onefold-parent': null })).toEqual({})
+})
+
+it('what a run or a carrier does not have is left out, not sent or read as undefined', () => {
+  const run = newRun({ id: 'r', tenant: 't', session: undefined, unanchored: false, mintedUnder: 0 })
+  expect(Object.entries(withRun(run, () => carryRun()))).toEqual([
+    ['onefold-run', 'r'],
+    ['onefold-tenant', 't'],
+  ])
+  expect(Object.entries(runFrom({ 'onefold-run': 'r' }))).toEqual([['id', 'r']])
 })

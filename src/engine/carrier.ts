@@ -74,13 +74,13 @@ export function runFrom(carrier: CarrierLike, options: RunFromOptions = {}): Run
 }
 
 /** Undefined for what is no reference: who sends nonsense names no parent. */
-function parentFrom(text: string | undefined): ParentReference | undefined {
-  const [key = '', fence = '', ordinal = '', ...more] = text?.split('/') ?? []
-  if (!isOperationKey(key) || more.length > 0 || ![fence, ordinal].every((part) => WHOLE.test(part))) return undefined
+function parentFrom(text = ''): ParentReference | undefined {
+  const [, key, fence, ordinal] = PARENT.exec(text) ?? []
+  if (key === undefined || !isOperationKey(key)) return undefined
   return { key, fence: Number(fence), ordinal: Number(ordinal) }
 }
 
-const WHOLE = /^\d{1,15}$/
+const PARENT = /^([^/]+)\/(\d{1,15})\/(\d{1,15})$/
 
 /** `Headers`, a plain object of them, or a `_meta`. */
 export type CarrierLike = Pick<Headers, 'get'> | Readonly<Record<string, unknown>>

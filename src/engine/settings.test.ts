@@ -31,6 +31,7 @@ it('the window’s margin follows the quarantine, unless it is given', () => {
 
 it.each([
   [{ leaseMs: -1 }, 'leaseMs'],
+  [{ waitMs: -1 }, 'waitMs'],
   [{ sweepMs: Number.NaN }, 'sweepMs'],
   [{ waitMs: Number.POSITIVE_INFINITY }, 'waitMs'],
   [{ leaseMs: 19_999 }, 'half of leaseMs'],

@@ -73,6 +73,7 @@ describe('a person’s word', () => {
     const said = { verdict: 'committed', who: 'me', note: 'n', value } as const
     const verbs = await askedBy(b, () => b.guard.ledger.resolve(key, said))
     expect(verbs).toEqual(['read', 'putBlob', 'read', 'write'])
+    expect(b.recordOf(key)?.outcome?.kind).toBe('value')
     expect(await b.until(tool({ ref: 'a' }))).toEqual(value)
   })
 
