@@ -3,7 +3,6 @@ import type { Contract } from '../../src/contract/index.ts'
 import { carryRun, createGuard, runFrom, type Processes } from '../../src/engine/index.ts'
 import { bench, contractOf, facts, refusalOf, settle, type Bench } from './bench.ts'
 import { alarms, keyed, pair, probing } from './corners.ts'
-import { underMutation } from './under-mutation.ts'
 
 const input = { ref: 'a' }
 const contractInput = { '~standard': { version: 1, vendor: 'test', validate: (value: unknown) => ({ value }) } }
