@@ -1,4 +1,4 @@
-import type { Core } from './core.ts'
+import { inBackground, tellNewDoubt, type Core } from './core.ts'
 import { lapse } from './flight.ts'
 import { OPEN_STATES, type OperationRecord } from './record.ts'
 import { backoffMs, recoverOnce, recoversByItself } from './recover.ts'
@@ -12,8 +12,8 @@ const CLOSED_PAGE = 500
 export interface Sweeper {
   /** Renews the leases of live attempts, brings lapsed ones to doubt, begins due recoveries. Never overlaps itself. */
   sweep(): Promise<void>
-  /** One step of retention: expires and deletes what is past its time. Resolves to the number of records touched. */
-  retire(): Promise<number>
+  /** One step of retention: expires and deletes what is past its time. */
+  retire(): Promise<void>
 }
 
 /** Turns and near-notes are claims without an operation of their own. */
@@ -38,9 +38,7 @@ export function createSweeper(core: Core): Sweeper {
       return
     }
     const due = now >= record.doubtAt + backoffMs(core, record)
-    if (record.state === 'in-doubt' && due && recoversByItself(record, contract)) {
-      begin(record, () => recoverOnce(core, contract, record, now, true))
-    }
+    if (due && recoversByItself(record, contract)) begin(record, () => recoverOnce(core, contract, record, now, true))
   }
 
   /** Recoveries may wait out a quarantine: they run beside the sweep, each key once. */
@@ -49,20 +47,10 @@ export function createSweeper(core: Core): Sweeper {
     recovering.add(record.key)
     const running = work()
       .catch((error: unknown) => {
-        const message = `recovery failed: ${error instanceof Error ? error.message : String(error)}`
-        core.emitter.emit('alarm', {
-          key: record.key,
-          tenant: record.tenant,
-          tool: record.tool,
-          run: record.run,
-          message,
-        })
+        throw new Error(`recovery failed: ${error instanceof Error ? error.message : String(error)}`)
       })
-      .finally(() => {
-        recovering.delete(record.key)
-        core.background.delete(running)
-      })
-    core.background.add(running)
+      .finally(() => recovering.delete(record.key))
+    inBackground(core, record, running)
   }
 
   /** T4 and T3: a claim whose owner went away had sent nothing. The turn of an operation that may still act stays. */
@@ -90,17 +78,19 @@ export function createSweeper(core: Core): Sweeper {
         ...(amnesia === undefined ? {} : { amnesia }),
       },
     )
-    if (!claimed.applied || claimed.record?.state !== 'claimed') return
+    if (!claimed.applied) return
+    tellNewDoubt(core, claimed)
     // A loss may only have shown in the answer to this very claim.
     const lossSeen = !isAid(record) && claimed.amnesiaAt !== (amnesia?.at ?? 0)
-    await core.journal.apply(record.key, record.tenant, claimed, {
+    const left = await core.journal.apply(record.key, record.tenant, claimed, {
       type: 'withdraw',
-      fence: claimed.record.fence,
+      fence: (claimed.record as OperationRecord).fence,
       nonce,
       who,
       why: 'its owner went away before anything was sent',
       ...(lossSeen ? { forgotten: true } : {}),
     })
+    tellNewDoubt(core, left)
   }
 
   async function sweep(): Promise<void> {
@@ -118,21 +108,14 @@ export function createSweeper(core: Core): Sweeper {
     }
   }
 
-  async function retire(): Promise<number> {
+  async function retire(): Promise<void> {
     const page = await core.journal.withDeadline(core.journal.store.closed(CLOSED_PAGE, closedAfter))
     closedAfter = page.next
-    let touched = 0
+    const { now } = page
     for (const record of page.records) {
-      if (core.closing) return touched
-      const retired = await core.journal.apply(
-        record.key,
-        record.tenant,
-        { record, now: page.now },
-        { type: 'expire', who: core.processes.self },
-      )
-      if (retired.applied) touched += 1
+      if (core.closing) return
+      await core.journal.apply(record.key, record.tenant, { record, now }, { type: 'expire', who: core.processes.self })
     }
-    return touched
   }
 
   return { sweep, retire }

@@ -2,7 +2,7 @@ import type { Contract } from '../contract/index.ts'
 import { downstreamKey } from '../key/index.ts'
 import { tellNewDoubt, type Core } from './core.ts'
 import { unseal } from './outcome.ts'
-import type { OperationRecord } from './record.ts'
+import type { OperationRecord, StoredOutcome } from './record.ts'
 
 /** How long a verification that does not know yet is left alone. */
 const ASK_AGAIN_FACTOR = 4
@@ -12,7 +12,7 @@ const ASK_AGAIN_FACTOR = 4
  * downstream says that it did not happen after all. "Not known yet" leaves it accepted; it never runs again.
  */
 export async function verifyOnce(core: Core, contract: Contract, record: OperationRecord, now: number): Promise<void> {
-  if (contract.verify === undefined || record.outcome === undefined) return
+  if (contract.verify === undefined) return
   const nonce = core.ids.nonce()
   const who = core.processes.self
   const taken = await core.journal.apply(
@@ -27,7 +27,7 @@ export async function verifyOnce(core: Core, contract: Contract, record: Operati
     },
   )
   if (!taken.applied || taken.record === undefined) return
-  const outcome = await unseal(record.outcome, core.journal)
+  const outcome = await unseal(record.outcome as StoredOutcome, core.journal)
   if (!outcome.found) {
     // Nothing is left to ask with, so it would stay "accepted" for ever: a person has to look.
     const { fence } = taken.record
@@ -53,7 +53,7 @@ export async function verifyOnce(core: Core, contract: Contract, record: Operati
         }),
     })
   } catch {
-    return
+    // It could not be asked: not known yet.
   } finally {
     cancel()
   }

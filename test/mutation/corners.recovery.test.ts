@@ -220,13 +220,14 @@ describe('recovery', () => {
 describe('verification', () => {
   it('is left alone where the tool has no verify any more', async () => {
     const a = bench()
-    await a.until(a.tool({ verify: () => undefined }).perform(input))
+    const { key } = await a.until(a.tool({ verify: () => undefined }).perform(input))
     a.trouble.request = () => new Promise<void>(() => undefined)
     const b = bench({ beside: a, self: 'host/boot/2/2' })
     const tool = b.tool()
     await b.until(b.guard.open())
     await b.time.advance(60_000)
     expect(b.record(tool, input)?.state).toBe('accepted')
+    expect(await b.history(key)).toEqual(["T1' absent>executing", 'T20 executing>accepted'])
   })
 
   it('is one of two that begin at the same moment', async () => {

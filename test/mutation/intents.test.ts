@@ -31,6 +31,14 @@ describe('an order intent', () => {
     expect(record).toMatchObject({ recovery: 'idempotent', state: 'committed', retentionMs: 72 * 3_600_000 })
   })
 
+  it('of other lines has a time of its own', async () => {
+    const b = bench()
+    const first = await b.until(orderIntent(b.guard, intent))
+    await b.time.advance(5_000)
+    const other = await b.until(orderIntent(b.guard, { ...intent, lines: [{ sku: 'C', quantity: 1 }] }))
+    expect(other.createdAt).toBe(first.createdAt + 5_000)
+  })
+
   it('is found again as long as it is wanted', async () => {
     const b = bench()
     await b.until(orderIntent(b.guard, intent, { retention: '10d' }))
