@@ -125,9 +125,9 @@ async function drive(
       // A doubt that turned out as "nothing happened" runs again for a caller who still wants it, never for nobody.
       if (own !== undefined && flight.callers === 0 && mayClaim(reading))
         return { kind: 'left', record: reading.record }
-      const step = mayClaim(reading)
-        ? await claimInTurn(core, flight, reading, options, phases.marked)
-        : await followKnown(core, flight, reading, options, phases, own?.error)
+      const step = await (mayClaim(reading)
+        ? claimInTurn(core, flight, reading, options, phases.marked)
+        : followKnown(core, flight, reading, options, phases, own?.error))
       if ('settled' in step) return step.settled
       if ('own' in step) own = step.own
       phases.idle()
@@ -299,8 +299,7 @@ async function recoverInFlight(
     return undefined
   }
   const ended = await recoverOnce(core, op.contract, record, now)
-  if (ended === undefined) await sleep(core.clock, 1)
-  // Nothing happened, by the probe's word: the loop claims it anew for the caller who wants it.
+  // Nothing happened after all: the loop claims it anew for the caller who wants it.
   if (ended === undefined || (ended.kind === 'none' && ended.record?.state === 'released')) return undefined
   return settledBy(ended)
 }

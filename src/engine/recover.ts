@@ -40,8 +40,8 @@ export function backoffMs(core: Core, record: OperationRecord): number {
 }
 
 /**
- * One recovery of a doubt, T10 to its end. Resolves to how it ended, or to undefined when another recoverer has it
- * or the store's guard refused.
+ * One recovery of a doubt, T10 to its end. Resolves to how it ended, or to undefined where only the ledger can tell: it
+ * stays in doubt, is released, or somebody else has it.
  * @throws OnefoldError STORE_UNAVAILABLE
  */
 export async function recoverOnce(
@@ -113,7 +113,7 @@ async function settleBy(core: Core, contract: Contract, it: Recovery): Promise<E
       if (record.reason === 'server-error' && record.recoveries > 1 && recovery.probe !== undefined) {
         return await ask(it, recovery.probe as ProbeFunction<never, unknown>, recovery.settleMs, 'server-error')
       }
-      if (record.firstSendAt > 0 && now <= openUntil && !it.stale) {
+      if (record.firstSendAt > 0 && now < openUntil && !it.stale) {
         return await resend(it, { window }, it.startedAt + (openUntil - now))
       }
       if (recovery.probe !== undefined)
@@ -224,15 +224,7 @@ async function ask(
         requiredMs,
         ownerDead,
       })
-      if (result.applied) {
-        return {
-          kind: 'none',
-          record: result.record,
-          error: new Error('the downstream has no such effect'),
-          retryable: true,
-        }
-      }
-      if (result.refusal === 'owner')
+      if (!result.applied && result.refusal === 'owner')
         return await giveUp(it, keepReason, 'not found, but an earlier owner may still send')
       return undefined
     }
@@ -266,13 +258,13 @@ async function found(it: Recovery, value: unknown): Promise<Ended | undefined> {
     outcome,
   })
   await at(core, 'recovered', op.key)
-  if (!result.applied || result.record === undefined) return { kind: 'overtaken', record: result.record }
+  if (!result.applied || result.record === undefined) return undefined
   return { kind: 'committed', record: result.record, value, recorded: true }
 }
 
-async function giveUp(it: Recovery, reason: DoubtReason, evidence: string): Promise<Ended | undefined> {
+async function giveUp(it: Recovery, reason: DoubtReason, evidence: string): Promise<undefined> {
   const { core, op, attempt } = it
-  const result = await core.journal.apply(op.key, op.tenant, attempt, {
+  await core.journal.apply(op.key, op.tenant, attempt, {
     type: 'give-up',
     fence: attempt.record.fence,
     nonce: attempt.nonce,
@@ -280,8 +272,6 @@ async function giveUp(it: Recovery, reason: DoubtReason, evidence: string): Prom
     reason,
     evidence,
   })
-  if (!result.applied || result.record === undefined) return { kind: 'overtaken', record: result.record }
-  return { kind: 'doubt', record: result.record, error: new Error(evidence) }
 }
 
 const probeContext = (it: Recovery): ProbeContext => ({
