@@ -299,7 +299,5 @@ async function recoverInFlight(
     return undefined
   }
   const ended = await recoverOnce(core, op.contract, record, now)
-  // Nothing happened after all: the loop claims it anew for the caller who wants it.
-  if (ended === undefined || (ended.kind === 'none' && ended.record?.state === 'released')) return undefined
-  return settledBy(ended)
+  return ended === undefined ? undefined : settledBy(ended)
 }
