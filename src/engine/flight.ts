@@ -45,7 +45,7 @@ export interface Flight {
   callers: number
   /** True from the marker on: other field values are KEY_REUSED. */
   marked: boolean
-  /** Resolves when the marker stands, or when there will be none from here; at the end {@link result} tells. */
+  /** Resolves when the marker stands, if one ever does; at the end {@link result} tells. */
   readonly bound: Promise<void>
   /** Resolves when no attempt of this flight is executing but it goes on: from then on the wait budget counts. */
   readonly idle: Promise<void>
@@ -85,10 +85,7 @@ export function startFlight(core: Core, op: Operation, first: Reading | undefine
           flight.marked = true
           bind()
         },
-        idle: () => {
-          bind()
-          rest()
-        },
+        idle: rest,
       }),
     ),
     abandoned: { aborted: false },
@@ -114,7 +111,7 @@ async function drive(
   const { op } = flight
   const mustRead = core.lookFirst.worthwhile() || core.journal.amnesia() !== undefined
   let reading = first ?? (mustRead ? await core.journal.read(op.key, op.tenant) : { record: undefined, now: 0 })
-  let own: Extract<Ended, { kind: 'doubt' }> | undefined
+  let own: Acted | undefined
   for (let turn = 0; ; turn += 1) {
     try {
       // Every turn changes something or waits for a change; should one day none do, this must not spin.
@@ -122,15 +119,13 @@ async function drive(
       // No open record is ever deleted: that there is none says nothing about what an attempt of ours may have done.
       if (own !== undefined && reading.record === undefined)
         return { kind: 'doubt', record: own.record, error: own.error }
-      // A doubt that turned out as "nothing happened" runs again for a caller who still wants it, never for nobody.
-      if (own !== undefined && flight.callers === 0 && mayClaim(reading))
-        return { kind: 'left', record: reading.record }
+      // What came to nothing, here or elsewhere, runs for a caller who still wants it, never for nobody.
+      if (flight.callers === 0 && mayClaim(reading)) return { kind: 'left', record: reading.record }
       const step = await (mayClaim(reading)
         ? claimInTurn(core, flight, reading, options, phases.marked)
         : followKnown(core, flight, reading, options, phases, own?.error))
       if ('settled' in step) return step.settled
       if ('own' in step) own = step.own
-      phases.idle()
       reading = step.reading ?? (await core.journal.read(op.key, op.tenant))
       core.lookFirst.saw(reading)
     } catch (error) {
@@ -148,7 +143,10 @@ const wanted = (flight: Flight): boolean => flight.callers > 0 && !flight.abando
 type Step =
   | { readonly settled: Settled }
   | { readonly reading: Reading | undefined }
-  | { readonly own: Extract<Ended, { kind: 'doubt' }>; readonly reading: Reading | undefined }
+  | { readonly own: Acted; readonly reading: undefined }
+
+/** What an attempt of this flight may have done, by its record and its error. */
+type Acted = Pick<Extract<Ended, { kind: 'doubt' }>, 'record' | 'error'>
 
 /** One step with a record that somebody has: answer, wait, lapse or recover. */
 async function followKnown(
@@ -231,7 +229,7 @@ async function inTurn(core: Core, flight: Flight, attempt: (signal: Abandoned) =
     if (acted === undefined) return { reading: found }
     // Somebody else has the record, but what this attempt sent is not undone by that.
     const record: OperationRecord = { ...acted, state: 'in-doubt' }
-    return { own: { kind: 'doubt', record, error: undefined }, reading: undefined }
+    return { own: { record, error: undefined }, reading: undefined }
   } finally {
     if (endTurn !== undefined) await endTurn().catch(() => undefined)
   }

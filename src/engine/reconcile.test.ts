@@ -83,6 +83,17 @@ describe('an operation and a list', () => {
 })
 
 describe('a comparison', () => {
+  it.each([null, undefined, 7, true, [], {}, { key: 7 }, { metadata: null }, { metadata: 'key' }, { id: KEY }])(
+    'finds no name in %j',
+    async (item) => {
+      expect(await compare([recordOf('committed')], [item])).toEqual({
+        ...NONE,
+        missing: [entry('committed')],
+        unnamed: 1,
+      })
+    },
+  )
+
   it('reads page after page, of its tool alone', async () => {
     const queries: unknown[] = []
     const list = (query: object): Promise<ListPage> => {
@@ -93,7 +104,7 @@ describe('a comparison', () => {
     const looked: number[] = []
     const options = { tool: 'refund', progress: (count: number) => void looked.push(count) }
     expect(await reconcileWith({} as Journal, list, [], options)).toEqual(NONE)
-    expect(queries).toEqual([
+    expect(queries).toStrictEqual([
       { tool: 'refund' },
       { tool: 'refund', after: 'cursor 1' },
       { tool: 'refund', after: 'cursor 2' },

@@ -112,14 +112,14 @@ export async function reconcileWith(
     const page = await list({ tool: options.tool, ...(after === undefined ? {} : { after }) })
     for (const record of page.records) {
       looked += 1
-      const names = operation(await operationOf(journal, record)).filter((name) => name !== undefined)
-      const there = names.filter((name) => times.has(name))
+      const names = operation(await operationOf(journal, record))
+      const there = names.filter((name): name is string => times.has(name as string))
       for (const name of there) met.add(name)
       if (!isWithin(record, options)) continue
       const entry = entryOf(record)
       const count = there.reduce((sum, name) => sum + (times.get(name) as number), 0)
       const [name] = there
-      if (name !== undefined && count > 1) found.repeated.push({ ...entry, name, times: count })
+      if (count > 1) found.repeated.push({ ...entry, name: name as string, times: count })
       if (DONE.includes(record.state)) {
         if (name === undefined) found.missing.push(entry)
         else if (count === 1) agreed += 1
@@ -153,14 +153,14 @@ async function operationOf(journal: Journal, record: OperationRecord): Promise<R
   const result = record.outcome === undefined ? undefined : await unseal(record.outcome, journal)
   return {
     record,
-    input: record.input === undefined ? undefined : parsed(record.input),
+    input: parsed(record.input),
     result: result?.found === true ? result.value : undefined,
   }
 }
 
-function parsed(text: string): unknown {
+function parsed(text: string | undefined): unknown {
   try {
-    return JSON.parse(text)
+    return JSON.parse(text as string)
   } catch {
     return undefined
   }
@@ -170,8 +170,7 @@ const NAMES = ['idempotency_key', 'idempotencyKey', 'idempotency-key', 'key']
 
 function nameOfItem(item: DownstreamItem): string | undefined {
   if (typeof item === 'string') return item
-  if (typeof item !== 'object' || item === null) return undefined
-  const { metadata } = item as { metadata?: unknown }
+  const { metadata } = (item ?? {}) as { metadata?: unknown }
   for (const place of [item, metadata]) {
     if (typeof place !== 'object' || place === null) continue
     for (const name of NAMES) {
@@ -185,7 +184,7 @@ function nameOfItem(item: DownstreamItem): string | undefined {
 /** One provider for every form of keys. */
 const PROVIDERS = Object.entries(KEY_SHAPES).reduce(
   (found, [name, { form }]) => (form === 'none' || found.has(form) ? found : found.set(form, name)),
-  new Map<KeyForm, string | undefined>([['uuid-v8', undefined]]),
+  new Map<KeyForm, string>(),
 )
 
 function namesOf({ record }: ReconcileOperation, requests: readonly string[]): readonly string[] {

@@ -165,12 +165,9 @@ async function resend(
     who: core.processes.self,
     leaseMs: core.settings.leaseMs,
   })
-  if (!marked.applied || marked.record === undefined) {
-    if (!marked.applied && marked.refusal === 'window')
-      return await giveUp(it, 'window-closed', 'the downstream’s window for this key is closed')
-    return undefined
-  }
-  attempt.record = marked.record
+  // Refused by its window. Where somebody else has the record by now, giving up is refused as well.
+  if (!marked.applied) return await giveUp(it, 'window-closed', 'the downstream’s window for this key is closed')
+  attempt.record = marked.record as OperationRecord
   attempt.now = marked.now
   attempt.leaseOverAt = beforeMark + core.settings.leaseMs
   attempt.windowOverAt = windowOverAt
@@ -224,9 +221,9 @@ async function ask(
         requiredMs,
         ownerDead,
       })
-      if (!result.applied && result.refusal === 'owner')
-        return await giveUp(it, keepReason, 'not found, but an earlier owner may still send')
-      return undefined
+      if (result.applied) return undefined
+      // Refused by its owners. Where somebody else has the record by now, giving up is refused as well.
+      return await giveUp(it, keepReason, 'not found, but an earlier owner may still send')
     }
     await sleep(core.clock, requiredMs - waitedMs, attempt.controller.signal, it.background)
     if (core.closing || attempt.closed) return undefined

@@ -132,7 +132,7 @@ export function sagaContract<Input>(
   async function recordedVerdict(saga: OperationFrame): Promise<Verdict | undefined> {
     const op = performer.name(verdicts, { saga: saga.key })
     const { record } = await core.journal.read(op.key, op.tenant)
-    if (record?.input === undefined || record.state === 'released' || record.state === 'rejected') return undefined
+    if (record?.input === undefined || record.state === 'released') return undefined
     saga.nextChild = named.length
     const outcome = await performer.perform(verdicts, parseJson(record.input))
     return outcome.value as Verdict

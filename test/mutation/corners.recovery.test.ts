@@ -54,6 +54,7 @@ describe('recovery', () => {
     }
     expect(await a.until(tool.perform(input))).toMatchObject({ status: 'committed' })
     expect(a.downstream.effects('a')).toBe(1)
+    expect([a, b].map(({ points }) => points.includes('probed'))).toEqual([false, true])
   })
 
   it.each([
@@ -204,6 +205,7 @@ describe('recovery', () => {
     await b.until(b.guard.internals.tick())
     await b.time.advance(60_000)
     expect(a.record(tool, input)?.evidence.map(({ what }) => what)).toContain('manual tools are not recovered by the engine') // prettier-ignore
+    expect(a.record(tool, input)?.reason).toBe('recovery-failed')
     expect(a.downstream.effects('a')).toBe(0)
   })
 

@@ -81,7 +81,80 @@ describe('a keyed doubt', () => {
   })
 })
 
+describe('a doubt about a loss itself', () => {
+  it('is only asked after, though its own attempt had a key and the mark is gone by then', async () => {
+    const b = bench()
+    await b.until(b.guard.open())
+    await b.downstream.send(input, { downstreamKey: () => 'lost', checkpoint: () => undefined })
+    const mark = { at: b.time.storeMs(), lossFrom: 0, why: 'test' }
+    b.trouble.request = async (verb, args) => {
+      const { event } = (args[0] ?? {}) as { event?: { to?: string } }
+      if (verb === 'write' && event?.to === 'executing') await b.inner.markAmnesia(mark)
+      if (verb === 'write' && event?.to === 'recovering') throw unavailable()
+    }
+    const tool = b.tool({ recovery: keyed({ probe: ({ ref }: OrderInput) => b.downstream.find(ref) }) })
+    await b.until(tool(input).catch(() => undefined))
+    const record = b.record(tool, input)
+    expect(record).toMatchObject({ state: 'in-doubt', reason: 'amnesia' })
+    expect(record?.firstSendAt).toBeGreaterThan(0)
+    b.trouble.request = () => undefined
+    await b.until(b.guard.ledger.liftAmnesia())
+    await b.until(b.guard.internals.tick())
+    await settle()
+    expect(b.record(tool, input)?.state).toBe('committed')
+    expect(b.downstream.keys('a')).toEqual(['lost'])
+  })
+})
+
 describe('a probe', () => {
+  it('keeps the process alive while a caller waits for it', async () => {
+    const b = bench()
+    const tool = b.tool({ sends: 'checked', recovery: probing(b) })
+    b.downstream.plan('a', 'lose-request')
+    const call = tool(input, { onDoubt: 'wait' })
+    await settle()
+    expect(b.record(tool, input)?.state).toBe('recovering')
+    expect(b.time.timers().filter(({ background }) => !background)).toHaveLength(1)
+    expect(await b.until(call)).toEqual({ id: 1, ref: 'a' })
+  })
+
+  it('that finds nothing counts from before its recovery was asked of the ledger', async () => {
+    const b = bench()
+    const tool = await left(b, 'lose-request', { sends: 'checked', recovery: probing(b) })
+    b.trouble.request = (verb, args) => {
+      const { event } = (args[0] ?? {}) as { event?: { to?: string } }
+      if (verb !== 'write' || event?.to !== 'recovering') return undefined
+      return new Promise((resolve) => b.time.after(1_500, () => resolve(undefined)))
+    }
+    await b.until(b.guard.internals.tick())
+    await b.time.advance(61_999)
+    expect(b.record(tool, input)?.state).toBe('recovering')
+    await b.time.advance(1)
+    expect(b.record(tool, input)?.state).toBe('released')
+  })
+
+  it('that has ended leaves nothing that closing has to end', async () => {
+    const b = bench()
+    const tool = b.tool({ recovery: probing(b) })
+    b.downstream.plan('a', 'lose-answer')
+    await b.until(tool(input))
+    await b.until(b.guard.close())
+    expect(b.points.at(-1)).toBe('recovered')
+  })
+
+  it('is told no run where its first caller had none', async () => {
+    const b = bench()
+    const runs: unknown[] = []
+    const probe = ({ ref }: OrderInput, { run }: ProbeContext): unknown => {
+      runs.push(run)
+      return b.downstream.find(ref)
+    }
+    const tool = b.tool({ recovery: probing(b, { probe }) })
+    b.downstream.plan('a', 'lose-answer')
+    await b.until(tool(input))
+    expect(runs).toEqual([undefined])
+  })
+
   it('waits no lease for an owner that is dead', async () => {
     const a = bench()
     const b = bench({ beside: a, self: 'host/boot/2/1' })

@@ -204,6 +204,7 @@ describe('probe', () => {
       value: { id: 1, ref: 'a' },
       recorded: true,
       attempts: 1,
+      replayed: false,
     })
     expect(b.time.bootMs()).toBe(before)
     expect(seen).toEqual([{ ref: 'a', note: 'n' }, key, 1, false, b.downstream.keys('a')[0]])

@@ -2,7 +2,18 @@ import { describe, expect, it } from 'vitest'
 import { probe, type ToolContext } from '../../src/contract/index.ts'
 import { OnefoldError } from '../../src/error/index.ts'
 import type { ProtectedTool, SagaOptions, SagaResults, SagaStep } from '../../src/engine/index.ts'
-import { anything, bench, coded, facts, refusalOf, settle, type Bench, type OrderInput, type Placed } from './bench.ts'
+import {
+  anything,
+  bench,
+  coded,
+  facts,
+  refusalOf,
+  settle,
+  unavailable,
+  type Bench,
+  type OrderInput,
+  type Placed,
+} from './bench.ts'
 
 interface Checkout {
   readonly order: string
@@ -127,6 +138,7 @@ describe('a saga', () => {
     ['KEY_REUSED', 'done', false, true],
     ['REJECTED', 'none', true, false],
     ['REJECTED', 'unknown', false, false],
+    ['HELD', 'none', false, false],
     ['IN_PROGRESS', 'unknown', true, false],
   ] as const)(
     'a step that answers %s (%s, retryable %s): is it for good? %s',
@@ -236,7 +248,25 @@ describe('a saga', () => {
     expect(b.downstream.effects('ship-o')).toBe(1)
   })
 
-  it('a verdict that was released or never written lets it run forward', async () => {
+  it('tells which step is not confirmed, where the ledger is away by then', async () => {
+    const b = bench()
+    const ship = toolOf(b, 'ship', { verify: () => undefined })
+    const saga = b.guard.saga<Checkout>('s', [{ tool: ship, input: refOf('ship') }])
+    b.fault = (point) => {
+      if (point !== 'doubted') return
+      b.trouble.request = () => {
+        throw unavailable()
+      }
+    }
+    const error = await refusalOf(b.until(saga({ order: 'o' })))
+    const { key } = b.record(ship, { ref: 'ship-o' }) ?? {}
+    expect(error).toMatchObject({
+      code: 'IN_DOUBT',
+      cause: { code: 'IN_PROGRESS', effect: 'unknown', retryable: true, key },
+    })
+  })
+
+  it('a step that is found done lets it run forward', async () => {
     const a = bench()
     const saga = checkout(
       a,
@@ -246,6 +276,51 @@ describe('a saga', () => {
     a.downstream.plan('charge-o', 'lose-answer')
     expect(await a.until(saga({ order: 'o' }))).toMatchObject({ status: 'done' })
     expect(effects(a)).toEqual([1, 1, 1, 0, 0])
+  })
+
+  describe('whose process died while its verdict was written', () => {
+    /** The verdict is marked, and nobody is left who executes it. */
+    async function dying() {
+      const a = bench()
+      const b = bench({ beside: a, self: 'host/boot/2/2' })
+      const there = checkout(b)
+      a.downstream.plan('ship-o', 'refuse')
+      let marks = 0
+      a.fault = (point) => {
+        if (point !== 'marked' || (marks += 1) !== 5) return // Saga, steps, verdict.
+        a.trouble.request = () => new Promise(() => undefined)
+        return new Promise<void>(() => undefined)
+      }
+      void checkout(a)({ order: 'o' }).catch(() => undefined)
+      await a.time.advance(10)
+      const verdict = async () => (await a.inner.list({ tool: 'checkout.undo', tenant: 'default' })).records[0]
+      expect((await verdict())?.state).toBe('executing')
+      return { a, b, there, verdict }
+    }
+
+    it('goes backward: the verdict is recovered, whoever calls', async () => {
+      const { b, verdict } = await dying()
+      await b.until(b.guard.open())
+      await b.time.advance(60_000)
+      expect((await verdict())?.state).toBe('committed')
+    })
+
+    it('runs forward when a person says that there was none', async () => {
+      const { a, b, there, verdict } = await dying()
+      a.time.stepStore(31_000)
+      b.trouble.request = (verb, args) => {
+        // Nothing recovers it before the person has spoken.
+        const { event } = (args[0] ?? {}) as { event?: { to?: string } }
+        if (verb === 'write' && event?.to === 'recovering') throw unavailable()
+      }
+      await b.until(b.guard.internals.tick())
+      a.time.stepStore(61_000)
+      const { key = '' } = (await verdict()) ?? {}
+      await b.until(b.guard.ledger.resolve(key, { verdict: 'released', who: 'ada', note: 'n' }))
+      b.trouble.request = () => undefined
+      expect(await b.until(there({ order: 'o' }, { waitMs: 60_000 }))).toMatchObject({ status: 'done' })
+      expect(effects(b)).toEqual([1, 1, 1, 0, 0])
+    })
   })
 
   it('takes its options', async () => {

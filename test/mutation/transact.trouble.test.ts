@@ -209,12 +209,15 @@ describe('a tool that ends the transaction itself', () => {
     expect(b.table.rows('a')).toBe(1)
   })
 
-  it('is a doubt of the caller too where the ledger cannot be told, and is told to it as soon as it answers', async () => {
+  it.each([
+    ['cannot be reached', ['write', 'read']],
+    ['takes nothing', ['write']],
+  ])('is a doubt of the caller too where the ledger %s, and is told to it as soon as it can', async (_how, verbs) => {
     const b = onTable()
     let away = false
     b.trouble.request = (verb) => {
       if (verb === 'commit') away = true
-      if ((verb === 'write' || verb === 'read') && away && b.time.bootMs() < 20_000) throw unavailable()
+      if (verbs.includes(verb) && away && b.time.bootMs() < 20_000) throw unavailable()
     }
     const tool = escaping(b)
     const error = await refusalOf(b.until(tool({ ref: 'a' }, { waitMs: 600_000 })))
