@@ -76,7 +76,6 @@ export async function recoverOnce(
     const stale = isStale(core, record)
     return await settleBy(core, contract, { core, op, attempt, startedAt, background, stale, amnesiaAt })
   } finally {
-    attempt.closed = true
     core.live.delete(attempt)
   }
 }

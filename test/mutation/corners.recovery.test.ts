@@ -63,17 +63,19 @@ describe('recovery', () => {
   ])('whose lease is over when its probe says %s is overtaken', async (_what, found) => {
     const [a, b] = await pair()
     b.tool({ recovery: { class: 'manual' } })
+    let met = false
     const tool = a.tool({
       recovery: probing(a, {
         probe: async () => {
-          a.time.pause(60_000)
+          if (!met) a.time.pause(60_000)
+          met = true
           await b.guard.internals.tick()
           return found ? a.downstream.find('a') : { found: 'unknown' }
         },
       }),
     })
     a.downstream.plan('a', 'lose-answer')
-    await a.until(tool.perform(input, { waitMs: 60_000 })).catch(() => undefined)
+    await a.until(tool.perform(input, { waitMs: 600_000 })).catch(() => undefined)
     const steps = await a.history(a.record(tool, input)?.key ?? '')
     expect(steps.slice(0, 4)).toEqual([
       "T1' absent>executing",
@@ -81,6 +83,7 @@ describe('recovery', () => {
       'T10 in-doubt>recovering',
       'T14 recovering>in-doubt',
     ])
+    expect(a.record(tool, input)?.state).toBe(found ? 'committed' : 'in-doubt')
     expect(a.downstream.effects('a')).toBe(1)
   })
 
