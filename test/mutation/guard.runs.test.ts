@@ -241,7 +241,7 @@ describe('a saga', () => {
       { tool: foreign, input, undo: { tool: own, input } },
       { tool: own, input, undo: { tool: foreign, input } },
     ]) {
-      const steps = [step, { tool: own, input }]
+      const steps = [step, { tool: own, name: 'last', input }]
       expect(thrownBy(() => b.guard.saga('s', steps))).toMatchObject({ code: 'CONTRACT_INVALID' })
     }
     expect(thrownBy(() => b.guard.saga('s', [{ tool: own, input, undo: { tool: own, input } }]))).toBeUndefined()
