@@ -109,7 +109,7 @@ describe('T17 retention', () => {
         ok: true,
         transition: 'T17',
         draft: undefined,
-        event: { from: state, to: 'deleted', fence: 7 },
+        event: { transition: 'T17', from: state, to: 'deleted', fence: 7 },
       })
       expect(decided(recordIn(state, { updatedAt: NOW - 2_999 }), give('expire'))).toEqual(refusal('lease'))
       expect(decided(recordIn(state, { updatedAt: 0, openSends: 1 }), give('expire'))).toEqual(refusal('open-sends'))
@@ -231,6 +231,8 @@ describe('T20 accepted now, verified later', () => {
   it('is the attempt’s alone, and never runs again', () => {
     expect(decided(recordIn('executing'), give('accept', older))).toEqual(refusal('fence'))
     expect(decided(recordIn('accepted'), give('verified', { nonce: 'theirs' }))).toEqual(refusal('fence'))
+    expect(decided(recordIn('committed'), give('verified'))).toEqual(refusal('state'))
+    expect(decided(recordIn('committed'), give('accept'))).toEqual(refusal('state'))
     expect(decided(recordIn('accepted', { leaseUntil: 0 }), give('claim'))).toEqual(refusal('state'))
   })
 })
@@ -309,6 +311,7 @@ describe('steps that move nothing', () => {
     expect(decided(undefined, give('supersede'))).toMatchObject({
       transition: 'superseded',
       draft: { state: 'superseded', nonce: 'of1_newer', openSends: 0 },
+      event: { transition: 'superseded', from: 'absent', to: 'superseded' },
     })
     for (const state of ['released', 'rejected'] as const) {
       expect(decided(recordIn(state), give('supersede'))).toMatchObject({

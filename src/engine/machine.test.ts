@@ -43,6 +43,12 @@ const ROWS: Readonly<Record<string, readonly Row[]>> = {
       ['T0', 'in-doubt', { fence: 8 }],
     ],
     [
+      'released in the moment in which a lease from before the mark ends',
+      recordIn('released', { updatedAt: NOW - 70 }),
+      give('claim', { amnesia }),
+      ['T0', 'in-doubt', { fence: 8 }],
+    ],
+    [
       'released more than a lease after the mark',
       recordIn('released', { updatedAt: NOW - 60 }),
       give('claim', { amnesia }),

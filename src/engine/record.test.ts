@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest'
 import { recordIn } from '../../test/explore/machine-fixture.ts'
-import { momentsOf, stamp, type Draft } from './record.ts'
+import { evidenceOfRound, isEvidenceOfRound, momentsOf, stamp, type Draft } from './record.ts'
 
 const moments = { leaseMs: 30, firstSendAt: 5, doubtAt: 6, createdAt: 7, fence: 4 } as const
 
@@ -51,4 +51,9 @@ it('a stamped record is its draft with these moments', () => {
     leaseUntil: 40,
     updatedAt: 100,
   })
+})
+
+it('the fact that a round was sent is known again, and no other fact is taken for it', () => {
+  expect(isEvidenceOfRound(evidenceOfRound('r1'))).toBe(true)
+  for (const what of ['round r1 was answered', 'a message was sent', '']) expect(isEvidenceOfRound(what)).toBe(false)
 })
