@@ -38,7 +38,7 @@ describe('the engine under simulated time, network, store and processes', () => 
     expect((await runBatch({ from: 5_001, count: 300 })).fingerprint).not.toBe(one.fingerprint)
   })
 
-  it('catches every mutant that it can switch on', { timeout: 5 * MINUTE }, async () => {
+  it('catches every mutant that it can switch on', { timeout: 20 * MINUTE }, async () => {
     const verdicts: Verdict[] = []
     await judgeMutants((verdict) => verdicts.push(verdict))
     expect(verdicts.filter(({ failure }) => failure === undefined).map(({ name }) => name)).toEqual([])
