@@ -126,6 +126,8 @@ async function drive(
         : followKnown(core, flight, reading, options, phases, own?.error))
       if ('settled' in step) return step.settled
       if ('own' in step) own = step.own
+      // From here on the wait budget counts, whatever the next turn is about.
+      phases.idle()
       reading = step.reading ?? (await core.journal.read(op.key, op.tenant))
       core.lookFirst.saw(reading)
     } catch (error) {

@@ -118,6 +118,22 @@ describe('a flight', () => {
     expect(times.map((time, n) => time - (times[n - 1] ?? time))).toEqual([0, 0, 0, 0, 0, 0, 0, 8, 9, 10, 11])
   })
 
+  it('counts the wait budget from the end of its first attempt, also while it makes another', async () => {
+    const b = bench()
+    let prepares = 0
+    const prepare = (): Promise<void> => {
+      prepares += 1
+      if (prepares > 1) return new Promise(() => undefined)
+      // A pause that its lease does not outlast.
+      b.time.pause(31_000)
+      return Promise.resolve()
+    }
+    const began = b.time.bootMs()
+    const error = await refusalOf(b.until(b.tool({ prepare })(input, { waitMs: 100 })))
+    expect(facts(error)).toMatchObject({ code: 'IN_PROGRESS', details: { state: 'claimed' } })
+    expect([prepares, b.time.bootMs() - began]).toEqual([2, 31_100])
+  })
+
   it('looks at the ledger once in a pause between two recoveries', async () => {
     const b = bench({ settings: { recoveryBackoffMs: 20_000 } })
     const tool = b.tool({ recovery: keyed() })
