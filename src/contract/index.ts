@@ -3,6 +3,7 @@
  * @module
  */
 export type { AnyToolOptions, AnyWriteOptions } from './any-options.ts'
+export { anySchema } from './any-schema.ts'
 export { defineContract, type ContractDefaults } from './define.ts'
 export { formatDuration, parseDuration } from './duration.ts'
 export { nearest } from './nearest.ts'

@@ -1,4 +1,4 @@
-import { defineContract, manual, type AnyToolOptions, type Contract, type StandardSchemaV1 } from '../contract/index.ts'
+import { anySchema, defineContract, manual, type AnyToolOptions, type Contract } from '../contract/index.ts'
 import { currentOperation, currentRun, type Guard, type SendPort } from '../engine/index.ts'
 import { downstreamKey } from '../key/index.ts'
 import { downstreamFetch, type DownstreamOptions } from './fetch.ts'
@@ -70,15 +70,10 @@ const runPort = (run: ActiveRun, keyOf: KeyOf | undefined): SendPort => ({
   used: () => false,
 })
 
-/** Accepts every value. */
-const anything: StandardSchemaV1 = {
-  '~standard': { version: 1, vendor: 'onefold', validate: (value: unknown) => ({ value }) },
-}
-
 /** Names a run's own requests; never executed. */
 const runContract: Contract = defineContract({
   name: 'onefold.fetch',
-  input: anything,
+  input: anySchema,
   effect: 'write',
   identity: 'all',
   scope: 'run',

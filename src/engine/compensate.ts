@@ -1,4 +1,4 @@
-import { defineContract, manual, type AnyToolOptions, type Contract, type StandardSchemaV1 } from '../contract/index.ts'
+import { anySchema, defineContract, manual, type AnyToolOptions, type Contract } from '../contract/index.ts'
 import { OnefoldError } from '../error/index.ts'
 import type { Core } from './core.ts'
 import type { Performer, PerformOptions } from './engine.ts'
@@ -60,14 +60,10 @@ export async function compensateBy(core: Core, op: Operation, undo: (value: unkn
   await core.journal.apply(op.key, op.tenant, current, { type: 'compensated', who })
 }
 
-const keyOnly: StandardSchemaV1 = {
-  '~standard': { version: 1, vendor: 'onefold', validate: (value: unknown) => ({ value }) },
-}
-
 function undoOf(contract: Contract): Contract {
   return defineContract({
     name: `${contract.name}.compensate`,
-    input: keyOnly,
+    input: anySchema,
     effect: 'write',
     identity: 'all',
     recovery: manual(),

@@ -1,4 +1,5 @@
 import {
+  anySchema,
   defineContract,
   manual,
   type AnyToolOptions,
@@ -264,7 +265,7 @@ export function createGuard(options: GuardOptions): Guard {
 
   const onceContract = defineContract({
     name: 'once',
-    input: anything,
+    input: anySchema,
     effect: 'write',
     identity: 'all',
     recovery: manual(),
@@ -369,9 +370,4 @@ function opened(ledger: Ledger, open: () => Promise<void>): Ledger {
     amnesia: () => open().then(() => ledger.amnesia()),
     liftAmnesia: () => open().then(() => ledger.liftAmnesia()),
   }
-}
-
-/** A Standard Schema that accepts every value; for identities that are whole. */
-const anything: StandardSchemaV1 = {
-  '~standard': { version: 1, vendor: 'onefold', validate: (value: unknown) => ({ value }) },
 }

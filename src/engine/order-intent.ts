@@ -1,4 +1,11 @@
-import { defineContract, idempotent, type AnyToolOptions, type Contract, type Duration } from '../contract/index.ts'
+import {
+  anySchema,
+  defineContract,
+  idempotent,
+  type AnyToolOptions,
+  type Contract,
+  type Duration,
+} from '../contract/index.ts'
 import { OnefoldError } from '../error/index.ts'
 import { orderIntentKey, type OrderIntentParts } from '../key/index.ts'
 import type { Guard } from './guard.ts'
@@ -42,7 +49,7 @@ export async function orderIntent(
 const contractOf = (retention: Duration): Contract =>
   defineContract({
     name: 'order_intent',
-    input: { '~standard': { version: 1, vendor: 'onefold', validate: (value: unknown) => ({ value }) } },
+    input: anySchema,
     effect: 'write',
     identity: 'all',
     retention,

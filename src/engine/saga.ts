@@ -1,4 +1,5 @@
 import {
+  anySchema,
   composite,
   defineContract,
   idempotent,
@@ -168,7 +169,7 @@ export function sagaContract<Input>(
 
   return defineContract({
     name,
-    input: options.input ?? anything,
+    input: options.input ?? anySchema,
     effect: 'write',
     identity: options.identity ?? 'all',
     ...(options.ignore === undefined ? {} : { ignore: options.ignore }),
@@ -202,7 +203,7 @@ function checkSteps<Input>(saga: string, steps: readonly (SagaStep<Input> & { re
 const verdictContract = (saga: string): Contract =>
   defineContract({
     name: `${saga}.undo`,
-    input: anything,
+    input: anySchema,
     effect: 'write',
     identity: ['saga'],
     recovery: idempotent({ precondition: () => true }),
@@ -221,10 +222,6 @@ const unconfirmed = (step: string, key: string): OnefoldError =>
     retryable: true,
     key,
   })
-
-const anything: StandardSchemaV1 = {
-  '~standard': { version: 1, vendor: 'onefold', validate: (value: unknown) => ({ value }) },
-}
 
 const invalid = (message: string): OnefoldError =>
   new OnefoldError('CONTRACT_INVALID', `${message} Nothing was registered.`)

@@ -1,4 +1,4 @@
-import { defineContract, probe, type AnyToolOptions, type Contract } from '../contract/index.ts'
+import { anySchema, defineContract, probe, type AnyToolOptions, type Contract } from '../contract/index.ts'
 import { currentRun, encode, type Guard, type Outcome } from '../engine/index.ts'
 import { canonicalizeJson, fingerprintText } from '../key/index.ts'
 import { createRecording, type Recorder, type Recording } from './recording.ts'
@@ -22,7 +22,7 @@ export interface ModelCall<Head, Chunk> {
 /** A model call may be made again whenever its answer is not in the ledger: sampling has no effect but its price. */
 const modelCallContract: Contract = defineContract({
   name: 'onefold.model-call',
-  input: { '~standard': { version: 1, vendor: 'onefold', validate: (value: unknown) => ({ value }) } },
+  input: anySchema,
   effect: 'write',
   identity: 'all',
   scope: 'run',

@@ -1,9 +1,9 @@
 import {
+  anySchema,
   defineContract,
   manual,
   type AnyToolOptions,
   type Recovery,
-  type StandardSchemaV1,
   type ToolContext,
 } from '../contract/index.ts'
 import type { Guard, Outcome } from '../engine/index.ts'
@@ -61,7 +61,7 @@ export function webhookInbox(guard: Guard, options: InboxOptions): Inbox {
   const contract = guard.internals.register(
     defineContract({
       name: `webhook.${name}`,
-      input: anything,
+      input: anySchema,
       effect: 'write',
       identity: ['id'],
       // A redelivery may be printed anew: Stripe counts in it how many deliveries are pending.
@@ -138,7 +138,3 @@ async function bytesWithin(request: Request, most: number): Promise<Uint8Array |
 
 /** What the ledger can freeze: JSON without absent members. */
 const jsonOf = (delivery: Delivery): Delivery => JSON.parse(JSON.stringify(delivery)) as Delivery
-
-const anything: StandardSchemaV1 = {
-  '~standard': { version: 1, vendor: 'onefold', validate: (value: unknown) => ({ value }) },
-}

@@ -1,4 +1,5 @@
 import {
+  anySchema,
   defineContract,
   keyed,
   manual,
@@ -7,7 +8,6 @@ import {
   type Contract,
   type ProbeFunction,
   type Recovery,
-  type StandardSchemaV1,
   type ToolContext,
 } from '../../contract/index.ts'
 import { fingerprintText } from '../../key/index.ts'
@@ -53,7 +53,7 @@ export function routeContract(
     definedOnly({
       name,
       effect: 'write',
-      input: anything,
+      input: anySchema,
       version: declared.version,
       identity: declared.identity,
       ignore: declared.ignore,
@@ -120,7 +120,3 @@ const asked =
 /** What is undefined was not declared. */
 const definedOnly = (options: Readonly<Record<string, unknown>>): AnyToolOptions =>
   Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as unknown as AnyToolOptions
-
-const anything: StandardSchemaV1 = {
-  '~standard': { version: 1, vendor: 'onefold', validate: (value: unknown) => ({ value }) },
-}

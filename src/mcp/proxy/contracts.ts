@@ -1,4 +1,5 @@
 import {
+  anySchema,
   defineContract,
   keyed,
   manual,
@@ -6,7 +7,6 @@ import {
   type AnyToolOptions,
   type Contract,
   type Recovery,
-  type StandardSchemaV1,
   type ToolContext,
 } from '../../contract/index.ts'
 import { canonicalize, fingerprintText } from '../../key/index.ts'
@@ -50,7 +50,7 @@ export function declaredContract(
     definedOnly({
       name: contractName(name, tool),
       effect: 'write',
-      input: anything,
+      input: anySchema,
       version: declared.version,
       identity: declared.identity,
       ignore: ignored(declared, place),
@@ -85,7 +85,7 @@ export function undeclaredContract(
     definedOnly({
       name: contractName(name, tool),
       effect: 'write',
-      input: anything,
+      input: anySchema,
       identity: 'all',
       scope,
       errors: errorMappings(tool),
@@ -146,8 +146,3 @@ function ignored(declared: DeclaredWrite, place: KeyPlace | undefined): readonly
 
 const definedOnly = (options: Readonly<Record<string, unknown>>): AnyToolOptions =>
   Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as unknown as AnyToolOptions
-
-/** A Standard Schema that accepts every value: the server's own schema checks arguments. */
-const anything: StandardSchemaV1 = {
-  '~standard': { version: 1, vendor: 'onefold', validate: (value: unknown) => ({ value }) },
-}

@@ -1,4 +1,5 @@
 import {
+  anySchema,
   defineContract,
   manual,
   type AnyToolOptions,
@@ -115,7 +116,7 @@ export function serverTool(
     ...rest,
     name: contractName(server, tool),
     effect: 'write',
-    input: anything,
+    input: anySchema,
     scope: 'session',
     errors: mappings(tool, errors),
     recovery: recovery === undefined ? recovery : storing(recovery as Recovery),
@@ -180,10 +181,6 @@ export const storedResult = (result: unknown): StoredResult => resultOf(JSON.str
 
 /** The result in a recorded value. */
 export const readResult = (stored: unknown): ToolResult => JSON.parse((stored as StoredResult).mcpResult) as ToolResult
-
-const anything: StandardSchemaV1 = {
-  '~standard': { version: 1, vendor: 'onefold', validate: (value: unknown) => ({ value }) },
-}
 
 export const invalid = (tool: string, problem: string, fix: string): OnefoldError =>
   new OnefoldError('CONTRACT_INVALID', `${tool}: ${problem}. Nothing was registered. ${fix}.`, {

@@ -1,10 +1,4 @@
-import {
-  defineContract,
-  manual,
-  type AnyToolOptions,
-  type StandardSchemaV1,
-  type ToolContext,
-} from '../../contract/index.ts'
+import { anySchema, defineContract, manual, type AnyToolOptions, type ToolContext } from '../../contract/index.ts'
 import type { Guard } from '../../engine/index.ts'
 import { OnefoldError } from '../../error/index.ts'
 
@@ -54,13 +48,9 @@ export async function step<T>(extra: object, name: string, work: (context: ToolC
   return outcome.value as T
 }
 
-const anything: StandardSchemaV1 = {
-  '~standard': { version: 1, vendor: 'onefold', validate: (value: unknown) => ({ value }) },
-}
-
 const stepContract = defineContract({
   name: 'mcp:step',
-  input: anything,
+  input: anySchema,
   effect: 'write',
   identity: 'all',
   recovery: manual(),
