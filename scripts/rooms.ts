@@ -86,7 +86,7 @@ export const ROOMS: readonly Room[] = [
       'node:path',
       'node:stream',
     ],
-    packages: ['hono', '@hono/node-server'],
+    packages: [],
   },
   {
     room: 'http/gateway',

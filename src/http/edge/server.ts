@@ -1,8 +1,5 @@
-import { createServer, type IncomingMessage, type Server, type ServerOptions, type ServerResponse } from 'node:http'
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo, Socket } from 'node:net'
-import { createAdaptorServer, type HttpBindings } from '@hono/node-server'
-import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response'
-import { Hono } from 'hono'
 import { problemAnswer, type ProfileName } from '../exchange/index.ts'
 import { createCheck, type Target } from './check.ts'
 import { writeAnswer } from './write-answer.ts'
@@ -57,28 +54,8 @@ const isLoopback = (host: string): boolean => host === 'localhost' || host === '
 export async function startEdge(options: EdgeOptions): Promise<Edge> {
   const { limits, host } = options
   const refusal = createFirst(options)
-  const targets = new WeakMap<IncomingMessage, Target>()
-  const app = new Hono<{ Bindings: HttpBindings }>()
-  app.all('*', async (context) => {
-    const { incoming, outgoing } = context.env as { incoming: IncomingMessage; outgoing: ServerResponse }
-    await options.handle(incoming, outgoing, targets.get(incoming) as Target)
-    return RESPONSE_ALREADY_SENT
-  })
-  const first =
-    (next: (incoming: IncomingMessage, outgoing: ServerResponse) => void) =>
-    (incoming: IncomingMessage, outgoing: ServerResponse): void => {
-      const checked = refusal(incoming)
-      if ('refusal' in checked) return writeAnswer(outgoing, checked.refusal, checked.close)
-      targets.set(incoming, checked.target)
-      next(incoming, outgoing)
-    }
-  const server = createAdaptorServer({
-    fetch: app.fetch,
-    overrideGlobalObjects: false,
-    autoCleanupIncoming: true,
-    createServer: ((serverOptions: ServerOptions, listener: never) =>
-      createServer(serverOptions, first(listener))) as typeof createServer,
-    serverOptions: {
+  const server = createServer(
+    {
       insecureHTTPParser: false,
       requireHostHeader: true,
       maxHeaderSize: limits.headerBytes,
@@ -88,7 +65,13 @@ export async function startEdge(options: EdgeOptions): Promise<Edge> {
       keepAliveTimeout: 65_000,
       noDelay: true,
     },
-  }) as Server
+    (incoming, outgoing) => {
+      const checked = refusal(incoming)
+      if ('refusal' in checked) return writeAnswer(outgoing, checked.refusal, checked.close)
+      // What fails unforeseen says nothing about the service: the client sees its connection break.
+      options.handle(incoming, outgoing, checked.target).catch(() => outgoing.destroy())
+    },
+  )
   // Node would drop what is over the count; it is refused instead.
   server.maxHeadersCount = 0
   server.maxConnections = limits.connections

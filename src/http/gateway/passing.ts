@@ -25,7 +25,7 @@ export function createPassing({
 }: PassingOptions): (incoming: IncomingMessage, outgoing: ServerResponse, target: Target) => Promise<void> {
   return async (incoming: IncomingMessage, outgoing: ServerResponse, target: Target): Promise<void> => {
     const gone = new AbortController()
-    outgoing.once('close', () => gone.abort())
+    outgoing.once('close', () => outgoing.writableFinished || gone.abort())
     const hasBody =
       incoming.headers['content-length'] !== undefined || incoming.headers['transfer-encoding'] !== undefined
     const headers = forwardedHeaders(incoming, forward, [])

@@ -140,7 +140,7 @@ export function httpBackend(options: HttpBackendOptions): Backend {
       const headers = forwardedHeaders(incoming, forward, rewrite === undefined ? [] : IDENTITY)
       headers.push('content-length', String(body.byteLength))
       const gone = new AbortController()
-      outgoing.once('close', () => gone.abort())
+      outgoing.once('close', () => outgoing.writableFinished || gone.abort())
       let answer: IncomingMessage
       try {
         answer = await upstream.send({ method: 'POST', target: endpoint, headers, body, signal: gone.signal })
@@ -191,7 +191,7 @@ export function httpBackend(options: HttpBackendOptions): Backend {
     if (length !== undefined) headers.push('content-length', length)
     else if (hasBody) headers.push('transfer-encoding', 'chunked')
     const gone = new AbortController()
-    outgoing.once('close', () => gone.abort())
+    outgoing.once('close', () => outgoing.writableFinished || gone.abort())
     try {
       const answer = await upstream.send({
         method,
