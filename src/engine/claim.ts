@@ -77,7 +77,7 @@ async function claimAs(
   }
   const attempt = newAttempt(op, nonce, claimed.record, claimed.now, startedAt + core.settings.leaseMs, startedAt)
   begin(attempt)
-  core.live.add(attempt)
+  const slot = core.live.add(attempt)
   try {
     await at(core, 'claimed', op.key)
     if (claimed.amnesiaAt !== (amnesia?.at ?? 0)) {
@@ -100,7 +100,7 @@ async function claimAs(
     return ended.kind === 'overtaken' && attempt.started ? { ...ended, acted: attempt.record } : ended
   } finally {
     attempt.closed = true
-    core.live.delete(attempt)
+    core.live.take(slot)
   }
 }
 

@@ -11,6 +11,7 @@ import type { DoubtReason, OperationRecord } from './record.ts'
 import type { Remembered } from './remembered.ts'
 import type { Questions } from './rounds.ts'
 import type { Settings } from './settings.ts'
+import type { Slots } from './slots.ts'
 import type { Spool } from './spool.ts'
 
 /** What every part of the engine shares. Built once by `createEngine`. */
@@ -32,7 +33,7 @@ export interface Core {
   /** Contracts by name, for recovery. */
   readonly contracts: Map<string, Contract>
   /** Attempts of this process that hold a lease. */
-  readonly live: Set<LiveAttempt>
+  readonly live: Slots<LiveAttempt>
   /** Background work that `close` waits for. */
   readonly background: Set<Promise<unknown>>
   closing: boolean

@@ -11,6 +11,7 @@ import { namelessOperation, nameOperation, type CallOptions, type Operation } fr
 import type { OperationRecord } from './record.ts'
 import { currentFrame, currentRun, type ActiveRun, type OperationFrame } from './run.ts'
 import { indexOfCall, toldOutcome } from './sequence.ts'
+import { createNamedSlots } from './slots.ts'
 import { askedOf, doubtful, outcomeOf, provisional, type Outcome } from './told.ts'
 
 export interface PerformOptions extends CallOptions {
@@ -39,7 +40,7 @@ export interface Performer {
 }
 
 export function createPerformer(core: Core): Performer {
-  const flights = new Map<string, Flight>()
+  const flights = createNamedSlots<Flight>()
 
   async function perform(contract: Contract, rawInput: unknown, options: PerformOptions = {}): Promise<Outcome> {
     const run = options.run ?? currentRun()
@@ -58,7 +59,7 @@ export function createPerformer(core: Core): Performer {
     if (frame?.composite === true) await adoptChild(core, frame, op, ordinal)
     touch(run, op)
     const work = performOperation(op, { ...options, run, frame })
-    run?.pending.add(work)
+    const pending = run?.pending.add(work)
     try {
       const outcome = await work
       sequence?.told(toldOutcome(outcome))
@@ -67,7 +68,7 @@ export function createPerformer(core: Core): Performer {
       sequence?.told(false)
       throw isStoreUnavailable(error) ? nothingStarted(op, error) : error
     } finally {
-      run?.pending.delete(work)
+      if (pending !== undefined) run?.pending.take(pending)
     }
   }
 
@@ -221,8 +222,9 @@ export function createPerformer(core: Core): Performer {
       },
       () => undefined,
     )
-    options.run?.pending.add(rest)
-    void rest.then(() => options.run?.pending.delete(rest))
+    const pending = options.run?.pending
+    const slot = pending?.add(rest)
+    if (slot !== undefined) void rest.then(() => pending?.take(slot))
     throw cancelled(op.contract.name, op.key, true)
   }
 

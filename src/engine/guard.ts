@@ -31,6 +31,7 @@ import type { OperationRecord, ParentReference } from './record.ts'
 import { currentRun, newRun, withRun, type ActiveRun } from './run.ts'
 import { settingsWith, type Settings } from './settings.ts'
 import { sagaContract, type SagaEnd, type SagaOptions, type SagaStep } from './saga.ts'
+import { createSlots } from './slots.ts'
 import type { Spool } from './spool.ts'
 import type { Store } from './store.ts'
 import type { Outcome } from './told.ts'
@@ -187,7 +188,7 @@ export function createGuard(options: GuardOptions): Guard {
     duplicates: createDuplicateNotes(),
     questions: createQuestions(),
     contracts: new Map(),
-    live: new Set(),
+    live: createSlots(),
     background: new Set(),
     closing: false,
   }

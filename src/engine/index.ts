@@ -59,6 +59,7 @@ export { recoversByItself } from './recover.ts'
 export { currentOperation, currentRun, type CurrentOperation } from './run.ts'
 export type { SagaEnd, SagaOptions, SagaResults, SagaStep, SagaUndo } from './saga.ts'
 export { DEFAULTS, type Settings } from './settings.ts'
+export { createNamedSlots, createSlots, type NamedSlots, type Slots } from './slots.ts'
 export type { Spool, SpoolEntry } from './spool.ts'
 export type {
   AmnesiaMark,

@@ -1,4 +1,5 @@
 import { isStoreUnavailable } from '../error/index.ts'
+import type { LiveAttempt } from './attempt.ts'
 import type { Core } from './core.ts'
 import { assertStoreKeeps } from './ledger.ts'
 import { beat, createSweeper } from './sweep.ts'
@@ -107,7 +108,7 @@ export function createLifecycle(core: Core): Lifecycle {
   }
 
   /** T8: an attempt that outlives its process would otherwise only be noticed when its lease is over. */
-  async function shutDown(attempt: Core['live'] extends Set<infer A> ? A : never): Promise<void> {
+  async function shutDown(attempt: LiveAttempt): Promise<void> {
     attempt.closed = true
     attempt.controller.abort()
     const { op, record } = attempt

@@ -69,14 +69,14 @@ export async function recoverOnce(
   if (!begun.applied || begun.record === undefined) return undefined
   const op = frozenOperation(contract, begun.record)
   const attempt = newAttempt(op, nonce, begun.record, begun.now, startedAt + core.settings.leaseMs, startedAt)
-  core.live.add(attempt)
+  const slot = core.live.add(attempt)
   try {
     await at(core, 'recovering', record.key)
     const amnesiaAt = core.journal.amnesia()?.at ?? 0
     const stale = isStale(core, record)
     return await settleBy(core, contract, { core, op, attempt, startedAt, background, stale, amnesiaAt })
   } finally {
-    core.live.delete(attempt)
+    core.live.take(slot)
   }
 }
 

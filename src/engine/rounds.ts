@@ -85,7 +85,7 @@ export async function resumeAndExecute(
   const { recovery } = op.contract
   if (recovery.class === 'keyed')
     attempt.windowOverAt = startedAt + keyKnownUntil(record, { windowMs: recovery.windowMs, marginMs }) - now
-  core.live.add(attempt)
+  const slot = core.live.add(attempt)
   try {
     if (resumed.amnesiaAt !== amnesiaAt) {
       // Records were lost meanwhile: this one may be an older state of an operation that has gone on.
@@ -103,6 +103,6 @@ export async function resumeAndExecute(
     return ended.kind === 'overtaken' && attempt.started ? { ...ended, acted: attempt.record } : ended
   } finally {
     attempt.closed = true
-    core.live.delete(attempt)
+    core.live.take(slot)
   }
 }

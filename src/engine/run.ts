@@ -2,6 +2,7 @@ import { AsyncLocalStorage } from 'node:async_hooks'
 import type { RunReference } from '../contract/index.ts'
 import type { SendPort } from './attempt.ts'
 import type { ParentReference } from './record.ts'
+import { createSlots, type Slots } from './slots.ts'
 
 /** The operation that is executing in this asynchronous context; a chain up to the outermost. */
 export interface OperationFrame {
@@ -36,7 +37,7 @@ export interface ActiveRun extends RunReference {
   readonly parent: RemoteParent | undefined
   readonly touched: Map<string, Touched>
   readonly sequences: Map<string, SequenceState>
-  readonly pending: Set<Promise<unknown>>
+  readonly pending: Slots<Promise<unknown>>
 }
 
 /** A place among the parts of an operation elsewhere, and how many parts it has had here. */
@@ -95,6 +96,6 @@ export function newRun(options: {
     ...options,
     touched: new Map(),
     sequences: new Map(),
-    pending: new Set(),
+    pending: createSlots(),
   }
 }

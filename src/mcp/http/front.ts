@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { tellOperators, type Guard } from '../../engine/index.ts'
+import { createNamedSlots, createSlots, tellOperators, type Guard } from '../../engine/index.ts'
 import {
   BodyRefused,
   createDelivery as createSocketDelivery,
@@ -126,8 +126,8 @@ export async function startMcpHttp(options: McpHttpOptions): Promise<McpHttp> {
     clientTimeoutMs: options.clientTimeoutMs ?? 30_000,
   })
   const resumable = createResumable()
-  const streams = new Set<ServerResponse>()
-  const answering = new Map<string, Relay>()
+  const streams = createSlots<ServerResponse>()
+  const answering = createNamedSlots<Relay>()
   let stopping = false
   let registered = false
 
@@ -151,8 +151,8 @@ export async function startMcpHttp(options: McpHttpOptions): Promise<McpHttp> {
       })
       return false
     }
-    streams.add(outgoing)
-    outgoing.once('close', () => streams.delete(outgoing))
+    const slot = streams.add(outgoing)
+    outgoing.once('close', () => streams.take(slot))
     return true
   }
 

@@ -1,4 +1,5 @@
 import type { Writable } from 'node:stream'
+import { createNamedSlots } from '../../engine/index.ts'
 import { errorLine } from '../proxy/answers.ts'
 import { idKey } from '../proxy/message-id.ts'
 import type { ServerMessage } from '../proxy/message.ts'
@@ -60,7 +61,7 @@ const MOST_QUEUED = 100
 
 export function startStdioProcess(options: StdioProcessOptions): StdioProcess {
   const { shared } = options
-  const waiting = new Map<string, Waiting>()
+  const waiting = createNamedSlots<Waiting>()
   /** Guarded calls, whose answers go another way. */
   const accompanied = new Set<Open>()
   let listener: Relay | undefined

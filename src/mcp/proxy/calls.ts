@@ -1,4 +1,11 @@
-import { ticketOf, type Guard, type Outcome, type PerformOptions } from '../../engine/index.ts'
+import {
+  createNamedSlots,
+  ticketOf,
+  type Guard,
+  type NamedSlots,
+  type Outcome,
+  type PerformOptions,
+} from '../../engine/index.ts'
 import { OnefoldError, isOnefoldError } from '../../error/index.ts'
 import type { Contract, ToolContext } from '../../contract/index.ts'
 import { parseJson } from '../../key/index.ts'
@@ -39,13 +46,13 @@ export interface Calls {
   cancel(id: string): boolean
   /** Aborts what has not started. */
   abandon(): void
-  readonly open: ReadonlyMap<string, OpenCall>
+  readonly open: Pick<NamedSlots<OpenCall>, 'size' | 'values'>
 }
 
 /** `tools/call` requests on their way through the engine. */
 export function createCalls(options: CallsOptions): Calls {
   const { guard, contracts } = options
-  const open = new Map<string, OpenCall>()
+  const open = createNamedSlots<OpenCall>()
   const runs = createRuns((given) => guard.internals.runOf(given))
   const onDoubt = new Map<string, Set<() => void>>()
   guard.on('doubt', ({ key }) => {

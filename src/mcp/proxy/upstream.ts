@@ -1,6 +1,7 @@
 import { spawn, type ChildProcess } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import type { Readable, Writable } from 'node:stream'
+import { createNamedSlots } from '../../engine/index.ts'
 import { lineReader } from './lines.ts'
 import { readServerLine, type ServerMessage } from './message.ts'
 
@@ -86,7 +87,7 @@ const ID_PREFIX = 'onefold-'
 export function startUpstream(options: UpstreamOptions): Upstream {
   const prefix = `${ID_PREFIX}${randomBytes(9).toString('base64url')}-`
   const mark = Buffer.from(prefix)
-  const waiting = new Map<string, Waiting>()
+  const waiting = createNamedSlots<Waiting>()
   let next = 0
   let alive = true
   const child: ChildProcess = spawn(options.command, options.args, {

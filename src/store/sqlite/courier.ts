@@ -1,4 +1,5 @@
 import { Worker } from 'node:worker_threads'
+import { createSlots } from '../../engine/index.ts'
 import { errorOf, unavailable, type Failure } from './failure.ts'
 import {
   NUMBERS_OF_APPLIED,
@@ -48,8 +49,7 @@ export async function startCourier(
     execArgv: [],
     name: 'onefold-sqlite',
   })
-  const waiting = new Map<number, Waiting>()
-  let ids = 0
+  const waiting = createSlots<Waiting>()
   let outgoing: Step[] = []
   let enough = FIRST_STEPS
   let flushing = false
@@ -76,8 +76,7 @@ export async function startCourier(
   }
 
   function settle(id: number): Waiting | undefined {
-    const entry = waiting.get(id)
-    waiting.delete(id)
+    const entry = waiting.take(id)
     if (waiting.size === 0) worker.unref()
     return entry
   }
@@ -85,10 +84,8 @@ export async function startCourier(
   function send<T>(step: (id: number) => Step): Promise<T> {
     if (ended) return Promise.reject(errorOf(unavailable('The worker of the ledger has ended.').failure))
     return new Promise<T>((resolve, reject) => {
-      const id = (ids += 1)
       if (waiting.size === 0) worker.ref()
-      waiting.set(id, { resolve, reject })
-      outgoing.push(step(id))
+      outgoing.push(step(waiting.add({ resolve, reject })))
       if (!flushing) {
         flushing = true
         process.nextTick(flushAtTheEnd)
@@ -97,7 +94,7 @@ export async function startCourier(
     })
   }
 
-  function deliver({ now: at, amnesiaAt, applied, others }: Replies): void {
+  function deliver([at, amnesiaAt, applied, others]: Replies): void {
     for (let n = 0; n < applied.length; n += NUMBERS_OF_APPLIED) {
       const reply: WriteReply = [1, at, applied[n + 1] as number, applied[n + 2] as number, amnesiaAt]
       settle(applied[n] as number)?.resolve(reply as never)
@@ -121,7 +118,7 @@ export async function startCourier(
       applied: 'unknown',
       message: `${why} Whether this step was written is not known: read it again.`,
     }
-    for (const { reject } of waiting.values()) reject(errorOf(failure))
+    for (const { reject } of waiting) reject(errorOf(failure))
     waiting.clear()
     outgoing = []
   }

@@ -180,7 +180,7 @@ function ledgerOn(database: DatabaseSync, path: string, clock: SteadyClock): Led
       throw new FailureError(failureOf(error, path, 'unknown'))
     }
     acknowledged = progress.sequence
-    return { now: progress.now, amnesiaAt: progress.amnesiaAt, applied: Float64Array.from(applied), others }
+    return [progress.now, progress.amnesiaAt, applied, others]
   }
 
   const refused = (steps: readonly WritingStep[], failure: Failure): Outcome => ({
