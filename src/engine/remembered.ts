@@ -16,22 +16,37 @@ const MOST_RECORDS = 2_000
 /** Larger answers are cheaper to fetch than to keep. */
 const LARGEST = 8 * 1024
 
-/** @param keepMs how long an answer is known without another look; 0 for never */
+/**
+ * A ring of places and the place of each key: a Map of records would keep what it has let go (see slots.ts).
+ * @param keepMs how long an answer is known without another look; 0 for never
+ */
 export function createRemembered(clock: Pick<Clock, 'bootMs'>, keepMs: number): Remembered {
-  const known = new Map<string, { readonly record: OperationRecord; readonly until: number }>()
+  const ring: ({ readonly record: OperationRecord; readonly until: number } | undefined)[] = []
+  const places = new Map<string, number>()
+  let next = 0
+
+  function forget(key: string): void {
+    const place = places.get(key)
+    if (place === undefined) return
+    places.delete(key)
+    ring[place] = undefined
+  }
+
   return {
     recall(key) {
-      const found = known.get(key)
+      const found = ring[places.get(key) ?? -1]
       return found !== undefined && clock.bootMs() < found.until ? found.record : undefined
     },
     remember(record) {
       const { key, input, outcome } = record
       if (keepMs === 0 || (input?.length ?? 0) + (outcome?.text?.length ?? 0) > LARGEST) return
-      known.delete(key)
-      known.set(key, { record, until: clock.bootMs() + keepMs })
-      const oldest = known.size > MOST_RECORDS ? known.keys().next() : undefined
-      if (oldest?.value !== undefined) known.delete(oldest.value)
+      forget(key)
+      const oldest = ring[next]
+      if (oldest !== undefined) forget(oldest.record.key)
+      ring[next] = { record, until: clock.bootMs() + keepMs }
+      places.set(key, next)
+      next = (next + 1) % MOST_RECORDS
     },
-    forget: (key) => void known.delete(key),
+    forget,
   }
 }
