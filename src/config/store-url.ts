@@ -75,7 +75,9 @@ export async function storeFrom(choice: StoreChoice): Promise<ChosenStore> {
     return { store, spool: spoolOf(choice.url), volatile: false }
   }
   const { sqliteStore } = await import('../store/sqlite/index.ts')
-  return { store: sqliteStore(choice.path), spool: `${choice.path}-spool`, volatile: false }
+  // A program of ours has no other work that its event loop could be held up from.
+  const store = sqliteStore({ path: choice.path, onCallersThread: true })
+  return { store, spool: `${choice.path}-spool`, volatile: false }
 }
 
 export async function openRemote({ name, url }: Extract<StoreChoice, { kind: 'remote' }>): Promise<RemoteStore> {

@@ -68,7 +68,7 @@ export function createPerformer(core: Core): Performer {
       sequence?.told(false)
       throw isStoreUnavailable(error) ? nothingStarted(op, error) : error
     } finally {
-      if (pending !== undefined) run?.pending.take(pending)
+      if (pending !== undefined) void run?.pending.take(pending)
     }
   }
 

@@ -8,6 +8,8 @@ const FULL = 2
 
 export interface ConnectOptions {
   readonly readOnly: boolean
+  /** Whose thread must not stand still: it waits for no lock and leaves checkpoints to others. @default false */
+  readonly hurried?: boolean
   /** Looks at the file before anything in it is changed; throws to leave it alone. @default none */
   readonly check?: (database: DatabaseSync) => void
 }
@@ -20,14 +22,14 @@ export interface ConnectOptions {
 export function connect(path: string, options: ConnectOptions): DatabaseSync {
   const database = new SqliteDatabase(path, {
     readOnly: options.readOnly,
-    timeout: options.readOnly ? 0 : BUSY_SLICE_MS,
+    timeout: options.readOnly || options.hurried === true ? 0 : BUSY_SLICE_MS,
     enableForeignKeyConstraints: false,
   })
   try {
     options.check?.(database)
     if (!options.readOnly) {
       database.exec('PRAGMA journal_mode = WAL')
-      database.exec('PRAGMA wal_autocheckpoint = 1000')
+      database.exec(`PRAGMA wal_autocheckpoint = ${options.hurried === true ? 0 : 1000}`)
       database.exec('PRAGMA journal_size_limit = 67108864')
     }
     database.exec('PRAGMA synchronous = FULL')

@@ -1,15 +1,8 @@
 import { Worker } from 'node:worker_threads'
 import { createSlots } from '../../engine/index.ts'
 import { errorOf, unavailable, type Failure } from './failure.ts'
-import {
-  NUMBERS_OF_APPLIED,
-  type Greeting,
-  type Replies,
-  type Request,
-  type Step,
-  type WorkerOptions,
-  type WriteReply,
-} from './wire.ts'
+import { settleReplies, type Waiting } from './replies.ts'
+import type { Greeting, Replies, Request, Step, WorkerOptions } from './wire.ts'
 
 /** Carries steps to the worker and answers back. */
 export interface Courier {
@@ -19,11 +12,6 @@ export interface Courier {
   readonly broken: boolean
   /** Ends the worker after everything that was sent. */
   close(): Promise<void>
-}
-
-interface Waiting {
-  readonly resolve: (value: never) => void
-  readonly reject: (error: Error) => void
 }
 
 /**
@@ -94,21 +82,6 @@ export async function startCourier(
     })
   }
 
-  function deliver([at, amnesiaAt, applied, others]: Replies): void {
-    for (let n = 0; n < applied.length; n += NUMBERS_OF_APPLIED) {
-      const reply: WriteReply = [1, at, applied[n + 1] as number, applied[n + 2] as number, amnesiaAt]
-      settle(applied[n] as number)?.resolve(reply as never)
-    }
-    for (const [id, ok, value] of others) {
-      const entry = settle(id)
-      if (ok === 1) entry?.resolve(value as never)
-      else {
-        if (value.broken) broken = true
-        entry?.reject(errorOf(value))
-      }
-    }
-  }
-
   /** Nobody waits for a worker that is gone. A step that was sent may have been written, one that was not cannot have been. */
   function end(why: string): void {
     ended = true
@@ -135,7 +108,7 @@ export async function startCourier(
   })
   if (!greeting.ready) throw errorOf(greeting.failure)
   heard(greeting.now)
-  worker.on('message', deliver)
+  worker.on('message', (replies: Replies) => settleReplies(replies, settle, () => (broken = true)))
   worker.unref()
 
   async function closed(): Promise<void> {

@@ -3,7 +3,7 @@ import type { AmnesiaMark } from '../../engine/index.ts'
 import { connect } from './connection.ts'
 import { busyFailure, concernsFile, FailureError, failureOf, isBusy, unavailable, type Failure } from './failure.ts'
 import { INSERT_BLOB } from './blob.sql.ts'
-import { SELECT_META, UPDATE_AMNESIA, UPDATE_META } from './meta.sql.ts'
+import { RAISE_CLOCK, SELECT_META, UPDATE_AMNESIA, UPDATE_META } from './meta.sql.ts'
 import { assertOurs, migrate } from './migrate.ts'
 import { namesOf, type Names } from './names.ts'
 import { prepareFile } from './prepare-file.ts'
@@ -17,9 +17,11 @@ import { recordWriter, type Progress } from './write-step.ts'
 export interface LedgerOptions {
   readonly path: string
   readonly wall: () => number
+  /** @see ConnectOptions */
+  readonly hurried?: boolean
 }
 
-/** The writing connection to a ledger file, and what goes through it. Lives in the worker. */
+/** A writing connection to a ledger file, and what goes through it. Lives in the worker, or beside it (see direct.ts). */
 export interface Ledger {
   readonly database: DatabaseSync
   readonly names: Names
@@ -31,6 +33,8 @@ export interface Ledger {
   write(steps: WritingStep[], more: () => readonly WritingStep[]): Outcome | 'busy'
   /** Writes the side file if something was acknowledged since. */
   remember(): void
+  /** Folds as much of the log into the file as nobody reads any more, and waits for nobody. */
+  checkpoint(): void
   close(): void
 }
 
@@ -53,20 +57,24 @@ interface Meta {
  * @throws FailureError and SQLite errors; {@link failureOf} reads them
  */
 export function openLedger(options: LedgerOptions): Ledger {
-  const { path } = options
+  const { path, hurried = false } = options
   const clock = steadyClock(options.wall)
   prepareFile(path)
-  const database = connect(path, { readOnly: false, check: (found) => assertOurs(found, path, MIGRATIONS.length) })
+  const database = connect(path, {
+    readOnly: false,
+    hurried,
+    check: (found) => assertOurs(found, path, MIGRATIONS.length),
+  })
   try {
     migrate(database, path, MIGRATIONS, clock.now())
-    return ledgerOn(database, path, clock)
+    return ledgerOn(database, path, clock, options.wall)
   } catch (error) {
     database.close()
     throw error
   }
 }
 
-function ledgerOn(database: DatabaseSync, path: string, clock: SteadyClock): Ledger {
+function ledgerOn(database: DatabaseSync, path: string, clock: SteadyClock, wall: () => number): Ledger {
   const sidePath = `${path}.seq`
   const opened = statSync(path)
   const names = namesOf(database, { readOnly: false })
@@ -183,6 +191,17 @@ function ledgerOn(database: DatabaseSync, path: string, clock: SteadyClock): Led
     return [progress.now, progress.amnesiaAt, applied, others]
   }
 
+  /** While the wall clock is behind, only the ledger knows how late it was when somebody last looked. */
+  function keepClock(): void {
+    const now = clock.now()
+    if (now <= wall()) return
+    try {
+      database.prepare(RAISE_CLOCK).run(now)
+    } catch {
+      // Another's lock, or a full disk: the time of the last write stands.
+    }
+  }
+
   const refused = (steps: readonly WritingStep[], failure: Failure): Outcome => ({
     replies: [withoutApplied(steps.map((step): Reply => [step[0], 0, failure]))],
     broken: failure.broken,
@@ -216,9 +235,11 @@ function ledgerOn(database: DatabaseSync, path: string, clock: SteadyClock): Led
     clock,
     write,
     remember,
+    checkpoint: () => database.exec('PRAGMA wal_checkpoint(PASSIVE)'),
     close() {
       try {
         remember()
+        keepClock()
       } finally {
         database.close()
       }

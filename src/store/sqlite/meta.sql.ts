@@ -4,6 +4,9 @@ export const SELECT_META = `SELECT sequence, clock, file_id, created_at, amnesia
 /** Once per transaction. Inputs: sequence, clock. */
 export const UPDATE_META = `UPDATE meta SET sequence = ?, clock = ?`
 
+/** Inputs: a store time that was shown. */
+export const RAISE_CLOCK = `UPDATE meta SET clock = max(clock, ?)`
+
 /** Inputs: the mark as JSON, or null to lift it. */
 export const UPDATE_AMNESIA = `UPDATE meta SET amnesia = ?`
 

@@ -1,4 +1,5 @@
 import { readFileSync, renameSync, writeFileSync } from 'node:fs'
+import { threadId } from 'node:worker_threads'
 import type { AmnesiaMark } from '../../engine/index.ts'
 
 /** What is remembered beside the ledger, in `<path>.seq`: that it existed, and how far it had come. */
@@ -29,7 +30,7 @@ export function readSideFile(path: string): Remembered | undefined {
 
 /** Replaces the line as a whole. Not synced: it may lag behind the ledger, never run ahead of it. */
 export function writeSideFile(path: string, remembered: Remembered): void {
-  const temporary = `${path}.${process.pid}`
+  const temporary = `${path}.${process.pid}-${threadId}`
   writeFileSync(temporary, `${JSON.stringify(remembered)}\n`, { mode: 0o600 })
   renameSync(temporary, path)
 }

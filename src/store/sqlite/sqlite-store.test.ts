@@ -10,48 +10,52 @@ import { sqliteStore } from './index.ts'
 const workers: Worker[] = []
 process.on('worker', (worker) => workers.push(worker))
 
-storeSuite(
-  'sqlite',
-  {
-    means: ['reopen', 'crash', 'another', 'stepClock', 'obstruct'],
-    async open() {
-      const folder = mkdtempSync(join(tmpdir(), 'onefold-sqlite-'))
-      const path = join(folder, 'ledger.db')
-      const clockSkewMs = new Float64Array(new SharedArrayBuffer(8))
-      const start = async (): Promise<ReturnType<typeof sqliteStore>> => {
-        const store = sqliteStore({ path, clockSkewMs, busyMs: 200 })
-        await store.open()
-        opened.push(store)
-        return store
-      }
-      const opened: ReturnType<typeof sqliteStore>[] = []
-      const store = await start()
-      const own = workers.at(-1)
-      return {
-        store,
-        another: start,
-        async reopen() {
-          await store.close()
-          return await start()
-        },
-        async crash() {
-          await own?.terminate()
-          return await start()
-        },
-        stepClock(ms) {
-          clockSkewMs[0] = (clockSkewMs[0] ?? 0) + ms
-        },
-        async obstruct() {
-          const other = new DatabaseSync(path)
-          other.exec('BEGIN IMMEDIATE')
-          return async () => other.close()
-        },
-        async close() {
-          await Promise.all(opened.map((each) => each.close()))
-          rmSync(folder, { recursive: true })
-        },
-      }
+for (const onCallersThread of [false, true]) suite(onCallersThread)
+
+function suite(onCallersThread: boolean): void {
+  storeSuite(
+    onCallersThread ? 'sqlite, on the caller’s thread' : 'sqlite',
+    {
+      means: ['reopen', 'crash', 'another', 'stepClock', 'obstruct'],
+      async open() {
+        const folder = mkdtempSync(join(tmpdir(), 'onefold-sqlite-'))
+        const path = join(folder, 'ledger.db')
+        const clockSkewMs = new Float64Array(new SharedArrayBuffer(8))
+        const start = async (): Promise<ReturnType<typeof sqliteStore>> => {
+          const store = sqliteStore({ path, clockSkewMs, busyMs: 200, onCallersThread })
+          await store.open()
+          opened.push(store)
+          return store
+        }
+        const opened: ReturnType<typeof sqliteStore>[] = []
+        const store = await start()
+        const own = workers.at(-1)
+        return {
+          store,
+          another: start,
+          async reopen() {
+            await store.close()
+            return await start()
+          },
+          async crash() {
+            await own?.terminate()
+            return await start()
+          },
+          stepClock(ms) {
+            clockSkewMs[0] = (clockSkewMs[0] ?? 0) + ms
+          },
+          async obstruct() {
+            const other = new DatabaseSync(path)
+            other.exec('BEGIN IMMEDIATE')
+            return async () => other.close()
+          },
+          async close() {
+            await Promise.all(opened.map((each) => each.close()))
+            rmSync(folder, { recursive: true })
+          },
+        }
+      },
     },
-  },
-  { describe, it, afterAll },
-)
+    { describe, it, afterAll },
+  )
+}

@@ -49,6 +49,8 @@ export type ReadingStep =
   | readonly [id: number, verb: 'epoch']
   | readonly [id: number, verb: 'get-blob', sha256: string]
   | readonly [id: number, verb: 'doctor']
+  /** Folds as much of the log into the file as nobody reads any more. */
+  | readonly [id: number, verb: 'checkpoint']
   | readonly [id: number, verb: 'close']
 
 export type Step = WritingStep | ReadingStep

@@ -145,6 +145,8 @@ function serve(ledger: Ledger, reader: LedgerReader): void {
         return reader.blob(step[2])
       case 'doctor':
         return examine(ledger, reader, options.path)
+      case 'checkpoint':
+        return ledger.checkpoint()
       case 'close':
         return undefined
     }
