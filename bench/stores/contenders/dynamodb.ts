@@ -1,4 +1,5 @@
 import { DynamoDB } from '@aws-sdk/client-dynamodb'
+import { setTimeout as pause } from 'node:timers/promises'
 import { dynamodbStore, tableDefinition } from '../../../src/store/dynamodb/index.ts'
 import { InProgress, type Contender, type Place } from '../contender.ts'
 import { oursOn } from '../ours.ts'
@@ -60,12 +61,23 @@ const floor: Contender = {
   },
 }
 
+/** A table is there some time before it can be used, and its indices later still. */
+async function untilActive(client: DynamoDB, TableName: string): Promise<void> {
+  for (;;) {
+    const { Table } = await client.describeTable({ TableName })
+    const indices = Table?.GlobalSecondaryIndexes ?? []
+    if (Table?.TableStatus === 'ACTIVE' && indices.every(({ IndexStatus }) => IndexStatus === 'ACTIVE')) return
+    await pause(20)
+  }
+}
+
 export const contenders: readonly Contender[] = [
   floor,
   ...oursOn('dynamodb', 'dynamodb', async (place) => {
     const client = connect(place)
     const table = `ours-${place.prefix}`
     await client.createTable(tableDefinition(table)).catch(ignoreExisting)
+    await untilActive(client, table)
     return { store: dynamodbStore({ client, table, deadlineMs: 10_000 }), end: async () => client.destroy() }
   }),
 ]
