@@ -1,4 +1,5 @@
 import type { Ledger } from './ledger.ts'
+import { createReminder } from './reminder.ts'
 import { settleReplies, type Waiting } from './replies.ts'
 import type { Step, WriteStep } from './wire.ts'
 
@@ -28,7 +29,6 @@ const SHORTEST_REST_MS = 1_000
 const LONGEST_REST_MS = 60_000
 /** About as many pages as SQLite itself lets gather before it folds them into the file, which is the worker's work. */
 const COMMITS_BETWEEN_CHECKPOINTS = 200
-const REMEMBER_EVERY_MS = 1_000
 
 const nothing = (): void => {}
 
@@ -47,9 +47,8 @@ export function createDirect({ ledger, now, toWorker, broke }: DirectOptions): D
   let restUntil = 0
   let restMs = SHORTEST_REST_MS
   let commits = 0
-  let timer: NodeJS.Timeout | undefined
-  let remembered = false
   let usable = true
+  const reminder = createReminder(ledger)
 
   function handOver(steps: readonly Queued[]): void {
     for (const { step, resolve, reject } of steps) {
@@ -82,22 +81,12 @@ export function createDirect({ ledger, now, toWorker, broke }: DirectOptions): D
 
   /** The side file, and the log's way into the file. */
   function keepUp(): void {
-    timer ??= setTimeout(remember, remembered ? REMEMBER_EVERY_MS : 0).unref()
+    reminder.acknowledged()
     commits += 1
     if (commits < COMMITS_BETWEEN_CHECKPOINTS) return
     commits = 0
     // The worker is started anew by the next step if it has ended; the log can wait for it.
     toWorker((id) => [id, 'checkpoint']).catch(() => undefined)
-  }
-
-  function remember(): void {
-    timer = undefined
-    remembered = true
-    try {
-      ledger.remember()
-    } catch {
-      // As in the worker: it only sharpens the sight for a loss.
-    }
   }
 
   function end(): void {
@@ -108,7 +97,7 @@ export function createDirect({ ledger, now, toWorker, broke }: DirectOptions): D
   function close(): void {
     if (!usable) return
     usable = false
-    clearTimeout(timer)
+    reminder.stop()
     try {
       ledger.close()
     } catch {

@@ -89,12 +89,20 @@ export function sqliteStore(where: string | SqliteOptions): Store {
     }
     courier = started
     direct?.close()
-    direct = options.onCallersThread === true ? openDirect() : undefined
+    direct = undefined
     return started
   }
 
-  /** Opened after the worker, which has made and looked through the file; undefined where anything is wrong with it. */
-  function openDirect(): Direct | undefined {
+  const inWorker: Direct = { send: carry, close: () => undefined }
+
+  /** With the first write, so that who only reads opens nothing; after the worker, which has looked through the file. */
+  function writer(): Direct {
+    if (options.onCallersThread !== true || courier === undefined) return inWorker
+    return (direct ??= openDirect())
+  }
+
+  /** The worker alone where anything is wrong with the file: it says what. */
+  function openDirect(): Direct {
     try {
       return createDirect({
         ledger: openLedger({ path, wall, hurried: true }),
@@ -109,7 +117,7 @@ export function sqliteStore(where: string | SqliteOptions): Store {
         },
       })
     } catch {
-      return undefined
+      return inWorker
     }
   }
 
@@ -191,7 +199,7 @@ export function sqliteStore(where: string | SqliteOptions): Store {
       const draft = write.draft === undefined ? null : toDraftColumns(write.draft)
       const event = eventColumns(write.event)
       const step = (id: number): WriteStep => [id, 'write', write.key, write.tenant, write.expect, draft, event]
-      return answerOf(write, await (direct === undefined ? carry<WriteReply>(step) : direct.send<WriteReply>(step)))
+      return answerOf(write, await writer().send<WriteReply>(step))
     },
 
     async note(key, tenant, event) {

@@ -35,7 +35,7 @@ const CLAIM = `
   const claim = (key, name) => JSON.parse(template.replaceAll('@key', key).replaceAll('@name', name))
 `
 
-async function opened(options: { readonly busyMs?: number } = {}): Promise<Store> {
+async function opened(options: { readonly busyMs?: number; readonly onCallersThread?: boolean } = {}): Promise<Store> {
   const store = sqliteStore({ path, ...options })
   await store.open()
   return store
@@ -57,21 +57,25 @@ function start(
 }
 
 describe('the caller’s event loop', () => {
-  it('goes on while another process holds the lock, and the write is made when it lets go', async () => {
-    const store = await opened()
-    const other = new DatabaseSync(path)
-    other.exec('BEGIN IMMEDIATE')
-    const delay = monitorEventLoopDelay({ resolution: 1 })
-    delay.enable()
-    setTimeout(() => other.close(), 400)
-    const started = performance.now()
-    const answer = await store.write(claimOf('a', 'one'))
-    delay.disable()
-    expect(answer.applied).toBe(true)
-    expect(performance.now() - started).toBeGreaterThan(350)
-    expect(delay.max / 1e6).toBeLessThan(100)
-    await store.close()
-  })
+  it.each([false, true])(
+    'goes on while another process holds the lock, and the write is made when it lets go (on the caller’s thread: %s)',
+    async (onCallersThread) => {
+      const store = await opened({ onCallersThread })
+      await store.write(claimOf('before', 'one'))
+      const other = new DatabaseSync(path)
+      other.exec('BEGIN IMMEDIATE')
+      const delay = monitorEventLoopDelay({ resolution: 1 })
+      delay.enable()
+      setTimeout(() => other.close(), 400)
+      const started = performance.now()
+      const answer = await store.write(claimOf('a', 'one'))
+      delay.disable()
+      expect(answer.applied).toBe(true)
+      expect(performance.now() - started).toBeGreaterThan(350)
+      expect(delay.max / 1e6).toBeLessThan(100)
+      await store.close()
+    },
+  )
 
   it('can read while another process writes', async () => {
     const store = await opened()

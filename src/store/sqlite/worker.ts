@@ -2,6 +2,7 @@ import { parentPort, receiveMessageOnPort, workerData, type MessagePort } from '
 import { busyFailure, failureOf, isBusy } from './failure.ts'
 import { examine } from './doctor.ts'
 import { openLedger, type Ledger } from './ledger.ts'
+import { createReminder } from './reminder.ts'
 import { ledgerReader, type LedgerReader } from './ledger-reader.ts'
 import {
   withoutApplied,
@@ -20,7 +21,6 @@ import {
  * concurrent calls is a fifth slower so).
  */
 const UNDIVIDED = 32
-const REMEMBER_EVERY_MS = 1000
 
 const port = parentPort as MessagePort
 const options = workerData as WorkerOptions
@@ -60,9 +60,7 @@ function serve(ledger: Ledger, reader: LedgerReader): void {
   let writing: { readonly step: WritingStep; readonly since: number }[] = []
   let reading: ReadingStep[] = []
   let closing: ReadingStep | undefined
-  let timer: NodeJS.Timeout | undefined
-  /** The first step is remembered at once, so that even a short-lived ledger cannot vanish unseen. */
-  let remembered = false
+  const reminder = createReminder(ledger)
 
   function accept([now, steps]: Request): void {
     ledger.clock.raise(now)
@@ -117,7 +115,7 @@ function serve(ledger: Ledger, reader: LedgerReader): void {
       return
     }
     for (const replies of outcome.replies) port.postMessage(replies)
-    timer ??= setTimeout(remember, remembered ? REMEMBER_EVERY_MS : 0)
+    reminder.acknowledged()
     if (outcome.broken) abandon()
   }
 
@@ -152,19 +150,9 @@ function serve(ledger: Ledger, reader: LedgerReader): void {
     }
   }
 
-  function remember(): void {
-    timer = undefined
-    remembered = true
-    try {
-      ledger.remember()
-    } catch {
-      // The side file only sharpens the sight for a loss; a directory that takes no new file must not stop the ledger.
-    }
-  }
-
   /** The caller starts another worker, which looks at the file anew. */
   function abandon(): void {
-    clearTimeout(timer)
+    reminder.stop()
     try {
       ledger.close()
     } catch {
@@ -174,7 +162,7 @@ function serve(ledger: Ledger, reader: LedgerReader): void {
   }
 
   function close(step: ReadingStep): void {
-    clearTimeout(timer)
+    reminder.stop()
     try {
       ledger.close()
       port.postMessage(withoutApplied([[step[0], 1, undefined]]))
