@@ -185,12 +185,18 @@ describe('what is not for this thread', () => {
     expect(await isHere()).toBe(true)
   })
 
-  it('is folding the log into the file, after every 200 commits', async () => {
-    for (let n = 0; n < 199; n += 1) await write()
+  it('is making room for the log after a few commits, and folding it into the file after every 250 steps', async () => {
+    for (let n = 0; n < 7; n += 1) await write()
     expect(inWorker).toEqual([])
     await write()
+    expect(inWorker).toEqual(['make-room'])
+    for (let n = 8; n < 249; n += 1) await write()
+    expect(inWorker).toEqual(['make-room'])
     await write()
-    expect(inWorker).toEqual(['checkpoint'])
+    for (let n = 0; n < 124; n += 1) await Promise.all([write(), write()])
+    expect(inWorker).toEqual(['make-room', 'checkpoint'])
+    await Promise.all([write(), write()])
+    expect(inWorker).toEqual(['make-room', 'checkpoint', 'checkpoint'])
   })
 
   it('is everything once the connection is not to be used any more', async () => {

@@ -1,4 +1,5 @@
 import type { Ledger } from './ledger.ts'
+import { COMMITS_BEFORE_ROOM } from './log-room.ts'
 import { createReminder } from './reminder.ts'
 import { settleReplies, type Waiting } from './replies.ts'
 import type { Step, WriteStep } from './wire.ts'
@@ -27,8 +28,11 @@ const QUICK_MS = 2
 /** How long it then leaves writes to the worker; twice as long each time, as long as commits are slow. */
 const SHORTEST_REST_MS = 1_000
 const LONGEST_REST_MS = 60_000
-/** About as many pages as SQLite itself lets gather before it folds them into the file, which is the worker's work. */
-const COMMITS_BETWEEN_CHECKPOINTS = 200
+/**
+ * A step writes three or four pages; so many make about as many as SQLite itself lets gather before it folds them into
+ * the file, which is the worker's work.
+ */
+const STEPS_BETWEEN_CHECKPOINTS = 250
 
 const nothing = (): void => {}
 
@@ -47,6 +51,7 @@ export function createDirect({ ledger, now, toWorker, broke }: DirectOptions): D
   let restUntil = 0
   let restMs = SHORTEST_REST_MS
   let commits = 0
+  let stepsInLog = 0
   let usable = true
   const reminder = createReminder(ledger)
 
@@ -76,17 +81,23 @@ export function createDirect({ ledger, now, toWorker, broke }: DirectOptions): D
     if (ms > QUICK_MS) restUntil = begun + ms + restMs
     for (const replies of outcome.replies) settleReplies(replies, (id) => steps[id], nothing)
     if (outcome.broken) return end()
-    keepUp()
+    keepUp(steps.length)
   }
 
-  /** The side file, and the log's way into the file. */
-  function keepUp(): void {
+  /** The side file, the log's size, and its way into the file. */
+  function keepUp(steps: number): void {
     reminder.acknowledged()
     commits += 1
-    if (commits < COMMITS_BETWEEN_CHECKPOINTS) return
-    commits = 0
-    // The worker is started anew by the next step if it has ended; the log can wait for it.
-    toWorker((id) => [id, 'checkpoint']).catch(() => undefined)
+    if (commits === COMMITS_BEFORE_ROOM) errand('make-room')
+    stepsInLog += steps
+    if (stepsInLog < STEPS_BETWEEN_CHECKPOINTS) return
+    stepsInLog = 0
+    errand('checkpoint')
+  }
+
+  /** The worker is started anew by the next step if it has ended; the log can wait for it. */
+  function errand(verb: 'make-room' | 'checkpoint'): void {
+    toWorker((id) => [id, verb]).catch(() => undefined)
   }
 
   function end(): void {

@@ -3,6 +3,7 @@ import type { AmnesiaMark } from '../../engine/index.ts'
 import { connect } from './connection.ts'
 import { busyFailure, concernsFile, FailureError, failureOf, isBusy, unavailable, type Failure } from './failure.ts'
 import { INSERT_BLOB } from './blob.sql.ts'
+import { makeLogRoom } from './log-room.ts'
 import { RAISE_CLOCK, SELECT_META, UPDATE_AMNESIA, UPDATE_META } from './meta.sql.ts'
 import { assertOurs, migrate } from './migrate.ts'
 import { namesOf, type Names } from './names.ts'
@@ -35,6 +36,8 @@ export interface Ledger {
   remember(): void
   /** Folds as much of the log into the file as nobody reads any more, and waits for nobody. */
   checkpoint(): void
+  /** Lets the log have its later size at once ({@link makeLogRoom}). Does nothing while another connection writes. */
+  makeRoom(): void
   close(): void
 }
 
@@ -43,6 +46,9 @@ export interface Outcome {
   /** Set when the connection is not to be used any more. */
   readonly broken: boolean
 }
+
+/** How often folding in is repeated for what was written while it went on. */
+const CHECKPOINTS = 8
 
 interface Meta {
   readonly sequence: number
@@ -85,6 +91,7 @@ function ledgerOn(database: DatabaseSync, path: string, clock: SteadyClock, wall
   const updateMeta = database.prepare(UPDATE_META)
   const updateAmnesia = database.prepare(UPDATE_AMNESIA)
   const insertBlob = database.prepare(INSERT_BLOB)
+  const passive = database.prepare('PRAGMA wal_checkpoint(PASSIVE)')
   let acknowledged = 0
   let noted = 0
 
@@ -191,6 +198,30 @@ function ledgerOn(database: DatabaseSync, path: string, clock: SteadyClock, wall
     return [progress.now, progress.amnesiaAt, applied, others]
   }
 
+  /**
+   * Only a log that is folded in to its last page is written from its beginning again. SQLite counts the pages when it
+   * begins, so whatever was written meanwhile shows the next time.
+   */
+  function checkpoint(): void {
+    let before: number | undefined
+    for (let times = 0; times < CHECKPOINTS; times += 1) {
+      const { log, checkpointed } = passive.get() as { log: number; checkpointed: number }
+      if (log === before && log === checkpointed) return
+      before = log
+    }
+  }
+
+  function makeRoom(): void {
+    try {
+      begin.run()
+    } catch {
+      // Another one writes, and makes it too.
+      return
+    }
+    makeLogRoom(path)
+    database.exec('ROLLBACK')
+  }
+
   /** While the wall clock is behind, only the ledger knows how late it was when somebody last looked. */
   function keepClock(): void {
     const now = clock.now()
@@ -235,7 +266,8 @@ function ledgerOn(database: DatabaseSync, path: string, clock: SteadyClock, wall
     clock,
     write,
     remember,
-    checkpoint: () => database.exec('PRAGMA wal_checkpoint(PASSIVE)'),
+    checkpoint,
+    makeRoom,
     close() {
       try {
         remember()

@@ -51,6 +51,8 @@ export type ReadingStep =
   | readonly [id: number, verb: 'doctor']
   /** Folds as much of the log into the file as nobody reads any more. */
   | readonly [id: number, verb: 'checkpoint']
+  /** Lets the log have its later size at once. */
+  | readonly [id: number, verb: 'make-room']
   | readonly [id: number, verb: 'close']
 
 export type Step = WritingStep | ReadingStep

@@ -2,6 +2,7 @@ import { parentPort, receiveMessageOnPort, workerData, type MessagePort } from '
 import { busyFailure, failureOf, isBusy } from './failure.ts'
 import { examine } from './doctor.ts'
 import { openLedger, type Ledger } from './ledger.ts'
+import { COMMITS_BEFORE_ROOM } from './log-room.ts'
 import { createReminder } from './reminder.ts'
 import { ledgerReader, type LedgerReader } from './ledger-reader.ts'
 import {
@@ -61,6 +62,7 @@ function serve(ledger: Ledger, reader: LedgerReader): void {
   let reading: ReadingStep[] = []
   let closing: ReadingStep | undefined
   const reminder = createReminder(ledger)
+  let commits = 0
 
   function accept([now, steps]: Request): void {
     ledger.clock.raise(now)
@@ -116,7 +118,9 @@ function serve(ledger: Ledger, reader: LedgerReader): void {
     }
     for (const replies of outcome.replies) port.postMessage(replies)
     reminder.acknowledged()
-    if (outcome.broken) abandon()
+    if (outcome.broken) return abandon()
+    commits += 1
+    if (commits === COMMITS_BEFORE_ROOM) ledger.makeRoom()
   }
 
   function answer(step: ReadingStep): Reply {
@@ -145,6 +149,8 @@ function serve(ledger: Ledger, reader: LedgerReader): void {
         return examine(ledger, reader, options.path)
       case 'checkpoint':
         return ledger.checkpoint()
+      case 'make-room':
+        return ledger.makeRoom()
       case 'close':
         return undefined
     }
