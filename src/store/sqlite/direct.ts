@@ -25,8 +25,11 @@ export interface DirectOptions {
 const FEW = 4
 /** A commit that takes longer shows a disk, or a neighbour, for whom this thread shall not stand still. */
 const QUICK_MS = 2
-/** How long it then leaves writes to the worker; twice as long each time, as long as commits are slow. */
-const SHORTEST_REST_MS = 1_000
+/**
+ * How long it then leaves writes to the worker; twice as long each time, as long as commits are slow. Short at first: on
+ * most disks a slow commit is one of hundreds.
+ */
+const SHORTEST_REST_MS = 100
 const LONGEST_REST_MS = 60_000
 /**
  * A step writes three or four pages; so many make about as many as SQLite itself lets gather before it folds them into
@@ -77,8 +80,11 @@ export function createDirect({ ledger, now, toWorker, broke }: DirectOptions): D
     )
     if (outcome === 'busy') return handOver(steps)
     const ms = performance.now() - begun
-    restMs = ms <= QUICK_MS ? SHORTEST_REST_MS : Math.min(restMs * 2, LONGEST_REST_MS)
-    if (ms > QUICK_MS) restUntil = begun + ms + restMs
+    if (ms <= QUICK_MS) restMs = SHORTEST_REST_MS
+    else {
+      restUntil = begun + ms + restMs
+      restMs = Math.min(restMs * 2, LONGEST_REST_MS)
+    }
     for (const replies of outcome.replies) settleReplies(replies, (id) => steps[id], nothing)
     if (outcome.broken) return end()
     keepUp(steps.length)
