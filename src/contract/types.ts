@@ -11,6 +11,7 @@ export interface ProbeContext {
   readonly key: string
   /** The key that the downstream was given, shaped for it. Throws where the provider takes none. */
   downstreamKey(provider?: string, operation?: string): string
+  /** Aborts with the tool's time-out. */
   readonly signal: AbortSignal
   readonly attempt: number
   /** The run that first asked for the operation; undefined where there was none. */
@@ -169,7 +170,11 @@ export interface WriteOptions<Schema extends StandardSchemaV1, Output> {
   /** The undo: an operation with its own key. */
   readonly compensate?: (outcome: Output, context: ToolContext) => Promise<unknown>
   readonly errors?: readonly ErrorMapping[]
-  /** Deadline of one attempt. @default '60s' */
+  /**
+   * Deadline of one attempt, and of each question to `probe`, `precondition` and `verify`: an answer that comes later
+   * counts for nothing, and the question is asked again.
+   * @default '60s'
+   */
   readonly timeout?: Duration
   /**
    * `'checked'` declares that every send of this tool passes `ctx.fetch` or follows `ctx.checkpoint()`:

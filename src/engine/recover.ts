@@ -5,6 +5,7 @@ import { sleep } from './clock.ts'
 import { at, type Core } from './core.ts'
 import { executeMarked, type Ended } from './execute.ts'
 import { describe } from './classify.ts'
+import { inquire } from './inquire.ts'
 import { keyKnownUntil, type DoubtReason, type OperationRecord } from './record.ts'
 import { seal } from './outcome.ts'
 import type { Operation } from './operation.ts'
@@ -130,7 +131,7 @@ async function settleBy(core: Core, contract: Contract, it: Recovery): Promise<E
     case 'idempotent': {
       let holds: boolean
       try {
-        holds = await recovery.precondition(it.op.input as never, probeContext(it))
+        holds = await inquired(it, (context) => recovery.precondition(it.op.input as never, context))
       } catch (error) {
         return await giveUp(it, 'recovery-failed', `the precondition could not be checked: ${describe(error)}`)
       }
@@ -231,7 +232,7 @@ async function ask(
 
 async function answerOf(it: Recovery, probe: ProbeFunction<never, unknown>): Promise<ProbeAnswer<unknown>> {
   try {
-    return await probe(it.op.input as never, probeContext(it))
+    return await inquired(it, (context) => probe(it.op.input as never, context))
   } catch (error) {
     return { found: 'unknown', why: `the probe failed: ${describe(error)}` }
   }
@@ -270,10 +271,17 @@ async function giveUp(it: Recovery, reason: DoubtReason, evidence: string): Prom
   })
 }
 
-const probeContext = (it: Recovery): ProbeContext => ({
+/** Asks the downstream, or whoever knows, within the tool's time-out. @throws what was asked, or an Error after it */
+function inquired<T>(it: Recovery, ask: (context: ProbeContext) => T | Promise<T>): Promise<T> {
+  const { core, op, background } = it
+  const { signal } = it.attempt.controller
+  return inquire(core, op.contract, { signal, background }, (until) => ask(probeContext(it, until)))
+}
+
+const probeContext = (it: Recovery, signal: AbortSignal): ProbeContext => ({
   key: it.op.key,
   attempt: it.attempt.record.attempts,
-  signal: it.attempt.controller.signal,
+  signal,
   run: referenceOf(it.attempt.record),
   downstreamKey: (provider, operation) =>
     downstreamKey({

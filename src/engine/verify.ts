@@ -1,6 +1,7 @@
 import type { Contract } from '../contract/index.ts'
 import { downstreamKey } from '../key/index.ts'
 import { tellNewDoubt, type Core } from './core.ts'
+import { inquire } from './inquire.ts'
 import { unseal } from './outcome.ts'
 import type { OperationRecord, StoredOutcome } from './record.ts'
 
@@ -36,26 +37,26 @@ export async function verifyOnce(core: Core, contract: Contract, record: Operati
     tellNewDoubt(core, doubt)
     return
   }
-  const controller = new AbortController()
-  const cancel = core.clock.after(contract.timeoutMs, () => controller.abort())
+  const { value } = outcome
+  const verify = contract.verify
   let happened: unknown
   try {
-    happened = await contract.verify(outcome.value, {
-      key: record.key,
-      attempt: record.attempts,
-      signal: controller.signal,
-      downstreamKey: (provider, operation) =>
-        downstreamKey({
-          key: record.key,
-          provider,
-          operation,
-          generation: record.generation,
-        }),
-    })
+    happened = await inquire(core, contract, { background: true }, (signal) =>
+      verify(value, {
+        key: record.key,
+        attempt: record.attempts,
+        signal,
+        downstreamKey: (provider, operation) =>
+          downstreamKey({
+            key: record.key,
+            provider,
+            operation,
+            generation: record.generation,
+          }),
+      }),
+    )
   } catch {
     // It could not be asked: not known yet.
-  } finally {
-    cancel()
   }
   if (typeof happened !== 'boolean') return
   const verified = await core.journal.apply(record.key, record.tenant, taken, {

@@ -1,0 +1,29 @@
+import type { Contract } from '../contract/index.ts'
+import type { Core } from './core.ts'
+
+/**
+ * What a function that only asks (probe, precondition, verify) answers within the tool's time-out. The signal that it is
+ * given aborts with `signal`, and with the time-out; one that takes no notice is left behind, since it changes nothing.
+ * @throws what the function throws, or an Error with the code ETIMEDOUT
+ */
+export async function inquire<T>(
+  core: Core,
+  { timeoutMs }: Pick<Contract, 'timeoutMs'>,
+  options: { readonly signal?: AbortSignal; readonly background: boolean },
+  ask: (signal: AbortSignal) => T | Promise<T>,
+): Promise<T> {
+  const late = new AbortController()
+  const signal = options.signal === undefined ? late.signal : AbortSignal.any([options.signal, late.signal])
+  return await new Promise<T>((resolve, reject) => {
+    const cancel = core.clock.after(
+      timeoutMs,
+      () => {
+        late.abort()
+        reject(Object.assign(new Error(`no answer within ${timeoutMs} ms`), { code: 'ETIMEDOUT' }))
+      },
+      options.background,
+    )
+    const asked = async (): Promise<T> => await ask(signal)
+    asked().then(resolve, reject).finally(cancel)
+  })
+}
