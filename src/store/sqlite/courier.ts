@@ -2,6 +2,7 @@ import { Worker } from 'node:worker_threads'
 import { createSlots } from '../../engine/index.ts'
 import { errorOf, unavailable, type Failure } from './failure.ts'
 import { settleReplies, type Waiting } from './replies.ts'
+import { isStillThere, movedMessage, type FileId } from './same-file.ts'
 import type { Greeting, Replies, Request, Step, WorkerOptions } from './wire.ts'
 
 /** Carries steps to the worker and answers back. */
@@ -30,9 +31,9 @@ export async function startCourier(
   now: () => number,
   heard: (now: number) => void,
 ): Promise<Courier> {
-  const file = import.meta.url.endsWith('.ts') ? './worker.ts' : './worker.js'
+  const program = import.meta.url.endsWith('.ts') ? './worker.ts' : './worker.js'
   // Neither flags nor hooks of the caller's process belong into the worker.
-  const worker = new Worker(new URL(file, import.meta.url), {
+  const worker = new Worker(new URL(program, import.meta.url), {
     workerData: options,
     execArgv: [],
     name: 'onefold-sqlite',
@@ -43,6 +44,7 @@ export async function startCourier(
   let flushing = false
   let broken = false
   let ended = false
+  let file: FileId | undefined
 
   function flush(): void {
     if (outgoing.length === 0 || ended) return
@@ -55,6 +57,15 @@ export async function startCourier(
       // Something that cannot be copied to another thread, such as bytes that were given away.
       for (const [id] of steps) settle(id)?.reject(error as Error)
     }
+    // This thread has time for it while the worker wakes up; what that one answers is heard later.
+    if (file !== undefined && !isStillThere(options.path, file)) leave()
+  }
+
+  /** Nothing that the worker says of a file that is gone counts. It closes by itself. */
+  function leave(): void {
+    end(movedMessage(options.path))
+    worker.postMessage([now(), [[0, 'close']]] satisfies Request)
+    worker.unref()
   }
 
   function flushAtTheEnd(): void {
@@ -108,6 +119,7 @@ export async function startCourier(
   })
   if (!greeting.ready) throw errorOf(greeting.failure)
   heard(greeting.now)
+  file = greeting.file
   worker.on('message', (replies: Replies) => settleReplies(replies, settle, () => (broken = true)))
   worker.unref()
 

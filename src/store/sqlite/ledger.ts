@@ -1,14 +1,14 @@
-import { statSync } from 'node:fs'
 import type { AmnesiaMark } from '../../engine/index.ts'
 import { connect } from './connection.ts'
 import { busyFailure, concernsFile, FailureError, failureOf, isBusy, unavailable, type Failure } from './failure.ts'
 import { INSERT_BLOB } from './blob.sql.ts'
 import { makeLogRoom } from './log-room.ts'
-import { RAISE_CLOCK, SELECT_META, UPDATE_AMNESIA, UPDATE_META } from './meta.sql.ts'
+import { RAISE_CLOCK, SELECT_META, SELECT_POSITION, UPDATE_AMNESIA, UPDATE_META } from './meta.sql.ts'
 import { assertOurs, migrate } from './migrate.ts'
 import { namesOf, type Names } from './names.ts'
 import { prepareFile } from './prepare-file.ts'
 import { MIGRATIONS } from './schema.sql.ts'
+import { fileId, isStillThere, movedMessage, type FileId } from './same-file.ts'
 import { lossOf, readSideFile, writeSideFile, type Present } from './side-file.ts'
 import type { DatabaseSync } from './sqlite-module.ts'
 import { steadyClock, type SteadyClock } from './steady-clock.ts'
@@ -20,6 +20,8 @@ export interface LedgerOptions {
   readonly wall: () => number
   /** @see ConnectOptions */
   readonly hurried?: boolean
+  /** True where whoever sends the steps looks at each whether the file is still there. @default false */
+  readonly fileIsWatched?: boolean
 }
 
 /** A writing connection to a ledger file, and what goes through it. Lives in the worker, or beside it (see direct.ts). */
@@ -27,6 +29,7 @@ export interface Ledger {
   readonly database: DatabaseSync
   readonly names: Names
   readonly clock: SteadyClock
+  readonly file: FileId
   /**
    * All steps in one transaction, and those that `more` hands over until it has none. One reply a step.
    * `busy` when another process holds the lock: nothing was done.
@@ -58,6 +61,8 @@ interface Meta {
   readonly amnesia: string | null
 }
 
+type Position = readonly [sequence: number, clock: number, amnesia: string | null]
+
 /**
  * Opens or creates a ledger, migrates it and looks for a loss of records.
  * @throws FailureError and SQLite errors; {@link failureOf} reads them
@@ -73,21 +78,24 @@ export function openLedger(options: LedgerOptions): Ledger {
   })
   try {
     migrate(database, path, MIGRATIONS, clock.now())
-    return ledgerOn(database, path, clock, options.wall)
+    return ledgerOn(database, clock, options)
   } catch (error) {
     database.close()
     throw error
   }
 }
 
-function ledgerOn(database: DatabaseSync, path: string, clock: SteadyClock, wall: () => number): Ledger {
+function ledgerOn(database: DatabaseSync, clock: SteadyClock, options: LedgerOptions): Ledger {
+  const { path, wall, fileIsWatched = false } = options
   const sidePath = `${path}.seq`
-  const opened = statSync(path)
+  const file = fileId(path)
   const names = namesOf(database, { readOnly: false })
   const records = recordWriter(database, names)
   const begin = database.prepare('BEGIN IMMEDIATE')
   const commit = database.prepare('COMMIT')
   const selectMeta = database.prepare(SELECT_META)
+  const selectPosition = database.prepare(SELECT_POSITION)
+  selectPosition.setReturnArrays(true)
   const updateMeta = database.prepare(UPDATE_META)
   const updateAmnesia = database.prepare(UPDATE_AMNESIA)
   const insertBlob = database.prepare(INSERT_BLOB)
@@ -123,7 +131,12 @@ function ledgerOn(database: DatabaseSync, path: string, clock: SteadyClock, wall
     }
   }
 
-  const present = ({ sequence, clock: last }: Meta): Present => ({ id, sequence, createdAt, clock: last })
+  const present = ({ sequence, clock: last }: Pick<Meta, 'sequence' | 'clock'>): Present => ({
+    id,
+    sequence,
+    createdAt,
+    clock: last,
+  })
 
   function remember(): void {
     if (noted === acknowledged && noted !== 0) return
@@ -135,25 +148,17 @@ function ledgerOn(database: DatabaseSync, path: string, clock: SteadyClock, wall
     noted = acknowledged
   }
 
-  /** A file that was moved away or replaced still takes writes, and loses them. */
-  function demandSameFile(): void {
-    const now = statSync(path, { throwIfNoEntry: false })
-    if (now === undefined || now.ino !== opened.ino || now.dev !== opened.dev) {
-      throw unavailable(`The ledger ${path} was moved or replaced while it was open.`, { broken: true })
-    }
-  }
-
   function start(): Progress {
     begin.run()
-    const found = meta()
-    clock.raise(found.clock)
+    const [sequence, last, amnesia] = selectPosition.get() as unknown as Position
+    clock.raise(last)
     const now = clock.now()
-    if (found.sequence < acknowledged) {
-      const loss = lossOf({ id, sequence: acknowledged, createdAt }, present(found), now)
-      if (loss !== undefined) updateAmnesia.run(markWith(found.amnesia, loss))
+    if (sequence < acknowledged) {
+      const loss = lossOf({ id, sequence: acknowledged, createdAt }, present({ sequence, clock: last }), now)
+      if (loss !== undefined) updateAmnesia.run(markWith(amnesia, loss))
       return { now, sequence: acknowledged, amnesiaAt: now }
     }
-    return { now, sequence: found.sequence, amnesiaAt: found.amnesia === null ? 0 : markOf(found.amnesia).at }
+    return { now, sequence, amnesiaAt: amnesia === null ? 0 : markOf(amnesia).at }
   }
 
   function apply(step: WritingStep, progress: Progress): WriteReply | undefined {
@@ -177,7 +182,7 @@ function ledgerOn(database: DatabaseSync, path: string, clock: SteadyClock, wall
   }
 
   function transaction(steps: WritingStep[], more: () => readonly WritingStep[]): Replies {
-    demandSameFile()
+    if (!fileIsWatched && !isStillThere(path, file)) throw unavailable(movedMessage(path), { broken: true })
     const progress = start()
     const applied: number[] = []
     const others: Reply[] = []
@@ -264,6 +269,7 @@ function ledgerOn(database: DatabaseSync, path: string, clock: SteadyClock, wall
     database,
     names,
     clock,
+    file,
     write,
     remember,
     checkpoint,

@@ -1,5 +1,8 @@
-/** Read at the start of every write transaction: another process may have moved on. Answers: one row. */
+/** Answers: one row. */
 export const SELECT_META = `SELECT sequence, clock, file_id, created_at, amnesia FROM meta`
+
+/** Read at the start of every write transaction: another process may have moved on. Answers: one row. */
+export const SELECT_POSITION = `SELECT sequence, clock, amnesia FROM meta`
 
 /** Once per transaction. Inputs: sequence, clock. */
 export const UPDATE_META = `UPDATE meta SET sequence = ?, clock = ?`

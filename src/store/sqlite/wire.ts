@@ -1,5 +1,6 @@
 import type { DraftColumns, Row } from './columns.ts'
 import type { Failure } from './failure.ts'
+import type { FileId } from './same-file.ts'
 
 /** Messages between the caller's thread and the worker: many steps in one message, so that few of them are sent. */
 
@@ -90,5 +91,5 @@ export function withoutApplied(others: readonly Reply[]): Replies {
 
 /** What the worker says by itself: it is ready, it could not start. */
 export type Greeting =
-  | { readonly ready: true; readonly now: number }
+  | { readonly ready: true; readonly now: number; readonly file: FileId }
   | { readonly ready: false; readonly failure: Failure }

@@ -1,5 +1,6 @@
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { once } from 'node:events'
+import { mkdtempSync, renameSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { monitorEventLoopDelay } from 'node:perf_hooks'
@@ -115,6 +116,23 @@ describe('a worker that dies', () => {
     const before = workers.length
     await expect(store.write(claimOf('a', 'one'))).rejects.toMatchObject({ code: 'STORE_UNAVAILABLE' })
     expect(workers.length).toBe(before)
+  })
+})
+
+describe('a worker whose file was moved away', () => {
+  it.each([
+    ['a write', (store: Store) => store.write(claimOf('b', 'one'))],
+    ['a listing', (store: Store) => store.list({ tenant: 't' })],
+  ])('is left with %s, and ends', async (_, ask) => {
+    const store = await opened()
+    await store.write(claimOf('a', 'one'))
+    const ended = once(workers.at(-1) as Worker, 'exit')
+    renameSync(path, `${path}.moved`)
+    await expect(ask(store)).rejects.toMatchObject({ code: 'STORE_UNAVAILABLE', details: { applied: 'unknown' } })
+    await ended
+    expect((await store.read('a', 't')).record).toBeUndefined()
+    expect((await store.epoch()).amnesia?.why).toContain('was replaced')
+    await store.close()
   })
 })
 

@@ -38,7 +38,7 @@ function start(): void {
   try {
     const ledger = openPatiently()
     serve(ledger, ledgerReader(ledger))
-    greet({ ready: true, now: ledger.clock.now() })
+    greet({ ready: true, now: ledger.clock.now(), file: ledger.file })
   } catch (error) {
     greet({ ready: false, failure: failureOf(error, options.path) })
     port.close()
@@ -50,7 +50,7 @@ function openPatiently(): Ledger {
   const until = performance.now() + options.busyMs
   for (;;) {
     try {
-      return openLedger({ path: options.path, wall })
+      return openLedger({ path: options.path, wall, fileIsWatched: true })
     } catch (error) {
       if (!isBusy(error) || performance.now() > until) throw error
     }
