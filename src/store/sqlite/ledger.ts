@@ -20,8 +20,6 @@ export interface LedgerOptions {
   readonly wall: () => number
   /** @see ConnectOptions */
   readonly hurried?: boolean
-  /** True where whoever sends the steps looks at each whether the file is still there. @default false */
-  readonly fileIsWatched?: boolean
 }
 
 /** A writing connection to a ledger file, and what goes through it. Lives in the worker, or beside it (see direct.ts). */
@@ -33,8 +31,9 @@ export interface Ledger {
   /**
    * All steps in one transaction, and those that `more` hands over until it has none. One reply a step.
    * `busy` when another process holds the lock: nothing was done.
+   * @param looked true when it was just looked whether the file is still there @default false
    */
-  write(steps: WritingStep[], more: () => readonly WritingStep[]): Outcome | 'busy'
+  write(steps: WritingStep[], more: () => readonly WritingStep[], looked?: boolean): Outcome | 'busy'
   /** Writes the side file if something was acknowledged since. */
   remember(): void
   /** Folds as much of the log into the file as nobody reads any more, and waits for nobody. */
@@ -86,7 +85,7 @@ export function openLedger(options: LedgerOptions): Ledger {
 }
 
 function ledgerOn(database: DatabaseSync, clock: SteadyClock, options: LedgerOptions): Ledger {
-  const { path, wall, fileIsWatched = false } = options
+  const { path, wall } = options
   const sidePath = `${path}.seq`
   const file = fileId(path)
   const names = namesOf(database, { readOnly: false })
@@ -181,8 +180,8 @@ function ledgerOn(database: DatabaseSync, clock: SteadyClock, options: LedgerOpt
     records.forget()
   }
 
-  function transaction(steps: WritingStep[], more: () => readonly WritingStep[]): Replies {
-    if (!fileIsWatched && !isStillThere(path, file)) throw unavailable(movedMessage(path), { broken: true })
+  function transaction(steps: WritingStep[], more: () => readonly WritingStep[], looked: boolean): Replies {
+    if (!looked && !isStillThere(path, file)) throw unavailable(movedMessage(path), { broken: true })
     const progress = start()
     const applied: number[] = []
     const others: Reply[] = []
@@ -243,9 +242,9 @@ function ledgerOn(database: DatabaseSync, clock: SteadyClock, options: LedgerOpt
     broken: failure.broken,
   })
 
-  function write(steps: WritingStep[], more: () => readonly WritingStep[]): Outcome | 'busy' {
+  function write(steps: WritingStep[], more: () => readonly WritingStep[], looked = false): Outcome | 'busy' {
     try {
-      return { replies: [transaction(steps, more)], broken: false }
+      return { replies: [transaction(steps, more, looked)], broken: false }
     } catch (error) {
       const began = database.isTransaction
       undo()

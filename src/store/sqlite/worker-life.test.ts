@@ -136,6 +136,23 @@ describe('a worker whose file was moved away', () => {
   })
 })
 
+it('a worker looks for its file again for a write that had to wait', async () => {
+  const store = await opened({ busyMs: 60_000 })
+  await store.write(claimOf('a', 'one'))
+  const other = new DatabaseSync(path)
+  other.exec('BEGIN IMMEDIATE')
+  const under = store.write(claimOf('b', 'one'))
+  // By then it is on its way, behind a look at the file that was still there.
+  await new Promise((resolve) => setImmediate(resolve))
+  renameSync(path, `${path}.moved`)
+  await expect(under).rejects.toMatchObject({
+    message: expect.stringContaining('was moved or replaced'),
+    details: { applied: 'no' },
+  })
+  other.close()
+  await store.close()
+})
+
 describe('a process', () => {
   it('ends by itself while a store is open and idle, and not before its answers are there', () => {
     const code = `

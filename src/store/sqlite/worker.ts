@@ -23,6 +23,9 @@ import {
  */
 const UNDIVIDED = 32
 
+/** The caller looks whether the file is still there when it sends a step. A look that is older than this is made again. */
+const FRESH_MS = 5
+
 const port = parentPort as MessagePort
 const options = workerData as WorkerOptions
 const skew = options.clockSkewMs
@@ -50,7 +53,7 @@ function openPatiently(): Ledger {
   const until = performance.now() + options.busyMs
   for (;;) {
     try {
-      return openLedger({ path: options.path, wall, fileIsWatched: true })
+      return openLedger({ path: options.path, wall })
     } catch (error) {
       if (!isBusy(error) || performance.now() > until) throw error
     }
@@ -63,6 +66,8 @@ function serve(ledger: Ledger, reader: LedgerReader): void {
   let closing: ReadingStep | undefined
   const reminder = createReminder(ledger)
   let commits = 0
+  /** False when what comes next may have waited for longer than {@link FRESH_MS}. */
+  let fresh = true
 
   function accept([now, steps]: Request): void {
     ledger.clock.raise(now)
@@ -86,9 +91,11 @@ function serve(ledger: Ledger, reader: LedgerReader): void {
   }
 
   function pump(): void {
+    const begun = performance.now()
     drain()
     answerReads()
-    if (writing.length > 0) commit()
+    if (writing.length > 0) commit(fresh && performance.now() - begun < FRESH_MS)
+    fresh = writing.length === 0 && performance.now() - begun < FRESH_MS
     if (writing.length > 0 || reading.length > 0) setImmediate(pump)
     else if (closing !== undefined) close(closing)
   }
@@ -100,14 +107,15 @@ function serve(ledger: Ledger, reader: LedgerReader): void {
     port.postMessage(withoutApplied(steps.map((step) => answer(step))))
   }
 
-  function commit(): void {
+  function commit(looked: boolean): void {
     const most = Math.max(UNDIVIDED, Math.ceil(writing.length / 2))
     const waiting = writing.slice(0, most)
     const steps = take(most)
-    const outcome = ledger.write(steps, () => {
+    const joining = (): WritingStep[] => {
       drain()
       return take(UNDIVIDED - steps.length)
-    })
+    }
+    const outcome = ledger.write(steps, joining, looked)
     if (outcome === 'busy') {
       const late = performance.now() - options.busyMs
       const failure = busyFailure(options.path)
