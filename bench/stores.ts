@@ -50,7 +50,11 @@ export async function run(options: BenchOptions): Promise<Measured> {
     const speed = measures.includes('speed') ? await measureSpeed(fast, place, options) : []
     const sameKey = measures.includes('same-key') ? await measureSameKey(fast, place, options) : []
     const growth = measures.includes('growth') ? await grow(fast, place, options.quick) : []
-    if (measures.includes('faults')) await servers.syncAlways()
+    if (measures.includes('faults')) {
+      await servers.syncAlways()
+      // A DBOS that still runs here would take over what the matrix's processes leave behind, without their downstream.
+      await stopDbos()
+    }
     const faults = measures.includes('faults')
       ? await matrices(
           contenders.filter((one) => one.speedOnly !== true),

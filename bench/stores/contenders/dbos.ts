@@ -71,6 +71,7 @@ const dbos: Contender = {
 export async function stopDbos(): Promise<void> {
   if (launched === undefined) return
   await launched
+  launched = undefined
   const { DBOS } = await peer<Sdk>('@dbos-inc/dbos-sdk')
   await DBOS.shutdown()
 }
