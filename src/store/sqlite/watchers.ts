@@ -7,7 +7,8 @@ export interface Watchers {
   stop(): void
 }
 
-const POLL_MS = 10
+/** A look costs some 10 µs, and is made only while somebody waits for what another process does. */
+const POLL_MS = 2
 
 /**
  * Own changes are told after their commit. Other processes' are seen by a look at the ledger's sequence, as long as
