@@ -51,6 +51,20 @@ describe('writes on the caller’s thread', () => {
     await store.close()
   })
 
+  it('are made before the store closes, also those of the same turn', async () => {
+    const store = await opened()
+    await store.write(claimOf('a', 'one'))
+    const under = names(8).map((name) => store.write(claimOf(name, 'one')))
+    const closing = store.close()
+    expect((await Promise.all(under)).every(({ applied }) => applied)).toBe(true)
+    await closing
+    const again = await opened()
+    expect((await again.read('k7', 't')).record?.writeId).toBe('one')
+    const last = again.write(claimOf('last', 'one'))
+    await again.close()
+    expect((await last).applied).toBe(true)
+  })
+
   it('are refused for a file that was moved away; the next one makes a new file', async () => {
     const store = await opened()
     await store.write(claimOf('a', 'one'))

@@ -7,6 +7,7 @@ import type { Step, WriteStep } from './wire.ts'
 /** Writes on the caller's thread. */
 export interface Direct {
   send<T>(step: (id: number) => WriteStep): Promise<T>
+  /** After what was sent in this turn. */
   close(): void
 }
 
@@ -68,6 +69,7 @@ export function createDirect({ ledger, now, toWorker, broke }: DirectOptions): D
   }
 
   function flush(): void {
+    if (queue.length === 0) return
     const steps = queue
     queue = []
     const begun = performance.now()
@@ -113,6 +115,7 @@ export function createDirect({ ledger, now, toWorker, broke }: DirectOptions): D
 
   function close(): void {
     if (!usable) return
+    flush()
     usable = false
     reminder.stop()
     try {
