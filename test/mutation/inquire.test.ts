@@ -20,8 +20,8 @@ function silentOnce<T>(then: () => T): {
   }
 }
 
-async function doubted(b: Bench, recovery: object, plan: 'lose-answer' | 'lose-request') {
-  const tool = b.tool({ recovery, timeout: `${TIMEOUT_MS}ms` })
+async function doubted(b: Bench, recovery: object, plan: 'lose-answer' | 'lose-request', timeoutMs = TIMEOUT_MS) {
+  const tool = b.tool({ recovery, timeout: `${timeoutMs}ms` })
   b.downstream.plan('a', plan)
   const key = (): string => b.record(tool, input)?.key ?? ''
   return { tool, key }
@@ -66,11 +66,29 @@ describe('what only asks and never answers', () => {
     const tool = b.tool({ verify: verify.ask, timeout: `${TIMEOUT_MS}ms` })
     await b.until(tool.perform(input))
     expect(b.record(tool, input)?.state).toBe('accepted')
+    while (verify.signals.length === 0) await b.time.advance(100)
+    // Nobody waits for it: the process may end before it answers.
+    expect(b.time.timers().filter(({ background }) => !background)).toEqual([])
     await b.time.advance(600_000)
     expect(verify.signals[0]?.aborted).toBe(true)
     expect(verify.signals.length).toBeGreaterThan(1)
     expect(b.record(tool, input)?.state).toBe('committed')
     expect(b.downstream.effects('a')).toBe(1)
+  })
+
+  it('is told when its engine closes', async () => {
+    const b = bench()
+    const probe = silentOnce(() => b.downstream.find('a'))
+    const { tool, key } = await doubted(b, probing(b, { probe: probe.ask }), 'lose-answer', 600_000)
+    void tool.perform(input, { onDoubt: 'wait', waitMs: 600_000 }).catch(() => undefined)
+    await b.time.advance(100)
+    expect(probe.signals.map(({ aborted }) => aborted)).toEqual([false])
+    const closed = b.guard.close()
+    await b.time.advance(100_000)
+    await closed
+    expect(probe.signals.map(({ aborted }) => aborted)).toEqual([true])
+    await b.inner.open()
+    expect(b.recordOf(key())?.state).toBe('in-doubt')
   })
 
   it('what it says too late is heard by nobody, also where it fails', async () => {
