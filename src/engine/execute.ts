@@ -1,4 +1,4 @@
-import type { ToolContext } from '../contract/index.ts'
+import type { Contract, ToolContext } from '../contract/index.ts'
 import { isStoreUnavailable } from '../error/index.ts'
 import { contextOf, maySend, portOf, type LiveAttempt, type SendPort } from './attempt.ts'
 import { classifyFailure } from './classify.ts'
@@ -74,7 +74,7 @@ export async function executeMarked(core: Core, attempt: LiveAttempt, options: E
   const context = contextOf(attempt, core.clock, options.run, core.makeFetch, port)
   attempt.started = true
   const work = entered(attempt, options, port, context)
-  const result = await withinDeadline(core, attempt, work)
+  const result = await withinDeadline(core, op.contract, work)
   if (result.kind === 'timeout') {
     attempt.closed = true
     attempt.controller.abort(new DOMException('the attempt’s deadline passed', 'TimeoutError'))
@@ -122,12 +122,20 @@ export async function entered(
   }
 }
 
-type Raced = { kind: 'value'; value: unknown } | { kind: 'error'; error: unknown } | { kind: 'timeout' }
+type Raced<T> = { kind: 'value'; value: T } | { kind: 'error'; error: unknown } | { kind: 'timeout' }
 
-/** What became of the tool's work within its contract's deadline. */
-export function withinDeadline(core: Core, attempt: LiveAttempt, work: Promise<unknown>): Promise<Raced> {
+/**
+ * What became of the work of a tool within its time-out.
+ * @param background true where nobody waits for it: see {@link Clock.after}
+ */
+export function withinDeadline<T>(
+  core: Core,
+  { timeoutMs }: Pick<Contract, 'timeoutMs'>,
+  work: Promise<T>,
+  background = false,
+): Promise<Raced<T>> {
   return new Promise((resolve) => {
-    const cancel = core.clock.after(attempt.op.contract.timeoutMs, () => resolve({ kind: 'timeout' }))
+    const cancel = core.clock.after(timeoutMs, () => resolve({ kind: 'timeout' }), background)
     work.then(
       (value) => {
         cancel()

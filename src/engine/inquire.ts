@@ -1,5 +1,6 @@
 import type { Contract } from '../contract/index.ts'
 import type { Core } from './core.ts'
+import { withinDeadline } from './execute.ts'
 
 /**
  * What a function that only asks (probe, precondition, verify) answers within the tool's time-out. The signal that it is
@@ -8,22 +9,16 @@ import type { Core } from './core.ts'
  */
 export async function inquire<T>(
   core: Core,
-  { timeoutMs }: Pick<Contract, 'timeoutMs'>,
+  contract: Pick<Contract, 'timeoutMs'>,
   options: { readonly signal?: AbortSignal; readonly background: boolean },
   ask: (signal: AbortSignal) => T | Promise<T>,
 ): Promise<T> {
   const late = new AbortController()
   const signal = options.signal === undefined ? late.signal : AbortSignal.any([options.signal, late.signal])
-  return await new Promise<T>((resolve, reject) => {
-    const cancel = core.clock.after(
-      timeoutMs,
-      () => {
-        late.abort()
-        reject(Object.assign(new Error(`no answer within ${timeoutMs} ms`), { code: 'ETIMEDOUT' }))
-      },
-      options.background,
-    )
-    const asked = async (): Promise<T> => await ask(signal)
-    asked().then(resolve, reject).finally(cancel)
-  })
+  const asked = async (): Promise<T> => await ask(signal)
+  const answer = await withinDeadline(core, contract, asked(), options.background)
+  if (answer.kind === 'value') return answer.value
+  if (answer.kind === 'error') throw answer.error
+  late.abort()
+  throw Object.assign(new Error(`no answer within ${contract.timeoutMs} ms`), { code: 'ETIMEDOUT' })
 }
