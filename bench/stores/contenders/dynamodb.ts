@@ -1,6 +1,6 @@
 import { DynamoDB } from '@aws-sdk/client-dynamodb'
-import { setTimeout as pause } from 'node:timers/promises'
 import { dynamodbStore, tableDefinition } from '../../../src/store/dynamodb/index.ts'
+import { untilActive } from '../../../test/support/servers/dynalite.ts'
 import { InProgress, type Contender, type Place } from '../contender.ts'
 import { oursOn } from '../ours.ts'
 
@@ -59,16 +59,6 @@ const floor: Contender = {
       close: async () => client.destroy(),
     }
   },
-}
-
-/** A table is there some time before it can be used, and its indices later still. */
-async function untilActive(client: DynamoDB, TableName: string): Promise<void> {
-  for (;;) {
-    const { Table } = await client.describeTable({ TableName })
-    const indices = Table?.GlobalSecondaryIndexes ?? []
-    if (Table?.TableStatus === 'ACTIVE' && indices.every(({ IndexStatus }) => IndexStatus === 'ACTIVE')) return
-    await pause(20)
-  }
 }
 
 export const contenders: readonly Contender[] = [

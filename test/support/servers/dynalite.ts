@@ -14,6 +14,16 @@ import { holdWrites } from './hold-writes.ts'
 // By require: its ES modules are for bundlers, and Vite's resolver would choose them.
 const sdk = createRequire(import.meta.url)('@aws-sdk/client-dynamodb') as { readonly DynamoDB: typeof DynamoDB }
 
+/** Resolves when a table can be used: some time after it is there, and its indices later still. */
+export async function untilActive(client: Pick<DynamoDB, 'describeTable'>, name: string): Promise<void> {
+  const isActive = async (): Promise<boolean> => {
+    const { Table } = await client.describeTable({ TableName: name })
+    const parts = [Table?.TableStatus, ...(Table?.GlobalSecondaryIndexes ?? []).map((one) => one.IndexStatus)]
+    return parts.every((status) => status === 'ACTIVE')
+  }
+  while (!(await isActive())) await pause(5)
+}
+
 /** Where dynalite says that it is, whatever the client believes. */
 export const REGION = 'us-east-1'
 
@@ -82,12 +92,7 @@ export async function startDynalite({ files = false } = {}): Promise<Dynalite> {
       const name = `ledger-${process.pid}-${(tables += 1)}`
       const made = client()
       await made.createTable(tableDefinition(name))
-      const isActive = async (): Promise<boolean> => {
-        const { Table } = await made.describeTable({ TableName: name })
-        const parts = [Table?.TableStatus, ...(Table?.GlobalSecondaryIndexes ?? []).map((one) => one.IndexStatus)]
-        return parts.every((status) => status === 'ACTIVE')
-      }
-      while (!(await isActive())) await pause(5)
+      await untilActive(made, name)
       return name
     },
     async order(orders) {
