@@ -101,7 +101,12 @@ function pairRows(name: string, { floorPairMs, pairMs, floorLoopMs, loopMs }: Tu
     { name: `floor: two commits, ${PAUSE_MS} ms apart, p50`, value: floorPairMs, unit: 'ms' },
     { name: `${name}, ${PAUSE_MS} ms apart, p50`, value: pairMs, unit: 'ms' },
     { name: `${name} against the floor`, value: pairMs / floorPairMs, unit: '', target: { atMost: 1.8 } },
-    { name: `${name}, both without a pause`, value: loopMs / floorLoopMs, unit: '' },
+    {
+      name: `${name} against the floor, both without a pause`,
+      value: loopMs / floorLoopMs,
+      unit: '',
+      target: { atMost: 1.8 },
+    },
   ]
 }
 
@@ -176,7 +181,7 @@ async function storeRows(folder: string, effects: number): Promise<Row[]> {
       name: 'store: effects against the floor',
       value: taken.rate / taken.floorRate,
       unit: '',
-      target: { atLeast: 0.5 },
+      target: { atLeast: 0.6 },
     },
     { name: 'store: event-loop delay p99 meanwhile', value: taken.delayMs, unit: 'ms', target: { atMost: 5 } },
     ...pairRows('store: claim and commit', taken),
