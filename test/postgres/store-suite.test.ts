@@ -23,7 +23,7 @@ for (const version of postgresVersions()) {
       storeSuite(
         `postgres ${version} with ${name}`,
         {
-          means: ['reopen', 'crash', 'another', 'obstruct'],
+          means: ['crash', 'another', 'obstruct'],
           async open() {
             const schema = `ledger_${name}_${(schemas += 1)}`
             const owner = CLIENTS[name](server.url(), 1)
@@ -43,10 +43,6 @@ for (const version of postgresVersions()) {
             return {
               store,
               another: start,
-              async reopen() {
-                await store.close()
-                return await start()
-              },
               async crash() {
                 await server.kill()
                 await server.start()

@@ -13,7 +13,7 @@ export interface Place {
 }
 
 /** What can be done to every deployment. Of a cluster's clocks, which differ by milliseconds anyway, nobody can step all at once. */
-export const MEANS: readonly Means[] = ['reopen', 'crash', 'another', 'obstruct']
+export const MEANS: readonly Means[] = ['crash', 'another', 'obstruct']
 
 let ledgers = 0
 
@@ -42,10 +42,6 @@ export function suite(name: string, means: readonly Means[], place: () => Promis
         return {
           store,
           another: start,
-          async reopen() {
-            await store.close()
-            return await start()
-          },
           async crash() {
             clients[0]?.end()
             return await start()

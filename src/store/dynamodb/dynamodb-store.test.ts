@@ -13,7 +13,7 @@ afterAll(() => server.close())
 storeSuite(
   'dynamodb on dynalite [OR-11]',
   {
-    means: ['reopen', 'crash', 'another', 'obstruct'],
+    means: ['crash', 'another', 'obstruct'],
     async open() {
       const table = await server.table()
       const proxy = await startTcpProxy(server.port)
@@ -27,10 +27,6 @@ storeSuite(
       const store = await opened(proxy.port)
       return {
         store,
-        async reopen() {
-          await store.close()
-          return await opened(server.port)
-        },
         async crash() {
           proxy.refuse(true)
           proxy.cut()

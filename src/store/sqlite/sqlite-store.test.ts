@@ -16,7 +16,7 @@ function suite(onCallersThread: boolean): void {
   storeSuite(
     onCallersThread ? 'sqlite, on the caller’s thread' : 'sqlite',
     {
-      means: ['reopen', 'crash', 'another', 'stepClock', 'obstruct'],
+      means: ['crash', 'another', 'stepClock', 'obstruct'],
       async open() {
         const folder = mkdtempSync(join(tmpdir(), 'onefold-sqlite-'))
         const path = join(folder, 'ledger.db')
@@ -33,10 +33,6 @@ function suite(onCallersThread: boolean): void {
         return {
           store,
           another: start,
-          async reopen() {
-            await store.close()
-            return await start()
-          },
           async crash() {
             await own?.terminate()
             return await start()

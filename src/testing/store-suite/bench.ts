@@ -31,6 +31,8 @@ export interface Bench {
   descriptor(change?: Partial<Descriptor>): Descriptor
   /** The same case on another store, or for another tenant. */
   on(store: Store, tenant?: string): Bench
+  /** The store after a restart. Needs `another`. */
+  reopened(): Promise<Store>
   read(key: string): Promise<{ readonly record: OperationRecord | undefined; readonly now: number }>
   /** The record; fails when there is none. */
   record(key: string): Promise<OperationRecord>
@@ -141,6 +143,12 @@ function benchOn(under: StoreUnderTest, store: Store, tenant: string, names: { c
       checked: true,
       ...change,
     }),
+    async reopened() {
+      await store.close()
+      const next = await under.another?.()
+      assert.ok(next !== undefined, 'a case that restarts the store needs `another`')
+      return next
+    },
     read: async (key) => await store.read(key, tenant),
     async record(key) {
       const { record } = await bench.read(key)

@@ -8,11 +8,9 @@ export type Means = Exclude<keyof StoreUnderTest, 'store' | 'close'>
 export interface StoreUnderTest {
   /** Already open. */
   readonly store: Store
-  /** Closes the store and opens another one on the same data. */
-  readonly reopen?: () => Promise<Store>
   /** Ends the store as a killed process would, and opens another one on the same data. */
   readonly crash?: () => Promise<Store>
-  /** A second store on the same data, as another process would have it. Closed with the first. */
+  /** A second store on the same data, as another process would have it; the first one may be closed. Closed at the end. */
   readonly another?: () => Promise<Store>
   /** Steps the wall clock that the store's clock follows. */
   readonly stepClock?: (ms: number) => void

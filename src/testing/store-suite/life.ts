@@ -116,13 +116,13 @@ const epochs: readonly Omit<Case, 'group'>[] = [
   {
     name: 'an amnesia mark is seen by other processes and outlives a restart',
     alone: true,
-    needs: ['another', 'reopen'],
+    needs: ['another'],
     async run(bench) {
       await bench.store.markAmnesia(MARK)
       const other = (await bench.under.another?.()) as Store
       assertSame((await other.epoch()).amnesia, MARK)
       await other.close()
-      const reopened = (await bench.under.reopen?.()) as Store
+      const reopened = await bench.reopened()
       assertSame((await reopened.epoch()).amnesia, MARK)
     },
   },
@@ -157,10 +157,10 @@ const life: readonly Omit<Case, 'group'>[] = [
   {
     name: 'everything is there after a restart',
     alone: true,
-    needs: ['reopen'],
+    needs: ['another'],
     async run(bench) {
       const look = await filled(bench)
-      await look((await bench.under.reopen?.()) as Store)
+      await look(await bench.reopened())
     },
   },
   {
