@@ -72,6 +72,7 @@ async function claimAs(
     ...(amnesia === undefined ? {} : { amnesia, beyondAmnesia: isBeyondAmnesia(op, amnesia, from.now, options) }),
   })
   if (!claimed.applied || claimed.record === undefined || claimed.record.state === 'in-doubt') {
+    tellNewDoubt(core, claimed)
     // What stood against the claim came out of that very step: a second look would be a round trip for nothing.
     return { ...OVERTAKEN, found: claimed }
   }
@@ -159,8 +160,7 @@ async function disown(
   const who = core.processes.self
   if (record.state === 'claimed') {
     const forgotten = { type: 'withdraw', fence: record.fence, nonce, who, forgotten: true } as const
-    await core.journal.apply(op.key, op.tenant, from, forgotten)
-    return
+    return tellNewDoubt(core, await core.journal.apply(op.key, op.tenant, from, forgotten))
   }
   const doubted = await core.journal.apply(op.key, op.tenant, from, {
     type: 'doubt',

@@ -268,6 +268,7 @@ describe('under the amnesia mark', () => {
     const record = b.record(tool, { ref: 'a' })!
     expect(record.state).toBe('in-doubt')
     expect((await b.history(record.key))[0]).toBe('T0 absent>in-doubt')
+    expect(b.events.filter(({ name }) => name === 'doubt')).toHaveLength(1)
     expect(b.downstream.log).toEqual([])
   })
 
@@ -319,7 +320,7 @@ describe('under the amnesia mark', () => {
       expect(b.record(tool, { ref: 'a' })).toMatchObject({ state: 'in-doubt', reason: 'amnesia' })
       expect(b.downstream.log).toEqual([])
       expect(b.points).toEqual(['before-claim', 'claimed'])
-      expect(b.events.filter(({ name }) => name === 'doubt')).toHaveLength(prepare === undefined ? 1 : 0)
+      expect(b.events.filter(({ name }) => name === 'doubt')).toHaveLength(1)
     }
   })
 })
