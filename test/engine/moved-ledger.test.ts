@@ -24,6 +24,9 @@ it('control: without a ledger a repeat places a second order', async () => {
   expect(await downstream.effects('plain')).toBe(2)
 })
 
+/** Nothing here is about a lease, and a busy machine may take longer than a short one. */
+const PATIENT = { leaseMs: 30_000, heartbeatMs: 10_000 }
+
 const ways = [
   ['moved away', (path: string) => renameSync(path, `${path}.away`)],
   [
@@ -41,7 +44,7 @@ describe.each([
 ])('a ledger that is written %s', (where, onCallersThread) => {
   it.each(ways)('and %s while it is open lets no effect happen twice', async (how, disturb) => {
     const path = join(folder.path, 'ledger.db')
-    const guard = testGuard({ store: sqliteStore({ path, onCallersThread }) })
+    const guard = testGuard({ store: sqliteStore({ path, onCallersThread }), settings: PATIENT })
     const order = orderTool(guard, downstream, { recovery: manual(), retention: '1d' })
     const [before, after] = [`before ${where} ${how}`, `after ${where} ${how}`]
     await order({ ref: before })
@@ -55,7 +58,7 @@ describe.each([
       await order({ ref: after, note: `again ${n}` }).catch(() => undefined)
     }
     await guard.close()
-    const later = testGuard({ store: sqliteStore({ path, onCallersThread }) })
+    const later = testGuard({ store: sqliteStore({ path, onCallersThread }), settings: PATIENT })
     const again = orderTool(later, downstream, { recovery: manual(), retention: '1d' })
     await again({ ref: before }).catch(() => undefined)
     await again({ ref: after }).catch(() => undefined)
