@@ -162,3 +162,37 @@ it('a cycle is called one', () => {
     'unknown view Nothing',
   )
 })
+
+it.each([
+  ['a response', new Response('{"id":"re_1"}')],
+  ['a stream', new ReadableStream()],
+  ['a blob', new Blob(['x'])],
+  ['a form', new FormData()],
+  ['a query', new URLSearchParams('a=1')],
+  ['a generator', (function* numbers() {})()],
+  ['a promise', Promise.resolve(1)],
+  ['a weak map', new WeakMap()],
+  ['a boxed number', Object(1) as object],
+  ['shared memory', new SharedArrayBuffer(1)],
+  [
+    'private fields',
+    new (class Receipt {
+      readonly #id = 1
+      id(): number {
+        return this.#id
+      }
+    })(),
+  ],
+  ['a nameless class', Object.create(Object.create(null) as object) as object],
+])('%s would come back empty and is refused, wherever it lies', (_name, value) => {
+  for (const item of [value, { charge: [value] }])
+    expect(thrownBy(() => encode(item))).toMatchObject({ code: 'INPUT_INVALID', effect: 'done' })
+})
+
+it('an error of several keeps them', () => {
+  const copy = again(new AggregateError([new Error('one'), 2], 'm')) as AggregateError
+  expect(copy.message).toBe('m')
+  expect(copy.errors.map(String)).toEqual(['Error: one', '2'])
+  const enumerable = Object.assign(new Error('m'), { errors: [1] })
+  expect(encode(enumerable)).toBe('{"$of":"error","v":{"name":"Error","message":"m","own":[["errors",[1]]]}}')
+})

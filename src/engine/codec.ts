@@ -71,9 +71,11 @@ function packObject(item: object, pack: (inner: unknown) => unknown): unknown {
   if (item instanceof Headers) return tag('headers', [...item])
   const prototype = Object.getPrototypeOf(item) as object | null
   if (prototype !== Object.prototype && prototype !== null) {
-    // A class instance is kept as its own JSON says; without one, its hidden data would be lost silently.
+    // A class instance is kept as its own JSON says, else by its members. One that shows none keeps its data where nobody
+    // can read it (a Response, a stream, a Blob, private fields): stored as `{}` it would be lost without a word.
     const json = (item as { toJSON?: unknown }).toJSON
     if (typeof json === 'function') return pack(json.call(item))
+    if (Object.keys(item).length === 0) throw unstorable(`${nameOf(item)}, whose data is hidden`)
   }
   const entries = Object.keys(item).map((key): [string, unknown] => [key, pack((item as Record<string, unknown>)[key])])
   const plain = fromEntries(entries)
@@ -82,6 +84,8 @@ function packObject(item: object, pack: (inner: unknown) => unknown): unknown {
 
 function packError(error: Error, pack: (inner: unknown) => unknown): unknown {
   const own = Object.keys(error).filter((key) => !['name', 'message', 'stack', 'cause'].includes(key))
+  // The members of an AggregateError do not enumerate.
+  if (Object.hasOwn(error, 'errors') && !own.includes('errors')) own.push('errors')
   return {
     name: error.name,
     message: error.message,
@@ -187,6 +191,12 @@ const toBase64 = (bytes: Uint8Array): string =>
 
 function fromBase64(text: string): Uint8Array<ArrayBuffer> {
   return Uint8Array.from(Buffer.from(text, 'base64'))
+}
+
+const nameOf = (item: object): string => {
+  const { constructor } = item as { readonly constructor?: { readonly name?: unknown } }
+  const name = constructor?.name
+  return typeof name === 'string' && name !== '' ? `an object of the class ${name}` : 'an object of a class'
 }
 
 function unstorable(what: string): OnefoldError {
