@@ -6,11 +6,14 @@ import type { Core } from './core.ts'
 import type { Applied } from './journal.ts'
 import { ticketOf, type Operation } from './operation.ts'
 import { OPEN_STATES, type OperationRecord } from './record.ts'
+import type { OperationFrame } from './run.ts'
 import type { Reading } from './store.ts'
 import { waitForChange } from './wait.ts'
 
 /** Turns of this process, so that its own callers queue here and only the first contends in the store. */
 const queues = new WeakMap<Core, Map<string, Promise<void>>>()
+/** Who has them: the turn's key by the key of the operation. */
+const held = new WeakMap<Core, Map<string, string>>()
 
 /** How often a caller in the queue looks whether it still wants its turn. */
 const LOOK_MS = 250
@@ -18,7 +21,8 @@ const LOOK_MS = 250
 /**
  * Waits for this operation's turn among those with equal `exclusive` fields; the result ends the turn. The turn is a
  * claim in the ledger, shared by all processes. It is not taken over from an operation that may still act: a lapsed
- * turn of an operation in doubt waits until that doubt is settled.
+ * turn of an operation in doubt waits until that doubt is settled. What an operation calls acts within its turn; those
+ * calls only wait for each other.
  * @throws OnefoldError IN_PROGRESS when the turn did not come within the wait budget, CANCELLED when nobody wants it any more
  */
 export async function holdTurn(
@@ -26,15 +30,25 @@ export async function holdTurn(
   op: Operation,
   fields: readonly string[],
   wanted: () => boolean,
+  frame: OperationFrame | undefined,
 ): Promise<() => Promise<void>> {
   const key = keyBeside(core, op, `exclusive:${fields.join(',')}`, fields)
+  const holders = held.get(core) ?? new Map<string, string>()
+  held.set(core, holders)
   const giveUpAt = core.clock.bootMs() + core.settings.waitMs
   const inTime = (): boolean => wanted() && core.clock.bootMs() < giveUpAt && !core.closing
-  const leaveQueue = await queue(core, key, inTime)
+  const above = holderAbove(holders.get(key), frame)
+  const leaveQueue = await queue(core, above === undefined ? key : `${key} in ${above}`, inTime)
   try {
+    if (above !== undefined) {
+      if (!inTime()) throw wanted() ? busy(op, above) : cancelled(op.contract.name, op.key, false)
+      return async () => leaveQueue()
+    }
     const fence = await takeTurn(core, op, key, inTime, wanted)
+    holders.set(key, op.key)
     return async () => {
       try {
+        holders.delete(key)
         await endTurn(core, op, key, fence)
       } finally {
         leaveQueue()
@@ -44,6 +58,12 @@ export async function holdTurn(
     leaveQueue()
     throw error
   }
+}
+
+/** The operation among those that we were called by that has the turn: to wait for it would be to wait for ourselves. */
+function holderAbove(holder: string | undefined, frame: OperationFrame | undefined): string | undefined {
+  for (let up = frame; up !== undefined; up = up.up) if (up.key === holder && !up.ended) return holder
+  return undefined
 }
 
 /** Resolves when those before have left, or when it is too late to wait for them: the turn itself then says no. */
@@ -118,19 +138,25 @@ async function tryTurn(
   } as const
   const turn = from.record
   if (turn?.state !== 'claimed') return await apply(from, claim)
+  const holder = await core.journal.read(turn.nonce, op.tenant)
   // What follows goes by the turn's name: on another operation's turn only the claim counts, once it has lapsed.
   // One that was kept for this very operation, over a question, goes on.
-  if (await isActing(core, op.tenant, turn.nonce))
-    return await apply(from, { type: 'heartbeat', ...own, fence: turn.fence })
+  if (mayAct(holder)) return await apply(from, { type: 'heartbeat', ...own, fence: turn.fence })
   // Whoever held it for an earlier attempt may be about to end it: under the next fence that is in vain.
-  return await apply(await apply(from, { type: 'withdraw', ...own, fence: turn.fence }), claim)
+  const nonce = hasEndedSince(turn, holder.record) ? turn.nonce : op.key
+  return await apply(await apply(from, { type: 'withdraw', ...own, nonce, fence: turn.fence }), claim)
 }
 
-/** Whether the operation of a turn may act; one that has not got beyond its claim cannot, and its turn may lapse. */
-async function isActing(core: Core, tenant: string, key: string): Promise<boolean> {
-  const { record } = await core.journal.read(key, tenant)
-  return record !== undefined && OPEN_STATES.includes(record.state) && record.state !== 'claimed'
-}
+/** Whether the operation of a turn may act. One whose claim has lapsed cannot get beyond it, and its turn may lapse. */
+const mayAct = ({ record, now }: Reading): boolean =>
+  record !== undefined && OPEN_STATES.includes(record.state) && (record.state !== 'claimed' || now < record.leaseUntil)
+
+/**
+ * Whether the operation of a turn ended after the turn was taken: in doubt it kept the turn, and was settled. One that
+ * ended before has taken it to act once more.
+ */
+const hasEndedSince = (turn: OperationRecord, holder: OperationRecord | undefined): boolean =>
+  holder !== undefined && !OPEN_STATES.includes(holder.state) && holder.updatedAt > turn.updatedAt
 
 /** Ends the turn, unless the operation may still act: then the turn lapses, and the next one looks at the operation. */
 async function endTurn(core: Core, op: Operation, key: string, fence: number): Promise<void> {

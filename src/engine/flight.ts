@@ -176,7 +176,7 @@ async function followKnown(
   }
   if (!isLive) return { reading: await lapse(core, op.key, op.tenant, reading) }
   if (resumes)
-    return await inTurn(core, flight, (signal) =>
+    return await inTurn(core, flight, options.frame, (signal) =>
       resumeAndExecute(core, op, { ...reading, record: known }, { ...options, who: core.processes.self, signal }),
     )
   if (known.state === 'awaiting-input') return { settled: askedBefore(core, op, known, options.round) }
@@ -206,16 +206,21 @@ async function claimInTurn(
   const { op } = flight
   const { near } = op.contract
   if (near !== undefined) await holdNear(core, op, near, options.confirm)
-  return await inTurn(core, flight, (signal) =>
+  return await inTurn(core, flight, options.frame, (signal) =>
     claimAndExecute(core, op, reading, { ...options, who: core.processes.self, signal, onMarked: marked }),
   )
 }
 
 /** One attempt, or one round of it, while it has its turn among operations that exclude each other. */
-async function inTurn(core: Core, flight: Flight, attempt: (signal: Abandoned) => Promise<Ended>): Promise<Step> {
+async function inTurn(
+  core: Core,
+  flight: Flight,
+  frame: OperationFrame | undefined,
+  attempt: (signal: Abandoned) => Promise<Ended>,
+): Promise<Step> {
   const { op } = flight
   const { exclusive } = op.contract
-  const endTurn = exclusive === undefined ? undefined : await holdTurn(core, op, exclusive, () => wanted(flight))
+  const endTurn = exclusive === undefined ? undefined : await holdTurn(core, op, exclusive, () => wanted(flight), frame)
   try {
     const ended = await attempt(flight.abandoned)
     if (ended.kind === 'asked') core.questions.ask(ended.record, flight.round, ended.value)

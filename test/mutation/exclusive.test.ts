@@ -211,6 +211,9 @@ describe('who waits for a turn elsewhere', () => {
     const gone = dead.tool({ ...exclusive, prepare: () => new Promise<void>(() => undefined) })
     void gone(order('a')).catch(() => undefined)
     await settle()
+    dead.trouble.request = () => {
+      throw unavailable()
+    }
     const [turn] = await turns(b)
     expect(turn?.leaseUntil).toBe(b.time.storeMs() + 600_000 + 30_000)
     const tool = b.tool(exclusive)
@@ -223,6 +226,38 @@ describe('who waits for a turn elsewhere', () => {
     expect(await b.until(tool(order('b')))).toEqual({ id: 1, ref: 'b' })
     expect(b.time.storeMs()).toBeGreaterThanOrEqual(turn?.leaseUntil ?? 0)
     expect(await b.history(turn?.key ?? '')).toEqual(['T1 absent>claimed', 'T4 claimed>claimed', 'T3 claimed>released'])
+  })
+
+  it('waits for one that prepares for longer than the turn lasts', async () => {
+    const [a, b] = await pair()
+    let go = (): void => {}
+    const slow = a.tool({ ...exclusive, prepare: () => new Promise<void>((resolve) => (go = resolve)) })
+    const there = b.tool(exclusive)
+    a.downstream.plan('a', 'hold')
+    const first = slow(order('a'))
+    await a.time.advance(700_000)
+    expect(await refusalOf(b.until(there(order('b'))))).toMatchObject({ code: 'IN_PROGRESS', effect: 'none' })
+    go()
+    await settle()
+    expect(await refusalOf(b.until(there(order('b'))))).toMatchObject({ code: 'IN_PROGRESS', effect: 'none' })
+    expect(a.downstream.log).toEqual(['a:hold'])
+    a.downstream.release('a')
+    await a.until(first)
+    expect(await b.until(there(order('b')))).toEqual({ id: 1, ref: 'b' })
+  })
+
+  it('gets the turn that a doubt had kept as soon as the doubt is settled', async () => {
+    const [a, b] = await pair()
+    const tool = a.tool(exclusive)
+    const there = b.tool(exclusive)
+    a.downstream.plan('a', 'lose-answer')
+    const doubt = await refusalOf(a.until(tool(order('a'))))
+    expect(facts(doubt)).toMatchObject({ code: 'IN_DOUBT' })
+    expect(await refusalOf(b.until(there(order('b'))))).toMatchObject({ code: 'IN_PROGRESS' })
+    await a.guard.ledger.resolve(keyOf(a, tool, 'a'), { verdict: 'committed', who: 'eve', note: 'seen', outcome: 1 })
+    const began = b.time.bootMs()
+    expect(await b.until(there(order('b')))).toMatchObject({ ref: 'b' })
+    expect(b.time.bootMs()).toBe(began)
   })
 })
 
@@ -267,7 +302,7 @@ describe('a turn', () => {
     )
   })
 
-  it('that cannot be ended lapses, and its operation is told as it ended', async () => {
+  it('that cannot be ended is taken from an operation that has ended, which is told as it ended', async () => {
     const b = bench(UNSWEPT)
     const tool = b.tool(exclusive)
     await b.until(tool(order('first')))
@@ -276,11 +311,10 @@ describe('a turn', () => {
       const { key: written, event } = (args[0] ?? {}) as { key?: string; event?: { to?: string } }
       if (verb === 'write' && written === key && event?.to === 'released') throw unavailable()
     }
+    b.fault = (point) => (point === 'marked' ? b.time.stepStore(1) : undefined)
     expect(await b.until(tool(order('a')))).toEqual({ id: 1, ref: 'a' })
     b.trouble.request = () => undefined
     expect((await turns(b)).map(({ state }) => state)).toEqual(['claimed'])
-    expect(await refusalOf(b.until(tool(order('b'))))).toMatchObject({ code: 'IN_PROGRESS', effect: 'none' })
-    b.time.stepStore(630_000)
     expect(await b.until(tool(order('b')))).toEqual({ id: 1, ref: 'b' })
   })
 
