@@ -254,7 +254,7 @@ describe('who waits for a turn elsewhere', () => {
     const doubt = await refusalOf(a.until(tool(order('a'))))
     expect(facts(doubt)).toMatchObject({ code: 'IN_DOUBT' })
     expect(await refusalOf(b.until(there(order('b'))))).toMatchObject({ code: 'IN_PROGRESS' })
-    await a.guard.ledger.resolve(keyOf(a, tool, 'a'), { verdict: 'committed', who: 'eve', note: 'seen', outcome: 1 })
+    await a.guard.ledger.resolve(keyOf(a, tool, 'a'), { verdict: 'committed', who: 'eve', note: 'seen', value: 1 })
     const began = b.time.bootMs()
     expect(await b.until(there(order('b')))).toMatchObject({ ref: 'b' })
     expect(b.time.bootMs()).toBe(began)
