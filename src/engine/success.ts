@@ -11,6 +11,9 @@ export type SuccessRecord =
   | { readonly kind: 'overtaken'; readonly record: OperationRecord }
   | undefined
 
+/** How long an answer is kept whose operation the ledger does not know. */
+const UNCLAIMED_MS = 31 * 86_400_000
+
 type Origin = Pick<LiveAttempt, 'nonce' | 'record' | 'now'> & {
   readonly op: { readonly key: string; readonly tenant: string }
 }
@@ -93,8 +96,11 @@ export async function drainSpool(core: Core): Promise<number> {
     const { key, tenant, fence, nonce, outcome } = entry
     const who = core.processes.self
     const command = { type: 'commit', fence, nonce, who, why: `spool of ${entry.who}`, outcome } as const
-    // Of what retention has forgotten meanwhile, nothing is left to tell.
-    read(core, await core.journal.apply(key, tenant, await core.journal.read(key, tenant), command), outcome)
+    const reading = await core.journal.read(key, tenant)
+    // Another ledger's, or one that this ledger has lost, of which nothing else tells any more. What retention has forgotten
+    // has no record either, so none is kept for ever.
+    if (reading.record === undefined) return core.clock.wallMs() - entry.at > UNCLAIMED_MS
+    read(core, await core.journal.apply(key, tenant, reading, command), outcome)
     return true
   })
 }

@@ -140,6 +140,19 @@ describe('the spool of an engine that is gone', () => {
     expect(alarms(b)).toHaveLength(1)
   })
 
+  it('waits for a month where the ledger has no such operation: it may be another ledger’s, or lost here', async () => {
+    const { a } = await spooled()
+    const other = bench()
+    await other.guard.open()
+    other.spool.entries.push(...a.spool.entries)
+    other.time.pause(31 * 86_400_000 - 3_600_000)
+    await other.until(other.guard.internals.tick())
+    expect(other.spool.entries).toHaveLength(1)
+    other.time.pause(3_600_001)
+    await other.until(other.guard.internals.tick())
+    expect(other.spool.entries).toEqual([])
+  })
+
   it('that says nothing new is forgotten without a word', async () => {
     const { b, key, drain } = await spooled()
     await b.guard.ledger.resolve(key, { verdict: 'committed', ...by, value: 'hers' })

@@ -147,13 +147,28 @@ describe('fileSpool', () => {
     expect(readdirSync(folder)).toEqual([])
   })
 
-  it('offers what an heir could not apply to its own next drain', async () => {
+  it('leaves what an heir could not apply to its own next drain, and to others', async () => {
     const { child } = await writer([0, 2, 100], /acknowledged 1/)
     await kill(child)
     const heir = fileSpool(folder)
+    expect(await drained(heir, (key) => key === 'key-0')).toEqual(['key-0', 'key-1'])
     expect(await drained(heir, () => false)).toEqual(['key-0', 'key-1'])
-    expect(await drained(heir)).toEqual(['key-0', 'key-1'])
+    expect(await drained(fileSpool(folder))).toEqual(['key-0', 'key-1'])
+    expect(await drained(heir)).toEqual([])
     expect(readdirSync(folder)).toEqual([])
+  })
+
+  it('hands over what a closed one of the same process has left, and nothing of an open one', async () => {
+    const closed = fileSpool(folder)
+    await closed.append(entry('closed'))
+    const open = fileSpool(folder)
+    await open.append(entry('open'))
+    const next = fileSpool(folder)
+    expect(await drained(next)).toEqual([])
+    await closed.close()
+    expect(await drained(next)).toEqual(['closed'])
+    expect(await drained(open)).toEqual(['open'])
+    await open.close()
   })
 
   it('passes over the torn tail of a killed process', async () => {

@@ -4,25 +4,23 @@ import type { Spool, SpoolEntry } from '../../engine/index.ts'
 import { OnefoldError } from '../../error/index.ts'
 import { createSpoolFile, type SpoolFile } from './spool-file.ts'
 import { readLines, toLine } from './spool-line.ts'
-import { isSpoolName, newSpoolName, ownerIsDead } from './spool-name.ts'
+import { isSpoolName, newSpoolName, ownerIsGone } from './spool-name.ts'
 
-/** A file of a dead process that is ours now, with what is left of it. */
-interface Adopted {
-  readonly path: string
-  left: SpoolEntry[]
-}
+/** Names of the files that spools of this process work on; one of its own that is not among them was left by a closed one. */
+const inUse = new Set<string>()
 
 /**
- * A spool in a folder of its own (0700): each process writes one file (0600) whose name carries its process id, and takes
- * over those of processes that have ended. An entry is on the disk when `append` resolves, in space that `reserve` took
- * before. Applying an entry twice must be harmless: after a crash it may be offered again.
+ * A spool in a folder of its own (0700): each process writes one file (0600) whose name carries its process id, and offers
+ * what is in those of processes that have ended, or of spools that this one has closed. What is not taken is left where
+ * it was: it may be another ledger's. An entry is on the disk when `append` resolves, in space that `reserve` took
+ * before. Applying an entry twice must be harmless: it may be offered again.
  * Rejects with `STORE_UNAVAILABLE` when the disk does not take it.
  */
 export function fileSpool(folder: string): Spool {
   let file: SpoolFile | undefined
+  let name = ''
   let reserved = 0
   let own: SpoolEntry[] = []
-  const adopted: Adopted[] = []
   let last: Promise<unknown> = Promise.resolve()
   let draining: Promise<number> | undefined
   let isClosed = false
@@ -37,39 +35,50 @@ export function fileSpool(folder: string): Spool {
   async function ownFile(): Promise<SpoolFile> {
     if (file !== undefined) return file
     await mkdir(folder, { recursive: true, mode: 0o700 })
-    file = await createSpoolFile(join(folder, newSpoolName()))
+    name = newSpoolName()
+    inUse.add(name)
+    file = await createSpoolFile(join(folder, name))
     return file
+  }
+
+  async function leaveFile(): Promise<void> {
+    inUse.delete(name)
+    await file?.close().catch(() => undefined)
+    file = undefined
   }
 
   async function append(entry: SpoolEntry): Promise<void> {
     const line = toLine(entry)
     while (!(await (await ownFile()).append(line))) {
       // Taken over while we live, by a process that cannot see us: what was in it is in good hands, this line may not be.
-      await file?.close().catch(() => undefined)
-      file = undefined
+      await leaveFile()
       own = []
     }
     own.push(entry)
     await file?.reserve(reserved).catch(() => undefined)
   }
 
-  async function adopt(): Promise<void> {
-    const names = await readdir(folder).catch(() => [])
-    for (const name of names) {
-      if (!isSpoolName(name) || !ownerIsDead(name)) continue
-      const path = join(folder, newSpoolName())
-      try {
-        // Renaming succeeds for one process only.
-        await rename(join(folder, name), path)
-        adopted.push({ path, left: readLines(await readFile(path)) })
-      } catch (error) {
-        if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
-      }
+  /** Offers what is in the file of an owner that is gone, under a name of ours meanwhile. */
+  async function inherit(
+    left: string,
+    offer: (entries: readonly SpoolEntry[]) => Promise<SpoolEntry[]>,
+  ): Promise<void> {
+    const ours = newSpoolName()
+    const [before, path] = [join(folder, left), join(folder, ours)]
+    inUse.add(ours)
+    try {
+      // Renaming succeeds for one process only.
+      await rename(before, path)
+      const kept = await offer(readLines(await readFile(path)))
+      await (kept.length === 0 ? unlink(path) : rename(path, before))
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
+    } finally {
+      inUse.delete(ours)
     }
   }
 
   async function drain(apply: (entry: SpoolEntry) => Promise<boolean>): Promise<number> {
-    await adopt()
     let applied = 0
     const offer = async (entries: readonly SpoolEntry[]): Promise<SpoolEntry[]> => {
       const kept: SpoolEntry[] = []
@@ -79,12 +88,8 @@ export function fileSpool(folder: string): Spool {
       }
       return kept
     }
-    for (const one of Array.from(adopted)) {
-      one.left = await offer(one.left)
-      if (one.left.length > 0) continue
-      adopted.splice(adopted.indexOf(one), 1)
-      await unlink(one.path).catch(() => undefined)
-    }
+    const left = (await readdir(folder).catch(() => [])).filter((each) => isSpoolName(each) && ownerIsGone(each, inUse))
+    for (const each of left) await inherit(each, offer)
     const offered = [...own]
     const kept = await offer(offered)
     await inTurn(async () => {
@@ -112,10 +117,7 @@ export function fileSpool(folder: string): Spool {
     async close() {
       isClosed = true
       await draining?.catch(() => undefined)
-      await inTurn(async () => {
-        await file?.close()
-        file = undefined
-      })
+      await inTurn(leaveFile)
     },
   }
 

@@ -14,12 +14,14 @@ export function isSpoolName(name: string): boolean {
 }
 
 /**
- * True when the process that wrote the file has ended, as far as this one can see. Another container's process may look
- * dead from here; taking its file over does no harm, since an owner looks after every append whether the file is still its own.
+ * True when the process that wrote the file has ended, as far as this one can see, or when it is this one and works on it
+ * no longer. Another container's process may look dead from here, and another thread's spool closed; taking its file over
+ * does no harm, since an owner looks after every append whether the file is still its own.
  */
-export function ownerIsDead(name: string): boolean {
+export function ownerIsGone(name: string, inUse: ReadonlySet<string>): boolean {
   const [, pid, start] = NAME.exec(name) ?? []
   if (pid === undefined) return false
+  if (Number(pid) === process.pid && start === (startOf(process.pid) ?? 'x')) return !inUse.has(name)
   try {
     process.kill(Number(pid), 0)
   } catch (error) {
