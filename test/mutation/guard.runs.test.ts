@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { carryRun } from '../../src/engine/index.ts'
 import { thrownBy } from '../vectors/attempt.ts'
-import { bench, coded, facts, refusalOf, settle, type OrderInput } from './bench.ts'
+import { anything, bench, coded, facts, refusalOf, settle, type OrderInput } from './bench.ts'
 
 const DAY = 86_400_000
 const REMOTE = { guarantees: { localReads: false } } as const
@@ -257,5 +257,125 @@ describe('the name of a call', () => {
     expect(await b.guard.run({ id: 'r' }, () => nameIn({}))).toBe(given)
     expect(await b.guard.run({ id: 'other' }, () => nameIn({}))).not.toBe(given)
     expect(await b.guard.run({ id: 'other' }, () => nameIn({ run: b.guard.internals.runOf({ id: 'r' }) }))).toBe(given)
+  })
+})
+
+describe('runs', () => {
+  it('name, tenant and session; minted ones are unanchored', async () => {
+    const b = bench({ tenant: 'acme' })
+    const minted = await b.guard.run({}, (run) => run)
+    expect(minted).toMatchObject({ id: expect.stringMatching(/^run-/) as string, tenant: 'acme', session: undefined })
+    const given = await b.guard.run({ id: 'r', tenant: 't', session: 's' }, (run) => run)
+    expect(given).toMatchObject({ id: 'r', tenant: 't', session: 's' })
+    expect(Object.isFrozen(given)).toBe(true)
+    expect((await minted.receipt()).unanchored).toBe(true)
+    expect((await given.receipt()).unanchored).toBe(false)
+  })
+
+  it('a run within a run inherits, an id of its own begins anew', async () => {
+    const b = bench()
+    await b.guard.run({ session: 's', tenant: 't' }, async (outer) => {
+      const inner = await b.guard.run({}, (run) => run)
+      expect(inner).toMatchObject({ id: outer.id, tenant: 't', session: 's' })
+      expect((await inner.receipt()).unanchored).toBe(true)
+      const other = await b.guard.run({ id: 'r', session: 'x', tenant: 'u' }, (run) => run)
+      expect(other).toMatchObject({ id: 'r', tenant: 'u', session: 'x' })
+      const anchored = await b.guard.run({ id: 'r' }, () => b.guard.run({}, (run) => run))
+      expect((await anchored.receipt()).unanchored).toBe(false)
+    })
+  })
+
+  it('settle when nothing of them runs any more', async () => {
+    const b = bench()
+    const tool = b.tool()
+    b.downstream.plan('a', 'hold')
+    await b.guard.run({}, async (run) => {
+      await run.settled()
+      const call = tool({ ref: 'a' })
+      await settle()
+      let settled = false
+      const waiting = run.settled().then(() => (settled = true))
+      await b.time.advance(1_000)
+      expect(settled).toBe(false)
+      b.downstream.release('a')
+      await b.until(call)
+      await waiting
+    })
+  })
+
+  it('bind what loses its context', async () => {
+    const b = bench()
+    const tool = b.tool({ scope: 'run' })
+    const run = await b.guard.run({ id: 'r' }, (it) => it)
+    expect(await refusalOf(b.until(tool({ ref: 'a' })))).toMatchObject({ code: 'CONTRACT_INVALID' })
+    expect(await b.until(run.bind(() => tool({ ref: 'a' })))).toEqual({ id: 1, ref: 'a' })
+  })
+
+  it('a receipt tells every operation by what became of it', async () => {
+    const b = bench()
+    const tool = b.tool({
+      amount: 'amount',
+      near: { fields: ['account'], within: '1m', then: 'hold' },
+      exclusive: ['account'],
+    })
+    const accepted = b.tool({ name: 'accepted', verify: () => undefined })
+    const held = b.tool({ name: 'held', timeout: '10m' })
+    b.downstream.plan('refused', 'refuse')
+    b.downstream.plan('doubt', 'lose-answer')
+    b.downstream.plan('running', 'hold')
+    const receipt = await b.guard.run({ id: 'r' }, async (run) => {
+      await b.until(tool({ ref: 'done', amount: 5, account: '1' }))
+      await refusalOf(b.until(tool({ ref: 'refused', amount: 6, account: '2' })))
+      await refusalOf(b.until(tool({ ref: 'doubt', account: '3' })))
+      await b.until(accepted({ ref: 'accepted' }))
+      void held({ ref: 'running' })
+      await refusalOf(b.until(tool({ ref: 'cancelled', amount: 7, account: '4' }, { signal: AbortSignal.abort() })))
+      await settle()
+      return await run.receipt()
+    })
+    const parts = Object.fromEntries(
+      Object.entries(receipt)
+        .filter(([, entries]) => Array.isArray(entries))
+        .map(([part, entries]) => [
+          part,
+          (entries as { tool: string; amount?: number; state: string }[]).map((it) => [it.tool, it.amount, it.state]),
+        ]),
+    )
+    expect(parts).toEqual({
+      committed: [['place_order', 5, 'committed']],
+      accepted: [['accepted', undefined, 'accepted']],
+      inDoubt: [['place_order', undefined, 'in-doubt']],
+      cancelled: [['place_order', 6, 'rejected']],
+      running: [['held', undefined, 'executing']],
+    })
+    expect(receipt.run).toBe('r')
+    const [entry] = receipt.committed
+    expect(entry?.ticket).toBe(entry?.key.slice(4, 16))
+    // Another life of the run reads it from the ledger alone.
+    const later = bench({ beside: b })
+    const again = await later.guard.run({ id: 'r' }, (run) => run.receipt())
+    expect(again.committed).toEqual(receipt.committed)
+    expect(again.running).toHaveLength(1)
+    expect(again.cancelled).toHaveLength(1)
+  })
+})
+
+describe('counted calls', () => {
+  it('have their place in the run; an undelivered one is repeated by the next', async () => {
+    const b = bench()
+    const tool = b.tool({ identity: 'sequence', input: anything })
+    await b.guard.run({ id: 'r' }, async () => {
+      await b.until(tool({ ref: 'a' }))
+      b.downstream.plan('a', 'lose-answer')
+      expect(await refusalOf(b.until(tool({ ref: 'a' })))).toMatchObject({ code: 'IN_DOUBT' })
+      // Its retry is the same operation, and stays in doubt.
+      expect(await refusalOf(b.until(tool({ ref: 'a' })))).toMatchObject({ code: 'IN_DOUBT' })
+      expect(await b.until(tool.perform({ ref: 'a' }, { onDoubt: 'return' }))).toMatchObject({ status: 'in-doubt' })
+      expect(await refusalOf(b.until(tool({ ref: 'b' })))).toMatchObject({ code: 'DIVERGED' })
+    })
+    expect(b.downstream.effects('a')).toBe(2)
+    await b.guard.run({ id: 'r' }, async () => {
+      expect(await b.until(tool.perform({ ref: 'a' }))).toMatchObject({ replayed: true })
+    })
   })
 })

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { thrownBy } from '../vectors/attempt.ts'
-import { bench, refusalOf, type Bench } from './bench.ts'
+import { bench, facts, refusalOf, type Bench } from './bench.ts'
 
 async function recorded(refs: readonly string[]) {
   const b = bench()
@@ -8,6 +8,8 @@ async function recorded(refs: readonly string[]) {
   for (const ref of refs) await b.until(tool({ ref }))
   return { b, tool, keyOf: (ref: string) => b.guard.internals.name(tool.contract, { ref }).key }
 }
+
+const shown = async (b: Bench, key: string) => (await b.guard.ledger.show(key)).record
 
 /** What is asked of the store while `look` runs. */
 async function askedBy(b: Bench, look: () => Promise<unknown>): Promise<readonly string[]> {
@@ -99,5 +101,159 @@ describe('a store that refuses every class', () => {
     const written = { ...options, name: 'y', effect: 'write', identity: 'all', recovery: { class: 'manual' } }
     expect(thrownBy(() => guard.tool({ ...options, effect: 'read' } as never))).toBeUndefined()
     expect(thrownBy(() => guard.tool(written as never))).toMatchObject({ code: 'STORE_UNSAFE' })
+  })
+})
+
+describe('the ledger', () => {
+  const two = async () => {
+    const b = bench()
+    const tool = b.tool()
+    await b.until(tool({ ref: 'a' }))
+    b.downstream.plan('b', 'lose-answer')
+    await refusalOf(b.until(tool({ ref: 'b' })))
+    const key = (ref: string): string => b.record(tool, { ref })!.key
+    return { b, tool, key }
+  }
+
+  it('lists within its tenant, operators see all', async () => {
+    const { b } = await two()
+    const other = bench({ beside: b, tenant: 'other' })
+    expect((await other.guard.ledger.list()).records).toEqual([])
+    expect((await other.guard.internals.operators.list()).records).toHaveLength(2)
+    expect((await other.guard.ledger.list({ tenant: 'default' })).records).toHaveLength(2)
+    expect((await b.guard.ledger.list({ states: ['in-doubt'] })).records).toHaveLength(1)
+    expect((await other.guard.ledger.stats()).states).toEqual({})
+    expect((await other.guard.ledger.stats('default')).states).toEqual({ committed: 1, 'in-doubt': 1 })
+    expect((await other.guard.internals.operators.stats()).states).toEqual({ committed: 1, 'in-doubt': 1 })
+    expect((await b.guard.ledger.doctor()).length).toBeGreaterThan(0)
+  })
+
+  it('shows by key, ticket or any unique beginning', async () => {
+    const { b, key } = await two()
+    const full = key('a')
+    for (const name of [full, full.slice(4), full.slice(4, 16), full.slice(0, 12)])
+      expect((await b.guard.ledger.show(name)).record.key).toBe(full)
+    expect((await b.guard.ledger.show(full)).history.map(({ transition }) => transition)).toEqual(["T1'", 'T5'])
+    expect((await b.guard.internals.operators.show(full)).record.key).toBe(full)
+    expect((await b.guard.internals.operators.show(full, 'default')).record.key).toBe(full)
+    for (const [name, text] of [
+      ['of1_', 'Several operations'],
+      ['nobody', 'No operation'],
+      [`of1_${'A'.repeat(43)}`, 'No operation'],
+    ] as const) {
+      const error = await refusalOf(b.guard.ledger.show(name))
+      expect(error.code).toBe('KEY_INVALID')
+      expect(error.message).toContain(text)
+    }
+    const other = bench({ beside: b, tenant: 'other' })
+    expect(await refusalOf(other.guard.ledger.show(full))).toMatchObject({ code: 'KEY_INVALID' })
+    expect((await other.guard.ledger.show(full, 'default')).record.key).toBe(full)
+  })
+
+  it('a person settles a doubt: it happened', async () => {
+    const { b, tool, key } = await two()
+    const record = await b.guard.ledger.resolve(key('b'), {
+      verdict: 'committed',
+      who: 'ada',
+      note: 'seen',
+      value: { id: 9 },
+    })
+    expect(record).toMatchObject({ state: 'committed', closedBy: { who: 'ada', note: 'seen' } })
+    expect(await b.until(tool({ ref: 'b' }))).toEqual({ id: 9 })
+    expect((await b.inner.history(key('b'), 'default')).at(-1)).toMatchObject({
+      transition: 'T16',
+      who: 'ada',
+      why: 'seen',
+    })
+  })
+
+  it('without a value its replay says that it is missing', async () => {
+    const { b, tool, key } = await two()
+    await b.guard.ledger.resolve(key('b'), { verdict: 'committed', who: 'ada', note: 'seen' })
+    const error = await refusalOf(b.until(tool({ ref: 'b' })))
+    expect(facts(error)).toMatchObject({
+      code: 'RESULT_EXPIRED',
+      effect: 'done',
+      key: key('b'),
+      ticket: key('b').slice(4, 16),
+    })
+    expect(await b.until(tool.perform({ ref: 'b' }))).toMatchObject({
+      status: 'committed',
+      missing: expect.stringContaining('a person') as string,
+    })
+  })
+
+  it('“not done” counts once the quarantine is over', async () => {
+    const { b, tool, key } = await two()
+    const verdict = { verdict: 'released', who: 'ada', note: 'asked' } as const
+    await b.time.advance(10_500)
+    const error = await refusalOf(b.guard.ledger.resolve(key('b'), verdict))
+    expect(facts(error)).toMatchObject({
+      code: 'HELD',
+      effect: 'unknown',
+      retryable: true,
+      retryAfterMs: 49_500,
+      key: key('b'),
+      ticket: key('b').slice(4, 16),
+      details: { state: 'in-doubt', refusal: 'quarantine' },
+    })
+    expect(error.message).toContain('50 s')
+    await b.time.advance(49_500)
+    expect(await b.guard.ledger.resolve(key('b'), verdict)).toMatchObject({ state: 'released' })
+    expect(await b.until(tool({ ref: 'b' }))).toEqual({ id: 2, ref: 'b' })
+  })
+
+  it('nobody will ever know', async () => {
+    const { b, tool, key } = await two()
+    await b.guard.ledger.resolve(key('b'), { verdict: 'abandoned', who: 'ada', note: 'no trace', value: 'ignored' })
+    const error = await refusalOf(b.until(tool({ ref: 'b' })))
+    expect(error.code).toBe('IN_DOUBT')
+    expect(error.message).toContain('(ada)')
+    expect((await shown(b, key('b'))).outcome).toBeUndefined()
+  })
+
+  it('only under a name, with a reason, and only a doubt', async () => {
+    const { b, key } = await two()
+    for (const change of [{ who: ' ' }, { note: '' }, { who: '' }, { note: ' ' }])
+      expect(
+        await refusalOf(b.guard.ledger.resolve(key('b'), { verdict: 'abandoned', who: 'ada', note: 'n', ...change })),
+      ).toMatchObject({ code: 'INPUT_INVALID' })
+    const error = await refusalOf(b.guard.ledger.resolve(key('a'), { verdict: 'abandoned', who: 'ada', note: 'n' }))
+    expect(facts(error)).toMatchObject({
+      code: 'HELD',
+      effect: 'none',
+      key: key('a'),
+      details: { state: 'committed', refusal: 'state' },
+    })
+    expect((await shown(b, key('b'))).state).toBe('in-doubt')
+  })
+
+  it('exports everything, page by page', async () => {
+    const { b, key } = await two()
+    const queries: unknown[] = []
+    b.trouble.request = (verb, args) => {
+      if (verb === 'list') queries.push(args[0])
+    }
+    const all = []
+    for await (const { record, history } of b.guard.ledger.export({ limit: 1 })) all.push([record.key, history.length])
+    expect(all).toEqual([
+      [key('a'), 2],
+      [key('b'), 2],
+    ])
+    expect(queries).toEqual([
+      { limit: 1, tenant: 'default' },
+      { limit: 1, tenant: 'default', after: expect.any(String) as string },
+    ])
+  })
+
+  it('an operator lifts the mark', async () => {
+    const { b } = await two()
+    expect(await b.guard.ledger.amnesia()).toBeUndefined()
+    expect(await refusalOf(b.guard.ledger.liftAmnesia())).toMatchObject({ code: 'HELD' })
+    const mark = { at: 5, lossFrom: 0, why: 'test' }
+    await b.inner.markAmnesia(mark)
+    expect(await b.guard.ledger.amnesia()).toEqual(mark)
+    expect(await b.guard.ledger.liftAmnesia()).toEqual(mark)
+    expect(await b.guard.ledger.amnesia()).toBeUndefined()
   })
 })

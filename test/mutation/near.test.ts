@@ -199,3 +199,42 @@ describe('the note of a near-duplicate', () => {
     expect(b.downstream.log).toEqual([])
   })
 })
+
+describe('near-duplicates', () => {
+  it('another operation with equal fields inside the window is held, until it is confirmed', async () => {
+    const b = bench()
+    const tool = b.tool(near)
+    await b.until(tool(order('a')))
+    const first = b.record(tool, order('a'))!.key
+    const error = await refusalOf(b.until(tool(order('b'))))
+    expect(facts(error)).toMatchObject({
+      code: 'HELD',
+      effect: 'none',
+      ticket: first.slice(4, 16),
+      details: { fields: ['account', 'amount'], earlier: first },
+    })
+    expect(await refusalOf(b.until(tool(order('b'), { confirm: 'other' })))).toMatchObject({ code: 'HELD' })
+    expect(b.downstream.effects('b')).toBe(0)
+    expect(await b.until(tool(order('b'), { confirm: first.slice(4, 16) }))).toEqual({ id: 1, ref: 'b' })
+    // The same operation is a replay, another amount another matter.
+    expect(await b.until(tool(order('a')))).toEqual({ id: 1, ref: 'a' })
+    expect(await b.until(tool(order('c', 6)))).toEqual({ id: 1, ref: 'c' })
+  })
+
+  it('after the window, or when the earlier one did nothing, it runs', async () => {
+    const b = bench()
+    const tool = b.tool(near)
+    await b.until(tool(order('a')))
+    b.time.stepStore(600_000)
+    expect(await b.until(tool(order('b')))).toEqual({ id: 1, ref: 'b' })
+    const c = bench()
+    const refused = c.tool(near)
+    c.downstream.plan('a', 'refuse')
+    await refusalOf(c.until(refused(order('a'))))
+    expect(await c.until(refused(order('b')))).toEqual({ id: 1, ref: 'b' })
+    const secret = bench({ keySecret: 's' })
+    const hidden = secret.tool(near)
+    await secret.until(hidden(order('a')))
+    expect(await refusalOf(secret.until(hidden(order('b'))))).toMatchObject({ code: 'HELD' })
+  })
+})

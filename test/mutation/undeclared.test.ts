@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { AnsweredError, type UndeclaredPolicy } from '../../src/engine/index.ts'
 import { createUndeclared } from '../../src/engine/undeclared.ts'
-import { bench, contractOf, refusalOf, type Bench } from './bench.ts'
+import { bench, contractOf, facts, refusalOf, type Bench, type OrderInput } from './bench.ts'
 
 const RUN: UndeclaredPolicy = { afterDelivery: 'run', afterError: 'hold' }
 
@@ -84,5 +84,118 @@ describe('the newest occurrence of a call', () => {
     expect(await call('r0')).toBe(KNOWN)
     expect(await call('r2')).toBe(KNOWN)
     expect(await call('r1')).toBe(WALK)
+  })
+})
+
+describe('undeclared tools', () => {
+  const start = () => {
+    const b = bench()
+    const contract = contractOf({
+      name: 'undeclared',
+      identity: 'all',
+      execute: (input: OrderInput, context: never) => b.downstream.send(input, context),
+    })
+    const call = (policy: object = {}, input: object = { ref: 'a' }) =>
+      b.until(
+        b.guard.internals.undeclared.perform(contract, input, {
+          afterDelivery: 'run',
+          afterError: 'hold',
+          ...policy,
+        } as never),
+      )
+    const deliver = (key: string) => b.guard.internals.undeclared.deliver(key, 'default', 'proxy')
+    return { b, contract, call, deliver }
+  }
+
+  it('an identical call is a retry until its answer was delivered; then it is new work, and flagged', async () => {
+    const { b, call, deliver } = start()
+    await b.guard.open()
+    const first = await call()
+    expect(await call()).toMatchObject({ key: first.key, replayed: true })
+    await deliver(first.key)
+    expect((await b.inner.history(first.key, 'default')).at(-1)).toMatchObject({
+      transition: 'delivered',
+      who: 'proxy',
+    })
+    const second = await call()
+    expect(second).toMatchObject({ replayed: false, value: { id: 2 } })
+    expect(second.key).not.toBe(first.key)
+    expect(b.events.filter(({ name }) => name === 'suspected-repeat')).toEqual([
+      {
+        name: 'suspected-repeat',
+        key: second.key,
+        tenant: 'default',
+        tool: 'undeclared',
+        run: undefined,
+        occurrence: 2,
+      },
+    ])
+    expect(await call()).toMatchObject({ key: second.key, replayed: true })
+    await deliver(second.key)
+    expect((await call()).record?.occurrence).toBe(3)
+    expect(await call({}, { ref: 'other' })).toMatchObject({ replayed: false })
+    expect(b.events.filter(({ name }) => name === 'suspected-repeat')).toHaveLength(2)
+    // Another process walks up from the first.
+    const other = bench({ beside: b })
+    const contract = contractOf({ name: 'undeclared', identity: 'all', execute: () => 'never' })
+    const policy = { afterDelivery: 'run', afterError: 'hold' } as const
+    expect(await b.until(other.guard.internals.undeclared.perform(contract, { ref: 'a' }, policy))).toMatchObject({
+      replayed: true,
+      value: { id: 3 },
+    })
+  })
+
+  it('by policy it replays, or is held', async () => {
+    const { b, call, deliver } = start()
+    await b.guard.open()
+    const { key } = await call()
+    await deliver(key)
+    expect(await call({ afterDelivery: 'replay' })).toMatchObject({ key, replayed: true })
+    expect(facts(await refusalOf(call({ afterDelivery: 'hold' })))).toMatchObject({
+      code: 'HELD',
+      effect: 'none',
+      key,
+      ticket: key.slice(4, 16),
+    })
+    expect(b.downstream.effects('a')).toBe(1)
+  })
+
+  it('after an answered error it is held in doubt, or runs', async () => {
+    const { b, contract, call } = start()
+    await b.guard.open()
+    const { AnsweredError } = await import('../../src/engine/index.ts')
+    const failing = contractOf({
+      name: 'undeclared',
+      identity: 'all',
+      execute: () => {
+        throw new AnsweredError('it said no', { isError: true })
+      },
+    })
+    const policy = { afterDelivery: 'run', afterError: 'hold' } as const
+    const { undeclared } = b.guard.internals
+    expect(await refusalOf(b.until(undeclared.perform(failing, { ref: 'a' }, policy)))).toMatchObject({
+      code: 'IN_DOUBT',
+    })
+    expect(await refusalOf(call())).toMatchObject({ code: 'IN_DOUBT' })
+    expect(await call({ afterError: 'run' })).toMatchObject({ status: 'committed', value: { id: 1 } })
+    expect(contract.name).toBe('undeclared')
+  })
+
+  it('a doubt of another kind is never repeated, an expired one is', async () => {
+    const { b, call, deliver } = start()
+    await b.guard.open()
+    b.downstream.plan('a', 'lose-answer')
+    expect(await refusalOf(call({ afterError: 'run' }))).toMatchObject({ code: 'IN_DOUBT' })
+    expect(await refusalOf(call({ afterError: 'run' }))).toMatchObject({ code: 'IN_DOUBT' })
+    const done = await call({}, { ref: 'b' })
+    b.time.stepStore(86_400_000)
+    await b.time.advance(31_000)
+    expect(b.recordOf(done.key)?.state).toBe('expired')
+    expect(await call({}, { ref: 'b' })).toMatchObject({ value: { id: 2 } })
+    b.downstream.plan('c', 'refuse')
+    const refused = await refusalOf(call({}, { ref: 'c' }))
+    expect(refused.code).toBe('IN_DOUBT')
+    await deliver(refused.key!)
+    expect(await refusalOf(call({}, { ref: 'c' }))).toMatchObject({ code: 'IN_DOUBT', key: refused.key })
   })
 })

@@ -1,0 +1,56 @@
+import { describe, expect, it } from 'vitest'
+import { bench, coded, facts, refusalOf } from './bench.ts'
+
+describe('undoing', () => {
+  it('happens once, as an operation of its own', async () => {
+    const b = bench()
+    const undone: unknown[] = []
+    const tool = b.tool({
+      compensate: (value: unknown, context: { key: string }) => void undone.push([value, context.key]),
+    })
+    await b.until(tool({ ref: 'a' }))
+    const { key } = b.record(tool, { ref: 'a' })!
+    await b.until(tool.compensate({ ref: 'a' }))
+    await b.until(tool.compensate({ ref: 'a' }))
+    const { records } = await b.guard.ledger.list({ tool: 'place_order.compensate' })
+    expect(records.map(({ state, recovery }) => [state, recovery])).toEqual([['committed', 'manual']])
+    expect(undone).toEqual([[{ id: 1, ref: 'a' }, records[0]?.key]])
+    expect((await b.history(key)).slice(2)).toEqual(['T21 committed>compensating', 'T21 compensating>compensated'])
+    const error = await refusalOf(b.until(tool({ ref: 'a' })))
+    expect(facts(error)).toMatchObject({ code: 'COMPENSATED', effect: 'none' })
+  })
+
+  it('that failed half-way is begun again, and stays one', async () => {
+    const b = bench()
+    let calls = 0
+    const tool = b.tool({
+      compensate: () => {
+        calls += 1
+        if (calls === 1) throw coded('DECLINED')
+      },
+    })
+    await b.until(tool({ ref: 'a' }))
+    expect(await refusalOf(b.until(tool.compensate({ ref: 'a' })))).toMatchObject({ code: 'IN_DOUBT' })
+    expect(facts(await refusalOf(b.until(tool({ ref: 'a' }))))).toMatchObject({
+      code: 'COMPENSATED',
+      effect: 'unknown',
+    })
+    const { records } = await b.guard.ledger.list({ tool: 'place_order.compensate' })
+    await b.guard.ledger.resolve(records[0]!.key, { verdict: 'committed', who: 'ada', note: 'n', value: undefined })
+    await b.until(tool.compensate({ ref: 'a' }))
+    expect(b.record(tool, { ref: 'a' })?.state).toBe('compensated')
+    expect(calls).toBe(1)
+  })
+
+  it('what is not committed is refused', async () => {
+    const b = bench()
+    expect(await refusalOf(b.until(b.tool().compensate({ ref: 'a' })))).toMatchObject({ code: 'CONTRACT_INVALID' })
+    const tool = b.tool({ name: 'other', compensate: () => undefined })
+    const absent = await refusalOf(b.until(tool.compensate({ ref: 'a' })))
+    expect(facts(absent)).toMatchObject({ code: 'HELD', effect: 'none', ticket: expect.any(String) as string })
+    expect(absent.message).toContain('not recorded')
+    b.downstream.plan('b', 'refuse')
+    await refusalOf(b.until(tool({ ref: 'b' })))
+    expect((await refusalOf(b.until(tool.compensate({ ref: 'b' })))).message).toContain('is rejected')
+  })
+})

@@ -1,0 +1,88 @@
+import { describe, expect, it } from 'vitest'
+import { bench, facts, refusalOf, settle, type OrderInput } from './bench.ts'
+
+describe('exclusive operations', () => {
+  const exclusive = { exclusive: ['account'], timeout: '10m' }
+  const order = (ref: string, account = 'x'): OrderInput => ({ ref, account })
+
+  it('take turns in one process and across processes', async () => {
+    const b = bench()
+    const other = bench({ beside: b, self: 'host/boot/2/1' })
+    const tool = b.tool(exclusive)
+    const same = other.tool(exclusive)
+    for (const ref of 'abc') b.downstream.plan(ref, 'hold')
+    const calls = [tool(order('a')), tool(order('b')), same(order('c'))]
+    await b.time.advance(2_000)
+    expect(b.downstream.log).toEqual(['a:hold'])
+    expect(await b.until(tool(order('d', 'y')))).toEqual({ id: 1, ref: 'd' })
+    for (let turn = 0; turn < 3; turn += 1) {
+      await b.time.advance(2_000)
+      for (const ref of 'abc') b.downstream.release(ref)
+    }
+    await b.until(Promise.all(calls))
+    expect(b.downstream.log.filter((line) => line !== 'd:ok').sort()).toEqual(['a:hold', 'b:hold', 'c:hold'])
+  })
+
+  it('past the budget: not started', async () => {
+    const b = bench()
+    const tool = b.tool(exclusive)
+    const other = bench({ beside: b })
+    const same = other.tool(exclusive)
+    b.downstream.plan('a', 'hold')
+    const first = tool(order('a'))
+    await settle()
+    const began = b.time.bootMs()
+    const error = await refusalOf(b.until(same(order('b'), { waitMs: 60_000 })))
+    expect(b.time.bootMs() - began).toBeGreaterThanOrEqual(30_000)
+    expect(b.time.bootMs() - began).toBeLessThan(31_000)
+    expect(facts(error)).toMatchObject({
+      code: 'IN_PROGRESS',
+      effect: 'none',
+      retryable: true,
+      retryAfterMs: 1_000,
+      key: other.guard.internals.name(same.contract, order('b')).key,
+    })
+    b.downstream.release('a')
+    await b.until(first)
+    expect(b.downstream.effects('b')).toBe(0)
+  })
+
+  it('a doubt keeps its turn until it is settled', async () => {
+    const b = bench()
+    const tool = b.tool(exclusive)
+    b.downstream.plan('a', 'lose-answer')
+    await refusalOf(b.until(tool(order('a'))))
+    const doubt = b.record(tool, order('a'))!
+    expect(await refusalOf(b.until(tool(order('b'))))).toMatchObject({ code: 'IN_PROGRESS', effect: 'none' })
+    b.time.stepStore(3_600_000)
+    await b.until(b.guard.internals.tick())
+    const error = await refusalOf(b.until(tool(order('b'))))
+    expect(error).toMatchObject({ code: 'IN_PROGRESS', ticket: doubt.key.slice(4, 16) })
+    await b.guard.ledger.resolve(doubt.key, { verdict: 'abandoned', who: 'ada', note: 'n' })
+    expect(await b.until(tool(order('b'), { waitMs: 60_000 }))).toEqual({ id: 1, ref: 'b' })
+  })
+
+  it('one whose doubt came to nothing keeps its turn and goes on at once', async () => {
+    const b = bench()
+    const probe = (input: OrderInput) => b.downstream.find(input.ref)
+    const tool = b.tool({ ...exclusive, sends: 'checked', recovery: { class: 'probe', settleMs: 0, probe } })
+    b.downstream.plan('a', 'lose-request')
+    const began = b.time.bootMs()
+    expect(await b.until(tool(order('a'), { waitMs: 300_000 }))).toEqual({ id: 1, ref: 'a' })
+    expect(b.time.bootMs() - began).toBeLessThan(120_000)
+    expect(b.downstream.effects('a')).toBe(1)
+    expect(await b.until(tool(order('b')))).toEqual({ id: 1, ref: 'b' })
+  })
+
+  it('a refused one gives its turn back at once', async () => {
+    const b = bench()
+    const tool = b.tool(exclusive)
+    b.downstream.plan('a', 'refuse')
+    await refusalOf(b.until(tool(order('a'))))
+    const began = b.time.bootMs()
+    await b.until(tool(order('b')))
+    expect(b.time.bootMs()).toBe(began)
+    const turns = (await b.guard.ledger.list({ tool: 'exclusive' })).records
+    expect(turns.map(({ state, recovery }) => [state, recovery])).toEqual([['released', 'manual']])
+  })
+})
