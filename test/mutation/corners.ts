@@ -1,5 +1,5 @@
 import { OnefoldError } from '../../src/error/index.ts'
-import { bench, type Bench, type OrderInput } from './bench.ts'
+import { bench, type Bench, type BenchOptions, type OrderInput } from './bench.ts'
 
 export const alarms = (b: Bench): unknown[] =>
   b.events.filter(({ name }) => name === 'alarm').map(({ message }) => message)
@@ -25,4 +25,17 @@ export async function pair(options: object = {}): Promise<readonly [Bench, Bench
   const b = bench({ beside: a, self: 'host/boot/2/2' })
   await b.until(b.guard.open())
   return [a, b]
+}
+
+/** A doubt left by a first call: its caller does not wait for the recovery. */
+export async function doubted(
+  recovery: (b: Bench) => object,
+  fault: 'lose-answer' | 'lose-request',
+  options: BenchOptions = {},
+  tools: object = {},
+) {
+  const b = bench(options)
+  const tool = b.tool({ recovery: recovery(b), ...tools })
+  b.downstream.plan('a', fault)
+  return { b, tool, key: b.guard.internals.name(tool.contract, { ref: 'a' }).key }
 }
