@@ -1,5 +1,5 @@
 import { OnefoldError } from '../../src/error/index.ts'
-import { bench, type Bench, type BenchOptions, type OrderInput } from './bench.ts'
+import { bench, settle, type Bench, type BenchOptions, type OrderInput } from './bench.ts'
 
 export const alarms = (b: Bench): unknown[] =>
   b.events.filter(({ name }) => name === 'alarm').map(({ message }) => message)
@@ -38,4 +38,14 @@ export async function doubted(
   const tool = b.tool({ recovery: recovery(b), ...tools })
   b.downstream.plan('a', fault)
   return { b, tool, key: b.guard.internals.name(tool.contract, { ref: 'a' }).key }
+}
+
+/** A call that the downstream holds on to until it is released. */
+export const hold = async (b: Bench, options: object = {}) => {
+  const tool = b.tool({ timeout: '10m', ...options })
+  b.downstream.plan('a', 'hold')
+  const call = tool.perform({ ref: 'a' })
+  call.catch(() => undefined)
+  await settle()
+  return { tool, call, key: b.guard.internals.name(tool.contract, { ref: 'a' }).key }
 }

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { bench, coded, refusalOf, settle, unavailable, type Bench, type OrderInput } from './bench.ts'
-import { alarms } from './corners.ts'
+import { bench, coded, facts, refusalOf, settle, unavailable, type Bench, type OrderInput } from './bench.ts'
+import { alarms, hold } from './corners.ts'
 
 /** What an engine asks of the store, in order. */
 function watched(b: Bench): string[] {
@@ -172,5 +172,117 @@ describe('closing', () => {
     await b.until(guard.close())
     expect(await refusalOf(b.until(guard.once('k', () => 1)))).toMatchObject({ code: 'STORE_UNAVAILABLE' })
     expect(b.points).toEqual([])
+  })
+})
+
+describe('opening and closing', () => {
+  it('opens once, for all calls, and again where it failed', async () => {
+    const b = bench()
+    let opens = 0
+    b.trouble.request = (verb) => {
+      if (verb !== 'open') return
+      opens += 1
+      if (opens === 1) throw unavailable()
+    }
+    const tool = b.tool()
+    expect(await refusalOf(b.until(tool({ ref: 'a' })))).toMatchObject({ code: 'STORE_UNAVAILABLE' })
+    await b.until(Promise.all([tool({ ref: 'a' }), tool({ ref: 'b' }), b.guard.open()]))
+    expect(opens).toBe(2)
+    expect(b.spool.reserved).toEqual([1024 * 1024])
+  })
+
+  it('closes: nothing new starts, what was noted is written, no timer stays', async () => {
+    const b = bench()
+    const tool = b.tool()
+    await b.until(tool({ ref: 'a' }))
+    await b.until(tool({ ref: 'a' }))
+    const { key } = b.record(tool, { ref: 'a' })!
+    await b.until(b.guard.close())
+    await b.until(b.guard.close())
+    expect(b.spool.closed).toBe(true)
+    expect(b.time.timers()).toEqual([])
+    await b.inner.open()
+    expect((await b.inner.history(key, 'default')).at(-1)).toMatchObject({
+      transition: 'duplicate',
+      why: 'replayed × 1',
+    })
+    expect(facts(await refusalOf(b.until(tool({ ref: 'b' }))))).toMatchObject({
+      code: 'STORE_UNAVAILABLE',
+      effect: 'none',
+    })
+    expect(b.downstream.log).toEqual(['a:ok'])
+  })
+
+  it('never opened: closes the store all the same', async () => {
+    const b = bench()
+    const verbs: string[] = []
+    b.trouble.request = (verb) => {
+      verbs.push(verb)
+    }
+    await b.guard.close()
+    expect(verbs).toEqual(['close'])
+    expect(b.spool.closed).toBe(false)
+  })
+
+  it.each([
+    ['executing', {}, 'T8 executing>in-doubt', { state: 'in-doubt', reason: 'shutdown' }],
+    ['claimed', { prepare: () => new Promise(() => undefined) }, 'T3 claimed>released', { state: 'released' }],
+    [
+      'recovering',
+      {
+        recovery: { class: 'probe', settleMs: 0, probe: () => new Promise(() => undefined) },
+        execute: () => Promise.reject(coded('ECONNRESET')),
+      },
+      'T14 recovering>in-doubt',
+      { state: 'in-doubt', reason: 'shutdown' },
+    ],
+  ])('what is still %s becomes visible', async (_state, options, last, record) => {
+    const b = bench()
+    const { key, tool } = await hold(b, options)
+    expect(b.recordOf(key)?.state).toBe(_state)
+    await b.until(b.guard.close())
+    await b.inner.open()
+    expect((await b.history(key)).at(-1)).toBe(last)
+    expect(b.record(tool, { ref: 'a' })).toMatchObject(record)
+  })
+
+  it('waits a little for what runs in the background', async () => {
+    const b = bench()
+    const recovery = {
+      class: 'probe',
+      settleMs: 0,
+      probe: async () => {
+        await new Promise<void>((resolve) => b.time.after(1_500, resolve))
+        return { found: true, value: 1 }
+      },
+    }
+    const tool = b.tool({ recovery })
+    b.downstream.plan('a', 'lose-answer')
+    b.fault = (point) => {
+      if (point === 'doubted') throw coded('crash')
+    }
+    await b.until(tool({ ref: 'a' }).catch(() => undefined))
+    b.fault = () => undefined
+    await b.guard.internals.tick()
+    const began = b.time.bootMs()
+    await b.until(b.guard.close())
+    expect(b.time.bootMs() - began).toBe(1_500)
+    await b.inner.open()
+    expect(b.record(tool, { ref: 'a' })?.state).toBe('committed')
+  })
+
+  it('but not for ever', async () => {
+    const b = bench()
+    const tool = b.tool({ recovery: { class: 'probe', settleMs: 0, probe: () => new Promise(() => undefined) } })
+    b.downstream.plan('a', 'lose-answer')
+    b.fault = (point) => {
+      if (point === 'doubted') throw coded('crash')
+    }
+    await b.until(tool({ ref: 'a' }).catch(() => undefined))
+    b.fault = () => undefined
+    await b.guard.internals.tick()
+    const began = b.time.bootMs()
+    await b.until(b.guard.close())
+    expect(b.time.bootMs() - began).toBe(2_000)
   })
 })

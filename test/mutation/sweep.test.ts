@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import type { HistoryEvent } from '../../src/engine/index.ts'
-import { bench, coded, settle, type Bench, type OrderInput } from './bench.ts'
-import { doubts, pair, probing } from './corners.ts'
+import { bench, coded, settle, unavailable, type Bench, type OrderInput } from './bench.ts'
+import { alarms, doubts, hold, pair, probing } from './corners.ts'
 
 const input = { ref: 'a' }
 const eventOf = (args: readonly unknown[]): Partial<HistoryEvent> => (args[0] as { event?: HistoryEvent }).event ?? {}
@@ -190,6 +190,184 @@ describe('the sweep', () => {
       await b.until(b.guard.internals.tick())
       expect((await noteOf(b))?.state).toBe('released')
       expect(doubts(b)).toEqual([])
+    })
+  })
+
+  it('brings what a dead process left to a doubt, and tells it', async () => {
+    const b = bench()
+    const { key } = await hold(b)
+    b.time.stepStore(29_999)
+    const other = bench({ beside: b, self: 'host/boot/2/1' })
+    await b.until(other.guard.internals.tick())
+    expect(b.recordOf(key)?.state).toBe('executing')
+    b.time.stepStore(1)
+    await b.until(other.guard.internals.tick())
+    expect(b.recordOf(key)).toMatchObject({ state: 'in-doubt', reason: 'lease-over' })
+    expect(other.events.filter(({ name }) => name === 'doubt')).toEqual([
+      expect.objectContaining({ key, reason: 'lease-over', ticket: key.slice(4, 16) }),
+    ])
+    await b.until(other.guard.internals.tick())
+    expect(other.events.filter(({ name }) => name === 'doubt')).toHaveLength(1)
+  })
+
+  it('releases a claim whose owner went away before it sent anything', async () => {
+    const b = bench()
+    const tool = b.tool({ prepare: () => new Promise(() => undefined) })
+    void tool({ ref: 'a' }).catch(() => undefined)
+    await settle()
+    const { key } = b.record(tool, { ref: 'a' })!
+    b.time.stepStore(29_999)
+    const other = bench({ beside: b, self: 'host/boot/2/1' })
+    await b.until(other.guard.internals.tick())
+    expect(b.recordOf(key)?.state).toBe('claimed')
+    b.time.stepStore(1)
+    await b.until(other.guard.internals.tick())
+    expect(b.recordOf(key)).toMatchObject({ state: 'released', owner: 'host/boot/2/1', input: '{"ref":"a"}' })
+    expect(await b.history(key)).toEqual(['T1 absent>claimed', 'T4 claimed>claimed', 'T3 claimed>released'])
+    expect((await b.inner.history(key, 'default')).at(-1)?.why).toContain('owner went away')
+  })
+
+  it('but not under a mark, nor when the loss shows only now', async () => {
+    for (const when of ['before', 'during'] as const) {
+      const b = bench()
+      const tool = b.tool({ prepare: () => new Promise(() => undefined) })
+      void tool({ ref: 'a' }).catch(() => undefined)
+      await settle()
+      const { key } = b.record(tool, { ref: 'a' })!
+      b.time.stepStore(30_000)
+      const other = bench({ beside: b, self: 'host/boot/2/1' })
+      await other.guard.open()
+      const mark = { at: b.time.storeMs(), lossFrom: 0, why: 'test' }
+      if (when === 'before') await b.inner.markAmnesia(mark)
+      else other.trouble.request = (verb) => (verb === 'write' ? b.inner.markAmnesia(mark) : undefined)
+      await b.until(other.guard.internals.tick())
+      expect(b.recordOf(key)).toMatchObject({ state: 'in-doubt', reason: 'amnesia' })
+    }
+  })
+
+  it('recovers what recovers by itself, each once at a time, for tools that are registered here', async () => {
+    const b = bench()
+    let asked = 0
+    const recovery = {
+      class: 'probe',
+      settleMs: 0,
+      probe: async () => {
+        asked += 1
+        await new Promise<void>((resolve) => b.time.after(5_000, resolve))
+        return { found: true, value: { id: 7, ref: 'a' } }
+      },
+    }
+    const tool = b.tool({ recovery })
+    b.downstream.plan('a', 'lose-answer')
+    b.fault = (point) => {
+      // The caller leaves before the recovery.
+      if (point === 'doubted') throw coded('crash')
+    }
+    await b.until(tool({ ref: 'a' }).catch(() => undefined))
+    b.fault = () => undefined
+    const { key } = b.record(tool, { ref: 'a' })!
+    const stranger = bench({ beside: b })
+    await b.until(stranger.guard.internals.tick())
+    expect(b.recordOf(key)?.state).toBe('in-doubt')
+    const newer = bench({ beside: b })
+    newer.tool({ recovery, version: 2 })
+    await b.until(newer.guard.internals.tick())
+    expect(b.recordOf(key)?.state).toBe('in-doubt')
+    await b.guard.internals.tick()
+    await b.guard.internals.tick()
+    expect(b.recordOf(key)?.state).toBe('recovering')
+    expect(asked).toBe(1)
+    await b.time.advance(5_000)
+    expect(b.recordOf(key)).toMatchObject({ state: 'committed', outcome: { text: '{"id":7,"ref":"a"}' } })
+    expect(alarms(b)).toEqual([])
+  })
+
+  it('tells a recovery that failed, and begins it again', async () => {
+    const b = bench()
+    const tool = b.tool({ recovery: { class: 'keyed', windowMs: 86_400_000, settleMs: 0 } })
+    b.downstream.plan('a', 'lose-answer')
+    b.fault = (point) => {
+      if (point === 'doubted' || point === 'before-resend') throw coded('crash')
+    }
+    await b.until(tool({ ref: 'a' }).catch(() => undefined))
+    const { key } = b.record(tool, { ref: 'a' })!
+    await b.guard.internals.tick()
+    await settle()
+    expect(b.events.filter(({ name }) => name === 'alarm')).toEqual([
+      { name: 'alarm', key, tenant: 'default', tool: 'place_order', run: undefined, message: 'recovery failed: crash' },
+    ])
+    b.fault = () => undefined
+    // Its lease runs out first.
+    await b.time.advance(33_000)
+    expect(b.recordOf(key)?.state).toBe('committed')
+    expect(b.downstream.effects('a')).toBe(1)
+  })
+
+  it('goes on where it stopped when there is more than a sweep holds', async () => {
+    const b = bench()
+    const pages: unknown[] = []
+    b.trouble.answer = (verb, args) => {
+      if (verb !== 'due') return undefined
+      pages.push(args)
+      return { records: [], next: `${pages.length}`, now: b.time.storeMs() }
+    }
+    await b.until(b.guard.internals.tick())
+    expect(pages).toEqual(Array.from({ length: 10 }, (_, i) => [200, i === 0 ? undefined : `${i}`]))
+    await b.until(b.guard.internals.tick())
+    expect(pages).toHaveLength(20)
+    expect(pages[10]).toEqual([200, '10'])
+    b.trouble.answer = (verb) => (verb === 'due' ? { records: [], next: undefined, now: b.time.storeMs() } : undefined)
+    await b.until(b.guard.internals.tick())
+  })
+
+  it('runs every second by itself, and tells what fails but no absence', async () => {
+    const b = bench()
+    await b.guard.open()
+    let sweeps = 0
+    b.trouble.request = (verb) => {
+      if (verb === 'due') sweeps += 1
+    }
+    await b.time.advance(5_000)
+    expect(sweeps).toBe(5)
+    b.trouble.request = (verb) => {
+      if (verb === 'due') throw unavailable()
+    }
+    await b.time.advance(2_000)
+    expect(alarms(b)).toEqual([])
+    b.trouble.request = () => undefined
+    b.trouble.answer = (verb) => (verb === 'due' ? { records: undefined } : undefined)
+    await b.time.advance(1_000)
+    expect(b.events.filter(({ name }) => name === 'alarm')).toEqual([
+      expect.objectContaining({
+        key: '',
+        tenant: '',
+        tool: '',
+        message: expect.stringContaining('housekeeping failed'),
+      }),
+    ])
+    b.trouble.answer = () => undefined
+    expect(b.time.timers().every(({ background }) => background)).toBe(true)
+  })
+
+  it('drains the spool before it looks for lapsed leases', async () => {
+    const b = bench()
+    const { key, call } = await hold(b)
+    b.trouble.request = (verb) => {
+      if (verb === 'write') throw unavailable()
+    }
+    b.downstream.release('a')
+    await b.until(call)
+    expect(b.spool.entries).toHaveLength(1)
+    const other = bench({ beside: b, self: 'host/boot/3/1' })
+    other.spool.entries.push(...b.spool.entries, { ...b.spool.entries[0]!, key: 'of1_unknown' })
+    b.time.stepStore(60_000)
+    await b.until(other.guard.internals.tick())
+    expect(b.recordOf(key)?.state).toBe('committed')
+    expect(other.spool.entries).toEqual([])
+    expect((await b.inner.history(key, 'default')).at(-1)).toMatchObject({
+      transition: 'T5',
+      why: 'spool of host/boot/1/1',
+      who: 'host/boot/3/1',
     })
   })
 })
