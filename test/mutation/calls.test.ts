@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import type { ToolContext } from '../../src/contract/index.ts'
+import { currentRun } from '../../src/engine/index.ts'
 import { OnefoldError } from '../../src/error/index.ts'
 import { anything, bench, coded, facts, refusalOf, settle, unavailable, type OrderInput } from './bench.ts'
 
@@ -197,5 +198,115 @@ describe('an answer that only the spool has', () => {
     await b.until(b.guard.internals.tick())
     expect(await b.until(tool.perform({ ref: 'a' }))).toMatchObject({ recorded: true, replayed: true })
     expect(b.downstream.effects('a')).toBe(1)
+  })
+})
+
+describe('reads and nesting', () => {
+  const read = { effect: 'read', identity: undefined, ignore: undefined, errors: undefined, recovery: undefined }
+
+  it('a read passes through, unrecorded, as often as it is called', async () => {
+    const b = bench()
+    let calls = 0
+    const tool = b.tool({
+      ...read,
+      name: 'look',
+      execute: (input: OrderInput, context: { attempt: number; key: string; checkpoint(): void }) => {
+        context.checkpoint()
+        calls += 1
+        return { ...input, attempt: context.attempt }
+      },
+    })
+    expect(await b.until(tool.perform({ ref: 'a' }))).toEqual({
+      status: 'committed',
+      value: { ref: 'a', attempt: 1 },
+      error: undefined,
+      replayed: false,
+      joined: false,
+      key: '',
+      ticket: '',
+      attempts: 1,
+      recorded: false,
+      notice: undefined,
+      missing: undefined,
+      record: undefined,
+    })
+    await b.until(tool({ ref: 'a' }))
+    expect(calls).toBe(2)
+    expect((await b.guard.ledger.list()).records).toEqual([])
+  })
+
+  it('a read hears its caller’s abort', async () => {
+    const b = bench()
+    const controller = new AbortController()
+    let signal: AbortSignal | undefined
+    const tool = b.tool({
+      ...read,
+      name: 'look',
+      execute: (_input: unknown, context: { signal: AbortSignal }) => {
+        signal = context.signal
+        return 1
+      },
+    })
+    await b.until(tool({ ref: 'a' }, { signal: controller.signal }))
+    expect(signal?.aborted).toBe(false)
+    controller.abort('why')
+    expect(signal?.reason).toBe('why')
+  })
+
+  it('an operation inside itself is refused, at any depth', async () => {
+    const b = bench()
+    const errors: unknown[] = []
+    const outer = b.tool({
+      name: 'outer',
+      execute: async (input: OrderInput) => {
+        errors.push(await refusalOf(outer(input)))
+        return await inner(input)
+      },
+    })
+    const inner = b.tool({
+      name: 'inner',
+      execute: async (input: OrderInput) => {
+        errors.push(await refusalOf(outer(input)))
+        return 'inner'
+      },
+    })
+    expect(await b.until(outer({ ref: 'a' }) as Promise<unknown>)).toBe('inner')
+    const { key } = b.record(outer, { ref: 'a' })!
+    for (const error of errors) expect(facts(error)).toMatchObject({ code: 'RECURSIVE_OPERATION', effect: 'none', key })
+    expect(errors).toHaveLength(2)
+    expect(b.record(inner, { ref: 'a' })?.parent).toEqual({
+      key: b.record(outer, { ref: 'a' })!.key,
+      fence: b.record(outer, { ref: 'a' })!.fence,
+      ordinal: 1,
+    })
+  })
+
+  it('children of the same parent are counted', async () => {
+    const b = bench()
+    const child = b.tool({ name: 'child', scope: 'parent' })
+    const parent = b.tool({
+      name: 'parent',
+      execute: async (input: OrderInput) => [await child(input), await child(input)],
+    })
+    await b.until(parent({ ref: 'a' }))
+    expect(b.downstream.effects('a')).toBe(2)
+    const keys = (await b.guard.ledger.list({ tool: 'child' })).records.map(({ parent: it }) => it?.ordinal)
+    // The first is recorded before its ordinal is counted on.
+    expect(keys).toHaveLength(2)
+    expect(new Set(keys).size).toBe(2)
+  })
+
+  it('the run is there inside the tool, also when it is bound explicitly', async () => {
+    const b = bench()
+    const seen: unknown[] = []
+    const tool = b.tool({
+      execute: (_input: OrderInput, context: { run: unknown }) => {
+        seen.push([currentRun()?.id, context.run])
+        return 1
+      },
+    })
+    const handle = await b.guard.run({ id: 'r', session: 's' }, (run) => run)
+    await b.until(tool({ ref: 'a' }, { run: handle }))
+    expect(seen).toEqual([['r', { id: 'r', tenant: 'default', session: 's' }]])
   })
 })
