@@ -1,14 +1,7 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
-import { acceptedContent, inputRequired, McpServer as McpServer2 } from '@modelcontextprotocol/server'
-import { Server as Server1 } from '@modelcontextprotocol/sdk/server/index.js'
-import { McpServer as McpServer1 } from '@modelcontextprotocol/sdk/server/mcp.js'
-import { InMemoryTransport } from '@modelcontextprotocol/sdk/inMemory.js'
-import { Client as Client1 } from '@modelcontextprotocol/sdk/client/index.js'
-import { CallToolRequestSchema, ListToolsRequestSchema } from '@modelcontextprotocol/sdk/types.js'
-import * as z from 'zod'
-import { keyed, manual, probe } from '../../../src/contract/index.ts'
+import { manual } from '../../../src/contract/index.ts'
 import type { Guard } from '../../../src/engine/index.ts'
-import { contract, protectServer, step, toolContext } from '../../../src/mcp/public.ts'
+import { contract, toolContext } from '../../../src/mcp/public.ts'
 import { startDownstream, type Downstream } from '../../support/downstream.ts'
 import { testGuard } from '../../support/guard.ts'
 import {
@@ -21,7 +14,7 @@ import {
   type Session,
   type TestTool,
 } from './fixtures/served.ts'
-import { registerOrder } from './fixtures/step-snippet.ts'
+import { shopAt, text } from './fixtures/shop.ts'
 
 let downstream: Downstream
 beforeAll(async () => {
@@ -35,15 +28,7 @@ beforeEach(() => {
 })
 afterEach(() => guard.close())
 
-const text = (value: unknown): object => ({ content: [{ type: 'text', text: JSON.stringify(value) }] })
-const effect = (ref: string): string => `${downstream.url}/effects/${encodeURIComponent(ref)}`
-
-/** What a careless server does: sends, and tells whatever goes wrong as it comes. */
-async function act(ref: string, send: typeof fetch = fetch, headers: Record<string, string> = {}): Promise<object> {
-  const response = await send(effect(ref), { method: 'POST', body: '{}', headers })
-  if (!response.ok) throw Object.assign(new Error(`HTTP ${response.status}`), { status: response.status })
-  return text(await response.json())
-}
+const { act, TOOLS, CONTRACTS } = shopAt(() => downstream)
 
 /** Calls, and gives up when the effect is there and its answer is still on the way. */
 async function giveUp(
@@ -57,52 +42,6 @@ async function giveUp(
   await downstream.until(given.ref, 1)
   stop.abort(new Error('gave up'))
   await expect(call).rejects.toThrow('gave up')
-}
-
-const TOOLS: readonly TestTool[] = [
-  { name: 'order', fields: ['ref', 'note'], run: ({ ref = '' }) => act(ref) },
-  {
-    name: 'charge',
-    fields: ['ref'],
-    run: ({ ref = '' }, extra) => {
-      const context = toolContext(extra)
-      return act(ref, context.fetch)
-    },
-  },
-  { name: 'book', fields: ['ref'], run: ({ ref = '' }) => act(ref) },
-  { name: 'pay', fields: ['ref'], run: ({ ref = '' }) => act(ref) },
-  { name: 'note', fields: ['ref'], run: ({ ref = '' }) => act(ref) },
-  { name: 'look', fields: ['ref'], annotations: { readOnlyHint: true }, run: ({ ref = '' }) => act(ref) },
-  {
-    name: 'answer',
-    fields: ['ref', 'what'],
-    run: async ({ ref = '' }) => {
-      await act(ref)
-      return { ...text('no such customer'), isError: true }
-    },
-  },
-  { name: 'typed', fields: ['ref'], output: true, run: ({ ref = '' }) => act(ref) },
-]
-
-const CONTRACTS: ServeOptions['contracts'] = {
-  order: { identity: ['ref'], ignore: ['note'], recovery: manual(), retention: '7d' },
-  charge: { identity: ['ref'], recovery: keyed('24h') },
-  book: {
-    identity: ['ref'],
-    sends: 'checked',
-    recovery: probe(
-      async (input: { ref: string }) => {
-        const found = await fetch(effect(input.ref))
-        return found.ok
-          ? { found: true, value: { content: [{ type: 'text', text: await found.text() }] } }
-          : { found: false }
-      },
-      { settle: '10ms' },
-    ),
-  },
-  pay: { callerKey: 'required', recovery: manual() },
-  answer: { identity: ['ref'], recovery: keyed('24h') },
-  typed: { identity: ['ref'], recovery: manual() },
 }
 
 describe.each(['v1', 'v2'] as const)('protectServer on SDK %s', (sdk) => {
@@ -416,147 +355,5 @@ describe.each(['v1', 'v2'] as const)('protectServer on SDK %s', (sdk) => {
     const again = await calling
     expect(again.isError).toBeFalsy()
     expect(await downstream.effects(ref('abort'))).toBe(1)
-  })
-})
-
-describe('what only one of the SDKs has', () => {
-  const asking = (ref: string, effectBefore: (extra: object) => Promise<unknown>): TestTool => ({
-    name: 'order',
-    fields: ['ref', 'note'],
-    run: async (_given, extra) => {
-      await effectBefore(extra)
-      const { inputResponses } = (extra as { mcpReq: { inputResponses?: never } }).mcpReq
-      const schema = z.object({ confirm: z.boolean() })
-      if (acceptedContent(inputResponses, 'confirm', schema) !== undefined) return text(`done ${ref}`)
-      return inputRequired({
-        inputRequests: { confirm: inputRequired.elicit({ message: 'a receipt by mail?', requestedSchema: schema }) },
-      })
-    },
-  })
-
-  it('control: v2, one callTool with a round of questions acts twice', async () => {
-    const served = await SDKS.v2({ tools: [asking('round-control', () => act('round-control'))] })
-    await (await served.connect()).call('order', { ref: 'round-control', note: '' })
-    expect(await downstream.effects('round-control')).toBe(2)
-    await served.close()
-  })
-
-  it('v2: rounds of questions are one operation, and a step of the handler happens once', async () => {
-    const tools = [asking('round', (extra) => step(extra, 'order', () => act('round')))]
-    const served = await SDKS.v2({ guard, contracts: CONTRACTS, tools })
-    const session = await served.connect()
-    const first = await session.call('order', { ref: 'round', note: '' })
-    expect(textIn(first)).toBe('"done round"')
-    const again = await session.call('order', { ref: 'round', note: '' })
-    expect(again.content).toEqual(first.content)
-    expect(receiptIn(again)).toMatchObject({ status: 'replayed', key: receiptIn(first)['key'] })
-    expect(await downstream.effects('round')).toBe(1)
-    await served.close()
-  })
-
-  it('v2: the guide’s handler asks and places one order', async () => {
-    const place = async (ref: string): Promise<string> => {
-      await act(ref)
-      return `order ${ref}`
-    }
-    const served = await SDKS.v2({
-      guard,
-      contracts: { order: { identity: ['ref'], recovery: manual() } },
-      tools: [],
-      setUp: (server) => registerOrder(server as McpServer2, place),
-    })
-    const told = await (await served.connect()).call('order', { ref: 'guide' })
-    expect(textIn(told)).toBe('order guide, with a mail')
-    expect(await downstream.effects('guide')).toBe(1)
-    await served.close()
-  })
-
-  it('v2: rounds carry one downstream key, which a keyed downstream honours', async () => {
-    const tools = [asking('round-key', (extra) => act('round-key', toolContext(extra).fetch))]
-    const contracts = { order: { identity: ['ref'] as const, recovery: keyed('24h') } }
-    const served = await SDKS.v2({ guard, contracts, tools })
-    await (await served.connect()).call('order', { ref: 'round-key', note: '' })
-    const keys = (await downstream.requests('round-key')).map((headers) => headers['idempotency-key'])
-    expect(keys).toHaveLength(2)
-    expect(new Set(keys).size).toBe(1)
-    expect(await downstream.effects('round-key')).toBe(1)
-    await served.close()
-  })
-
-  it('the low-level Server of v1, and handlers set when the server was made', async () => {
-    const low = protectServer(
-      guard,
-      new Server1({ name: 'low', version: '1' }, { capabilities: { tools: {} } }),
-      CONTRACTS,
-    )
-    low.setRequestHandler(ListToolsRequestSchema, () => ({
-      tools: [{ name: 'order', inputSchema: { type: 'object' as const } }],
-    }))
-    low.setRequestHandler(
-      CallToolRequestSchema,
-      async ({ params }) => (await act(String(params.arguments?.['ref']))) as never,
-    )
-    const early = new McpServer1({ name: 'early', version: '1' }, { capabilities: { tools: {} } })
-    protectServer(guard, early, { order: CONTRACTS?.['order'] as never }, { name: 'early' })
-    early.registerTool('order', { inputSchema: { ref: z.string() } }, async ({ ref }) => (await act(ref)) as never)
-    for (const [name, server] of Object.entries({ low, early })) {
-      const [near, far] = InMemoryTransport.createLinkedPair()
-      const client = new Client1({ name: 'c', version: '1' })
-      await server.connect(far)
-      await client.connect(near)
-      const given = { name: 'order', arguments: { ref: `made-${name}` } }
-      await client.callTool(given)
-      expect(receiptIn((await client.callTool(given)) as never)).toMatchObject({ status: 'replayed' })
-      expect((await client.listTools()).tools[0]?._meta?.['io.onefold/contract']).toMatchObject({ identity: ['ref'] })
-      expect(await downstream.effects(`made-${name}`)).toBe(1)
-      await client.close()
-    }
-  })
-
-  it('a tool without a contract, called again after its answer arrived, is new work', async () => {
-    const server = protectServer(guard, new McpServer1({ name: 's', version: '1' }))
-    server.registerTool('note', { inputSchema: { ref: z.string() } }, async ({ ref }) => (await act(ref)) as never)
-    const [near, far] = InMemoryTransport.createLinkedPair()
-    const client = new Client1({ name: 'c', version: '1' })
-    await server.connect(far)
-    await client.connect(near)
-    const given = { name: 'note', arguments: { ref: 'delivered' } }
-    await client.callTool(given)
-    await new Promise((resolve) => setImmediate(resolve))
-    expect(receiptIn((await client.callTool(given)) as never)).toMatchObject({ suspectedRepeat: true, occurrence: 2 })
-    expect(await downstream.effects('delivered')).toBe(2)
-    await client.close()
-  })
-})
-
-describe('what protectServer refuses', () => {
-  const server = (): McpServer1 => new McpServer1({ name: 's', version: '1' })
-  const none = async (): Promise<never> => ({ content: [] }) as never
-
-  it('names the mistake and the fix', () => {
-    const late = server()
-    late.registerTool('order', {}, none)
-    expect(() => protectServer(guard, late)).toThrow(/comes before tools are registered, and order is already/)
-    expect(() => protectServer(guard, {} as never)).toThrow(/takes McpServer or Server/)
-    expect(() => protectServer(guard, server(), { order: {} as never })).toThrow(/needs identity/)
-    expect(() => protectServer(guard, server(), { order: { identity: 'sequence', recovery: manual() } })).toThrow(
-      /does not see the order of a run/,
-    )
-    const twice = protectServer(guard, server(), { twice: { identity: 'all', recovery: manual() } })
-    expect(() => twice.registerTool('twice', { _meta: contract('read') }, none)).toThrow(/declared twice/)
-    const lying = protectServer(guard, server(), { lying: { identity: 'all', recovery: manual() } })
-    expect(() => lying.registerTool('lying', { annotations: { readOnlyHint: true } }, none)).toThrow(/readOnlyHint/)
-  })
-
-  it('[BF-5] blocked: a tool without a contract cannot be registered, on either SDK', () => {
-    const strict = { unknownTools: { mode: 'blocked' } } as const
-    const one = protectServer(guard, server(), {}, strict)
-    expect(() => one.registerTool('send', {}, none)).toThrow(/has no contract/)
-    const two = protectServer(guard, new McpServer2({ name: 's', version: '1' }), {}, strict)
-    expect(() => two.registerTool('send', {}, none)).toThrow(/has no contract/)
-  })
-
-  it('toolContext outside a protected write', () => {
-    expect(() => toolContext({})).toThrow(/does not run for a protected write/)
   })
 })
