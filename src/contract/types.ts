@@ -92,7 +92,8 @@ export interface ToolContext extends ProbeContext {
   readonly fetch: typeof globalThis.fetch
   /**
    * Call right before a send that does not go through {@link fetch}. Throws `CANCELLED` (effect none)
-   * when the attempt may no longer send: its deadline passed, it was aborted, or its lease was lost.
+   * when the attempt may no longer send: its deadline passed, it was aborted, or its lease was lost. From then on the
+   * attempt has sent something of unknown outcome: what becomes of requests by {@link fetch} is no proof about that.
    */
   checkpoint(): void
   readonly run: RunReference | undefined

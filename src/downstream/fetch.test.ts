@@ -29,6 +29,7 @@ function port(overrides: Partial<SendPort> = {}): SendPort & { readonly sends: S
     run: 'run-1',
     sequenceKey: undefined,
     checkpoint: () => {},
+    beforeUnseen: () => {},
     downstreamKey: (_provider, operation, ordinal) => `${operation} #${ordinal}`,
     opened: () => {
       const send: Send = { state: 'unsent' }
@@ -58,7 +59,8 @@ describe('ctx.fetch', () => {
       undefined,
     ])
     expect(seen.every((request) => request.headers['onefold-run'] === 'run-1')).toBe(true)
-    expect(it.sends).toEqual(Array(4).fill({ state: 'answered', status: 200 }))
+    const answered = { state: 'answered', status: 200 }
+    expect(it.sends).toEqual([answered, answered, answered, { ...answered, isRead: true }])
   })
 
   it('tells sent from not sent', async () => {

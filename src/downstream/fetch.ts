@@ -53,9 +53,10 @@ async function sendFor(
 ): Promise<Response> {
   const call = await readCall(input, init)
   const send = port.opened()
+  const isWrite = WRITES.has(call.method)
+  if (!isWrite) send.isRead = true
   try {
     const request = linesOf(port).begin(`${call.method} ${call.url.pathname}`, traceOf(call.body))
-    const isWrite = WRITES.has(call.method)
     const carried = isWrite && settings.carries ? carry(port, settings, call, request) : undefined
     if (port.run !== undefined && !call.headers.has('onefold-run')) call.headers.set('onefold-run', port.run)
     const body = carried === undefined ? call.body : carried.body

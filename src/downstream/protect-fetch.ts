@@ -64,6 +64,7 @@ const runPort = (run: ActiveRun, keyOf: KeyOf | undefined): SendPort => ({
   run: run.id,
   sequenceKey: undefined,
   checkpoint: () => {},
+  beforeUnseen: () => {},
   downstreamKey: keyOf ?? (() => ''),
   opened: () => ({ state: 'unsent' }),
   signal: NEVER,

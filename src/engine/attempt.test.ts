@@ -93,6 +93,21 @@ describe('the port of an attempt', () => {
       downstreamKey({ key: op.key, provider: 'stripe', operation: 'charge', ordinal: 2, generation: 2 }),
     )
   })
+
+  it('counts what goes by nothing that is watched as sent, once it may be sent', () => {
+    const { attempt, time } = start()
+    contextOf(attempt, time, run, undefined).checkpoint()
+    expect(attempt.sends).toEqual([{ state: 'sent' }])
+    attempt.closed = true
+    expect(thrownBy(() => portOf(attempt, time, run).beforeUnseen())).toMatchObject({ code: 'CANCELLED' })
+    expect(attempt.sends).toHaveLength(1)
+  })
+
+  it('keeps those of `prepare` apart', () => {
+    const { attempt, time } = start()
+    portOf(attempt, time, run, []).opened()
+    expect(attempt.sends).toEqual([])
+  })
 })
 
 it.each([

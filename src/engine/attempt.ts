@@ -18,6 +18,8 @@ export interface SendPort {
   readonly sequenceKey: string | undefined
   /** Throws when the attempt may no longer send. */
   checkpoint(): void
+  /** The same, right before a send that nobody here follows: from then on it counts as one of unknown outcome. */
+  beforeUnseen(): void
   downstreamKey(provider?: string, operation?: string, ordinal?: number): string
   /** Opens a send; its state is to be kept up to date. */
   opened(): Send
@@ -45,6 +47,7 @@ export interface LiveAttempt {
   closed: boolean
   /** True once `execute` was entered: from here on the effect may have happened. */
   started: boolean
+  /** What `execute` sent; what `prepare` read is no evidence of it. */
   readonly sends: Send[]
   readonly controller: AbortController
   /** Set while a heartbeat is under way. */
@@ -89,9 +92,13 @@ export const maySend = (attempt: LiveAttempt, clock: Clock): boolean => {
   return now < attempt.leaseOverAt && now < attempt.windowOverAt
 }
 
-/** What the requests of an attempt are sent under. */
-export const portOf = (attempt: LiveAttempt, clock: Clock, run: RunReference | undefined): SendPort =>
-  new Port(attempt, clock, run)
+/** What the requests of an attempt are sent under, and where its sends are noted. */
+export const portOf = (
+  attempt: LiveAttempt,
+  clock: Clock,
+  run: RunReference | undefined,
+  sends: Send[] = attempt.sends,
+): SendPort => new Port(attempt, clock, run, sends)
 
 /*
  * Classes, because one of each is made for every effect: an object with accessors of its own would get a hidden class of
@@ -102,12 +109,14 @@ class Port implements SendPort {
   readonly #attempt: LiveAttempt
   readonly #clock: Clock
   readonly #run: RunReference | undefined
+  readonly #sends: Send[]
   #used = false
 
-  constructor(attempt: LiveAttempt, clock: Clock, run: RunReference | undefined) {
+  constructor(attempt: LiveAttempt, clock: Clock, run: RunReference | undefined, sends: Send[]) {
     this.#attempt = attempt
     this.#clock = clock
     this.#run = run
+    this.#sends = sends
   }
 
   readonly used = (): boolean => this.#used
@@ -144,6 +153,11 @@ class Port implements SendPort {
     if (!maySend(this.#attempt, this.#clock)) throw cancelled(this.tool, this.#attempt.op.key, false)
   }
 
+  beforeUnseen(): void {
+    this.checkpoint()
+    this.opened().state = 'sent'
+  }
+
   downstreamKey(provider?: string, operation?: string, ordinal?: number): string {
     this.#used = true
     const { op, record } = this.#attempt
@@ -154,7 +168,7 @@ class Port implements SendPort {
   opened(): Send {
     this.#used = true
     const send: Send = { state: 'unsent' }
-    this.#attempt.sends.push(send)
+    this.#sends.push(send)
     return send
   }
 }
@@ -196,7 +210,7 @@ class Context implements ToolContext {
     this.#port = port
   }
 
-  readonly checkpoint = (): void => this.#port.checkpoint()
+  readonly checkpoint = (): void => this.#port.beforeUnseen()
 
   readonly downstreamKey = (provider?: string, operation?: string): string =>
     this.#port.downstreamKey(provider, operation)

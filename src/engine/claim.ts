@@ -1,7 +1,7 @@
 import { isStoreUnavailable } from '../error/index.ts'
 import { canonicalize } from '../key/index.ts'
 import type { Operation } from './operation.ts'
-import { contextOf, maySend, newAttempt, type LiveAttempt } from './attempt.ts'
+import { contextOf, maySend, newAttempt, portOf, type LiveAttempt } from './attempt.ts'
 import { superseded, cancelled } from './answers.ts'
 import { sleep } from './clock.ts'
 import { at, inBackground, tellNewDoubt, type Core } from './core.ts'
@@ -180,7 +180,8 @@ async function prepare(
   amnesiaAt: number,
 ): Promise<Ended | undefined> {
   const { op } = attempt
-  const context = contextOf(attempt, core.clock, options.run, core.makeFetch)
+  const port = portOf(attempt, core.clock, options.run, [])
+  const context = contextOf(attempt, core.clock, options.run, core.makeFetch, port)
   try {
     const input = await withFrame(options.run, options.frame, () => op.contract.prepare?.(op.input, context))
     if (input !== undefined) {

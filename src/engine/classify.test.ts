@@ -58,6 +58,72 @@ describe('an attempt that threw after its marker', () => {
     ).toBe('doubt')
   })
 
+  it('is not rejected by an answer that the error does not come from', () => {
+    const sends: readonly Send[] = [{ state: 'answered', status: 422 }]
+    for (const error of [
+      coded('ECONNRESET'),
+      coded('ENOTFOUND'),
+      coded('UND_ERR_SOCKET'),
+      new DOMException('slow', 'TimeoutError'),
+      new DOMException('gone', 'AbortError'),
+      new Error('not paid', { cause: coded('ECONNREFUSED') }),
+      Object.assign(new Error('x'), { status: 402 }),
+      Object.assign(new Error('x'), { statusCode: 503 }),
+      new OnefoldError('IN_DOUBT', 'another operation'),
+    ])
+      expect([error, verdict(error, sends).kind]).toEqual([error, 'doubt'])
+    for (const error of [
+      coded('EXPIRED'),
+      coded('ENOTFOUND_HERE'),
+      Object.assign(new Error('x'), { status: 422 }),
+      Object.assign(new Error('x'), { status: 3 }),
+      new Error('wrapped', { cause: Object.assign(new Error('x'), { statusCode: 422, status: 402 }) }),
+      new AnsweredError('it said no', { status: 402 }),
+      'text',
+    ])
+      expect([error, verdict(error, sends).kind]).toEqual([error, 'rejected'])
+  })
+
+  it('is not rejected by the refusal of a read, unless all sends are checked', () => {
+    const sends: readonly Send[] = [{ state: 'answered', status: 422, isRead: true }]
+    expect(verdict(new Error('x'), sends).kind).toBe('doubt')
+    expect(classifyFailure({ ...contract(), sends: 'checked' }, new Error('x'), sends).kind).toBe('rejected')
+  })
+
+  const answered = (status: number): Send => ({ state: 'answered', status })
+  const read: Send = { state: 'answered', status: 200, isRead: true }
+  it.each<readonly [kind: string, sends: readonly Send[]]>([
+    ['rejected', []],
+    ['rejected', [{ state: 'sent' }]],
+    ['rejected', [answered(200)]],
+    ['rejected', [answered(503)]],
+    ['rejected', [read, answered(200)]],
+    ['rejected', [{ state: 'sent', isRead: true }, answered(402)]],
+    ['rejected', [{ state: 'unsent' }, answered(402)]],
+    ['rejected', [answered(429), answered(402), read]],
+    ['rejected', [answered(409), answered(409)]],
+    ['doubt', [answered(200), read]],
+    ['doubt', [{ state: 'sent' }, read]],
+    ['doubt', [{ state: 'sent' }, { state: 'unsent' }]],
+    ['doubt', [answered(402), { state: 'sent' }]],
+    ['doubt', [{ state: 'sent' }, answered(402)]],
+    ...[200, 204, 303, 404, 408, 410, 425, 503].map((status) => ['doubt', [answered(status), answered(402)]] as const),
+  ])('that is mapped to none is %s beside %j', (kind, sends) => {
+    const errors: readonly ErrorMapping[] = [
+      { match: 'DECLINED', effect: 'none' },
+      { match: 409, effect: 'none' },
+      { match: 404, effect: 'done' },
+      { match: 410, effect: 'unknown' },
+    ]
+    expect(verdict(coded('DECLINED'), sends, errors).kind).toBe(kind)
+  })
+
+  it('says in its evidence why a mapped error did not count', () => {
+    expect(
+      verdict(coded('DECLINED'), [{ state: 'sent' }, answered(402)], [{ match: 'DECLINED', effect: 'none' }]),
+    ).toEqual({ kind: 'doubt', reason: 'threw', evidence: 'Error DECLINED, beside a send that may have acted' })
+  })
+
   it('follows the contract: code, status, name or a predicate; a predicate that throws recognises nothing', () => {
     expect(verdict(coded('DECLINED'), [], [{ match: 'DECLINED', effect: 'none' }]).kind).toBe('rejected')
     expect(verdict(Object.assign(new Error('x'), { status: 409 }), [], [{ match: 409, effect: 'done' }]).kind).toBe(

@@ -10,6 +10,8 @@ export interface Send {
   status?: number
   /** What was thrown to the tool for this send. */
   error?: unknown
+  /** True for a method that changes nothing. */
+  isRead?: true
 }
 
 /**
@@ -45,7 +47,7 @@ export type FailureVerdict =
 export function classifyFailure(contract: Contract, error: unknown, sends: readonly Send[]): FailureVerdict {
   if (error instanceof UnsentError) return { kind: 'unsent' }
   const mapped = mappingOf(contract, error)
-  if (mapped === 'none') return { kind: 'rejected', error: storedError(error) }
+  if (mapped === 'none' && tellsOfAll(contract, sends)) return { kind: 'rejected', error: storedError(error) }
   if (mapped === 'done') return { kind: 'done' }
   if (mapped === undefined && sends.length > 0) {
     if (sends.every((send) => send.state === 'unsent') && sends.some((send) => isCausedBy(error, send.error))) {
@@ -53,16 +55,54 @@ export function classifyFailure(contract: Contract, error: unknown, sends: reado
     }
     // The only answer there was is a refusal of the request itself (RFC 9110 section 15.5.1, 15.5.21).
     const [only] = sends
-    if (
-      sends.length === 1 &&
-      only !== undefined &&
-      only.state === 'answered' &&
-      (only.status === 400 || only.status === 422)
-    ) {
+    if (sends.length === 1 && only !== undefined && isRefusal(contract, only) && mayComeFrom(error, only))
       return { kind: 'rejected', error: storedError(error) }
-    }
   }
-  return { kind: 'doubt', reason: reasonOf(error, sends), evidence: describe(error) }
+  const beside = mapped === 'none' ? ', beside a send that may have acted' : ''
+  return { kind: 'doubt', reason: reasonOf(error, sends), evidence: describe(error) + beside }
+}
+
+/**
+ * Whether an error that means "no effect" means that of the whole attempt. It tells of one send: of the only write where
+ * that was the last thing sent, since a success may be answered that says "no" in its body. With more than one, or a
+ * read after it, it proves nothing about a write that may have acted.
+ */
+function tellsOfAll(contract: Contract, sends: readonly Send[]): boolean {
+  const writes = sends.filter((send) => send.isRead !== true)
+  return (writes.length === 1 && writes[0] === sends.at(-1)) || !writes.some((send) => mayHaveActed(contract, send))
+}
+
+/** Answers that may come beside, or before, the request's own effect (RFC 9110 section 15.5.9 and 15.5.10, RFC 8470). */
+const UNSETTLED: readonly number[] = [408, 409, 425]
+
+function mayHaveActed({ errors }: Contract, { state, status = 0 }: Send): boolean {
+  if (state !== 'answered' || status < 400) return state !== 'unsent'
+  const effect = errors.find(({ match }) => match === status)?.effect
+  return effect === undefined ? status >= 500 || UNSETTLED.includes(status) : effect !== 'none'
+}
+
+/** What refuses a read says nothing of a write that another client may have sent, unless the contract excludes those. */
+const isRefusal = (contract: Contract, { state, status, isRead }: Send): boolean =>
+  state === 'answered' && (status === 400 || status === 422) && (isRead !== true || contract.sends === 'checked')
+
+const OF_A_CONNECTION = /^(?:ECONN|ENOTFOUND$|EAI_|EHOST|ENET|EPIPE$|ETIMEDOUT$|UND_ERR_|HPE_)/
+
+/** False for an error that says of itself that it tells of something else than this answer. */
+function mayComeFrom(error: unknown, { status }: Send): boolean {
+  const chain = causesOf(error)
+  if (chain.some((one) => isOnefoldError(one))) return false
+  const codes = chain.flatMap((one) => codesOf(one))
+  if (codes.some((code) => code === 'TimeoutError' || code === 'AbortError')) return false
+  if (codes.some((code) => typeof code === 'string' && OF_A_CONNECTION.test(code))) return false
+  const statuses = chain.flatMap(statusesOf)
+  return statuses.length === 0 || statuses.includes(status)
+}
+
+/** The HTTP statuses that an error carries. */
+function statusesOf(error: unknown): readonly unknown[] {
+  if (typeof error !== 'object' || error === null) return []
+  const { status, statusCode } = error as Record<string, unknown>
+  return [status, statusCode].filter((code) => typeof code === 'number' && code >= 100 && code <= 599)
 }
 
 function mappingOf(contract: Contract, error: unknown): 'none' | 'done' | 'unknown' | undefined {
@@ -93,13 +133,17 @@ function codesOf(...subjects: readonly unknown[]): readonly unknown[] {
   })
 }
 
-function isCausedBy(error: unknown, cause: unknown): boolean {
+const isCausedBy = (error: unknown, cause: unknown): boolean => causesOf(error).includes(cause)
+
+/** An error and what it names as its cause, as far as anybody would follow. */
+function causesOf(error: unknown): readonly unknown[] {
+  const chain: unknown[] = []
   let current = error
   for (let depth = 0; depth < 16 && current !== undefined && current !== null; depth += 1) {
-    if (current === cause) return true
+    chain.push(current)
     current = current instanceof Error ? current.cause : undefined
   }
-  return false
+  return chain
 }
 
 function reasonOf(error: unknown, sends: readonly Send[]): DoubtReason {

@@ -52,7 +52,7 @@ export async function performFetch(
   let begin = (_response: Response): void => {}
   const live = new Promise<Response>((resolve) => (begin = resolve))
   const send = async (context: ToolContext): Promise<Answer> => {
-    checked(context)
+    checked()
     // A request of its own: the client's signal must not reach what has begun.
     const fresh = new Request(request.url, {
       method: request.method,

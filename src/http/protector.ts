@@ -1,5 +1,5 @@
 import type { ToolContext } from '../contract/index.ts'
-import { UnsentError, type Guard } from '../engine/index.ts'
+import { currentOperation, UnsentError, type Guard } from '../engine/index.ts'
 import {
   callerOf,
   createDoubts,
@@ -99,10 +99,13 @@ export const tooLarge = ({ rules, bodyBytes }: Protector): Answer =>
     detail: `The body is larger than ${bodyBytes} bytes. Nothing was done.`,
   })
 
-/** Right before a handler runs: the last chance to run nothing. @throws UnsentError when the attempt may no longer act */
-export function checked({ checkpoint }: Pick<ToolContext, 'checkpoint'>): void {
+/**
+ * Right before a handler runs: the last chance to run nothing. What the handler sends, it says itself.
+ * @throws UnsentError when the attempt may no longer act
+ */
+export function checked(): void {
   try {
-    checkpoint()
+    currentOperation()?.port.checkpoint()
   } catch (cause) {
     throw new UnsentError('the attempt may no longer act', { cause })
   }

@@ -1,5 +1,5 @@
 import type { Duration, ProbeAnswer, ProbeContext, Recovery } from '../contract/index.ts'
-import type { Guard } from '../engine/index.ts'
+import { currentOperation, type Guard } from '../engine/index.ts'
 import { OnefoldError } from '../error/index.ts'
 import {
   compactBody,
@@ -108,7 +108,7 @@ export function routeReach(
       : {
           again: async (frozen, context) => {
             const request = await requestOf(guard, frozen)
-            context.checkpoint()
+            currentOperation()?.port.checkpoint()
             return keep(judge(await answerFrom(await again(request, frozen.params, context as never)), errors))
           },
         }),

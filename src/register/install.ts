@@ -61,7 +61,7 @@ export function install(settings: RegisterSettings = {}): () => void {
     }
     spend(payer, request)
     follow(attempt, request)
-    if (port?.checked === true) report(attempt, port)
+    if (port?.checked === true) report(attempt, port, isWrite)
   })
 }
 
@@ -76,8 +76,9 @@ function follow(attempt: WireAttempt, request: LogicalRequest): void {
  * Tells the engine of the send. Only for a tool that declares `sends: 'checked'`: of any other, requests that are seen
  * here may not be all that it did (a database, a socket), and "nothing was sent" would prove nothing.
  */
-function report(attempt: WireAttempt, port: SendPort): void {
+function report(attempt: WireAttempt, port: SendPort, isWrite: boolean): void {
   const send = port.opened()
+  if (!isWrite) send.isRead = true
   send.state = 'sent'
   attempt.watch((happening) => {
     if (happening.type === 'answered') {

@@ -55,8 +55,8 @@ export function expressMiddleware(guard: Guard, options: HttpOptions): ExpressMi
     }
     let release = (): void => {}
     // A client that goes away changes nothing: what the handler still writes is held for the ledger.
-    const told = protector.perform(matched, facts, async (context) => {
-      checked(context)
+    const told = protector.perform(matched, facts, async () => {
+      checked()
       const held = hold(response)
       release = held.release
       next()

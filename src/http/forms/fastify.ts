@@ -63,8 +63,8 @@ export function fastifyHooks(app: FastifyLike, guard: Guard, options: HttpOption
     }
     let start = (): void => {}
     const started = new Promise<undefined>((resolve) => (start = () => resolve(undefined)))
-    const told = protector.perform(matched, facts, async (context) => {
-      checked(context)
+    const told = protector.perform(matched, facts, async () => {
+      checked()
       const answer = new Promise<Answer>((capture) => running.set(request, { capture, told }))
       start()
       return await answer

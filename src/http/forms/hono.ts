@@ -45,8 +45,8 @@ export function honoMiddleware(guard: Guard, options: HonoOptions): HonoMiddlewa
     if (bytes.byteLength > protector.bodyBytes) return responseOf(tooLarge(protector))
     let isTold = false
     // Without the client's signal: Hono reads the handler's answer from a context that is still open.
-    const answer = await protector.perform(matched, factsOf(raw, bytes, matched.params), async (operation) => {
-      checked(operation)
+    const answer = await protector.perform(matched, factsOf(raw, bytes, matched.params), async () => {
+      checked()
       await next()
       // After the deadline the context holds what the client was told, which is not the handler's word.
       if (isTold) throw new Error('the handler ended after its deadline')

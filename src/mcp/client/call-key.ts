@@ -43,8 +43,13 @@ export function callKey(params: CallParams): CallKey {
   const operation = currentOperation()
   if (operation !== undefined && !operation.ended) {
     const { port } = operation
+    let checkpoint = (): void => {
+      port.beforeUnseen()
+      // Every further send carries the same key: for the operation it is the same one.
+      checkpoint = () => port.checkpoint()
+    }
     const about = `${params.name}:${fingerprintText(canonicalize(params.arguments ?? {}))}`
-    return keyed(port.downstreamKey('mcp', about), undefined, () => port.checkpoint())
+    return keyed(port.downstreamKey('mcp', about), undefined, () => checkpoint())
   }
   if (run === undefined) return keyed(crypto.randomUUID())
   const counts = answeredCalls.get(run) ?? new Map<string, number>()
