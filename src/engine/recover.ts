@@ -132,6 +132,7 @@ async function settleBy(core: Core, contract: Contract, it: Recovery): Promise<E
       let holds: boolean
       try {
         holds = await inquired(it, (context) => recovery.precondition(it.op.input as never, context))
+        if (typeof holds !== 'boolean') throw new TypeError('it answered neither true nor false')
       } catch (error) {
         return await giveUp(it, 'recovery-failed', `the precondition could not be checked: ${describe(error)}`)
       }
@@ -232,11 +233,19 @@ async function ask(
 
 async function answerOf(it: Recovery, probe: ProbeFunction<never, unknown>): Promise<ProbeAnswer<unknown>> {
   try {
-    return await inquired(it, (context) => probe(it.op.input as never, context))
+    const answer: unknown = await inquired(it, (context) => probe(it.op.input as never, context))
+    return isProbeAnswer(answer) ? answer : { found: 'unknown', why: 'the probe answered in no form that a probe has' }
   } catch (error) {
     return { found: 'unknown', why: `the probe failed: ${describe(error)}` }
   }
 }
+
+/** Code without types may answer anything, and only a plain `false` may mean that nothing is there. */
+const isProbeAnswer = (answer: unknown): answer is ProbeAnswer<unknown> =>
+  typeof answer === 'object' &&
+  answer !== null &&
+  'found' in answer &&
+  (typeof answer.found === 'boolean' || answer.found === 'unknown')
 
 async function found(it: Recovery, value: unknown): Promise<Ended | undefined> {
   const { core, op, attempt } = it

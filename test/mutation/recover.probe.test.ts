@@ -99,6 +99,18 @@ describe('probe', () => {
     expect(b.recordOf(key)?.evidence.map(({ what }) => what)).toContain(evidence)
   })
 
+  it.each([undefined, null, 'none', {}, { found: undefined }, { found: { id: 1 }, value: 1 }, { found: 'no' }])(
+    'one that answers %j has not said that nothing is there',
+    async (answer) => {
+      const { b, tool, key } = await doubted((it) => probing(it, { probe: () => answer }), 'lose-answer')
+      await b.until(tool.perform({ ref: 'a' }, { onDoubt: 'return', waitMs: 100 }))
+      await b.time.advance(80_000)
+      expect(b.recordOf(key)?.state).not.toBe('released')
+      expect(b.recordOf(key)?.evidence.at(-1)?.what).toBe('the probe answered in no form that a probe has')
+      expect(b.downstream.effects('a')).toBe(1)
+    },
+  )
+
   it('after a lapsed lease the reason stays, and the owner’s lease is waited out too', async () => {
     const b = bench()
     const other = bench({ beside: b, self: 'host/boot/2/1' })

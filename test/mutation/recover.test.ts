@@ -29,6 +29,7 @@ describe('idempotent, composite, manual', () => {
       'recovery-failed',
       'could not be checked: Error EPIPE',
     ],
+    ['answers neither', () => ({ holds: false }), 'recovery-failed', 'could not be checked: TypeError'],
   ])('not where it %s', async (_name, precondition, reason, evidence) => {
     const { b, tool, key } = await doubted(() => ({ class: 'idempotent', precondition }), 'lose-answer')
     const outcome = await b.until(tool.perform({ ref: 'a' }, { onDoubt: 'return', waitMs: 100 }))
