@@ -106,6 +106,21 @@ it('a contract’s mapping: the first that matches, over the answer where there 
     expect(verdict({ [field]: 'A' }, [], [maps[1]!])).toEqual({ kind: 'done' })
 })
 
+it('a predicate that answers later recognises nothing, and nothing else is taken for it', async () => {
+  const refused: readonly Send[] = [{ state: 'answered', status: 422 }]
+  for (const effect of ['none', 'done', 'unknown'])
+    for (const match of [async () => true, async () => false, () => Promise.reject(new Error('bug'))])
+      expect(
+        verdict(new Error('x'), refused, [
+          { match, effect },
+          { match: 'Error', effect: 'none' },
+        ]).kind,
+      ).toBe('doubt')
+  await Promise.resolve()
+  expect(verdict(new Error('x'), [], [{ match: () => undefined, effect: 'none' }]).kind).toBe('doubt')
+  expect(verdict(new Error('x'), [], [{ match: () => 'yes', effect: 'none' }]).kind).toBe('rejected')
+})
+
 it('evidence holds names and codes', () => {
   expect(describeError(new OnefoldError('CANCELLED', 'x'))).toBe('OnefoldError CANCELLED')
   expect(describeError(coded(7))).toBe('Error 7')

@@ -108,19 +108,32 @@ function statusesOf(error: unknown): readonly unknown[] {
 function mappingOf(contract: Contract, error: unknown): 'none' | 'done' | 'unknown' | undefined {
   const subject = error instanceof AnsweredError ? error.answer : error
   for (const { match, effect } of contract.errors) {
-    if (typeof match === 'function' ? matchesSafely(match, subject) : codesOf(subject, error).includes(match))
-      return effect
+    if (typeof match !== 'function') {
+      if (codesOf(subject, error).includes(match)) return effect
+      continue
+    }
+    const matches = matchesSafely(match, subject)
+    // An answer that comes later is none: what it would say of the effect is not known.
+    if (isPromise(matches)) return 'unknown'
+    if (matches !== false) return effect
   }
   return undefined
 }
 
 /** A predicate that throws has not recognised the error; the effect stays unknown. */
-function matchesSafely(match: (error: unknown) => boolean, subject: unknown): boolean {
+function matchesSafely(match: (error: unknown) => unknown, subject: unknown): unknown {
   try {
-    return match(subject)
+    return match(subject) || false
   } catch {
     return false
   }
+}
+
+function isPromise(answer: unknown): boolean {
+  if (typeof answer !== 'object' || answer === null || !('then' in answer)) return false
+  // Its failure would otherwise be nobody's.
+  Promise.resolve(answer).catch(() => undefined)
+  return true
 }
 
 function codesOf(...subjects: readonly unknown[]): readonly unknown[] {
