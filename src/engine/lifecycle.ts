@@ -2,6 +2,7 @@ import { isStoreUnavailable } from '../error/index.ts'
 import type { LiveAttempt } from './attempt.ts'
 import type { Core } from './core.ts'
 import { assertStoreKeeps } from './ledger.ts'
+import { inNoRun } from './run.ts'
 import { beat, createSweeper } from './sweep.ts'
 import { drainSpool } from './success.ts'
 import { at } from './core.ts'
@@ -50,7 +51,7 @@ export function createLifecycle(core: Core): Lifecycle {
   }
 
   function open(): Promise<void> {
-    opening ??= start().catch((error: unknown) => {
+    opening ??= inNoRun(start).catch((error: unknown) => {
       // The next call tries again: a store that was not there yet may come.
       opening = undefined
       throw error
@@ -138,5 +139,5 @@ export function createLifecycle(core: Core): Lifecycle {
     })
   }
 
-  return { open, isOpen: () => opened, tick, close }
+  return { open, isOpen: () => opened, tick: () => inNoRun(tick), close }
 }

@@ -9,7 +9,7 @@ import { inquire } from './inquire.ts'
 import { keyKnownUntil, type DoubtReason, type OperationRecord } from './record.ts'
 import { seal } from './outcome.ts'
 import type { Operation } from './operation.ts'
-import { newRun, type ActiveRun } from './run.ts'
+import { runOfRecord } from './run.ts'
 
 /** Doubts that only a person can settle, whatever their class. */
 const FINAL_REASONS: readonly (DoubtReason | undefined)[] = [
@@ -284,7 +284,7 @@ async function giveUp(it: Recovery, reason: DoubtReason, evidence: string): Prom
 function inquired<T>(it: Recovery, ask: (context: ProbeContext) => T | Promise<T>): Promise<T> {
   const { core, op, background } = it
   const { signal } = it.attempt.controller
-  return inquire(core, op.contract, { signal, background }, (until) => ask(probeContext(it, until)))
+  return inquire(core, op.contract, it.attempt.record, { signal, background }, (until) => ask(probeContext(it, until)))
 }
 
 const probeContext = (it: Recovery, signal: AbortSignal): ProbeContext => ({
@@ -303,13 +303,6 @@ const probeContext = (it: Recovery, signal: AbortSignal): ProbeContext => ({
 
 const referenceOf = ({ run, tenant, session }: OperationRecord): RunReference | undefined =>
   run === undefined ? undefined : { id: run, tenant, session }
-
-/** The run that first asked, so that its id and tenant reach the downstream and the operation's parts again. */
-function runOfRecord(record: OperationRecord): ActiveRun | undefined {
-  if (record.run === undefined) return undefined
-  const { tenant, session, unanchored } = record
-  return newRun({ id: record.run, tenant, session, unanchored, mintedUnder: 0 })
-}
 
 /** The operation as it was first made: its frozen input, never a later caller's. */
 function frozenOperation(contract: Contract, record: OperationRecord): Operation {

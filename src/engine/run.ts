@@ -1,7 +1,7 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 import type { RunReference } from '../contract/index.ts'
 import type { SendPort } from './attempt.ts'
-import type { ParentReference } from './record.ts'
+import type { OperationRecord, ParentReference } from './record.ts'
 import { createSlots, type Slots } from './slots.ts'
 
 /** The operation that is executing in this asynchronous context; a chain up to the outermost. */
@@ -79,6 +79,16 @@ export function withRun<T>(run: ActiveRun, work: () => T): T {
 
 export function withFrame<T>(run: ActiveRun | undefined, frame: OperationFrame | undefined, work: () => T): T {
   return storage.run({ run, frame }, work)
+}
+
+/** Runs `work` in no run: what the engine does for everybody is no part of whoever made it begin. */
+export const inNoRun = <T>(work: () => T): T => withFrame(undefined, undefined, work)
+
+/** The run that first asked, so that its id and tenant reach the downstream and the operation's parts again. */
+export function runOfRecord(record: OperationRecord): ActiveRun | undefined {
+  if (record.run === undefined) return undefined
+  const { tenant, session, unanchored } = record
+  return newRun({ id: record.run, tenant, session, unanchored, mintedUnder: 0 })
 }
 
 export function newRun(options: {

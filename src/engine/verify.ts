@@ -41,7 +41,7 @@ export async function verifyOnce(core: Core, contract: Contract, record: Operati
   const verify = contract.verify
   let happened: unknown
   try {
-    happened = await inquire(core, contract, { background: true }, (signal) =>
+    happened = await inquire(core, contract, record, { background: true }, (signal) =>
       verify(value, {
         key: record.key,
         attempt: record.attempts,

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import { currentOperation, currentRun } from '../../src/engine/index.ts'
 import { bench, type Bench } from './bench.ts'
 import { probing } from './corners.ts'
 
@@ -112,5 +113,54 @@ describe('what only asks and never answers', () => {
       'T10 in-doubt>recovering',
       'T11 recovering>committed',
     ])
+  })
+})
+
+describe('what asks, asks in the run of the record', () => {
+  /** Where a question was asked: the run, its tenant, and whether inside an operation. */
+  const place = (): unknown => {
+    const run = currentRun()
+    return [run?.id, run?.tenant, run?.session, currentOperation()]
+  }
+  const asks: readonly (readonly [name: string, options: (asked: () => void) => object])[] = [
+    [
+      'a probe',
+      (asked) => ({ recovery: { class: 'probe', settleMs: 0, probe: () => (asked(), { found: 'unknown' }) } }),
+    ],
+    // It answers neither, which is asked again.
+    ['a precondition', (asked) => ({ recovery: { class: 'idempotent', precondition: asked } })],
+    ['a verification', (asked) => ({ verify: asked })],
+  ]
+
+  it.each(asks)(
+    '%s, not in that of whoever opened the engine, by itself or made to by an operator',
+    async (name, options) => {
+      const b = bench()
+      const asked: unknown[] = []
+      const tool = b.tool(options(() => void asked.push(place())))
+      await b.guard.run({ id: 'opener', tenant: 'acme' }, () => b.until(b.tool({ name: 'other' })({ ref: 'o' })))
+      b.downstream.plan('a', ...(name === 'a verification' ? [] : (['lose-answer'] as const)))
+      const own = { id: 'r', tenant: 'globex', session: 's' }
+      await b.guard.run(own, () => b.until(tool.perform(input, { onDoubt: 'return', waitMs: 0 })))
+      await b.time.advance(5_000)
+      await b.guard.run({ id: 'operator' }, () => b.until(b.guard.internals.tick()))
+      await b.time.advance(5_000)
+      expect(asked.length).toBeGreaterThan(1)
+      expect(asked).toEqual(asked.map(() => ['r', 'globex', 's', undefined]))
+    },
+  )
+
+  it('also where a caller of another run waits for it, and in none where there was none', async () => {
+    const b = bench()
+    const asked: unknown[] = []
+    const probe = (): unknown => {
+      asked.push(place())
+      return asked.length === 1 ? { found: 'unknown' } : b.downstream.find('a')
+    }
+    const tool = b.tool({ recovery: probing(b, { probe }) })
+    b.downstream.plan('a', 'lose-answer')
+    await b.until(tool.perform(input, { onDoubt: 'return', waitMs: 0 }))
+    await b.guard.run({ id: 'later' }, () => b.until(tool(input)))
+    expect(asked).toEqual(Array.from({ length: 2 }, () => [undefined, undefined, undefined, undefined]))
   })
 })

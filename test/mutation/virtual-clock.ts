@@ -1,3 +1,4 @@
+import { AsyncLocalStorage } from 'node:async_hooks'
 import type { Clock } from '../../src/engine/index.ts'
 
 /** Boot, wall and store time begin far apart, so that whoever takes one for another is off by years. */
@@ -67,7 +68,7 @@ export function virtualClock(): VirtualClock {
       passed += ms
     },
     after(ms, callback, background = false) {
-      const timer: Timer = { at: passed + ms, order: (order += 1), background, run: callback }
+      const timer: Timer = { at: passed + ms, order: (order += 1), background, run: AsyncLocalStorage.bind(callback) }
       timers.add(timer)
       return () => timers.delete(timer)
     },
