@@ -132,6 +132,8 @@ it('a refusal is stored as it can be', () => {
   expect(storedError('text')).toEqual({ name: 'Error', message: 'text', text: '"text"' })
   expect(storedError(new TypeError('x'))).toEqual({ name: 'TypeError', message: 'x', text: encode(new TypeError('x')) })
   expect(storedError(Object.assign(new Error('x'), { call: () => 1 }))).toEqual({ name: 'Error', message: 'x' })
+  const bare = Object.assign(Object.create(null) as object, { code: 'SOLD_OUT' })
+  expect(storedError(bare)).toEqual({ name: 'Error', message: 'object', text: encode(bare) })
   expect(new AnsweredError('x', 1)).toMatchObject({ name: 'AnsweredError', answer: 1, message: 'x' })
   expect(new UnsentError('x').name).toBe('UnsentError')
 })

@@ -184,10 +184,19 @@ export function describe(error: unknown): string {
 
 export function storedError(error: unknown): StoredError {
   const name = error instanceof Error ? error.name : 'Error'
-  const message = error instanceof Error ? error.message : String(error)
+  const message = error instanceof Error ? error.message : textOf(error)
   try {
     return { name, message, text: encode(error instanceof AnsweredError ? error.answer : error) }
   } catch {
     return { name, message }
+  }
+}
+
+/** Anything may be thrown, also what has no text (an object without a prototype). */
+function textOf(thrown: unknown): string {
+  try {
+    return String(thrown)
+  } catch {
+    return typeof thrown
   }
 }
