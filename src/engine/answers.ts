@@ -1,5 +1,6 @@
 import { OnefoldError } from '../error/index.ts'
-import { differingFields, parseJson } from '../key/index.ts'
+import { differingFields } from '../key/index.ts'
+import { thaw } from './frozen.ts'
 import type { Operation } from './operation.ts'
 import { ticketOf } from './operation.ts'
 import type { OperationRecord } from './record.ts'
@@ -24,8 +25,8 @@ export function keyReused(op: Operation, record: OperationRecord): OnefoldError 
 function fieldsThatDiffer(op: Operation, record: OperationRecord): readonly string[] {
   if (record.input === undefined) return []
   try {
-    const recorded = op.contract.bindingOf(parseJson(record.input))
-    const wanted = op.contract.bindingOf(parseJson(op.frozen))
+    const recorded = op.contract.bindingOf(thaw(record.input))
+    const wanted = op.contract.bindingOf(thaw(op.frozen))
     return differingFields(recorded, wanted)
   } catch {
     return []

@@ -6,6 +6,7 @@ import { superseded, cancelled } from './answers.ts'
 import { sleep } from './clock.ts'
 import { at, inBackground, tellNewDoubt, type Core } from './core.ts'
 import { executeMarked, type Ended, type ExecuteOptions } from './execute.ts'
+import { freeze } from './frozen.ts'
 import { executeInTransaction } from './transact.ts'
 import type { OperationRecord } from './record.ts'
 import type { Reading } from './store.ts'
@@ -185,7 +186,8 @@ async function prepare(
   try {
     const input = await withFrame(options.run, options.frame, () => op.contract.prepare?.(op.input, context))
     if (input !== undefined) {
-      attempt.op = { ...op, input, frozen: canonicalize(input, { maxBytes: core.naming.maxInputBytes }) }
+      const canonical = canonicalize(input, { maxBytes: core.naming.maxInputBytes })
+      attempt.op = { ...op, input, frozen: freeze(input, canonical) }
     }
     if (options.signal.aborted) throw cancelled(op.contract.name, op.key, false)
   } catch (error) {

@@ -2,6 +2,7 @@ import type { Contract } from '../contract/index.ts'
 import { OnefoldError } from '../error/index.ts'
 import { canonicalize, fingerprintText, operationKey, parseCallerKey } from '../key/index.ts'
 import type { ActiveRun, OperationFrame } from './run.ts'
+import { freeze } from './frozen.ts'
 import type { Descriptor, ParentReference } from './record.ts'
 
 export type Secret = string | Uint8Array
@@ -22,7 +23,7 @@ export interface Operation {
   readonly tenant: string
   readonly contract: Contract
   readonly input: unknown
-  /** Canonical text of the whole input: what is frozen with the marker. */
+  /** Text of the whole input: what is frozen with the marker. */
   readonly frozen: string
   readonly descriptor: Descriptor
   /** Keys under which an older major, or an older secret, would have recorded it; newest first. */
@@ -53,9 +54,9 @@ export function nameOperation(
 ): Operation {
   const tenant = run?.tenant ?? naming.defaultTenant
   const limits = { maxBytes: naming.maxInputBytes }
-  const frozen = canonicalize(input ?? null, limits)
+  const canonical = canonicalize(input ?? null, limits)
   const binding = contract.bindingOf(input)
-  const bindingText = binding === input ? frozen : canonicalize(binding, limits)
+  const bindingText = binding === input ? canonical : canonicalize(binding, limits)
   const callerKey = options.idempotencyKey === undefined ? undefined : parseCallerKey(options.idempotencyKey)
   if (contract.callerKey === 'required' && callerKey === undefined) {
     throw new OnefoldError(
@@ -88,7 +89,7 @@ export function nameOperation(
     tenant,
     contract,
     input,
-    frozen,
+    frozen: freeze(input ?? null, canonical),
     older,
     index,
     descriptor: {

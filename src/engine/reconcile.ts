@@ -1,4 +1,5 @@
 import { downstreamKey, KEY_SHAPES, type KeyForm } from '../key/index.ts'
+import { thaw } from './frozen.ts'
 import type { Journal } from './journal.ts'
 import { ticketOf } from './operation.ts'
 import { unseal } from './outcome.ts'
@@ -160,7 +161,7 @@ async function operationOf(journal: Journal, record: OperationRecord): Promise<R
 
 function parsed(text: string | undefined): unknown {
   try {
-    return JSON.parse(text as string)
+    return thaw(text as string)
   } catch {
     return undefined
   }

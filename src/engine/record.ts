@@ -145,7 +145,7 @@ export interface OperationRecord extends Descriptor {
   readonly doubtAt: number
   readonly createdAt: number
   readonly updatedAt: number
-  /** Canonical text of the input, frozen with the marker. */
+  /** Text of the input, frozen with the marker: its canonical form where that tells all. */
   readonly input: string | undefined
   readonly outcome: StoredOutcome | undefined
   readonly error: StoredError | undefined

@@ -1,10 +1,11 @@
 import type { Contract, ProbeAnswer, ProbeContext, ProbeFunction, RunReference } from '../contract/index.ts'
-import { downstreamKey, parseJson } from '../key/index.ts'
+import { downstreamKey } from '../key/index.ts'
 import { newAttempt } from './attempt.ts'
 import { sleep } from './clock.ts'
 import { at, type Core } from './core.ts'
 import { executeMarked, type Ended } from './execute.ts'
 import { describe } from './classify.ts'
+import { thaw } from './frozen.ts'
 import { inquire } from './inquire.ts'
 import { keyKnownUntil, type DoubtReason, type OperationRecord } from './record.ts'
 import { seal } from './outcome.ts'
@@ -312,7 +313,7 @@ function frozenOperation(contract: Contract, record: OperationRecord): Operation
     key: record.key,
     tenant: record.tenant,
     contract,
-    input: parseJson(frozen),
+    input: thaw(frozen),
     frozen,
     descriptor: record,
     older: [],

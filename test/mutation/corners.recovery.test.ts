@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import type { ToolContext } from '../../src/contract/index.ts'
 import type { OperationRecord } from '../../src/engine/index.ts'
 import { bench, settle, unavailable, type Bench, type OrderInput } from './bench.ts'
 import { doubts, keyed, pair, probing } from './corners.ts'
@@ -38,6 +39,27 @@ describe('recovery', () => {
     expect(await first).toMatchObject({ status: 'committed' })
     expect(await b.until(second)).toMatchObject({ status: 'committed', replayed: true })
     expect(a.downstream.effects('a')).toBe(1)
+  })
+
+  it('sends the input again as it was, bigints and all, also what `prepare` made of it', async () => {
+    for (const prepare of [undefined, ({ ref }: OrderInput) => ({ ref, cents: 7n, ids: [2n ** 60n] })]) {
+      const b = bench()
+      const seen: unknown[] = []
+      const tool = b.tool({
+        recovery: keyed(),
+        ...(prepare === undefined ? {} : { prepare }),
+        execute: (given: OrderInput, context: ToolContext) => {
+          seen.push(given)
+          return b.downstream.send(given, context)
+        },
+      })
+      b.downstream.plan('a', 'lose-answer')
+      const given = { ref: 'a', cents: 5n, ids: [2n ** 60n] }
+      await b.until(tool(given))
+      const sent = prepare === undefined ? given : { ...given, cents: 7n }
+      expect(seen).toEqual([sent, sent])
+      expect(b.downstream.effects('a')).toBe(1)
+    }
   })
 
   it('that loses a race for the record looks again', async () => {

@@ -160,7 +160,8 @@ function textAt(value: unknown, path: string): string | undefined {
     if (typeof found !== 'object' || found === null || !Object.hasOwn(found, step)) return undefined
     found = (found as Record<string, unknown>)[step]
   }
-  return typeof found === 'string' ? found : typeof found === 'number' ? String(found) : undefined
+  if (typeof found === 'number' || typeof found === 'bigint') return String(found)
+  return typeof found === 'string' ? found : undefined
 }
 
 function timeOf(given: string, flag: string): number {
