@@ -21,13 +21,16 @@ export async function adoptChild(core: Core, parent: OperationFrame, op: Operati
   })
   if (adopted.applied || adopted.refusal === 'already') return
   if (adopted.refusal === 'diverged') {
+    const recorded = (adopted.record as OperationRecord).children[ordinal]
+    // The same part, as it was named before a secret or an identity changed.
+    if (op.older.some(({ key }) => key === recorded)) return
     throw new OnefoldError(
       'DIVERGED',
       `Part ${ordinal + 1} of ${parent.tool} differs from what was recorded when it ran before: now ${op.contract.name} with another identity. No effect started; make the order and the inputs of its parts depend on its own input alone.`,
       {
         effect: 'none',
         key: parent.key,
-        details: { ordinal, recorded: (adopted.record as OperationRecord).children[ordinal], wanted: op.key },
+        details: { ordinal, recorded, wanted: op.key },
       },
     )
   }

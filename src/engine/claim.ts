@@ -2,7 +2,7 @@ import { isStoreUnavailable } from '../error/index.ts'
 import { canonicalize } from '../key/index.ts'
 import type { Operation } from './operation.ts'
 import { contextOf, maySend, newAttempt, portOf, type LiveAttempt } from './attempt.ts'
-import { superseded, cancelled } from './answers.ts'
+import { cancelled } from './answers.ts'
 import { sleep } from './clock.ts'
 import { at, inBackground, tellNewDoubt, type Core } from './core.ts'
 import { executeMarked, type Ended, type ExecuteOptions } from './execute.ts'
@@ -26,7 +26,7 @@ export const OVERTAKEN = { kind: 'overtaken' } as const
 /**
  * One attempt from claim to end: T1, T1', T4 or T18, the optional prepare phase, T2, the execution and what it came to.
  * `overtaken` tells that somebody else has the record; the caller looks again.
- * @throws OnefoldError STORE_UNAVAILABLE (no effect started), CANCELLED (no effect started), CONTRACT_SUPERSEDED
+ * @throws OnefoldError STORE_UNAVAILABLE (no effect started), CANCELLED (no effect started)
  */
 export async function claimAndExecute(core: Core, op: Operation, from: Reading, options: ClaimOptions): Promise<Ended> {
   const nonce = core.ids.nonce()
@@ -58,9 +58,6 @@ async function claimAs(
   const marked = contract.prepare === undefined && !transactional
   const startedAt = core.clock.bootMs()
   const amnesia = core.journal.amnesia()
-  // Nearly no tool has older names: none of them costs a call nothing.
-  const older = op.older.length === 0 ? undefined : await takeOver(core, op)
-  if (older !== undefined) return { kind: 'answered', record: older }
   await at(core, 'before-claim', op.key)
   const claimed = await core.journal.apply(op.key, op.tenant, from, {
     type: 'claim',
@@ -216,32 +213,6 @@ async function prepare(
     // The loss became known between claim and marker: the claim was made on an absence that was no evidence.
     await forgetEvidence(core, attempt)
     return OVERTAKEN
-  }
-  return undefined
-}
-
-/**
- * Leaves a `superseded` marker under every key that an older major or secret would have used. A record that is
- * already there decides: it is handed back.
- */
-async function takeOver(core: Core, op: Operation): Promise<OperationRecord | undefined> {
-  for (const { key, major } of op.older) {
-    const reading = await core.journal.read(key, op.tenant)
-    const left = await core.journal.apply(key, op.tenant, reading, {
-      type: 'supersede',
-      who: core.processes.self,
-      by: op.key,
-      descriptor: { ...op.descriptor, major },
-    })
-    // Our marker, or what refused it: an absent record takes it.
-    const record = left.record as OperationRecord
-    if (record.state === 'superseded') continue
-    if (
-      record.state === 'committed' &&
-      (record.major === op.contract.major || op.contract.replaysFrom.includes(record.major))
-    )
-      return record
-    throw superseded(op, record)
   }
   return undefined
 }

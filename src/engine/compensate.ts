@@ -2,6 +2,7 @@ import { anySchema, defineContract, manual, type AnyToolOptions, type Contract }
 import { OnefoldError } from '../error/index.ts'
 import type { Core } from './core.ts'
 import type { Performer, PerformOptions } from './engine.ts'
+import { standing } from './older.ts'
 import { ticketOf, type Operation } from './operation.ts'
 import { unseal } from './outcome.ts'
 
@@ -20,7 +21,7 @@ export async function compensateOperation(
     throw new OnefoldError('CONTRACT_INVALID', `${contract.name} declares no compensate. Nothing was undone.`)
   const input = await contract.parse(rawInput)
   const op = performer.name(contract, input, options)
-  await compensateBy(core, op, (value) => declaredUndo(performer, contract, op.key, value, options))
+  await compensateBy(core, op, (value, key) => declaredUndo(performer, contract, key, value, options))
 }
 
 /** The compensation that the contract itself declares: an operation with its own key, settled by a person. */
@@ -43,9 +44,14 @@ export async function declaredUndo(
  * operation with its own key, so that it too happens once. Called again, it goes on where it was.
  * @throws OnefoldError HELD when the operation is not committed, and whatever `undo` throws
  */
-export async function compensateBy(core: Core, op: Operation, undo: (value: unknown) => Promise<void>): Promise<void> {
+export async function compensateBy(
+  core: Core,
+  wanted: Operation,
+  undo: (value: unknown, key: string) => Promise<void>,
+): Promise<void> {
   const who = core.processes.self
-  const { record } = await core.journal.apply(op.key, op.tenant, await core.journal.read(op.key, op.tenant), {
+  const { op, reading } = await standing(core, wanted)
+  const { record } = await core.journal.apply(op.key, op.tenant, reading, {
     type: 'compensate',
     nonce: core.ids.nonce(),
     who,
@@ -55,7 +61,7 @@ export async function compensateBy(core: Core, op: Operation, undo: (value: unkn
   if (record?.state === 'compensated') return
   if (record?.state !== 'compensating') throw nothingToUndo(op.contract.name, op.key, record?.state)
   const outcome = record.outcome === undefined ? undefined : await unseal(record.outcome, core.journal)
-  await undo(outcome?.found === true ? outcome.value : undefined)
+  await undo(outcome?.found === true ? outcome.value : undefined, op.key)
   const current = await core.journal.read(op.key, op.tenant)
   await core.journal.apply(op.key, op.tenant, current, { type: 'compensated', who })
 }

@@ -136,9 +136,12 @@ export function createPerformer(core: Core): Performer {
     flight.callers += 1
     try {
       const settled = await wait(flight, options, starter)
-      if (settled === 'aborted') return await abort(flight, op, options)
-      if (settled === 'late') return await late(op, options)
-      return settledFor(op, settled, options, starter)
+      // What is told, counted and listed is what stands, be it under an older key.
+      const standing = flight.key === op.key ? op : { ...op, key: flight.key }
+      if (standing !== op) moved(options.run, op, standing)
+      if (settled === 'aborted') return await abort(flight, standing, options)
+      if (settled === 'late') return await late(standing, options)
+      return settledFor(standing, settled, options, starter)
     } finally {
       flight.callers -= 1
     }
@@ -301,6 +304,12 @@ function touch(run: ActiveRun | undefined, op: Operation): void {
   if (run === undefined || run.touched.has(op.key)) return
   const { key, tenant, contract, descriptor } = op
   run.touched.set(key, { key, tenant, tool: contract.name, amount: descriptor.amount })
+}
+
+/** The run has called the operation under an older key; under its own there is nothing. */
+function moved(run: ActiveRun | undefined, op: Operation, standing: Operation): void {
+  run?.touched.delete(op.key)
+  touch(run, standing)
 }
 
 const recursive = (op: Operation): OnefoldError =>

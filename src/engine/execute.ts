@@ -39,8 +39,6 @@ export type Ended =
       /** The ledger has not heard of it yet, and what stands there says less: nothing may be decided by that. */
       readonly unheard?: true
     }
-  /** A record under an older key (another major, an older secret) is the answer. */
-  | { readonly kind: 'answered'; readonly record: OperationRecord }
   /** The record moved on without us (a duplicate recovery, a person): read it again. */
   | {
       readonly kind: 'overtaken'

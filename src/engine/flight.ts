@@ -7,6 +7,7 @@ import { tellNewDoubt, type Core } from './core.ts'
 import type { Ended, Executor } from './execute.ts'
 import { holdTurn } from './exclusive.ts'
 import { holdNear } from './near.ts'
+import { takeOver } from './older.ts'
 import type { Operation } from './operation.ts'
 import { unseal } from './outcome.ts'
 import { backoffMs, recoverOnce, recoversByItself } from './recover.ts'
@@ -39,6 +40,8 @@ export type Settled =
 /** All callers of one operation in this process: one of them runs or waits, the others share what comes of it. */
 export interface Flight {
   readonly op: Operation
+  /** The key under which the operation stands: an older one, where that is what decides. */
+  key: string
   /** Which round of the operation it is for; undefined for the first. */
   readonly round: string | undefined
   /** Callers that still wait. */
@@ -74,6 +77,7 @@ export function startFlight(core: Core, op: Operation, first: Reading | undefine
   let rest = (): void => {}
   const flight: Flight = {
     op,
+    key: op.key,
     round: options.round,
     callers: 0,
     marked: false,
@@ -122,8 +126,8 @@ async function drive(
       // What came to nothing, here or elsewhere, runs for a caller who still wants it, never for nobody.
       if (flight.callers === 0 && mayClaim(reading)) return { kind: 'left', record: reading.record }
       const step = await (mayClaim(reading)
-        ? claimInTurn(core, flight, reading, options, phases.marked)
-        : followKnown(core, flight, reading, options, phases, own?.error))
+        ? claimInTurn(core, flight, reading, options, phases, own?.error)
+        : followKnown(core, flight, op, reading, options, phases, own?.error))
       if ('settled' in step) return step.settled
       if ('own' in step) own = step.own
       // From here on the wait budget counts, whatever the next turn is about.
@@ -150,16 +154,16 @@ type Step =
 /** What an attempt of this flight may have done, by its record and its error. */
 type Acted = Pick<Extract<Ended, { kind: 'doubt' }>, 'record' | 'error'>
 
-/** One step with a record that somebody has: answer, wait, lapse or recover. */
+/** One step with a record that somebody has, under the key of `op`: answer, wait, lapse or recover. */
 async function followKnown(
   core: Core,
   flight: Flight,
+  op: Operation,
   reading: Reading,
   options: FlightOptions,
   phases: Phases,
   cause: unknown,
 ): Promise<Step> {
-  const { op } = flight
   const known = reading.record as OperationRecord
   const answer = await answerFrom(core, op, known)
   if (answer !== undefined) return { settled: answer }
@@ -176,7 +180,7 @@ async function followKnown(
   }
   if (!isLive) return { reading: await lapse(core, op.key, op.tenant, reading) }
   if (resumes)
-    return await inTurn(core, flight, options.frame, (signal) =>
+    return await inTurn(core, flight, op, options.frame, (signal) =>
       resumeAndExecute(core, op, { ...reading, record: known }, { ...options, who: core.processes.self, signal }),
     )
   if (known.state === 'awaiting-input') return { settled: askedBefore(core, op, known, options.round) }
@@ -201,13 +205,22 @@ async function claimInTurn(
   flight: Flight,
   reading: Reading,
   options: FlightOptions,
-  marked: () => void,
+  phases: Phases,
+  cause: unknown,
 ): Promise<Step> {
   const { op } = flight
+  // Nearly no tool has older names: none of them costs a call nothing.
+  const older = op.older.length === 0 ? undefined : await takeOver(core, op)
+  flight.key = older?.op.key ?? op.key
+  if (older !== undefined) {
+    const step = await followKnown(core, flight, older.op, older.reading, options, phases, cause)
+    // Where nothing is settled there, the operation is looked at again from its own key on.
+    return 'reading' in step ? { ...step, reading: undefined } : step
+  }
   const { near } = op.contract
   if (near !== undefined) await holdNear(core, op, near, options.confirm)
-  return await inTurn(core, flight, options.frame, (signal) =>
-    claimAndExecute(core, op, reading, { ...options, who: core.processes.self, signal, onMarked: marked }),
+  return await inTurn(core, flight, op, options.frame, (signal) =>
+    claimAndExecute(core, op, reading, { ...options, who: core.processes.self, signal, onMarked: phases.marked }),
   )
 }
 
@@ -215,16 +228,15 @@ async function claimInTurn(
 async function inTurn(
   core: Core,
   flight: Flight,
+  op: Operation,
   frame: OperationFrame | undefined,
   attempt: (signal: Abandoned) => Promise<Ended>,
 ): Promise<Step> {
-  const { op } = flight
   const { exclusive } = op.contract
   const endTurn = exclusive === undefined ? undefined : await holdTurn(core, op, exclusive, () => wanted(flight), frame)
   try {
     const ended = await attempt(flight.abandoned)
     if (ended.kind === 'asked') core.questions.ask(ended.record, flight.round, ended.value)
-    if (ended.kind === 'answered') return { settled: await replayed(core, ended.record) }
     const settled = settledBy(ended)
     if (settled !== undefined) return { settled }
     if (ended.kind === 'refused-round') {

@@ -150,9 +150,12 @@ describe('an operation is named', () => {
       ],
     }
     const naming = { keySecret: 'new', previousSecrets: ['old', 'new'] }
-    expect(name(contract, { ref: 'a' }, {}, { naming }).older).toEqual([
-      { key: keyOf({ secret: 'old' }), major: 3 },
-      { key: keyOf({ identity: 'a', secret: 'new' }), major: 1 },
+    const past = name(contract, { ref: 'a' }, {}, { naming: { keySecret: 'old' } }).descriptor.fingerprint
+    const { older, descriptor } = name(contract, { ref: 'a' }, {}, { naming })
+    expect(older).toEqual([
+      { key: keyOf({ secret: 'old' }), major: 3, fingerprint: past },
+      { key: keyOf({ identity: 'a', secret: 'new' }), major: 1, fingerprint: descriptor.fingerprint },
+      { key: keyOf({ identity: 'a', secret: 'old' }), major: 1, fingerprint: past },
     ])
   })
 

@@ -17,6 +17,14 @@ export interface CallOptions {
   readonly callId?: string | undefined
 }
 
+/** A name under which an older major, an older secret, or both would have recorded an operation. */
+export interface OlderName {
+  readonly key: string
+  readonly major: number
+  /** What the call must match there: taken under that name's secret. */
+  readonly fingerprint: string
+}
+
 /** One logical operation, named. */
 export interface Operation {
   readonly key: string
@@ -26,8 +34,8 @@ export interface Operation {
   /** Text of the whole input: what is frozen with the marker. */
   readonly frozen: string
   readonly descriptor: Descriptor
-  /** Keys under which an older major, or an older secret, would have recorded it; newest first. */
-  readonly older: readonly { readonly key: string; readonly major: number }[]
+  /** How older majors and older secrets would have named it; newest first. */
+  readonly older: readonly OlderName[]
   /** Set for `identity: 'sequence'`. */
   readonly index: number | undefined
 }
@@ -79,18 +87,21 @@ export function nameOperation(
       ...(secret === undefined ? {} : { secret }),
     })
   const key = keyWith(identity, naming.keySecret)
-  const older: { readonly key: string; readonly major: number }[] = []
-  const addOlder = (past: string, major: number): void => void (past === key || older.push({ key: past, major }))
-  for (const secret of naming.previousSecrets) addOlder(keyWith(identity, secret), contract.major)
-  for (const past of contract.supersededIdentitiesOf(input))
-    addOlder(keyWith(past.identity, naming.keySecret), past.major)
+  const identities = [{ identity, major: contract.major }, ...contract.supersededIdentitiesOf(input)]
+  const older = new Map<string, OlderName>()
+  for (const past of identities)
+    for (const secret of [naming.keySecret, ...naming.previousSecrets]) {
+      const name = keyWith(past.identity, secret)
+      if (name === key || older.has(name)) continue
+      older.set(name, { key: name, major: past.major, fingerprint: fingerprintText(bindingText, secret) })
+    }
   return {
     key,
     tenant,
     contract,
     input,
     frozen: freeze(input ?? null, canonical),
-    older,
+    older: [...older.values()],
     index,
     descriptor: {
       tenant,

@@ -14,6 +14,7 @@ import { compensateBy, declaredUndo } from './compensate.ts'
 import type { Core } from './core.ts'
 import type { Performer } from './engine.ts'
 import type { ProtectedTool } from './guard.ts'
+import { standing } from './older.ts'
 import type { Operation } from './operation.ts'
 import { unseal } from './outcome.ts'
 import { currentFrame, type OperationFrame } from './run.ts'
@@ -131,8 +132,7 @@ export function sagaContract<Input>(
   }
 
   async function recordedVerdict(saga: OperationFrame): Promise<Verdict | undefined> {
-    const op = performer.name(verdicts, { saga: saga.key })
-    const { record } = await core.journal.read(op.key, op.tenant)
+    const { record } = (await standing(core, performer.name(verdicts, { saga: saga.key }))).reading
     if (record?.input === undefined || record.state === 'released') return undefined
     saga.nextChild = named.length
     const outcome = await performer.perform(verdicts, parseJson(record.input))
@@ -149,8 +149,9 @@ export function sagaContract<Input>(
         results[step.name] = (await step.tool.perform(stepInput as never)).value
         continue
       }
-      const op = performer.name(step.tool.contract, await step.tool.contract.parse(stepInput))
-      const { record } = await core.journal.read(op.key, op.tenant)
+      const asked = performer.name(step.tool.contract, await step.tool.contract.parse(stepInput))
+      const { op, reading } = await standing(core, asked)
+      const { record } = reading
       const outcome = record?.outcome === undefined ? undefined : await unseal(record.outcome, core.journal)
       results[step.name] = outcome?.found === true ? outcome.value : undefined
       done.push({ at, op, seen: { ...results } })
@@ -160,8 +161,8 @@ export function sagaContract<Input>(
       const undo = step.undo ?? 'compensate'
       if (undo === 'none') continue
       saga.nextChild = named.length + 1 + at
-      await compensateBy(core, op, async (value) => {
-        if (undo === 'compensate') await declaredUndo(performer, step.tool.contract, op.key, value, {})
+      await compensateBy(core, op, async (value, key) => {
+        if (undo === 'compensate') await declaredUndo(performer, step.tool.contract, key, value, {})
         else await undo.tool.perform(undo.input(input, seen) as never)
       })
     }

@@ -334,11 +334,12 @@ describe('a turn', () => {
 
   it('of an operation that was not even recorded is given back at once', async () => {
     const b = bench()
-    const tool = b.tool({ ...exclusive, version: 2, supersedes: [{ version: 1, identity: (input: OrderInput) => input.ref }] }) // prettier-ignore
-    const past = bench({ beside: b })
-    b.downstream.plan('a', 'lose-answer')
-    await refusalOf(b.until(past.tool({ identity: (input: OrderInput) => input.ref })(order('a'))))
-    expect(await refusalOf(b.until(tool(order('a'))))).toMatchObject({ code: 'CONTRACT_SUPERSEDED' })
+    const tool = b.tool(exclusive)
+    const { key } = b.guard.internals.name(tool.contract, order('a'))
+    b.fault = (point, at) => {
+      if (point === 'before-claim' && at === key) throw unavailable()
+    }
+    expect(await refusalOf(b.until(tool(order('a'))))).toMatchObject({ code: 'STORE_UNAVAILABLE', effect: 'none' })
     expect((await turns(b)).map(({ state }) => state)).toEqual(['released'])
     const began = b.time.bootMs()
     expect(await b.until(tool(order('b')))).toEqual({ id: 1, ref: 'b' })

@@ -1,0 +1,49 @@
+import type { Core } from './core.ts'
+import type { OlderName, Operation } from './operation.ts'
+import type { OperationRecord } from './record.ts'
+import type { Reading } from './store.ts'
+
+/** An operation under the name that it stands under, and what stands there. */
+export interface Standing {
+  readonly op: Operation
+  readonly reading: Reading
+}
+
+/** What stands under an older name is judged as if it stood under the new one. */
+const under = (op: Operation, { key, fingerprint }: OlderName): Operation => ({
+  ...op,
+  key,
+  older: [],
+  descriptor: { ...op.descriptor, fingerprint },
+})
+
+/**
+ * Leaves a `superseded` marker under every key that an older major or secret would have used. A record that is
+ * already there decides: it is handed back.
+ */
+export async function takeOver(core: Core, op: Operation): Promise<Standing | undefined> {
+  for (const name of op.older) {
+    const { key, major } = name
+    const reading = await core.journal.apply(key, op.tenant, await core.journal.read(key, op.tenant), {
+      type: 'supersede',
+      who: core.processes.self,
+      by: op.key,
+      descriptor: { ...op.descriptor, major },
+    })
+    // Our marker, or what refused it: an absent record takes it.
+    if ((reading.record as OperationRecord).state !== 'superseded') return { op: under(op, name), reading }
+  }
+  return undefined
+}
+
+/** Where the operation stands, for those who do not mean to run it: nothing is written. */
+export async function standing(core: Core, op: Operation): Promise<Standing> {
+  const own = { op, reading: await core.journal.read(op.key, op.tenant) }
+  // Its own key is claimed only when nothing can stand under an older one any more.
+  if (own.reading.record !== undefined) return own
+  for (const name of op.older) {
+    const reading = await core.journal.read(name.key, op.tenant)
+    if (reading.record !== undefined && reading.record.state !== 'superseded') return { op: under(op, name), reading }
+  }
+  return own
+}
