@@ -153,7 +153,7 @@ it('a closed record that holds no answer says what became of it; every other say
     details: { state: 'compensating' },
   })
   expect(facts(answers['abandoned'])).toMatchObject({ code: 'IN_DOUBT', key, ticket })
-  expect(facts(answers['superseded'])).toEqual({ ...about, code: 'CONTRACT_SUPERSEDED', effect: 'none' })
+  expect(facts(answers['superseded'])).toEqual({ ...about, code: 'CONTRACT_SUPERSEDED', effect: 'unknown' })
 })
 
 it('REJECTED says why, and whether the same call may be made again', () => {

@@ -148,8 +148,9 @@ export function closedAnswer(record: OperationRecord): OnefoldError | undefined 
     case 'superseded':
       return new OnefoldError(
         'CONTRACT_SUPERSEDED',
-        `A newer version of ${record.tool} has taken this operation over. Nothing was executed; deploy the newer contract here.`,
-        { ...about, effect: 'none' },
+        `A newer version of ${record.tool} has taken this operation over, and may have done it. Nothing was executed here; ask where the newer contract, or the newer secret, is deployed.`,
+        // What came of it stands under a key that only the newer version can name.
+        { ...about, effect: 'unknown' },
       )
     default:
       return undefined

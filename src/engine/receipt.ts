@@ -49,6 +49,8 @@ export async function receiptOf(core: Core, run: ActiveRun): Promise<Receipt> {
     receipt[partOf(record)].push(entryOf(touched.key, touched.tool, record?.amount ?? touched.amount, record))
   }
   for (const record of records.values()) {
+    // The marker under an older name is no operation: that stands under its own key.
+    if (record.state === 'superseded') continue
     if (record.tool.startsWith('near:') || record.tool === 'exclusive' || isOwn(record.tool)) continue
     receipt[partOf(record)].push(entryOf(record.key, record.tool, record.amount, record))
   }
@@ -70,6 +72,7 @@ function partOf(record: OperationRecord | undefined): Part {
     case 'in-doubt':
     case 'recovering':
     case 'abandoned':
+    case 'superseded':
       return 'inDoubt'
     case 'claimed':
     case 'executing':

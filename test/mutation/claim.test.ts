@@ -207,7 +207,7 @@ describe('an older name of the operation', () => {
     await b.until(tool({ ref: 'a' }))
     const past = bench({ beside: b })
     const error = await refusalOf(past.until(past.tool(older())({ ref: 'a' })))
-    expect(facts(error)).toMatchObject({ code: 'CONTRACT_SUPERSEDED', effect: 'none' })
+    expect(facts(error)).toMatchObject({ code: 'CONTRACT_SUPERSEDED', effect: 'unknown' })
     expect(b.downstream.effects('a')).toBe(1)
     const left = past.record(past.tool(older()), { ref: 'a' })!
     expect(left).toMatchObject({ state: 'superseded', major: 1, nonce: b.record(tool, { ref: 'a' })!.key })

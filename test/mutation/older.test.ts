@@ -42,12 +42,14 @@ describe('what stands under an older secret', () => {
     expect(past.downstream.effects('a')).toBe(1)
   })
 
-  it('is listed in the receipt of the run that met it', async () => {
+  it('is listed in the receipt of the run that met it, and nothing else is', async () => {
     const { past, now } = rotated()
     await past.until(past.tool()(input))
     const told = await receiptOf(now, () => now.tool()(input))
     expect(told).toMatchObject({ committed: [{ tool: 'place_order', state: 'committed' }], cancelled: [] })
     expect(told.committed).toHaveLength(1)
+    const fresh = await receiptOf(now, () => now.tool()({ ref: 'b' }))
+    expect([fresh.committed.length, fresh.cancelled.length]).toEqual([1, 0])
   })
 
   it('is waited for while it runs, and replayed', async () => {
@@ -205,5 +207,17 @@ describe('what stands under an older identity', () => {
     const now = bench({ beside: past })
     const error = await refusalOf(now.until(now.tool({ ...MAJORS, replaysFrom: [1] })({ ...input, amount: 9 })))
     expect(facts(error)).toMatchObject({ code: 'KEY_REUSED', effect: 'done', details: { fields: ['amount'] } })
+  })
+})
+
+describe('an instance that does not know the new secret yet', () => {
+  it('does not say that nothing happened, nor does its receipt', async () => {
+    const { past, now } = rotated()
+    await now.until(now.tool()(input))
+    const error = await refusalOf(past.until(past.tool()(input)))
+    expect(facts(error)).toMatchObject({ code: 'CONTRACT_SUPERSEDED', effect: 'unknown' })
+    const told = await receiptOf(past, () => past.tool()(input))
+    expect(told).toMatchObject({ inDoubt: [{ tool: 'place_order', state: 'superseded' }], cancelled: [] })
+    expect(past.downstream.effects('a')).toBe(1)
   })
 })
