@@ -51,21 +51,29 @@ export function createPerformer(core: Core): Performer {
     if (core.closing) throw closed()
     if (options.signal?.aborted === true) throw cancelled(contract.name, '', false)
     const sequence = contract.sequence ? indexOfCall(run, contract, options.callId) : undefined
-    const op = nameOperation(core.naming, contract, input, options, run, frame, sequence?.index)
-    const parent = frame ?? run?.parent
-    const ordinal = parent === undefined ? 0 : parent.nextChild++
-    for (let up = frame; up !== undefined; up = up.up) if (up.key === op.key) throw recursive(op)
-    if (run?.parent?.key === op.key) throw recursive(op)
-    if (frame?.composite === true) await adoptChild(core, frame, op, ordinal)
-    touch(run, op)
-    const work = performOperation(op, { ...options, run, frame })
-    const pending = run?.pending.add(work)
     try {
-      const outcome = await work
+      const op = nameOperation(core.naming, contract, input, options, run, frame, sequence?.index)
+      const parent = frame ?? run?.parent
+      const ordinal = parent === undefined ? 0 : parent.nextChild++
+      for (let up = frame; up !== undefined; up = up.up) if (up.key === op.key) throw recursive(op)
+      if (run?.parent?.key === op.key) throw recursive(op)
+      if (frame?.composite === true) await adoptChild(core, frame, op, ordinal)
+      touch(run, op)
+      const outcome = await tracked(op, performOperation(op, { ...options, run, frame }), run)
       sequence?.told(toldOutcome(outcome))
       return outcome
     } catch (error) {
       sequence?.told(false)
+      throw error
+    }
+  }
+
+  /** The run is not settled before its calls have ended. */
+  async function tracked(op: Operation, work: Promise<Outcome>, run: ActiveRun | undefined): Promise<Outcome> {
+    const pending = run?.pending.add(work)
+    try {
+      return await work
+    } catch (error) {
       throw isStoreUnavailable(error) ? nothingStarted(op, error) : error
     } finally {
       if (pending !== undefined) void run?.pending.take(pending)

@@ -59,6 +59,8 @@ export interface SequenceState {
   readonly byCall: Map<string | undefined, number>
   /** The index whose answer has not reached the caller: the next call is its retry. */
   undelivered: number | undefined
+  /** Indexes whose answer reached the caller: a repeat of one that goes wrong makes no other call its retry. */
+  readonly delivered: Set<number>
 }
 
 interface Scope {

@@ -49,6 +49,13 @@ it('a delivery settles its own index only', () => {
   expect(indexOfCall(run, contract, undefined).index).toBe(4)
 })
 
+it('a repeat that goes wrong of a call that was delivered makes no other call its retry', () => {
+  const run = start()
+  indexOfCall(run, contract, 'a').told(true)
+  indexOfCall(run, contract, 'a').told(false)
+  expect(indexOfCall(run, contract, 'b').index).toBe(2)
+})
+
 it('outside a run nothing is counted', () => {
   expect(thrownBy(() => indexOfCall(undefined, contract, undefined))).toMatchObject({ code: 'CONTRACT_INVALID' })
 })

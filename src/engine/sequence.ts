@@ -25,6 +25,7 @@ export function indexOfCall(run: ActiveRun | undefined, contract: Contract, call
     next: 1,
     byCall: new Map<string | undefined, number>(),
     undelivered: undefined,
+    delivered: new Set<number>(),
   }
   run.sequences.set(contract.name, state)
   const known = state.byCall.get(callId)
@@ -35,8 +36,10 @@ export function indexOfCall(run: ActiveRun | undefined, contract: Contract, call
   return {
     index,
     told: (delivered) => {
-      if (!delivered) state.undelivered = index
-      else if (state.undelivered === index) state.undelivered = undefined
+      if (delivered) {
+        state.delivered.add(index)
+        if (state.undelivered === index) state.undelivered = undefined
+      } else if (!state.delivered.has(index)) state.undelivered = index
     },
   }
 }
