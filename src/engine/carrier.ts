@@ -39,7 +39,7 @@ export function carryRun(as: keyof typeof NAMES = 'headers'): RunCarrier {
   if (run === undefined || run.unanchored) return {}
   const frame = currentFrame()
   // Not handed on from a run that came with a parent itself: its two halves would count its parts each from the first.
-  const parent = frame === undefined || frame.ended ? undefined : `${frame.key}/${frame.fence()}/${frame.nextChild++}`
+  const parent = frame === undefined ? undefined : `${frame.key}/${frame.fence()}/${frame.nextChild++}`
   const { id, session, tenant, traceparent } = run
   const facts = Object.entries({ id, session, tenant, parent, traceparent }) as [Fact, string | undefined][]
   return Object.fromEntries(facts.flatMap(([fact, value]) => (value === undefined ? [] : [[NAMES[as][fact], value]])))

@@ -71,8 +71,14 @@ interface Scope {
 const storage = new AsyncLocalStorage<Scope>()
 
 export const currentRun = (): ActiveRun | undefined => storage.getStore()?.run
-export const currentFrame = (): OperationFrame | undefined => storage.getStore()?.frame
-export const currentOperation = (): CurrentOperation | undefined => currentFrame()
+/** The innermost operation that is executing; one that has ended has no part in what it left running. */
+export function currentFrame(): OperationFrame | undefined {
+  let frame = storage.getStore()?.frame
+  while (frame?.ended === true) frame = frame.up
+  return frame
+}
+/** Also one that has ended: whoever observes requests must know that they are nobody's. */
+export const currentOperation = (): CurrentOperation | undefined => storage.getStore()?.frame
 
 /** Runs `work` inside a run; the operation that is executing, if any, stays the parent. */
 export function withRun<T>(run: ActiveRun, work: () => T): T {

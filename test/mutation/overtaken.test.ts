@@ -180,6 +180,31 @@ describe('an attempt that has ended', () => {
     expect(seen).toEqual([true])
   })
 
+  it('has no part in what it left running: neither as its parent nor as its caller', async () => {
+    const b = bench()
+    const jobs: (() => void)[] = []
+    const other = b.tool({ name: 'other' })
+    const whole: ReturnType<typeof b.tool> = b.tool({
+      recovery: { class: 'composite' },
+      execute: () => {
+        // A loop that is started with the first job that needs it.
+        void (async () => {
+          for (;;) await new Promise<void>((resolve) => jobs.push(resolve)).then(() => jobs.shift()?.())
+        })()
+        return 1
+      },
+    })
+    const later = async <T>(work: () => Promise<T>): Promise<T> =>
+      await new Promise((resolve, reject) => {
+        jobs.push(() => void work().then(resolve, reject))
+        jobs.shift()?.()
+      })
+    await b.until(whole({ ref: 'a' }))
+    expect(await b.until(later(() => other({ ref: 'b' })))).toEqual({ id: 1, ref: 'b' })
+    expect(b.record(other, { ref: 'b' })?.parent).toBeUndefined()
+    expect(await b.until(later(() => whole.perform({ ref: 'a' })))).toMatchObject({ replayed: true })
+  })
+
   it('aborted right after a claim that was its marker: released', async () => {
     const b = bench()
     const controller = new AbortController()
