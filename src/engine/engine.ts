@@ -106,6 +106,13 @@ export function createPerformer(core: Core): Performer {
         }, forget)
         return await ride(flight, op, options, true)
       }
+      if (known.abandoned.aborted) {
+        // Its callers have left and it gives up: that is no answer for one who still wants it.
+        const ended = await wait(known, options, false).catch(() => undefined)
+        if (ended === 'aborted') return await abort(known, op, options)
+        if (ended === 'late') return await late(op, options)
+        continue
+      }
       if (known.op.descriptor.fingerprint === op.descriptor.fingerprint) {
         if (known.round === options.round) return await ride(known, op, options, false)
         // Another round than the one that is under way: what comes of that one decides.
@@ -210,7 +217,7 @@ export function createPerformer(core: Core): Performer {
 
   /** Abort by phase: before the marker nothing happens; after it the caller leaves and the work goes on. */
   async function abort(flight: Flight, op: Operation, options: PerformOptions): Promise<never> {
-    if (flight.callers === 1 && !flight.marked) {
+    if (!flight.marked && (flight.callers === 1 || flight.abandoned.aborted)) {
       flight.abandoned.aborted = true
       const nothing = await flight.result.then(
         (settled) => settled.kind === 'left' && settled.record?.state === 'claimed',

@@ -111,6 +111,31 @@ describe('a call', () => {
     expect(facts(await b.until(call))).toMatchObject({ code: 'CANCELLED', effect: 'unknown' })
   })
 
+  it('that left before anything was sent cancels nobody who comes after it', async () => {
+    const b = bench()
+    let go = (): void => {}
+    const tool = b.tool({ prepare: () => new Promise<void>((resolve) => (go = resolve)) })
+    const call = async (signal?: AbortSignal, waitMs?: number) => await tool({ ref: 'a' }, { signal, waitMs })
+    const controllers = [new AbortController(), new AbortController()] as const
+    const first = refusalOf(call(controllers[0].signal))
+    await settle()
+    controllers[0].abort()
+    await settle()
+    const gone = refusalOf(call(controllers[1].signal))
+    const hurried = refusalOf(call(undefined, 10))
+    const patient = call()
+    await settle()
+    controllers[1].abort()
+    expect(facts(await b.until(hurried))).toMatchObject({ code: 'IN_PROGRESS' })
+    go()
+    expect(facts(await b.until(gone))).toMatchObject({ code: 'CANCELLED', effect: 'none' })
+    expect(facts(await b.until(first))).toMatchObject({ code: 'CANCELLED', effect: 'none' })
+    await settle()
+    go()
+    expect(await b.until(patient)).toEqual({ id: 1, ref: 'a' })
+    expect(b.downstream.effects('a')).toBe(1)
+  })
+
   it('keeps its run unsettled while its work goes on without it', async () => {
     const b = bench()
     const tool = b.tool()
