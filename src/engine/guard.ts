@@ -215,6 +215,7 @@ export function createGuard(options: GuardOptions): Guard {
       : lifecycle.open().then(() => performer.perform(contract, input, callOptions))
 
   function runOf(given: RunOptions): ActiveRun {
+    for (const fact of ['id', 'tenant', 'session'] as const) if (given[fact] === '') throw nameless(fact)
     const outer = currentRun()
     const inherits = given.id === undefined && outer !== undefined
     return newRun({
@@ -244,12 +245,16 @@ export function createGuard(options: GuardOptions): Guard {
     return handle
   }
 
-  const unbound = ({ run, ...rest }: ToolCallOptions): PerformOptions =>
-    run === undefined ? rest : { ...rest, run: handles.get(run) }
+  function unbound({ run, ...rest }: ToolCallOptions): PerformOptions {
+    if (run === undefined) return rest
+    const active = handles.get(run)
+    if (active === undefined) throw foreign()
+    return { ...rest, run: active }
+  }
 
   function protect<Input, Output>(contract: Contract): ProtectedTool<Input, Output> {
-    const call = (input: Input, callOptions: ToolCallOptions = {}): Promise<Outcome<Output>> =>
-      perform(contract, input, unbound(callOptions)) as Promise<Outcome<Output>>
+    const call = async (input: Input, callOptions: ToolCallOptions = {}): Promise<Outcome<Output>> =>
+      (await perform(contract, input, unbound(callOptions))) as Outcome<Output>
     const tool = async (input: Input, callOptions?: ToolCallOptions): Promise<Output> =>
       valueOf(await call(input, callOptions))
     return Object.assign(tool, {
@@ -353,6 +358,19 @@ function valueOf<Output>(outcome: Outcome<Output>): Output {
 
 const sameDescription = (a: Contract, b: Contract): boolean =>
   JSON.stringify(a.describe()) === JSON.stringify(b.describe())
+
+/** Whatever has no name would be taken for one and the same: the next request's effects for repeats of this one's. */
+const nameless = (fact: string): OnefoldError =>
+  new OnefoldError(
+    'CONTRACT_INVALID',
+    `The ${fact} of a run is an empty text. No effect started; leave it out where there is none.`,
+  )
+
+const foreign = (): OnefoldError =>
+  new OnefoldError(
+    'CONTRACT_INVALID',
+    'The run that this call is bound to is no handle of this guard. No effect started; use the one that its own guard.run hands out.',
+  )
 
 /** Every method waits for the store to be open. */
 function opened(ledger: Ledger, open: () => Promise<void>): Ledger {

@@ -272,6 +272,28 @@ describe('runs', () => {
     expect((await given.receipt()).unanchored).toBe(false)
   })
 
+  it.each(['id', 'tenant', 'session'] as const)('with an empty %s are none: all of them would be one', async (fact) => {
+    const b = bench()
+    const error = await refusalOf(b.guard.run({ [fact]: '' }, async () => await b.tool()({ ref: 'a' })))
+    expect(facts(error)).toMatchObject({ code: 'CONTRACT_INVALID', effect: 'none' })
+    expect(b.downstream.log).toEqual([])
+  })
+
+  it('of another guard bind nothing here, least of all to this guard’s tenant', async () => {
+    const b = bench()
+    const tool = b.tool({ compensate: () => undefined })
+    const run = await bench({ beside: b }).guard.run({ tenant: 'acme' }, (handle) => handle)
+    const calls = [
+      tool({ ref: 'a' }, { run }),
+      tool.perform({ ref: 'a' }, { run }),
+      tool.compensate({ ref: 'a' }, { run }),
+      b.guard.once('a', () => b.downstream.log.push('once'), { run }),
+    ]
+    for (const error of await b.until(Promise.all(calls.map((call) => refusalOf(call)))))
+      expect(facts(error)).toMatchObject({ code: 'CONTRACT_INVALID', effect: 'none' })
+    expect(b.downstream.log).toEqual([])
+  })
+
   it('a run within a run inherits, an id of its own begins anew', async () => {
     const b = bench()
     await b.guard.run({ session: 's', tenant: 't' }, async (outer) => {
