@@ -357,18 +357,4 @@ describe('a turn', () => {
       place_order: 'of1_4xsOoHbjGD4rUR86E_VpOhptDzsm4m1qiUACe8xOlc4',
     })
   })
-
-  it('refused before anything began leave their place to the next, so that a retried run finds it again', async () => {
-    const b = bench()
-    const tool = b.tool({ identity: 'sequence', input: anything })
-    await b.guard.run({ id: 'r' }, async () => {
-      const refused = await refusalOf(b.until(tool({ ref: 'a', note: new Date(0) as never })))
-      expect(facts(refused)).toMatchObject({ code: 'INPUT_INVALID', effect: 'none' })
-      expect(await b.until(tool({ ref: 'a' }))).toEqual({ id: 1, ref: 'a' })
-    })
-    await b.guard.run({ id: 'r' }, async () => {
-      expect(await b.until(tool.perform({ ref: 'a' }))).toMatchObject({ replayed: true })
-    })
-    expect(b.downstream.effects('a')).toBe(1)
-  })
 })

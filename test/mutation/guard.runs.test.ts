@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { carryRun } from '../../src/engine/index.ts'
 import { thrownBy } from '../vectors/attempt.ts'
-import { anything, bench, coded, facts, refusalOf, settle, type OrderInput } from './bench.ts'
+import { bench, coded, facts, refusalOf, settle, type OrderInput } from './bench.ts'
 
 const DAY = 86_400_000
 const REMOTE = { guarantees: { localReads: false } } as const
@@ -379,25 +379,5 @@ describe('runs', () => {
     expect(again.committed).toEqual(receipt.committed)
     expect(again.running).toHaveLength(1)
     expect(again.cancelled).toHaveLength(1)
-  })
-})
-
-describe('counted calls', () => {
-  it('have their place in the run; an undelivered one is repeated by the next', async () => {
-    const b = bench()
-    const tool = b.tool({ identity: 'sequence', input: anything })
-    await b.guard.run({ id: 'r' }, async () => {
-      await b.until(tool({ ref: 'a' }))
-      b.downstream.plan('a', 'lose-answer')
-      expect(await refusalOf(b.until(tool({ ref: 'a' })))).toMatchObject({ code: 'IN_DOUBT' })
-      // Its retry is the same operation, and stays in doubt.
-      expect(await refusalOf(b.until(tool({ ref: 'a' })))).toMatchObject({ code: 'IN_DOUBT' })
-      expect(await b.until(tool.perform({ ref: 'a' }, { onDoubt: 'return' }))).toMatchObject({ status: 'in-doubt' })
-      expect(await refusalOf(b.until(tool({ ref: 'b' })))).toMatchObject({ code: 'DIVERGED' })
-    })
-    expect(b.downstream.effects('a')).toBe(2)
-    await b.guard.run({ id: 'r' }, async () => {
-      expect(await b.until(tool.perform({ ref: 'a' }))).toMatchObject({ replayed: true })
-    })
   })
 })
