@@ -47,6 +47,8 @@ export interface LiveAttempt {
   closed: boolean
   /** True once `execute` was entered: from here on the effect may have happened. */
   started: boolean
+  /** True where every attempt before this one is known to send no more, or was never the same operation's. */
+  othersEnded: boolean
   /** What `execute` sent; what `prepare` read is no evidence of it. */
   readonly sends: Send[]
   readonly controller: AbortController
@@ -74,6 +76,7 @@ export function newAttempt(
     windowOverAt: Infinity,
     closed: false,
     started: false,
+    othersEnded: true,
     sends: [],
     controller: new AbortController(),
     beating: undefined,

@@ -33,6 +33,11 @@ interface Refused {
   readonly questionMs?: number
 }
 
+interface Returned {
+  /** True when the attempt's own code has returned, and that of every earlier one: none of them starts a further send. */
+  readonly ended?: boolean
+}
+
 export type Command =
   | Claim
   | (Actor & Attempt & { readonly type: 'mark'; readonly leaseMs: number; readonly input: string })
@@ -43,22 +48,23 @@ export type Command =
         readonly forgotten?: boolean
       })
   | (Actor & Attempt & { readonly type: 'commit'; readonly outcome: StoredOutcome })
-  | (Actor & Attempt & Refused & { readonly type: 'reject'; readonly error: StoredError })
-  | (Actor & Attempt & Refused & { readonly type: 'unsent' })
-  | (Actor & {
-      readonly type: 'doubt'
-      readonly fence: number
-      readonly reason: DoubtReason
-      readonly evidence?: string
-      /** True when the attempt's own code has returned: it starts no further send. */
-      readonly ended?: boolean
-    })
+  | (Actor & Attempt & Refused & Returned & { readonly type: 'reject'; readonly error: StoredError })
+  | (Actor & Attempt & Refused & Returned & { readonly type: 'unsent' })
+  | (Actor &
+      Returned & {
+        readonly type: 'doubt'
+        readonly fence: number
+        readonly reason: DoubtReason
+        readonly evidence?: string
+      })
   | (Actor & { readonly type: 'lapse' })
   | (Actor & { readonly type: 'recover'; readonly nonce: string; readonly leaseMs: number; readonly backoffMs: number })
   | (Actor &
       Attempt & {
         readonly type: 'resend'
         readonly leaseMs: number
+        /** The sends of the contract all pass a checkpoint. */
+        readonly checked: boolean
         /** Keyed: window and safety margin. */
         readonly window?: { readonly windowMs: number; readonly marginMs: number }
         /** Idempotent: the precondition was asked and holds. */
@@ -92,7 +98,8 @@ export type Command =
     })
   | (Actor & { readonly type: 'note-evidence'; readonly what: string })
   | (Actor &
-      Attempt & {
+      Attempt &
+      Returned & {
         readonly type: 'ask'
         /** The round that was answered with the question, by the hash of its answers; none for the first. */
         readonly round?: string

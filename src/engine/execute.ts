@@ -218,6 +218,7 @@ async function asked(core: Core, attempt: LiveAttempt, question: Question, round
       nonce: attempt.nonce,
       who: core.processes.self,
       leaseMs: questionMsOf(core, attempt),
+      ended: attempt.othersEnded,
       ...(round === undefined ? {} : { round }),
     })
     .catch(onlyUnavailable)
@@ -288,6 +289,7 @@ async function closeWith(
     nonce: attempt.nonce,
     who: core.processes.self,
     questionMs: questionMsOf(core, attempt),
+    ended: attempt.othersEnded,
   })
   tellNewDoubt(core, result)
   return result
@@ -299,7 +301,7 @@ async function doubt(
   reason: DoubtReason,
   evidence: string,
   error: unknown,
-  ended: boolean,
+  returned: boolean,
 ): Promise<Ended> {
   await at(core, 'before-doubt', attempt.op.key)
   const result = await core.journal
@@ -309,7 +311,7 @@ async function doubt(
       who: core.processes.self,
       reason,
       evidence,
-      ended,
+      ended: returned && attempt.othersEnded,
     })
     .catch(onlyUnavailable)
   if (result === undefined) return unrecordedDoubt(attempt, error)

@@ -303,11 +303,17 @@ function commit(record: OperationRecord, command: Command & { type: 'commit' }, 
 const leaseOf = (leaseMs: number | undefined): Change => (leaseMs === undefined ? {} : { leaseMs })
 
 /** T8: what this attempt was told settles nothing while an earlier send is open. */
-const openSendsDoubt = (record: OperationRecord, command: Command, now: number, told: string): Decision =>
+const openSendsDoubt = (
+  record: OperationRecord,
+  command: Command & { type: 'ask' | 'reject' | 'unsent' },
+  now: number,
+  told: string,
+): Decision =>
   move(record, 'T8', 'in-doubt', command, {
     leaseMs: 0,
     doubtAt: 'now',
     reason: 'open-sends',
+    checked: record.checked || command.ended === true,
     evidence: withEvidence(record, now, command, `${told}, an earlier send is open`),
   })
 
@@ -367,6 +373,8 @@ function resend(record: OperationRecord, command: Command & { type: 'resend' }, 
     openSends: record.openSends + 1,
     attempts: record.attempts + 1,
     owner: command.who,
+    // That the code of the earlier ones has returned says nothing about this one's.
+    checked: record.checked && command.checked,
     leaseMs: command.leaseMs,
   })
 }

@@ -107,7 +107,7 @@ export interface Descriptor {
   /** True when the run id was minted below the retrier (protocol.md section 8, run ids). */
   readonly unanchored: boolean
   /**
-   * True when the tool's sends all pass a checkpoint, or when the attempt's code is known to have returned:
+   * True when the tool's sends all pass a checkpoint, or when the code of every attempt is known to have returned:
    * a probe's "not found" then needs no proof of the owner's death.
    */
   readonly checked: boolean

@@ -166,9 +166,11 @@ async function resend(
     nonce: attempt.nonce,
     who: core.processes.self,
     leaseMs: core.settings.leaseMs,
+    checked: op.contract.sends === 'checked',
   })
   // Refused by its window. Where somebody else has the record by now, giving up is refused as well.
   if (!marked.applied) return await giveUp(it, 'window-closed', 'the downstream’s window for this key is closed')
+  attempt.othersEnded = attempt.record.checked
   attempt.record = marked.record as OperationRecord
   attempt.now = marked.now
   attempt.leaseOverAt = beforeMark + core.settings.leaseMs
@@ -176,7 +178,8 @@ async function resend(
   if (marked.amnesiaAt !== it.amnesiaAt) {
     // Records were lost since this recovery began: nothing is sent, and the next one judges the record anew.
     const { fence } = attempt.record
-    const doubt = { type: 'doubt', fence, who: core.processes.self, reason: 'recovery-failed', ended: true } as const
+    const ended = attempt.othersEnded
+    const doubt = { type: 'doubt', fence, who: core.processes.self, reason: 'recovery-failed', ended } as const
     await core.journal.apply(op.key, op.tenant, attempt, doubt)
     return undefined
   }

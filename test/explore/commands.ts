@@ -92,6 +92,7 @@ export const resend = (relation: number, preconditionHolds: boolean) => (): Comm
   who,
   ...attempt(relation),
   leaseMs: LEASE,
+  checked: true,
   window: { windowMs: WINDOW_MS, marginMs: MARGIN_MS },
   preconditionHolds,
 })

@@ -80,7 +80,7 @@ export const COMMANDS = {
   doubt: { type: 'doubt', who: 'anyone', fence: 7, reason: 'reset', evidence: 'ECONNRESET' },
   lapse: { type: 'lapse', who: 'sweeper' },
   recover: { type: 'recover', who: 'me', nonce: 'fresh', leaseMs: 30, backoffMs: 100 },
-  resend: { type: 'resend', ...MINE, leaseMs: 30, window: { windowMs: 1_000, marginMs: 900 } },
+  resend: { type: 'resend', ...MINE, leaseMs: 30, checked: true, window: { windowMs: 1_000, marginMs: 900 } },
   found: { type: 'found', ...MINE, outcome: OUTCOME },
   absent: { type: 'absent', ...MINE, waitedMs: 62, requiredMs: 62, ownerDead: false },
   'give-up': { type: 'give-up', ...MINE, reason: 'recovery-failed', evidence: 'probe timed out' },

@@ -298,6 +298,7 @@ function recovering(world: WalkWorld, worker: WalkWorker): void {
     type: 'resend',
     ...attempt,
     leaseMs: WALK.leaseMs,
+    checked: setup.checked,
     window: { windowMs: WALK.windowMs, marginMs: WALK.marginMs },
     preconditionHolds: faults.unconditional || world.effects === 0,
   })

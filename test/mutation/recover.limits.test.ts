@@ -236,6 +236,32 @@ describe('a probe', () => {
   })
 })
 
+describe('a probe’s "not found" for a tool whose sends pass no check', () => {
+  const reset = (): never => {
+    throw coded('ECONNRESET')
+  }
+  const hangs = (): Promise<never> => new Promise(() => undefined)
+
+  it.each([
+    ['a re-send still runs', [reset, hangs], 'in-doubt'],
+    ['the first attempt still runs', [hangs, reset], 'in-doubt'],
+    ['all have returned', [reset, reset], 'released'],
+    ['the re-send was refused', [reset, () => Promise.reject(coded('DECLINED'))], 'released'],
+  ])('where %s', async (_what, attempts, state) => {
+    const b = bench({ settings: { recoveryBackoffMs: 60_000 } })
+    let tries = 0
+    const tool = b.tool({
+      timeout: '10s',
+      recovery: keyed({ windowMs: 150_000, probe: () => ({ found: false }) }),
+      execute: () => (attempts[tries++] ?? reset)(),
+    })
+    void tool(input).catch(() => undefined)
+    // Sent again once; when that is due again, the window is closed.
+    await b.time.advance(400_000)
+    expect([tries, b.record(tool, input)?.state]).toEqual([2, state])
+  })
+})
+
 describe('what is sent again', () => {
   it('has no run where its first caller had none', async () => {
     const b = bench()

@@ -55,7 +55,13 @@ const EDGES: readonly (readonly [
   [
     'recovering',
     'executing',
-    (r) => ({ type: 'resend', ...own(r), leaseMs: 5000, window: { windowMs: 86_400_000, marginMs: 1000 } }),
+    (r) => ({
+      type: 'resend',
+      ...own(r),
+      leaseMs: 5000,
+      checked: true,
+      window: { windowMs: 86_400_000, marginMs: 1000 },
+    }),
   ],
   ['recovering', 'recovering', (r) => ({ type: 'heartbeat', ...own(r), leaseMs: 90_000 })],
   ['committed', 'compensating', (_, bench) => ({ type: 'compensate', who: WHO, nonce: bench.name(), leaseMs: 5000 })],
