@@ -23,6 +23,12 @@ export interface ClaimOptions extends ExecuteOptions {
 /** Somebody else has the record: it is looked at again. */
 export const OVERTAKEN = { kind: 'overtaken' } as const
 
+/** Whether a claim could be made on what was read. */
+export function mayClaim({ record, now }: Reading): boolean {
+  if (record === undefined || record.state === 'released' || record.state === 'rejected') return true
+  return record.state === 'claimed' && now >= record.leaseUntil
+}
+
 /**
  * One attempt from claim to end: T1, T1', T4 or T18, the optional prepare phase, T2, the execution and what it came to.
  * `overtaken` tells that somebody else has the record; the caller looks again.
@@ -105,7 +111,8 @@ async function claimAs(
 
 /**
  * Ends a claim whose acknowledgement never came, once the store answers again: its caller was told that no effect started.
- * A late write may still arrive within the store's own patience, so an absent record is looked at until a lease is over.
+ * A late write may still arrive within the store's own patience, so a record that it could claim, or none, is looked at
+ * until a lease is over.
  */
 async function takeBack(core: Core, op: Operation, nonce: string, amnesiaAt: number): Promise<void> {
   const until = core.clock.bootMs() + core.settings.leaseMs
@@ -124,7 +131,7 @@ async function takeBack(core: Core, op: Operation, nonce: string, amnesiaAt: num
         await core.journal.apply(op.key, op.tenant, reading, { type, fence: record.fence, nonce, who })
         return
       }
-      if (record !== undefined || core.clock.bootMs() >= until) return
+      if (!mayClaim(reading) || core.clock.bootMs() >= until) return
     } catch (error) {
       if (!isStoreUnavailable(error)) throw error
     }

@@ -1,7 +1,7 @@
 import type { Contract } from '../contract/index.ts'
 import { isOnefoldError, type OnefoldError } from '../error/index.ts'
 import { awaitsAnswer, closedAnswer, keyReused, superseded } from './answers.ts'
-import { claimAndExecute } from './claim.ts'
+import { claimAndExecute, mayClaim } from './claim.ts'
 import { sleep } from './clock.ts'
 import { tellNewDoubt, type Core } from './core.ts'
 import type { Ended, Executor } from './execute.ts'
@@ -193,11 +193,6 @@ export async function lapse(core: Core, key: string, tenant: string, from: Readi
   const lapsed = await core.journal.apply(key, tenant, from, { type: 'lapse', who: core.processes.self })
   tellNewDoubt(core, lapsed)
   return lapsed
-}
-
-function mayClaim({ record, now }: Reading): boolean {
-  if (record === undefined || record.state === 'released' || record.state === 'rejected') return true
-  return record.state === 'claimed' && now >= record.leaseUntil
 }
 
 async function claimInTurn(

@@ -289,6 +289,28 @@ describe('a claim whose acknowledgement never came', () => {
     },
   )
 
+  it.each([
+    ['a record', ['refuse']],
+    ['no record', []],
+  ] as const)('and arrives only later, where %s was there before, is taken back then', async (_what, faults) => {
+    const b = bench()
+    await b.guard.open()
+    const tool = b.tool()
+    b.downstream.plan('a', ...faults)
+    for (const _fault of faults) await refusalOf(b.until(tool({ ref: 'a' })))
+    const sent = b.downstream.log.length
+    const before = b.record(tool, { ref: 'a' })
+    b.trouble.request = (verb) =>
+      verb === 'write' ? new Promise((resolve) => b.time.after(10_000, () => resolve(undefined))) : undefined
+    expect(await refusalOf(b.until(tool({ ref: 'a' })))).toMatchObject({ code: 'STORE_UNAVAILABLE', effect: 'none' })
+    await b.time.advance(2_000)
+    expect(b.record(tool, { ref: 'a' })).toEqual(before)
+    b.trouble.request = () => undefined
+    await b.time.advance(10_000)
+    expect(b.record(tool, { ref: 'a' })).toMatchObject({ state: 'released', openSends: 0 })
+    expect(b.downstream.log).toHaveLength(sent)
+  })
+
   it('under a mark that came meanwhile it becomes a doubt', async () => {
     const { b, key, back } = await lose()
     await b.inner.markAmnesia({ at: b.time.storeMs(), lossFrom: 0, why: 'test' })
