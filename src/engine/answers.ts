@@ -186,3 +186,6 @@ export function noticeOf(record: OperationRecord): string {
   const next = record.occurrence + 1
   return `This is the result of an earlier, equal call of ${record.tool}; nothing was done again. To do it again on purpose, ask for occurrence ${next}.`
 }
+
+export const closed = (): OnefoldError =>
+  new OnefoldError('STORE_UNAVAILABLE', 'This guard is closed. No effect started.', { effect: 'none' })

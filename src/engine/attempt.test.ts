@@ -29,6 +29,7 @@ it('a new attempt has sent nothing', () => {
     windowOverAt: Infinity,
     closed: false,
     started: false,
+    othersEnded: true,
     sends: [],
     controller: expect.any(AbortController) as AbortController,
     beating: undefined,

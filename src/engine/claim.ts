@@ -2,7 +2,7 @@ import { isStoreUnavailable } from '../error/index.ts'
 import { canonicalize } from '../key/index.ts'
 import type { Operation } from './operation.ts'
 import { contextOf, maySend, newAttempt, portOf, type LiveAttempt } from './attempt.ts'
-import { cancelled } from './answers.ts'
+import { cancelled, closed } from './answers.ts'
 import { sleep } from './clock.ts'
 import { at, inBackground, tellNewDoubt, type Core } from './core.ts'
 import { executeMarked, type Ended, type ExecuteOptions } from './execute.ts'
@@ -35,19 +35,25 @@ export function mayClaim({ record, now }: Reading): boolean {
  * @throws OnefoldError STORE_UNAVAILABLE (no effect started), CANCELLED (no effect started)
  */
 export async function claimAndExecute(core: Core, op: Operation, from: Reading, options: ClaimOptions): Promise<Ended> {
+  if (core.closing) throw closed()
   const nonce = core.ids.nonce()
   const amnesiaAt = core.journal.amnesia()?.at ?? 0
   let attempt: LiveAttempt | undefined
+  const work = claimAs(core, op, nonce, from, options, (begun) => {
+    attempt = begun
+    void core.claiming.take(slot)
+  })
+  const slot = core.claiming.add(work)
   try {
-    return await claimAs(core, op, nonce, from, options, (begun) => {
-      attempt = begun
-    })
+    return await work
   } catch (error) {
     // Whatever of the claim reached the store, nothing was sent under it: it must not be recovered into an effect later.
     if (attempt?.started !== true && isStoreUnavailable(error)) {
       inBackground(core, { ...op.descriptor, key: op.key }, takeBack(core, op, nonce, amnesiaAt))
     }
     throw error
+  } finally {
+    if (attempt === undefined) void core.claiming.take(slot)
   }
 }
 
@@ -81,7 +87,6 @@ async function claimAs(
     return { ...OVERTAKEN, found: claimed }
   }
   const attempt = newAttempt(op, nonce, claimed.record, claimed.now, startedAt + core.settings.leaseMs, startedAt)
-  begin(attempt)
   const slot = core.live.add(attempt)
   try {
     await at(core, 'claimed', op.key)
@@ -99,6 +104,7 @@ async function claimAs(
       const refusal = await prepare(core, attempt, options, claimed.amnesiaAt)
       if (refusal !== undefined) return refusal
     }
+    begin(attempt)
     options.onMarked(attempt.record)
     if (transactional) return await executeInTransaction(core, attempt, options)
     const ended = await executeMarked(core, attempt, options)

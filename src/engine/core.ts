@@ -34,6 +34,8 @@ export interface Core {
   readonly contracts: Map<string, Contract>
   /** Attempts of this process that hold a lease. */
   readonly live: Slots<LiveAttempt>
+  /** Attempts of this process that are being claimed, prepared or marked. */
+  readonly claiming: Slots<Promise<unknown>>
   /** Background work that `close` waits for. */
   readonly background: Set<Promise<unknown>>
   closing: boolean

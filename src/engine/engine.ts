@@ -1,6 +1,6 @@
 import type { Contract } from '../contract/index.ts'
 import { OnefoldError, isOnefoldError, isStoreUnavailable } from '../error/index.ts'
-import { cancelled, inProgress, keyReused, rejected } from './answers.ts'
+import { cancelled, closed, inProgress, keyReused, rejected } from './answers.ts'
 import { newAttempt, contextOf } from './attempt.ts'
 import { adoptChild } from './children.ts'
 import type { Core } from './core.ts'
@@ -340,6 +340,3 @@ const nothingStarted = (op: Operation, error: OnefoldError): OnefoldError =>
     `${error.message} No effect of ${op.contract.name} started for this call; it is safe to call again with the same arguments.`,
     { effect: 'none', retryable: true, retryAfterMs: error.retryAfterMs ?? 1000, key: op.key, cause: error },
   )
-
-const closed = (): OnefoldError =>
-  new OnefoldError('STORE_UNAVAILABLE', 'This guard is closed. No effect started.', { effect: 'none' })

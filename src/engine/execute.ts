@@ -1,5 +1,6 @@
 import type { Contract, ToolContext } from '../contract/index.ts'
 import { isStoreUnavailable } from '../error/index.ts'
+import { closed } from './answers.ts'
 import { contextOf, maySend, portOf, type LiveAttempt, type SendPort } from './attempt.ts'
 import { classifyFailure } from './classify.ts'
 import { at, inBackground, tellNewDoubt, type Core } from './core.ts'
@@ -67,7 +68,8 @@ export interface ExecuteOptions {
 export async function executeMarked(core: Core, attempt: LiveAttempt, options: ExecuteOptions): Promise<Ended> {
   const { op } = attempt
   await at(core, 'marked', op.key)
-  if (!maySend(attempt, core.clock)) return await close(core, attempt, { type: 'unsent', error: late() })
+  if (core.closing || !maySend(attempt, core.clock))
+    return await close(core, attempt, { type: 'unsent', error: core.closing ? closed() : late() })
   const port = portOf(attempt, core.clock, options.run)
   const context = contextOf(attempt, core.clock, options.run, core.makeFetch, port)
   attempt.started = true

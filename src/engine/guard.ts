@@ -189,6 +189,7 @@ export function createGuard(options: GuardOptions): Guard {
     questions: createQuestions(),
     contracts: new Map(),
     live: createSlots(),
+    claiming: createSlots(),
     background: new Set(),
     closing: false,
   }

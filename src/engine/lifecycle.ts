@@ -101,7 +101,8 @@ export function createLifecycle(core: Core): Lifecycle {
     cancelBeat()
     cancelSweep()
     if (!opened) return await core.journal.store.close()
-    await withGrace([...core.background])
+    // A claim or marker that is under way starts nothing any more, and that has to be written while the store is open.
+    await withGrace([...core.background, ...core.claiming])
     await Promise.allSettled(Array.from(core.live, (attempt) => shutDown(attempt)))
     await core.duplicates.flush(core).catch(() => undefined)
     await core.spool?.close()

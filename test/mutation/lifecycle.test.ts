@@ -109,6 +109,26 @@ describe('closing', () => {
     expect(b.points.at(-1)).toBe('before-doubt')
   })
 
+  it.each([
+    ['claimed and marked', {}],
+    ['prepared', { prepare: () => undefined }],
+  ])('waits for what is just being %s, and starts it no more', async (_what, options) => {
+    const b = bench()
+    await b.guard.open()
+    const tool = b.tool(options)
+    b.trouble.answer = (verb, args) =>
+      verb === 'write' && (args[0] as { draft?: { state?: string } }).draft?.state === 'executing'
+        ? new Promise((resolve) => b.time.after(300, () => resolve(undefined)))
+        : undefined
+    const call = refusalOf(tool({ ref: 'a' }))
+    await settle()
+    await b.until(b.guard.close())
+    expect(await b.until(call)).toMatchObject({ effect: 'none' })
+    expect(b.downstream.log).toEqual([])
+    await b.inner.open()
+    expect(b.record(tool, { ref: 'a' })?.state).toBe('released')
+  })
+
   it('leaves no timer behind when the background ended in time', async () => {
     const b = bench()
     const recovery = {
