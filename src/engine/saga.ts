@@ -82,9 +82,6 @@ export function sagaContract<Input>(
 ): Contract {
   const named = steps.map((step) => ({ ...step, name: step.name ?? step.tool.contract.name }))
   checkSteps(name, named)
-  const verdicts = verdictContract(name)
-  core.contracts.set(verdicts.name, verdicts)
-
   async function execute(input: unknown): Promise<SagaEnd> {
     const saga = currentFrame() as OperationFrame
     const given = input as Input
@@ -133,9 +130,11 @@ export function sagaContract<Input>(
 
   async function recordedVerdict(saga: OperationFrame): Promise<Verdict | undefined> {
     const { record } = (await standing(core, performer.name(verdicts, { saga: saga.key }))).reading
-    if (record?.input === undefined || record.state === 'released') return undefined
+    if (record === undefined || record.state === 'released') return undefined
     saga.nextChild = named.length
-    const outcome = await performer.perform(verdicts, parseJson(record.input))
+    // One that has expired says no more how far to undo, but still that the saga never runs forward: RESULT_EXPIRED.
+    const given = record.input === undefined ? { saga: saga.key } : parseJson(record.input)
+    const outcome = await performer.perform(verdicts, given)
     return outcome.value as Verdict
   }
 
@@ -168,7 +167,7 @@ export function sagaContract<Input>(
     }
   }
 
-  return defineContract({
+  const contract = defineContract({
     name,
     input: options.input ?? anySchema,
     effect: 'write',
@@ -180,6 +179,9 @@ export function sagaContract<Input>(
     recovery: composite(),
     execute,
   } as unknown as AnyToolOptions)
+  const verdicts = verdictContract(contract)
+  core.contracts.set(verdicts.name, verdicts)
+  return contract
 }
 
 function checkSteps<Input>(saga: string, steps: readonly (SagaStep<Input> & { readonly name: string })[]): void {
@@ -201,15 +203,18 @@ function checkSteps<Input>(saga: string, steps: readonly (SagaStep<Input> & { re
   }
 }
 
-const verdictContract = (saga: string): Contract =>
-  defineContract({
-    name: `${saga}.undo`,
-    input: anySchema,
-    effect: 'write',
-    identity: ['saga'],
-    recovery: idempotent({ precondition: () => true }),
-    execute: ({ failed, why }: Verdict) => ({ failed, why }),
-  } as unknown as AnyToolOptions)
+const verdictContract = ({ name, retentionMs }: Contract): Contract =>
+  defineContract(
+    {
+      name: `${name}.undo`,
+      input: anySchema,
+      effect: 'write',
+      identity: ['saga'],
+      recovery: idempotent({ precondition: () => true }),
+      execute: ({ failed, why }: Verdict) => ({ failed, why }),
+    } as unknown as AnyToolOptions,
+    { retentionMs },
+  )
 
 const isFinal = (error: unknown): boolean =>
   isOnefoldError(error) &&
