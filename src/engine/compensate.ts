@@ -1,5 +1,5 @@
 import { anySchema, defineContract, manual, type AnyToolOptions, type Contract } from '../contract/index.ts'
-import { OnefoldError } from '../error/index.ts'
+import { OnefoldError, isOnefoldError, isStoreUnavailable } from '../error/index.ts'
 import type { Core } from './core.ts'
 import type { Performer, PerformOptions } from './engine.ts'
 import { standing } from './older.ts'
@@ -61,21 +61,40 @@ export async function compensateBy(
   if (record?.state === 'compensated') return
   if (record?.state !== 'compensating') throw nothingToUndo(op.contract.name, op.key, record?.state)
   const outcome = record.outcome === undefined ? undefined : await unseal(record.outcome, core.journal)
-  await undo(outcome?.found === true ? outcome.value : undefined, op.key)
-  const current = await core.journal.read(op.key, op.tenant)
-  await core.journal.apply(op.key, op.tenant, current, { type: 'compensated', who })
+  try {
+    await undo(outcome?.found === true ? outcome.value : undefined, op.key)
+  } catch (error) {
+    // Done, and so long ago that only this is remembered of it.
+    if (!isOnefoldError(error) || error.code !== 'RESULT_EXPIRED' || error.effect !== 'done') throw error
+  }
+  try {
+    const current = await core.journal.read(op.key, op.tenant)
+    await core.journal.apply(op.key, op.tenant, current, { type: 'compensated', who })
+  } catch (error) {
+    throw isStoreUnavailable(error) ? undoNotRecorded(op, error) : error
+  }
 }
 
-function undoOf(contract: Contract): Contract {
-  return defineContract({
-    name: `${contract.name}.compensate`,
-    input: anySchema,
-    effect: 'write',
-    identity: 'all',
-    recovery: manual(),
-    execute: () => undefined,
-  } as unknown as AnyToolOptions)
+function undoOf({ name, retentionMs }: Contract): Contract {
+  return defineContract(
+    {
+      name: `${name}.compensate`,
+      input: anySchema,
+      effect: 'write',
+      identity: 'all',
+      recovery: manual(),
+      execute: () => undefined,
+    } as unknown as AnyToolOptions,
+    { retentionMs },
+  )
 }
+
+const undoNotRecorded = (op: Operation, cause: OnefoldError): OnefoldError =>
+  new OnefoldError(
+    'STORE_UNAVAILABLE',
+    `${op.contract.name} was undone, and the ledger could not be told. It is safe to undo it again: nothing is done twice.`,
+    { effect: 'unknown', retryable: true, retryAfterMs: 1000, key: op.key, ticket: ticketOf(op.key), cause },
+  )
 
 const nothingToUndo = (tool: string, key: string, state: string | undefined): OnefoldError =>
   new OnefoldError(

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import type { Contract } from '../../src/contract/index.ts'
 import { carryRun, createGuard, runFrom, type Processes } from '../../src/engine/index.ts'
-import { bench, contractOf, facts, refusalOf, settle, type Bench } from './bench.ts'
+import { bench, contractOf, facts, refusalOf, settle, unavailable, type Bench } from './bench.ts'
 import { alarms, keyed, pair, probing } from './corners.ts'
 
 const input = { ref: 'a' }
@@ -52,6 +52,30 @@ describe('a compensation and a saga', () => {
     }
     expect(undone).toEqual([{ id: 1, ref: 'a' }])
     expect(a.record(here, input)?.state).toBe('compensated')
+  })
+
+  it.each([
+    ['and is found again', 29],
+    ['and has expired by now', 31],
+  ])('that happened %s is recorded by whoever asks again', async (_what, days) => {
+    const b = bench()
+    let undone = 0
+    const tool = b.tool({ retention: '30d', compensate: () => void (undone += 1) })
+    await b.until(tool(input))
+    b.trouble.request = (verb, args) => {
+      const { draft } = (args[0] ?? {}) as { draft?: { state?: string } }
+      if (verb === 'write' && draft?.state === 'compensated') throw unavailable()
+    }
+    expect(await refusalOf(b.until(tool.compensate(input)))).toMatchObject({
+      code: 'STORE_UNAVAILABLE',
+      effect: 'unknown',
+      retryable: true,
+    })
+    b.trouble.request = () => undefined
+    b.time.stepStore(days * 86_400_000)
+    await b.until(b.guard.ledger.purge())
+    await b.until(tool.compensate(input))
+    expect([undone, b.record(tool, input)?.state]).toEqual([1, 'compensated'])
   })
 
   it('whose steps changed since its verdict goes no further, either way', async () => {
