@@ -3,7 +3,7 @@ import { differingFields } from '../key/index.ts'
 import { thaw } from './frozen.ts'
 import type { Operation } from './operation.ts'
 import { ticketOf } from './operation.ts'
-import type { OperationRecord } from './record.ts'
+import { stateBefore, type OperationRecord } from './record.ts'
 
 /** What duplicates and callers of unfinished operations are told (protocol.md section 7). Never a stored result. */
 
@@ -34,7 +34,7 @@ function fieldsThatDiffer(op: Operation, record: OperationRecord): readonly stri
 }
 
 const effectOf = (record: OperationRecord): 'done' | 'none' | 'unknown' =>
-  record.state === 'committed' || record.state === 'expired' ? 'done' : record.state === 'claimed' ? 'none' : 'unknown'
+  stateBefore(record) === 'committed' ? 'done' : record.state === 'claimed' ? 'none' : 'unknown'
 
 /** `CONTRACT_SUPERSEDED`: another major of the contract owns the operation, and nothing may run it now. */
 export function superseded(op: Operation, record: OperationRecord): OnefoldError {
@@ -125,10 +125,10 @@ export function awaitsAnswer(record: OperationRecord, op: Operation, cause?: unk
 /** What a record in a final state that holds no answer tells a duplicate; undefined for every other state. */
 export function closedAnswer(record: OperationRecord): OnefoldError | undefined {
   const about = { key: record.key, ticket: ticketOf(record.key) }
-  switch (record.state) {
+  const before = stateBefore(record)
+  switch (before === 'compensated' ? before : record.state) {
     case 'expired': {
-      // One that a person closed without knowing is as unknown as before; a doubt's reason outlives its record's content.
-      const done = record.reason === undefined && record.openSends === 0
+      const done = before === 'committed'
       return new OnefoldError(
         'RESULT_EXPIRED',
         `${record.tool} ${done ? 'was done, and its result is' : 'may have been done, and what was known of it is'} no longer kept. Nothing was executed; look the result up downstream, or ask for a further occurrence if it is wanted again.`,
@@ -141,7 +141,7 @@ export function closedAnswer(record: OperationRecord): OnefoldError | undefined 
         'COMPENSATED',
         `${record.tool} was done and then undone. Nothing was executed; ask for a further occurrence if it is wanted again.`,
         // While the undo is only under way, the effect still stands.
-        { ...about, effect: record.state === 'compensated' ? 'none' : 'unknown', details: { state: record.state } },
+        { ...about, effect: before === 'compensated' ? 'none' : 'unknown', details: { state: record.state } },
       )
     case 'abandoned':
       return inDoubt(record)

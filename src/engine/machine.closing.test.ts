@@ -3,7 +3,7 @@ import { COMMANDS, ERROR, give, NOW, OUTCOME, recordIn } from '../../test/explor
 import type { Command, Refusal } from './commands.ts'
 import { assertEdge, assertInvariant, InvariantViolation, type Transition } from './edges.ts'
 import { decide } from './machine.ts'
-import { STATES, type OperationRecord, type State } from './record.ts'
+import { stamp, stateBefore, STATES, type Draft, type OperationRecord, type State } from './record.ts'
 
 const decided = (record: OperationRecord | undefined, command: Command) => decide('of1_test', record, command, NOW)
 const refusal = (code: Refusal) => ({ ok: false, refusal: code })
@@ -102,6 +102,13 @@ describe('T17 retention', () => {
       )
     })
   }
+
+  it('keeps in the tombstone what became of it', () => {
+    for (const state of ['committed', 'compensated', 'abandoned'] as const) {
+      const decision = decided(recordIn(state, { updatedAt: 0 }), give('expire'))
+      expect(decision.ok && stateBefore(stamp(decision.draft as Draft, undefined, NOW, 1))).toBe(state)
+    }
+  })
 
   for (const state of ['released', 'rejected'] as const) {
     it(`deletes ${state} after the retry horizon`, () => {

@@ -1,33 +1,14 @@
 import type { Attempt, Claim, Command } from './commands.ts'
 import { assertEdge, type Transition } from './edges.ts'
+import { expire } from './expire.ts'
 import { freshDraft } from './fresh-draft.ts'
-import {
-  evidenceOfRound,
-  keyKnownUntil,
-  OPEN_STATES,
-  type Evidence,
-  type OperationRecord,
-  type State,
-} from './record.ts'
-import { eventOf, move, refuse, type Change, type Decision } from './step.ts'
+import { evidenceOfRound, keyKnownUntil, OPEN_STATES, type OperationRecord, type State } from './record.ts'
+import { eventOf, move, refuse, withEvidence, type Change, type Decision } from './step.ts'
 
 export type { Decision } from './step.ts'
 
 const owns = (record: OperationRecord, attempt: Attempt): boolean =>
   record.fence === attempt.fence && record.nonce === attempt.nonce
-
-const evidenceOf = (now: number, command: Command, what: string): Evidence => ({ at: now, who: command.who, what })
-
-const withEvidence = (
-  record: OperationRecord,
-  now: number,
-  command: Command,
-  what: string | undefined,
-): readonly Evidence[] =>
-  what === undefined ? record.evidence : [...record.evidence, evidenceOf(now, command, what)].slice(-EVIDENCE_KEPT)
-
-/** The newest facts are the ones that settle a doubt; older ones stay in the history. */
-const EVIDENCE_KEPT = 32
 
 const FORGOTTEN = { leaseMs: 0, doubtAt: 'now', reason: 'amnesia' } as const
 
@@ -377,24 +358,4 @@ function resend(record: OperationRecord, command: Command & { type: 'resend' }, 
     checked: record.checked && command.checked,
     leaseMs: command.leaseMs,
   })
-}
-
-function expire(record: OperationRecord, command: Command, now: number): Decision {
-  const { state } = record
-  if (state === 'committed' || state === 'compensated' || state === 'abandoned') {
-    if (now < record.updatedAt + Math.max(record.retentionMs, record.retryHorizonMs)) return refuse('lease')
-    return move(record, 'T17', 'expired', command, {
-      outcome: undefined,
-      input: undefined,
-      error: undefined,
-      leaseMs: 0,
-    })
-  }
-  if (state === 'released' || state === 'rejected') {
-    if (record.openSends !== 0) return refuse('open-sends')
-    if (now < record.updatedAt + record.retryHorizonMs) return refuse('lease')
-    assertEdge('T17', state, 'deleted')
-    return { ok: true, transition: 'T17', draft: undefined, event: eventOf('T17', state, 'deleted', command, record) }
-  }
-  return refuse('state')
 }

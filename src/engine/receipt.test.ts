@@ -6,7 +6,7 @@ import { newRun } from './run.ts'
 
 const run = () => newRun({ id: 'r', tenant: 't', session: undefined, unanchored: false, mintedUnder: 0 })
 const record = (tool: string, state: State, amount?: number): OperationRecord =>
-  ({ key: `of1_${tool}`, tenant: 't', tool, state, amount }) as OperationRecord
+  ({ key: `of1_${tool}`, tenant: 't', tool, state, amount, openSends: 0, evidence: [] }) as unknown as OperationRecord
 
 /** A core whose ledger lists these records for the run, and has nothing else. */
 const listing = (records: readonly OperationRecord[]): Core =>

@@ -1,6 +1,6 @@
 import type { Core } from './core.ts'
 import { ticketOf } from './operation.ts'
-import type { OperationRecord } from './record.ts'
+import { stateBefore, type OperationRecord } from './record.ts'
 import type { ActiveRun } from './run.ts'
 
 /** One operation in a receipt. */
@@ -63,9 +63,8 @@ export const isOwn = (tool: string): boolean => tool.startsWith('onefold.')
 type Part = 'committed' | 'accepted' | 'inDoubt' | 'cancelled' | 'running'
 
 function partOf(record: OperationRecord | undefined): Part {
-  switch (record?.state) {
+  switch (record === undefined ? undefined : stateBefore(record)) {
     case 'committed':
-    case 'expired':
       return 'committed'
     case 'accepted':
       return 'accepted'

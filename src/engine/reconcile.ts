@@ -3,7 +3,7 @@ import { thaw } from './frozen.ts'
 import type { Journal } from './journal.ts'
 import { ticketOf } from './operation.ts'
 import { unseal } from './outcome.ts'
-import type { OperationRecord, State } from './record.ts'
+import { stateBefore, type OperationRecord, type State } from './record.ts'
 import type { ListPage, ListQuery } from './store.ts'
 
 /** One effect as the downstream's own list has it: any JSON; what identifies it is said by {@link ReconcileOptions.item}. */
@@ -73,7 +73,7 @@ export interface Reconciliation {
   readonly unnamed: number
 }
 
-const DONE: readonly State[] = ['committed', 'accepted', 'expired']
+const DONE: readonly State[] = ['committed', 'accepted']
 const DOUBTFUL: readonly State[] = ['in-doubt', 'recovering', 'abandoned']
 const NOTHING: readonly State[] = ['released', 'rejected']
 
@@ -121,13 +121,14 @@ export async function reconcileWith(
       const count = there.reduce((sum, name) => sum + (times.get(name) as number), 0)
       const [name] = there
       if (count > 1) found.repeated.push({ ...entry, name: name as string, times: count })
-      if (DONE.includes(record.state)) {
+      const state = stateBefore(record)
+      if (DONE.includes(state)) {
         if (name === undefined) found.missing.push(entry)
         else if (count === 1) agreed += 1
-      } else if (DOUBTFUL.includes(record.state)) {
+      } else if (DOUBTFUL.includes(state)) {
         if (name === undefined) found.doubtsNotListed.push(entry)
         else found.doubtsThatHappened.push({ ...entry, name })
-      } else if (NOTHING.includes(record.state) && name !== undefined) {
+      } else if (NOTHING.includes(state) && name !== undefined) {
         found.unrecorded.push({ ...entry, name })
       }
     }

@@ -61,6 +61,17 @@ export interface Evidence {
 export const evidenceOfRound = (round: string): string => `round ${round} was sent`
 export const isEvidenceOfRound = (what: string): boolean => what.startsWith('round ') && what.endsWith(' was sent')
 
+/** The fact that an operation was done and then undone, in its tombstone. */
+export const UNDONE = 'it was undone, before its retention ended'
+
+/** The state that tells what became of an operation: a tombstone's is the one of before (T17). */
+export function stateBefore({ state, reason, openSends, evidence }: OperationRecord): State {
+  if (state !== 'expired') return state
+  if (evidence.some(({ what }) => what === UNDONE)) return 'compensated'
+  // One that a person closed without knowing is as unknown as before; a doubt's reason outlives its record's content.
+  return reason === undefined && openSends === 0 ? 'committed' : 'abandoned'
+}
+
 /** An outcome as it is stored: tagged text inline, a blob by content, or only its hash. */
 export interface StoredOutcome {
   /** `value`: the tool returned it; `error`: the tool answered this error and the contract says the effect is done. */

@@ -1,6 +1,6 @@
 import type { Command, Refusal } from './commands.ts'
 import { assertEdge, assertInvariant, type Transition } from './edges.ts'
-import type { Draft, HistoryEvent, OperationRecord, State } from './record.ts'
+import type { Draft, Evidence, HistoryEvent, OperationRecord, State } from './record.ts'
 
 /** What a command does to a record: the next record and the history's entry, or why nothing happens. */
 export type Decision =
@@ -70,3 +70,17 @@ export function eventOf(
     openSends: draft.openSends,
   }
 }
+
+const evidenceOf = (now: number, command: Command, what: string): Evidence => ({ at: now, who: command.who, what })
+
+/** The record's evidence and `what` the command learnt; undefined adds nothing. */
+export const withEvidence = (
+  record: OperationRecord,
+  now: number,
+  command: Command,
+  what: string | undefined,
+): readonly Evidence[] =>
+  what === undefined ? record.evidence : [...record.evidence, evidenceOf(now, command, what)].slice(-EVIDENCE_KEPT)
+
+/** The newest facts are the ones that settle a doubt; older ones stay in the history. */
+const EVIDENCE_KEPT = 32

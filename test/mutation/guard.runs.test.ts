@@ -381,3 +381,33 @@ describe('runs', () => {
     expect(again.cancelled).toHaveLength(1)
   })
 })
+
+it('what was undone, or closed without knowing, is told as that after its retention too', async () => {
+  const b = bench({ settings: { quarantineMs: 10 } })
+  const tool = b.tool({ compensate: () => undefined })
+  b.downstream.plan('lost', 'lose-answer')
+  await b.until(
+    b.guard.run({ id: 'r' }, async (run) => {
+      for (const ref of ['kept', 'undone']) await tool({ ref })
+      await tool.compensate({ ref: 'undone' })
+      const { ticket } = await refusalOf(tool({ ref: 'lost' }))
+      await b.guard.ledger.resolve(ticket ?? '', { verdict: 'abandoned', who: 'me', note: 'n' })
+      const partsOf = async () => {
+        const { committed, cancelled, inDoubt } = await run.receipt()
+        return [committed, cancelled, inDoubt].map((part) => part.map(({ key }) => key))
+      }
+      const before = await partsOf()
+      expect(before.map((part) => part.length)).toEqual([2, 1, 1])
+      b.time.stepStore(3 * DAY)
+      expect(await b.guard.ledger.purge()).toMatchObject({ expired: 4 })
+      expect(await partsOf()).toEqual(before)
+      expect(await refusalOf(tool({ ref: 'kept' }))).toMatchObject({ code: 'RESULT_EXPIRED', effect: 'done' })
+      expect(await refusalOf(tool({ ref: 'undone' }))).toMatchObject({ code: 'COMPENSATED', effect: 'none' })
+      expect(await refusalOf(tool({ ref: 'lost' }))).toMatchObject({ code: 'RESULT_EXPIRED', effect: 'unknown' })
+      const names = before.flat()
+      const compared = await b.guard.ledger.reconcile([], { tool: 'place_order' })
+      expect(compared.missing.map(({ key }) => key)).toEqual([names[0]])
+      expect(compared.doubtsNotListed.map(({ key }) => key)).toEqual([names[3]])
+    }),
+  )
+})
