@@ -32,11 +32,12 @@ export function createSweeper(core: Core): Sweeper {
       return
     }
     const contract = core.contracts.get(record.tool)
-    if (contract === undefined || contract.major !== record.major) return
+    if (contract === undefined) return
     if (record.state === 'accepted') {
       if (now >= record.leaseUntil) begin(record, () => verifyOnce(core, contract, record, now))
       return
     }
+    if (contract.major !== record.major) return
     const due = now >= record.doubtAt + backoffMs(core, record)
     if (due && recoversByItself(record, contract)) begin(record, () => recoverOnce(core, contract, record, now, true))
   }

@@ -10,10 +10,14 @@ const ASK_AGAIN_FACTOR = 4
 
 /**
  * One verification of an accepted operation (T20): promotes it to committed, or to a doubt for a person when the
- * downstream says that it did not happen after all. "Not known yet" leaves it accepted; it never runs again.
+ * downstream says that it did not happen after all. "Not known yet", or nothing to ask with, leaves it accepted until its
+ * retention is over: from then on it is a doubt as well, as it could never be seen or settled otherwise. It never runs
+ * again.
  */
 export async function verifyOnce(core: Core, contract: Contract, record: OperationRecord, now: number): Promise<void> {
-  if (contract.verify === undefined) return
+  const verify = contract.major === record.major ? contract.verify : undefined
+  const overdue = now >= record.firstSendAt + Math.max(record.retentionMs, record.retryHorizonMs)
+  if (verify === undefined && !overdue) return
   const nonce = core.ids.nonce()
   const who = core.processes.self
   const taken = await core.journal.apply(
@@ -28,17 +32,16 @@ export async function verifyOnce(core: Core, contract: Contract, record: Operati
     },
   )
   if (!taken.applied || taken.record === undefined) return
-  const outcome = await unseal(record.outcome as StoredOutcome, core.journal)
-  if (!outcome.found) {
-    // Nothing is left to ask with, so it would stay "accepted" for ever: a person has to look.
-    const { fence } = taken.record
-    const lost = { type: 'verified', fence, nonce, who, happened: false, why: outcome.why } as const
-    const doubt = await core.journal.apply(record.key, record.tenant, taken, lost)
-    tellNewDoubt(core, doubt)
-    return
+  const { fence } = taken.record
+  const tell = async (happened: boolean, why?: string): Promise<void> => {
+    const verified = { type: 'verified', fence, nonce, who, happened, ...(why === undefined ? {} : { why }) } as const
+    tellNewDoubt(core, await core.journal.apply(record.key, record.tenant, taken, verified))
   }
+  if (verify === undefined) return await tell(false, 'it was not confirmed in time, and nothing is left to ask')
+  const outcome = await unseal(record.outcome as StoredOutcome, core.journal)
+  // Nothing is left to ask with, so it would stay "accepted" for ever: a person has to look.
+  if (!outcome.found) return await tell(false, outcome.why)
   const { value } = outcome
-  const verify = contract.verify
   let happened: unknown
   try {
     happened = await inquire(core, contract, record, { background: true }, (signal) =>
@@ -58,13 +61,6 @@ export async function verifyOnce(core: Core, contract: Contract, record: Operati
   } catch {
     // It could not be asked: not known yet.
   }
-  if (typeof happened !== 'boolean') return
-  const verified = await core.journal.apply(record.key, record.tenant, taken, {
-    type: 'verified',
-    fence: taken.record.fence,
-    nonce,
-    who,
-    happened,
-  })
-  tellNewDoubt(core, verified)
+  if (typeof happened === 'boolean') await tell(happened)
+  else if (overdue) await tell(false, 'it was not confirmed in time')
 }

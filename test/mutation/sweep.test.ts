@@ -71,6 +71,31 @@ describe('the sweep', () => {
     expect(await b.history(key)).toEqual(steps)
   })
 
+  it.each<[string, object]>([
+    ['can never be asked', { verify: () => Promise.reject(coded('ENOTFOUND')) }],
+    ['does not know yet', { verify: () => undefined }],
+    ['is gone from the contract', {}],
+    ['is of another major by now', { version: 2, verify: () => true }],
+  ])('makes a doubt of what was accepted and whose verify %s, once its retention is over', async (_what, options) => {
+    const a = bench()
+    const { key } = await a.until(a.tool({ verify: () => undefined }).perform(input))
+    await a.until(a.guard.close())
+    await a.inner.open()
+    const b = bench({ beside: a, self: 'host/boot/2/2' })
+    b.tool(options)
+    await b.until(b.guard.open())
+    const passed = async (ms: number): Promise<string | undefined> => {
+      b.time.stepStore(ms)
+      await b.time.advance(10_000)
+      return b.recordOf(key)?.state
+    }
+    expect(await passed(86_400_000 - 60_000)).toBe('accepted')
+    expect(await passed(60_000)).toBe('in-doubt')
+    expect(doubts(b)).toEqual(['verification-failed'])
+    await b.guard.ledger.resolve(key, { verdict: 'committed', who: 'ada', note: 'asked the bank' })
+    expect(b.recordOf(key)).toMatchObject({ state: 'committed', attempts: 1 })
+  })
+
   it('asks once at a time whether something happened, however long the answer takes', async () => {
     const b = bench()
     let asked = 0
