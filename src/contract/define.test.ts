@@ -172,7 +172,19 @@ describe('defineContract refuses', () => {
     expect(() => defineContract(changed({ retention: '1h' }), { retryHorizonMs: 7_200_000 })).toThrow(
       /shorter than the retry horizon \(2h\)/,
     )
-    expect(defineContract(changed({ retention: '2h' }), { retryHorizonMs: 7_200_000 }).retryHorizonMs).toBe(7_200_000)
+    const kept = changed({ retention: '2h', recovery: manual() })
+    expect(defineContract(kept, { retryHorizonMs: 7_200_000 }).retryHorizonMs).toBe(7_200_000)
+  })
+
+  it('a retention below the window in which the downstream knows the key', () => {
+    for (const [retention, window] of [
+      [undefined, '31d'],
+      ['1h', '24h'],
+    ] as const)
+      expect(() => defineContract(changed({ retention, recovery: keyed(window) }))).toThrow(
+        `Write retention: '${window}' or more. Nothing was registered.`,
+      )
+    expect(defineContract(changed({ retention: '31d', recovery: keyed('31d') })).retentionMs).toBe(31 * 86_400_000)
   })
 
   it('options that are no object', () => {
@@ -201,10 +213,10 @@ describe('defineContract', () => {
     })
     expect(contract).toMatchObject({ near: undefined, exclusive: undefined, notice: undefined })
     expect(Object.isFrozen(contract)).toBe(true)
-    expect(defineContract(changed({ retention: '1h' })).retryHorizonMs).toBe(3_600_000)
+    expect(defineContract(changed({ retention: '1h', recovery: manual() })).retryHorizonMs).toBe(3_600_000)
     expect(defineContract(changed({ retention: '7d' })).retryHorizonMs).toBe(86_400_000)
     const set = { retentionMs: 1000, timeoutMs: 5, scope: 'session' } as const
-    expect(defineContract(base as AnyToolOptions, set)).toMatchObject({ ...set, retryHorizonMs: 1000 })
+    expect(defineContract(changed({ recovery: manual() }), set)).toMatchObject({ ...set, retryHorizonMs: 1000 })
   })
 
   it('tells absent and null apart, and refuses an identity of which nothing is there', () => {

@@ -48,6 +48,15 @@ function horizons(
       `Write retention: '${formatDuration(retryHorizonMs)}' or more, or a shorter retryHorizon`,
     )
   }
+  const windowMs = write?.recovery?.class === 'keyed' ? write.recovery.windowMs : 0
+  if (retentionMs < windowMs) {
+    throw contractError(
+      name,
+      `retention (${formatDuration(retentionMs)}) is shorter than the window of its key (${formatDuration(windowMs)}), ` +
+        'so the downstream would remember what the ledger has forgotten',
+      `Write retention: '${formatDuration(windowMs)}' or more`,
+    )
+  }
   return [retentionMs, retryHorizonMs]
 }
 

@@ -21,7 +21,11 @@ export function expire(record: OperationRecord, command: Command, now: number): 
   }
   if (state === 'released' || state === 'rejected') {
     if (record.openSends !== 0) return refuse('open-sends')
-    if (now < record.updatedAt + record.retryHorizonMs) return refuse('lease')
+    // Its next attempt must be sent under a key of a new generation for as long as the downstream knows the old one. A
+    // keyed contract's retention is no shorter than that.
+    const keptMs =
+      record.recovery === 'keyed' ? Math.max(record.retentionMs, record.retryHorizonMs) : record.retryHorizonMs
+    if (now < record.updatedAt + keptMs) return refuse('lease')
     assertEdge('T17', state, 'deleted')
     return { ok: true, transition: 'T17', draft: undefined, event: eventOf('T17', state, 'deleted', command, record) }
   }

@@ -112,14 +112,20 @@ describe('T17 retention', () => {
 
   for (const state of ['released', 'rejected'] as const) {
     it(`deletes ${state} after the retry horizon`, () => {
-      expect(decided(recordIn(state, { updatedAt: NOW - 3_000 }), give('expire'))).toMatchObject({
+      const recovery = 'manual'
+      expect(decided(recordIn(state, { recovery, updatedAt: NOW - 3_000 }), give('expire'))).toMatchObject({
         ok: true,
         transition: 'T17',
         draft: undefined,
         event: { transition: 'T17', from: state, to: 'deleted', fence: 7 },
       })
-      expect(decided(recordIn(state, { updatedAt: NOW - 2_999 }), give('expire'))).toEqual(refusal('lease'))
+      expect(decided(recordIn(state, { recovery, updatedAt: NOW - 2_999 }), give('expire'))).toEqual(refusal('lease'))
       expect(decided(recordIn(state, { updatedAt: 0, openSends: 1 }), give('expire'))).toEqual(refusal('open-sends'))
+    })
+
+    it(`keeps ${state} for its retention where its downstream knows a key`, () => {
+      expect(decided(recordIn(state, { updatedAt: NOW - 4_999 }), give('expire'))).toEqual(refusal('lease'))
+      expect(decided(recordIn(state, { updatedAt: NOW - 5_000 }), give('expire'))).toMatchObject({ ok: true })
     })
   }
 

@@ -2,6 +2,17 @@ import { describe, expect, it } from 'vitest'
 import { bench, facts, refusalOf } from './bench.ts'
 
 describe('retention', () => {
+  it('keeps what was refused under a downstream’s key for as long as that is known there', async () => {
+    const b = bench()
+    const tool = b.tool({ retention: '31d', recovery: { class: 'keyed', windowMs: 31 * 86_400_000, settleMs: 0 } })
+    b.downstream.plan('a', 'refuse')
+    await refusalOf(b.until(tool({ ref: 'a' })))
+    b.time.stepStore(25 * 3_600_000)
+    expect(await b.until(b.guard.ledger.purge())).toMatchObject({ deleted: 0 })
+    await b.until(tool({ ref: 'a' }))
+    expect(new Set(b.downstream.keys('a')).size).toBe(2)
+  })
+
   it('expires outcomes and deletes what did nothing, every thirtieth round', async () => {
     const b = bench()
     const tool = b.tool({ retention: '2h', retryHorizon: '1h' })

@@ -128,7 +128,7 @@ describe('a command', () => {
     const claimed = await claim('of1_a')
     const mine = { fence: claimed.record!.fence, nonce: 'fresh' }
     const released = await journal.apply('of1_a', 'default', claimed, give('withdraw', mine))
-    time.pause(3_000)
+    time.pause(5_000)
     const gone = await journal.apply(
       'of1_a',
       'default',

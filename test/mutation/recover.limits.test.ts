@@ -63,7 +63,10 @@ describe('a keyed doubt', () => {
     const b = bench()
     await b.inner.open()
     await b.inner.markAmnesia({ at: b.time.storeMs(), lossFrom: 0, why: 'test' })
-    const options = { recovery: keyed({ windowMs: 1e12, probe: () => new Promise(() => undefined) }) }
+    const options = {
+      retention: '12000d',
+      recovery: keyed({ windowMs: 1e12, probe: () => new Promise(() => undefined) }),
+    }
     void b
       .tool(options)(input)
       .catch(() => undefined)
@@ -73,7 +76,7 @@ describe('a keyed doubt', () => {
     await b.inner.markAmnesia(undefined)
     const after = bench({ beside: b, self: 'host/boot/2/2' })
     const probe = ({ ref }: OrderInput): unknown => after.downstream.find(ref)
-    const tool = after.tool({ recovery: keyed({ windowMs: 1e12, probe }) })
+    const tool = after.tool({ retention: '12000d', recovery: keyed({ windowMs: 1e12, probe }) })
     await after.downstream.send(input, { downstreamKey: () => 'lost', checkpoint: () => undefined })
     expect(after.record(tool, input)).toMatchObject({ state: 'in-doubt', reason: 'shutdown', firstSendAt: 0 })
     expect(await after.until(tool(input))).toEqual({ id: 1, ref: 'a' })
