@@ -155,6 +155,13 @@ function checkIdentity(name: unknown, options: RawOptions, jsonSchema: unknown):
       `Write identity: ['orderId'] (or 'all', 'sequence', a function of the input)`,
     )
   }
+  if (identity === 'sequence' && options['compensate'] !== undefined) {
+    throw contractError(
+      name,
+      "identity: 'sequence' names a call by its place in its run, which an undo cannot name again",
+      "Name it by its fields, as identity: ['orderId'], or remove compensate",
+    )
+  }
   if (identity === 'all' || identity === 'sequence' || typeof identity === 'function') return
   if (typeof identity === 'string') {
     const meant = nearest(identity, ['all', 'sequence'])

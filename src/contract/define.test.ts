@@ -99,6 +99,11 @@ describe('defineContract refuses', () => {
       { identity: ['orderId', 'cents'], occurrenceField: 'cents' },
       ['occurrence is part of the key'],
     ],
+    [
+      'an undo of what is named by its place',
+      { identity: 'sequence', compensate: () => undefined },
+      ['which an undo cannot name again', "identity: ['orderId']"],
+    ],
     ['no name', { name: undefined }, ["name: 'refund_return'"]],
     ['a name with a blank', { name: 'ship order' }, ['without blanks']],
     ['a name of 129 characters', { name: 'x'.repeat(129) }, ['1 to 128']],

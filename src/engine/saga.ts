@@ -196,6 +196,10 @@ function checkSteps<Input>(saga: string, steps: readonly (SagaStep<Input> & { re
         `Step ${step.name} of saga ${saga} is undone by compensate, which ${contract.name} does not declare.`,
       )
     const isLast = at === steps.length - 1
+    if (contract.sequence && !isLast)
+      throw invalid(
+        `Step ${step.name} of saga ${saga} is named by its place in its run (identity: 'sequence'), so it could not be found again to be undone.`,
+      )
     if (isLast || contract.effect === 'read' || step.undo !== undefined || contract.compensate !== undefined) continue
     throw invalid(
       `Step ${step.name} of saga ${saga} says not how it is undone. Give undo: { tool, input }, or undo: 'none' where nothing has to be.`,

@@ -59,3 +59,15 @@ describe('a saga that is to be undone', () => {
     expect(b.downstream.effects('car-a')).toBe(0)
   })
 })
+
+it('a step that is named by its place in its run is refused, as its undo could not find it', () => {
+  const b = bench()
+  const step = (name: string, options: object = {}) => ({
+    tool: b.tool({ name, ...options }),
+    input: ({ ref }: OrderInput) => ({ ref }),
+    undo: 'none' as const,
+  })
+  const counted = step('counted', { identity: 'sequence', ignore: undefined })
+  expect(() => b.guard.saga('s', [counted, step('ship')])).toThrow('named by its place in its run')
+  expect(() => b.guard.saga('t', [step('pay'), counted])).not.toThrow()
+})
