@@ -106,7 +106,7 @@ function leaf(process: Process, settings: ToolSettings): Tool {
     recovery: settings.recovery,
     timeout: '250ms',
     sends: plan.sending === 'unchecked' ? 'unchecked' : 'checked',
-    retention: plan.retires ? '1500ms' : '24h',
+    retention: plan.retires ? `${Math.max(1_500, windowOf(settings.recovery))}ms` : '24h',
     execute: execute(undefined),
     ...(plan.mapped ? POUR : {}),
     ...(plan.prepared ? { prepare: prepareIn(process) } : {}),
@@ -115,6 +115,9 @@ function leaf(process: Process, settings: ToolSettings): Tool {
   } as unknown as AnyToolOptions
   return { contract: defineContract(options), execute, options }
 }
+
+/** A keyed tool is kept at least for as long as the downstream knows its key. */
+const windowOf = (recovery: Recovery<Input, unknown>): number => (recovery.class === 'keyed' ? recovery.windowMs : 0)
 
 const prepareIn = (process: Process) => async (): Promise<void> => {
   const { world } = process
