@@ -13,10 +13,15 @@ const done = new Map<string, string>()
 const cut = new Set<string>()
 /** Paths that stay silent while this is set. */
 let down = false
+/** Effects happen, and their answers never come. */
+let silent = false
 
 function handle(got: Got, response: ServerResponse): void {
   const key = String(got.headers['idempotency-key'])
   if (got.method === 'GET') {
+    // To strangers an order of somebody else's does not exist.
+    if (got.url.startsWith('/owned') && got.headers.authorization === undefined)
+      return void response.writeHead(404).end()
     const found = done.get(got.url.split('/').at(-1) ?? '')
     response.writeHead(found === undefined ? 404 : 200, { 'content-type': 'application/json' })
     return void response.end(JSON.stringify({ state: found === undefined ? null : 'confirmed' }))
@@ -30,6 +35,7 @@ function handle(got: Got, response: ServerResponse): void {
     response.writeHead(202, { 'content-type': 'application/json' })
     return void response.end(JSON.stringify({ job: key }))
   }
+  if (silent) return
   if (!cut.has(got.url)) {
     cut.add(got.url)
     return void response.destroy()
@@ -42,6 +48,10 @@ const routes = [
   write('POST /orders', { key: 'required', recovery: KEYED }),
   write('POST /uploads', { key: 'derived', identity: 'all', recovery: KEYED }),
   write('POST /secured', { key: 'required', recovery: KEYED }),
+  write('POST /owned', {
+    key: 'required',
+    recovery: { class: 'probe', probe: { get: '/owned/{headers.idempotency-key}', found: undefined }, settle: '0s' },
+  }),
   write('POST /accepted', { key: 'required', verify: { get: '/jobs/{answer.job}', found: 'body.state' } }),
 ]
 const start = (file: string): Promise<Front> =>
@@ -112,6 +122,32 @@ describe('a keyed route sends the frozen request again', () => {
     expect(seen.status).toBe(201)
     expect(sentTo('/secured').at(-1)?.headers.authorization).toBe('Bearer canary-token')
     expect(done.has('secured-1')).toBe(true)
+    await second.close()
+  })
+})
+
+describe('a probe route', () => {
+  it('after a restart asks nobody without the credentials: what strangers may not see is not absent', async () => {
+    const first = await start('e.db')
+    const headers = { 'idempotency-key': 'owned-1', authorization: 'Bearer canary-token' }
+    const gone = new AbortController()
+    silent = true
+    const lost = ask(`${first.url}/owned`, { headers, body: {}, signal: gone.signal }).catch(() => undefined)
+    await eventually(() => (sentTo('/owned').length > 0 ? true : undefined))
+    gone.abort()
+    await lost
+    silent = false
+    await first.close()
+    const second = await start('e.db')
+    await second.guard.internals.tick()
+    await new Promise((resolve) => setTimeout(resolve, 60))
+    const asked = (): readonly Got[] =>
+      service.requests.filter(({ url, method }) => /^.owned.+/.test(url) && method === 'GET')
+    expect(asked().filter((got) => got.headers.authorization === undefined)).toEqual([])
+    const seen = await ask(`${second.url}/owned`, { headers, body: {} })
+    expect([seen.status, seen.headers['idempotent-replayed']]).toEqual([200, 'true'])
+    expect(asked().length).toBeGreaterThan(0)
+    expect(sentTo('/owned').length).toBe(1)
     await second.close()
   })
 })

@@ -23,20 +23,16 @@ export interface ReachOptions {
   readonly rules: HttpRules
 }
 
+const NOBODY = 'nobody with the credentials has asked since'
+
 type KeepAnswer = (answer: Answer) => Answer
 
 /** How the gateway reaches the service when no client of the operation is there. */
 export function createReach(options: ReachOptions, keep: KeepAnswer): (declared: DeclaredWrite) => Reach {
   const { guard, upstream, secrets } = options
 
-  async function get(target: string, owner: string | undefined, signal: AbortSignal): Promise<Answer> {
-    const headers = [
-      'host',
-      upstream.url.host,
-      'accept',
-      'application/json',
-      ...(owner === undefined ? [] : (secrets.of(owner) ?? [])),
-    ]
+  async function get(target: string, own: readonly string[], signal: AbortSignal): Promise<Answer> {
+    const headers = ['host', upstream.url.host, 'accept', 'application/json', ...own]
     const incoming = await upstream.send({ method: 'GET', target, headers, body: undefined, signal })
     return await captureAnswer(incoming, { answerBytes: options.answerBytes, live: undefined })
   }
@@ -51,16 +47,22 @@ export function createReach(options: ReachOptions, keep: KeepAnswer): (declared:
     return bytes
   }
 
+  /**
+   * The credentials that a request needs, as this process last saw them of its principal; undefined when nobody with
+   * them has asked since it began.
+   */
+  const credentialsOf = ({ secret }: FrozenRequest, owner: string | undefined): readonly string[] | undefined =>
+    secret ? (owner === undefined ? undefined : secrets.of(owner)) : []
+
   const again =
     (declared: DeclaredWrite): NonNullable<Reach['again']> =>
     async (frozen, context) => {
-      const owner = context.run?.session
-      const known = owner === undefined ? undefined : secrets.of(owner)
+      const known = credentialsOf(frozen, context.run?.session)
       // Without the caller's credentials it would be refused, which proves nothing about the first send.
-      if (frozen.secret && known === undefined) throw new UnsentError('nobody with the credentials has asked since')
+      if (known === undefined) throw new UnsentError(NOBODY)
       const body = await bodyOf(frozen)
       const plan = { declared } as WritePlan
-      const headers = frozenHeaders(frozen, plan, context, frozen.secret ? (known ?? []) : [], upstream.url.host)
+      const headers = frozenHeaders(frozen, plan, context, known, upstream.url.host)
       if (body !== undefined) headers.push('content-length', String(body.byteLength))
       const incoming = await upstream.send({
         method: frozen.method,
@@ -83,8 +85,10 @@ export function createReach(options: ReachOptions, keep: KeepAnswer): (declared:
     async (frozen, context) => {
       const target = probeTarget(declared, frozen, context.downstreamKey())
       if (target === undefined) return { found: 'unknown', why: 'the request has no value for a part of the probe' }
-      const owner = context.run?.session
-      const found = readProbe(await get(target, owner, context.signal), declared.found)
+      const known = credentialsOf(frozen, context.run?.session)
+      // What nobody may see is told as absent, which would be read as permission to do it again.
+      if (known === undefined) return { found: 'unknown', why: NOBODY }
+      const found = readProbe(await get(target, known, context.signal), declared.found)
       return found.found === true ? { found: true, value: keep(found.value) } : found
     }
 
@@ -95,7 +99,7 @@ export function createReach(options: ReachOptions, keep: KeepAnswer): (declared:
       if (answer.status !== 202) return true
       const target = verifyTarget(declared, answer)
       if (target === undefined) return undefined
-      return readVerify(await get(target, undefined, context.signal), declared.found)
+      return readVerify(await get(target, [], context.signal), declared.found)
     }
 
   return (declared) => {
