@@ -50,7 +50,7 @@ const routes = [
   write('POST /secured', { key: 'required', recovery: KEYED }),
   write('POST /owned', {
     key: 'required',
-    recovery: { class: 'probe', probe: { get: '/owned/{headers.idempotency-key}', found: undefined }, settle: '0s' },
+    recovery: { class: 'probe', probe: { get: '/owned/{key}', found: undefined }, settle: '0s' },
   }),
   write('POST /accepted', { key: 'required', verify: { get: '/jobs/{answer.job}', found: 'body.state' } }),
 ]
@@ -127,7 +127,7 @@ describe('a keyed route sends the frozen request again', () => {
 })
 
 describe('a probe route', () => {
-  it('after a restart asks nobody without the credentials: what strangers may not see is not absent', async () => {
+  it('asks by the key that the service got, after a restart by nobody without credentials: strangers see nothing', async () => {
     const first = await start('e.db')
     const headers = { 'idempotency-key': 'owned-1', authorization: 'Bearer canary-token' }
     const gone = new AbortController()

@@ -3,6 +3,7 @@
  * @module
  */
 export { compactBody, isHopByHop, isNeverReplayed, kept, namedByConnection, type Answer } from './answer.ts'
+export { readCallerKey } from './caller-key.ts'
 export type { Reach } from './contract.ts'
 export {
   HTTP_DEFAULTS,

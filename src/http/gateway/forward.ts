@@ -1,5 +1,5 @@
 import type { ToolContext } from '../../contract/index.ts'
-import type { FrozenRequest, WritePlan } from '../exchange/index.ts'
+import { readCallerKey, type DeclaredWrite, type FrozenRequest, type WritePlan } from '../exchange/index.ts'
 
 /**
  * The key and the run that go to the service. A caller's key that the route listens to goes on as it was sent, since it
@@ -10,13 +10,22 @@ export function operationHeaders(
   callerKey: string | undefined,
   context: Pick<ToolContext, 'downstreamKey' | 'run'>,
 ): readonly (readonly [name: string, value: string])[] {
-  const { recovery } = plan.declared
-  const header = recovery.class === 'keyed' ? (recovery.header ?? 'idempotency-key') : 'idempotency-key'
-  const listens = plan.declared.key !== 'derived' && callerKey !== undefined
   return [
-    ...(listens && header === 'idempotency-key' ? [] : [[header, context.downstreamKey()] as const]),
+    ...(passesKey(plan.declared, callerKey) ? [] : [[keyHeader(plan.declared), context.downstreamKey()] as const]),
     ...(context.run === undefined ? [] : [['onefold-run', context.run.id] as const]),
   ]
+}
+
+const keyHeader = ({ recovery }: DeclaredWrite): string =>
+  recovery.class === 'keyed' ? (recovery.header ?? 'idempotency-key') : 'idempotency-key'
+
+const passesKey = (declared: DeclaredWrite, callerKey: string | undefined): boolean =>
+  declared.key !== 'derived' && callerKey !== undefined && keyHeader(declared) === 'idempotency-key'
+
+/** The caller's key where the service got that one; undefined where it got the operation's own. */
+export function sentKey(declared: DeclaredWrite, { headers }: FrozenRequest): string | undefined {
+  const callerKey = declared.key === 'derived' ? undefined : readCallerKey(headers['idempotency-key'], false)
+  return passesKey(declared, callerKey) ? callerKey : undefined
 }
 
 /** The headers of a frozen request that is sent again. `secrets` are the principal's, as this process last saw them. */

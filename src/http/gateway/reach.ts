@@ -12,7 +12,7 @@ import {
 } from '../exchange/index.ts'
 import type { Secrets, Upstream } from '../edge/index.ts'
 import { captureAnswer } from './capture.ts'
-import { frozenHeaders } from './forward.ts'
+import { frozenHeaders, sentKey } from './forward.ts'
 import { probeTarget, readProbe, readVerify, verifyTarget } from './probe.ts'
 
 export interface ReachOptions {
@@ -81,14 +81,14 @@ export function createReach(options: ReachOptions, keep: KeepAnswer): (declared:
     }
 
   const probing =
-    (declared: DeclaredProbe): NonNullable<Reach['probe']> =>
+    (declared: DeclaredWrite, probe: DeclaredProbe): NonNullable<Reach['probe']> =>
     async (frozen, context) => {
-      const target = probeTarget(declared, frozen, context.downstreamKey())
+      const target = probeTarget(probe, frozen, sentKey(declared, frozen) ?? context.downstreamKey())
       if (target === undefined) return { found: 'unknown', why: 'the request has no value for a part of the probe' }
       const known = credentialsOf(frozen, context.run?.session)
       // What nobody may see is told as absent, which would be read as permission to do it again.
       if (known === undefined) return { found: 'unknown', why: NOBODY }
-      const found = readProbe(await get(target, known, context.signal), declared.found)
+      const found = readProbe(await get(target, known, context.signal), probe.found)
       return found.found === true ? { found: true, value: keep(found.value) } : found
     }
 
@@ -106,7 +106,7 @@ export function createReach(options: ReachOptions, keep: KeepAnswer): (declared:
     const { recovery } = declared
     return {
       again: again(declared),
-      ...('probe' in recovery && recovery.probe !== undefined ? { probe: probing(recovery.probe) } : {}),
+      ...('probe' in recovery && recovery.probe !== undefined ? { probe: probing(declared, recovery.probe) } : {}),
       ...(declared.verify === undefined ? {} : { verify: verifying(declared.verify) }),
     }
   }
