@@ -72,13 +72,13 @@ export function factsOf(
   bytes: Uint8Array,
   params: Readonly<Record<string, string>>,
 ): RequestFacts {
-  const { pathname, search } = new URL(request.url)
+  const { host, pathname, search } = new URL(request.url)
   return {
     method: request.method,
     path: pathname,
     search,
     params,
-    headers: Object.fromEntries(request.headers),
+    headers: { host, ...Object.fromEntries(request.headers) },
     body: bytes.byteLength === 0 ? { kind: 'none' } : { kind: 'bytes', bytes },
   }
 }

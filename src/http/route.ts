@@ -161,7 +161,9 @@ export function responseOf(answer: Answer): Response {
 /** @throws Error for a body that was not kept; nothing was sent then */
 async function requestOf(guard: Guard, frozen: FrozenRequest): Promise<Request> {
   const body = await bodyOf(guard, frozen)
-  return new Request(`http://onefold.invalid${frozen.path}${frozen.search}`, {
+  const { host } = frozen.headers
+  const origin = host !== undefined && URL.canParse(`http://${host}`) ? `http://${host}` : 'http://onefold.invalid'
+  return new Request(`${origin}${frozen.path}${frozen.search}`, {
     method: frozen.method,
     headers: frozen.headers,
     ...(body === undefined ? {} : { body }),

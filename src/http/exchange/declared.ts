@@ -84,7 +84,7 @@ export interface HttpRules {
   readonly errors: readonly DeclaredError[]
   /** Headers that a replay carries beyond the usual ones. */
   readonly replayHeaders: readonly string[]
-  /** Headers that are kept with a request, to send it again, beyond the usual ones. */
+  /** Headers that are kept with a request beyond the usual ones, also where they sound like credentials. */
   readonly resendHeaders: readonly string[]
 }
 

@@ -6,7 +6,7 @@ import { readCallerKey } from './caller-key.ts'
 import type { HttpRules } from './declared.ts'
 import type { Doubts } from './doubts.ts'
 import { answerIn, judge } from './judge.ts'
-import { isolationOf, runIdOf, type Caller } from './principal.ts'
+import { isolationOf, isShared, runIdOf, type Caller } from './principal.ts'
 import { freeze, type FrozenRequest, type RequestFacts } from './request.ts'
 import type { WritePlan } from './routes.ts'
 
@@ -61,6 +61,8 @@ export async function exchange(request: Exchange): Promise<Told> {
   const frozen = freeze(facts, {
     headers: plan.frozenHeaders,
     inlineBytes: request.inlineBytes ?? INLINE_BYTES,
+    whole: recovery !== 'manual',
+    shared: isShared(caller),
     blob: recovery !== 'manual' && recovery !== 'probe',
   })
   await keepLargeBody(guard, frozen, facts)

@@ -31,6 +31,9 @@ export function callerOf(headers: Headers, rules: HttpRules): Caller {
   }
 }
 
+/** True for callers that the rules do not tell apart: what one may do, another may not. */
+export const isShared = ({ principal }: Caller): boolean => principal === 'nobody' || principal === 'everybody'
+
 function principalOf(headers: Headers, { principal }: HttpRules): string {
   if (principal === 'none') return 'everybody'
   if (principal !== 'authorization' && 'header' in principal) return `h:${named(headers, principal.header, true) ?? ''}`

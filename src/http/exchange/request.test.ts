@@ -16,7 +16,7 @@ const facts = (body: string | Uint8Array, more: Partial<RequestFacts> = {}): Req
   body: { kind: 'bytes', bytes: Buffer.from(body) },
   ...more,
 })
-const options = { headers: new Set(['x-event']), inlineBytes: 100, blob: true }
+const options = { headers: new Set(['x-event']), inlineBytes: 100, whole: false, blob: true, shared: false }
 const frozen = (body: string | Uint8Array, more?: Partial<RequestFacts>): FrozenRequest =>
   freeze(facts(body, more), options)
 
@@ -26,6 +26,35 @@ describe('a frozen request', () => {
     expect(found.headers).toEqual({ 'content-type': 'application/json; charset=utf-8', 'x-event': 'e' })
     expect([found.secret, found.body]).toEqual([true, { text: '{"a":1}' }])
     expect(JSON.stringify(found)).not.toContain('Bearer')
+  })
+
+  it('holds every header that a service may go by where it is to be made again', () => {
+    const headers = {
+      ...facts('').headers,
+      host: 'shop.example',
+      'stripe-account': 'acct_1',
+      'x-goog-api-key': 'canary',
+      'x-event-token': 'named by the operator',
+      'accept-encoding': 'gzip',
+      'content-length': '7',
+      connection: 'x-hop',
+      'x-hop': '1',
+    }
+    const more = { ...options, headers: new Set(['x-event', 'x-event-token']), whole: true }
+    const found = freeze(facts('{"a":1}', { headers }), more)
+    expect(found.headers).toEqual({
+      'content-type': 'application/json; charset=utf-8',
+      host: 'shop.example',
+      'stripe-account': 'acct_1',
+      'x-event': 'e',
+      'x-event-token': 'named by the operator',
+      'x-more': 'm',
+    })
+    expect(found.proof).toBeUndefined()
+    const [one, two] = ['a', 'b'].map((authorization) =>
+      freeze(facts('', { headers: { authorization } }), { ...more, shared: true }),
+    )
+    expect([one?.proof === two?.proof, JSON.stringify(one)]).toEqual([false, expect.not.stringContaining('"a"')])
   })
 
   it('keeps bytes that are no text, and names those that are too many', () => {

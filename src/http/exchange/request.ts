@@ -1,6 +1,7 @@
 import { hash } from 'node:crypto'
 import { isOnefoldError } from '../../error/index.ts'
 import { parseJson } from '../../key/index.ts'
+import { isHopByHop, namedByConnection } from './answer.ts'
 
 /** A request's body as it is known when the operation is named. */
 export type RequestBody =
@@ -35,6 +36,8 @@ export interface FrozenRequest {
   readonly body: FrozenBody | null
   /** True when the request carried credentials, which are never stored. */
   readonly secret: boolean
+  /** Tells credentials apart where their owners are not told apart. */
+  readonly proof?: string
 }
 
 export type FrozenBody =
@@ -45,7 +48,7 @@ export type FrozenBody =
   /** `blob`: the bytes lie in the ledger under their digest. */
   | { readonly sha256: string; readonly size: number; readonly blob?: true }
 
-/** Headers that a request needs to be the same request when it is sent again. Credentials are never among them. */
+/** Headers that say what a request's content and conditions are. Credentials are never among them. */
 const FROZEN = new Set([
   'accept',
   'accept-language',
@@ -66,10 +69,26 @@ const FROZEN = new Set([
   'x-request-id',
 ])
 
+/** Headers that every send makes anew, or that only its client's connection is concerned with. */
+const MADE_ANEW = new Set(['accept-encoding', 'content-length', 'expect'])
+
 /** Headers that prove who asks: kept in memory while an operation is open, never written down. */
 const SECRET = new Set(['authorization', 'cookie', 'x-api-key', 'api-key', 'x-auth-token'])
 
-export const isSecret = (name: string): boolean => SECRET.has(name)
+/** What services call their own: `x-goog-api-key`, `private-token`, `x-amz-security-token`, `x-hub-signature`. */
+const SOUNDS_SECRET = /auth|token|key|secret|passw|credential|signature|assertion|jwt|session/
+
+/** What sounds so and is none: it names an operation or a conversation. */
+const NO_SECRET = /^(?:idempotency-key$|mcp-|onefold-|sec-)/
+
+export const isSecret = (name: string): boolean =>
+  SECRET.has(name) || (SOUNDS_SECRET.test(name) && !NO_SECRET.test(name))
+
+/** Equal for equal credentials; nothing of them can be read from it. */
+export function proofOf(headers: RequestFacts['headers']): string {
+  const proofs = Object.entries(headers).filter(([name]) => isSecret(name))
+  return digestOf(JSON.stringify(proofs.toSorted(([a], [b]) => (a < b ? -1 : 1)))).slice(0, 22)
+}
 
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
@@ -78,22 +97,39 @@ export interface FreezeOptions {
   readonly headers: ReadonlySet<string>
   /** Bodies up to this size stand in the record itself, in bytes. */
   readonly inlineBytes: number
+  /** True where recovery has to make the request again, or to ask after it: every header counts then. */
+  readonly whole: boolean
   /** Larger bodies are put into the ledger as a blob by the caller. */
   readonly blob: boolean
+  /** True where callers share one principal: whose credentials these were must then be told by a proof. */
+  readonly shared: boolean
 }
 
 /** The part of a request that goes into the ledger. */
 export function freeze(facts: RequestFacts, options: FreezeOptions): FrozenRequest {
   const headers: Record<string, string> = {}
+  const named = namedByConnection(facts.headers['connection'])
+  const isKept = (name: string): boolean =>
+    FROZEN.has(name) || (options.whole && !MADE_ANEW.has(name) && !isHopByHop(name) && !named.includes(name))
   let secret = false
   for (const name in facts.headers) {
     const value = facts.headers[name]
     if (value === undefined) continue
-    if (SECRET.has(name)) secret = true
-    else if (FROZEN.has(name) || options.headers.has(name)) headers[name] = value.toWellFormed()
+    if (options.headers.has(name) && !SECRET.has(name)) headers[name] = String(value).toWellFormed()
+    else if (isSecret(name)) secret = true
+    else if (isKept(name)) headers[name] = String(value).toWellFormed()
   }
   const { method, path, search, params } = facts
-  const frozen = { method, path, search, params, headers, body: freezeBody(facts.body, options), secret }
+  const frozen = {
+    method,
+    path,
+    search,
+    params,
+    headers,
+    body: freezeBody(facts.body, options),
+    secret,
+    ...(secret && options.shared ? { proof: proofOf(facts.headers) } : {}),
+  }
   const { body } = facts
   if (
     body.kind === 'bytes' &&

@@ -107,7 +107,10 @@ function patternOf(text: string): Pattern {
 }
 
 function frozenHeadersOf(declared: DeclaredWrite, rules: HttpRules): ReadonlySet<string> {
-  const names = new Set(rules.resendHeaders.map((name) => name.toLowerCase()))
+  const { principal, tenantHeader, resendHeaders } = rules
+  const names = new Set(resendHeaders.map((name) => name.toLowerCase()))
+  if (tenantHeader !== undefined) names.add(tenantHeader)
+  if (typeof principal === 'object' && 'header' in principal) names.add(principal.header)
   const paths = [...(Array.isArray(declared.identity) ? (declared.identity as readonly string[]) : [])]
   for (const path of [...paths, ...(declared.exclusive ?? [])]) {
     if (path.startsWith('headers.')) names.add(path.slice('headers.'.length))

@@ -10,14 +10,15 @@ import {
   type Reach,
   type WritePlan,
 } from '../exchange/index.ts'
-import type { Secrets, Upstream } from '../edge/index.ts'
+import type { ForwardOptions, Secrets, Upstream } from '../edge/index.ts'
 import { captureAnswer } from './capture.ts'
-import { frozenHeaders, sentKey } from './forward.ts'
+import { askingHeaders, frozenHeaders, sentKey } from './forward.ts'
 import { probeTarget, readProbe, readVerify, verifyTarget } from './probe.ts'
 
 export interface ReachOptions {
   readonly guard: Guard
   readonly upstream: Upstream
+  readonly forward: ForwardOptions
   readonly secrets: Secrets
   readonly answerBytes: number
   readonly rules: HttpRules
@@ -32,7 +33,7 @@ export function createReach(options: ReachOptions, keep: KeepAnswer): (declared:
   const { guard, upstream, secrets } = options
 
   async function get(target: string, own: readonly string[], signal: AbortSignal): Promise<Answer> {
-    const headers = ['host', upstream.url.host, 'accept', 'application/json', ...own]
+    const headers = ['accept', 'application/json', ...own]
     const incoming = await upstream.send({ method: 'GET', target, headers, body: undefined, signal })
     return await captureAnswer(incoming, { answerBytes: options.answerBytes, live: undefined })
   }
@@ -51,8 +52,8 @@ export function createReach(options: ReachOptions, keep: KeepAnswer): (declared:
    * The credentials that a request needs, as this process last saw them of its principal; undefined when nobody with
    * them has asked since it began.
    */
-  const credentialsOf = ({ secret }: FrozenRequest, owner: string | undefined): readonly string[] | undefined =>
-    secret ? (owner === undefined ? undefined : secrets.of(owner)) : []
+  const credentialsOf = ({ secret, proof }: FrozenRequest, owner: string | undefined): readonly string[] | undefined =>
+    secret ? (owner === undefined ? undefined : secrets.of(owner, proof)) : []
 
   const again =
     (declared: DeclaredWrite): NonNullable<Reach['again']> =>
@@ -62,7 +63,7 @@ export function createReach(options: ReachOptions, keep: KeepAnswer): (declared:
       if (known === undefined) throw new UnsentError(NOBODY)
       const body = await bodyOf(frozen)
       const plan = { declared } as WritePlan
-      const headers = frozenHeaders(frozen, plan, context, known, upstream.url.host)
+      const headers = frozenHeaders(frozen, plan, context, known, options.forward)
       if (body !== undefined) headers.push('content-length', String(body.byteLength))
       const incoming = await upstream.send({
         method: frozen.method,
@@ -88,7 +89,10 @@ export function createReach(options: ReachOptions, keep: KeepAnswer): (declared:
       const known = credentialsOf(frozen, context.run?.session)
       // What nobody may see is told as absent, which would be read as permission to do it again.
       if (known === undefined) return { found: 'unknown', why: NOBODY }
-      const found = readProbe(await get(target, known, context.signal), probe.found)
+      const found = readProbe(
+        await get(target, askingHeaders(frozen, known, options.forward), context.signal),
+        probe.found,
+      )
       return found.found === true ? { found: true, value: keep(found.value) } : found
     }
 
@@ -99,7 +103,7 @@ export function createReach(options: ReachOptions, keep: KeepAnswer): (declared:
       if (answer.status !== 202) return true
       const target = verifyTarget(declared, answer)
       if (target === undefined) return undefined
-      return readVerify(await get(target, [], context.signal), declared.found)
+      return readVerify(await get(target, ['host', upstream.url.host], context.signal), declared.found)
     }
 
   return (declared) => {

@@ -87,7 +87,7 @@ function createHandler(
     service: options.service,
     rules,
     routes: options.routes,
-    reach: createReach({ guard, upstream, secrets, answerBytes: limits.answerBytes, rules }, keep),
+    reach: createReach({ guard, upstream, forward, secrets, answerBytes: limits.answerBytes, rules }, keep),
     register: (contract) => guard.internals.register(contract),
     timeoutMs: options.timeoutMs,
   })

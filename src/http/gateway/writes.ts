@@ -10,7 +10,9 @@ import {
   errorResponse,
   exchange,
   isolationOf,
+  isShared,
   problemAnswer,
+  proofOf,
   toldResponse,
   wireHeaders,
   type Answer,
@@ -136,7 +138,8 @@ export function createWrites(options: WritesOptions): Handle {
       if (!outgoing.writableFinished) gone.abort()
     }
     outgoing.once('close', onClose)
-    options.secrets.remember(isolationOf(caller, plan.declared.scope ?? 'tenant'), incoming.rawHeaders)
+    const owner = isolationOf(caller, plan.declared.scope ?? 'tenant')
+    options.secrets.remember(owner, incoming.rawHeaders, isShared(caller) ? proofOf(facts.headers) : undefined)
     let live: Live | undefined
     try {
       const told = await exchange({
@@ -268,8 +271,7 @@ function nameOf(
   facts: RequestFacts,
   { socket }: IncomingMessage,
 ): string {
-  const who =
-    caller.principal === 'nobody' || caller.principal === 'everybody' ? (socket.remoteAddress ?? '') : caller.principal
+  const who = isShared(caller) ? (socket.remoteAddress ?? '') : caller.principal
   const what = key ?? `${facts.path}${facts.search}\n${contentOf(facts)}`
   return `${caller.tenant ?? ''}\n${who}\n${plan.name}\n${what}`
 }
