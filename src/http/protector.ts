@@ -99,6 +99,14 @@ export const tooLarge = ({ rules, bodyBytes }: Protector): Answer =>
     detail: `The body is larger than ${bodyBytes} bytes. Nothing was done.`,
   })
 
+/** A refusal for a body that nobody has read where the ledger looks at it. */
+export const unread = ({ rules }: Protector): Answer =>
+  problemAnswer(rules.profile, {
+    problem: 'CONTRACT_INVALID',
+    detail:
+      'The body was not parsed before the ledger looks at it, so the request cannot be told from another one. Put a parser for its content type ahead. Nothing was done.',
+  })
+
 /**
  * Right before a handler runs: the last chance to run nothing. What the handler sends, it says itself.
  * @throws UnsentError when the attempt may no longer act

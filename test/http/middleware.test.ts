@@ -227,6 +227,55 @@ describe.each(Object.keys(APPS))('as %s', (form) => {
   })
 })
 
+describe('a body that no parser has read before the ledger looks at it', () => {
+  const FORM = { 'content-type': 'multipart/form-data; boundary=b', 'idempotency-key': 'form' }
+  const form = (name: string): string => `--b\r\ncontent-disposition: form-data; name=n\r\n\r\n${name}\r\n--b--\r\n`
+
+  it.each([
+    ['Express 5 leaves it away', (): void => {}],
+    ['Express 4 makes an empty object of it', (request: { body?: unknown }): void => void (request.body = {})],
+  ])('%s: refused, and never taken for another one', async (_name, leave) => {
+    const guard = testGuard()
+    let acted = 0
+    const app = express()
+    app.use(express.json())
+    app.use((request, _response, next) => {
+      if (request.body === undefined) leave(request)
+      next()
+    })
+    app.use(expressMiddleware(guard, OPTIONS))
+    app.post('/orders/:ref', (_request, response) => {
+      acted += 1
+      response.status(201).json({ acted })
+    })
+    const server = createServer(app).listen(0, '127.0.0.1')
+    await once(server, 'listening')
+    for (const name of ['one', 'two']) {
+      const seen = await ask(`${port(server)}/orders/form`, { headers: FORM, body: form(name) })
+      expect(seen.json()).toMatchObject({ code: 'CONTRACT_INVALID', effect: 'none' })
+    }
+    expect(acted).toBe(0)
+    expect((await post(port(server), 'empty', 'empty', {})).status).toBe(201)
+    await new Promise((resolve) => server.close(resolve))
+    await guard.close()
+  })
+
+  it('Fastify: a parser that leaves the stream to its handler', async () => {
+    const guard = testGuard()
+    let acted = 0
+    const app = fastify()
+    app.addContentTypeParser('multipart/form-data', (_request, _payload, done) => done(null))
+    fastifyHooks(app, guard, OPTIONS)
+    app.post('/orders/:ref', async () => ({ acted: (acted += 1) }))
+    const url = await app.listen({ port: 0, host: '127.0.0.1' })
+    const seen = await ask(`${url}/orders/form`, { headers: FORM, body: form('one') })
+    expect([seen.json(), acted]).toMatchObject([{ code: 'CONTRACT_INVALID' }, 0])
+    expect((await post(url, 'empty', 'empty', {})).status).toBe(200)
+    await app.close()
+    await guard.close()
+  })
+})
+
 describe('a handler that can run again', () => {
   it('is run by recovery with the same downstream key; the caller gets the recovered answer', async () => {
     const guard = testGuard()

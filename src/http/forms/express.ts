@@ -1,13 +1,13 @@
 import type { Guard } from '../../engine/index.ts'
-import { compactBody, type Answer, type RequestBody, type RequestFacts } from '../exchange/index.ts'
-import { checked, createProtector, isPlanned } from '../protector.ts'
+import { compactBody, type Answer, type RequestFacts } from '../exchange/index.ts'
+import { parsedBody, type ReadRequest } from './parsed-body.ts'
+import { checked, createProtector, isPlanned, unread } from '../protector.ts'
 import type { HttpOptions } from '../route.ts'
 
 /** What is used of Express's request (express 5). `body` is what a body parser before this middleware has read. */
-export interface ExpressRequestLike {
+export interface ExpressRequestLike extends ReadRequest {
   readonly method: string
   readonly originalUrl: string
-  readonly headers: Readonly<Record<string, string | string[] | undefined>>
   readonly body?: unknown
 }
 
@@ -45,13 +45,15 @@ export function expressMiddleware(guard: Guard, options: HttpOptions): ExpressMi
     const matched = protector.match(request.method, path)
     if (matched === undefined) return next()
     if (!isPlanned(matched)) return tell(response, matched)
+    const body = parsedBody(request, request.body)
+    if (body === undefined) return tell(response, unread(protector))
     const facts: RequestFacts = {
       method: request.method,
       path,
       search: mark === -1 ? '' : request.originalUrl.slice(mark),
       params: matched.params,
       headers: request.headers as Readonly<Record<string, string | undefined>>,
-      body: bodyOf(request.body),
+      body,
     }
     let release = (): void => {}
     // A client that goes away changes nothing: what the handler still writes is held for the ledger.
@@ -67,13 +69,6 @@ export function expressMiddleware(guard: Guard, options: HttpOptions): ExpressMi
       tell(response, answer)
     })
   }
-}
-
-function bodyOf(body: unknown): RequestBody {
-  if (body === undefined || body === null) return { kind: 'none' }
-  if (body instanceof Uint8Array) return { kind: 'bytes', bytes: body }
-  if (typeof body === 'string') return { kind: 'bytes', bytes: Buffer.from(body) }
-  return { kind: 'value', value: body }
 }
 
 /** Keeps what a handler writes until it has ended. */

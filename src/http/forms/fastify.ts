@@ -1,6 +1,7 @@
 import type { Guard } from '../../engine/index.ts'
-import { compactBody, type Answer, type RequestBody, type RequestFacts } from '../exchange/index.ts'
-import { checked, createProtector, isPlanned } from '../protector.ts'
+import { compactBody, type Answer, type RequestFacts } from '../exchange/index.ts'
+import { parsedBody } from './parsed-body.ts'
+import { checked, createProtector, isPlanned, unread } from '../protector.ts'
 import type { HttpOptions } from '../route.ts'
 
 /** What is used of Fastify's request (fastify 5). */
@@ -9,6 +10,7 @@ export interface FastifyRequestLike {
   readonly originalUrl: string
   readonly headers: Readonly<Record<string, string | string[] | undefined>>
   readonly body?: unknown
+  readonly raw?: { readonly readableDidRead?: boolean }
 }
 
 /** What is used of Fastify's reply. */
@@ -53,13 +55,16 @@ export function fastifyHooks(app: FastifyLike, guard: Guard, options: HttpOption
     const matched = protector.match(request.method, path)
     if (matched === undefined) return undefined
     if (!isPlanned(matched)) return sent(reply, matched)
+    const { headers, raw } = request
+    const body = parsedBody({ headers, readableDidRead: raw?.readableDidRead === true }, request.body)
+    if (body === undefined) return sent(reply, unread(protector))
     const facts: RequestFacts = {
       method: request.method,
       path,
       search: mark === -1 ? '' : request.originalUrl.slice(mark),
       params: matched.params,
-      headers: request.headers as Readonly<Record<string, string | undefined>>,
-      body: bodyOf(request.body),
+      headers: headers as Readonly<Record<string, string | undefined>>,
+      body,
     }
     let start = (): void => {}
     const started = new Promise<undefined>((resolve) => (start = () => resolve(undefined)))
@@ -92,13 +97,6 @@ function sent(reply: FastifyReplyLike, answer: Answer): FastifyReplyLike {
   for (const [name, value] of answer.headers) reply.header(name, value)
   const { body = '' } = answer
   return reply.send(typeof body === 'string' ? body : Buffer.from(body))
-}
-
-function bodyOf(body: unknown): RequestBody {
-  if (body === undefined || body === null) return { kind: 'none' }
-  if (body instanceof Uint8Array) return { kind: 'bytes', bytes: body }
-  if (typeof body === 'string') return { kind: 'bytes', bytes: Buffer.from(body) }
-  return { kind: 'value', value: body }
 }
 
 /** A payload as Fastify has serialised it: text, bytes, nothing, or a stream, which is read to its end. */
