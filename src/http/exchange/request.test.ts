@@ -72,6 +72,19 @@ describe('a frozen request', () => {
     ])
   })
 
+  it('keeps apart what a query escapes that is no UTF-8', () => {
+    const queryOf = (search: string): unknown => viewOf(frozen('', { search })).query
+    expect(queryOf('?name=M%FCller&b=%C3%BC+1&c=100%&d=%EF%BF%BD&%FC=')).toEqual({
+      name: { raw: 'M%FCller' },
+      b: 'ü 1',
+      c: '100%',
+      d: '\uFFFD',
+      '%FC': { raw: '' },
+    })
+    for (const other of ['?name=M%F6ller', '?name=M%25FCller', '?name=M%EF%BF%BDller'])
+      expect(queryOf(other)).not.toEqual(queryOf('?name=M%FCller'))
+  })
+
   it('can be identified by fields of a body that is too large for the record', () => {
     const large = JSON.stringify({ id: 'a', pad: 'x'.repeat(200) })
     expect(viewOf(frozen(large)).body).toMatchObject({ id: 'a' })

@@ -1,3 +1,4 @@
+import { isUtf8 } from 'node:buffer'
 import { hash } from 'node:crypto'
 import { isOnefoldError } from '../../error/index.ts'
 import { parseJson } from '../../key/index.ts'
@@ -172,12 +173,15 @@ function textOf(bytes: Uint8Array): string | undefined {
 /** SHA-256 in base64url: what the ledger names blobs by. */
 export const digestOf = (bytes: Uint8Array | string): string => hash('sha256', bytes, 'base64url')
 
+/** A value as it is decoded; what is no UTF-8 stands for itself as it was sent. */
+type QueryValue = string | { readonly raw: string }
+
 /** A frozen request as identities, fingerprints and probes see it. */
 export interface RequestView {
   readonly method: string
   /** Values of the route's varying parts. */
   readonly path: Readonly<Record<string, string>>
-  readonly query: Readonly<Record<string, string | readonly string[]>>
+  readonly query: Readonly<Record<string, QueryValue | readonly QueryValue[]>>
   readonly headers: Readonly<Record<string, string>>
   /** Parsed JSON, else what stands for the bytes. */
   readonly body: unknown
@@ -232,13 +236,37 @@ export function rawDigest({ body }: FrozenRequest): string | null {
   return digestOf('text' in body ? body.text : Buffer.from(body.base64, 'base64'))
 }
 
-function queryOf(search: string): Readonly<Record<string, string | readonly string[]>> {
+function queryOf(search: string): RequestView['query'] {
   if (search.length < 2) return {}
-  const query: Record<string, string | string[]> = {}
-  for (const [name, value] of new URLSearchParams(search)) {
+  const query: Record<string, QueryValue | QueryValue[]> = {}
+  for (const [name, value] of pairsOf(search)) {
     const known = Object.hasOwn(query, name) ? query[name] : undefined
     const next = known === undefined ? value : [...(Array.isArray(known) ? known : [known]), value]
     Object.defineProperty(query, name, { value: next, writable: true, enumerable: true, configurable: true })
   }
   return query
+}
+
+/** Decoding puts one and the same sign for everything that is no UTF-8; what has it is looked at more closely. */
+function pairsOf(search: string): Iterable<readonly [string, QueryValue]> {
+  const decoded = new URLSearchParams(search)
+  if (!decoded.toString().includes('%EF%BF%BD')) return decoded
+  return search
+    .slice(1)
+    .split('&')
+    .filter((pair) => pair !== '')
+    .map((pair) => {
+      const equals = pair.indexOf('=')
+      const [name, value] = equals === -1 ? [pair, ''] : [pair.slice(0, equals), pair.slice(equals + 1)]
+      const [[plainName, plainValue] = ['', '']] = new URLSearchParams(pair)
+      return isEscapedUtf8(pair) ? [plainName, plainValue] : [isEscapedUtf8(name) ? plainName : name, { raw: value }]
+    })
+}
+
+function isEscapedUtf8(text: string): boolean {
+  const bytes = Buffer.from(text).toString('latin1')
+  const unescaped = bytes.replaceAll(/%([0-9a-f]{2})/gi, (_whole, hex: string) =>
+    String.fromCodePoint(Number.parseInt(hex, 16)),
+  )
+  return isUtf8(Buffer.from(unescaped, 'latin1'))
 }
