@@ -1,13 +1,16 @@
 import { connect } from 'node:net'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { ask, startFront, write, type Front } from './fixtures/harness.ts'
+import { ask, eventually, startFront, write, type Front } from './fixtures/harness.ts'
 import { startService, type Service } from './fixtures/service.ts'
 
 let service: Service
+/** Answers of `/held`, which come when the test says so. */
+const held: (() => void)[] = []
 let front: Front
 
 beforeAll(async () => {
-  service = await startService((got, response) => {
+  service = await startService(async (got, response) => {
+    if (got.url === '/held') await new Promise<void>((resolve) => held.push(resolve))
     response.writeHead(201, { 'content-type': 'application/json' })
     response.end(JSON.stringify({ size: got.body.byteLength }))
   })
@@ -102,6 +105,16 @@ describe('smuggled framing is refused, and nothing of it reaches the service', (
       expect(service.requests.length).toBe(before)
     },
   )
+
+  it('what comes behind a request that is acting is no answer to it', async () => {
+    const request = 'POST /held HTTP/1.1\r\nHost: localhost\r\nIdempotency-Key: h\r\nContent-Length: 2\r\n\r\n{}'
+    const text = raw([`${request}\0`])
+    const answer = await eventually(() => held.pop())
+    answer()
+    expect(statusOf(await text)).toBe(201)
+    expect(await text).not.toContain('Nothing was done')
+    expect(service.effects('/held')).toBe(1)
+  })
 
   it('an absolute target of another host', async () => {
     const text = await raw(['POST http://evil.example/orders HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n'])

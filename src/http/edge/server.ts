@@ -54,6 +54,7 @@ const isLoopback = (host: string): boolean => host === 'localhost' || host === '
 export async function startEdge(options: EdgeOptions): Promise<Edge> {
   const { limits, host } = options
   const refusal = createFirst(options)
+  const open = createOpen()
   const server = createServer(
     {
       insecureHTTPParser: false,
@@ -66,6 +67,7 @@ export async function startEdge(options: EdgeOptions): Promise<Edge> {
       noDelay: true,
     },
     (incoming, outgoing) => {
+      open.add(outgoing)
       const checked = refusal(incoming)
       if ('refusal' in checked) return writeAnswer(outgoing, checked.refusal, checked.close)
       // What fails unforeseen says nothing about the service: the client sees its connection break.
@@ -75,7 +77,10 @@ export async function startEdge(options: EdgeOptions): Promise<Edge> {
   // Node would drop what is over the count; it is refused instead.
   server.maxHeadersCount = 0
   server.maxConnections = limits.connections
-  server.on('clientError', (error, socket) => tellClientError(options.profile, error, socket as Socket))
+  server.on('clientError', (error, socket) => {
+    // What is told now would be taken for the answer to a request that is still acting.
+    if (!open.endsAfter(socket as Socket)) tellClientError(options.profile, error, socket as Socket)
+  })
   await listen(server, options.port, host)
   const { port } = server.address() as AddressInfo
   return {
@@ -105,6 +110,34 @@ function createFirst({ profile, limits, host, ...options }: EdgeOptions): Return
     origins: options.checkOrigin === true ? hosts : undefined,
     single: options.single,
   })
+}
+
+/** Requests that were received whole and are not answered yet, by their connection. */
+function createOpen(): {
+  add(outgoing: ServerResponse): void
+  /** Ends a connection after its open answers, if it has any; what came behind their requests is not looked at. */
+  endsAfter(socket: Socket): boolean
+} {
+  const bySocket = new WeakMap<Socket, Set<ServerResponse>>()
+  const ending = new WeakSet<Socket>()
+  const openOn = (socket: Socket): readonly ServerResponse[] =>
+    [...(bySocket.get(socket) ?? [])].filter(({ req }) => req.complete)
+  return {
+    add(outgoing) {
+      const { socket } = outgoing.req
+      const answers = bySocket.get(socket) ?? new Set()
+      bySocket.set(socket, answers.add(outgoing))
+      outgoing.once('close', () => {
+        answers.delete(outgoing)
+        if (ending.has(socket) && openOn(socket).length === 0) socket.destroySoon()
+      })
+    },
+    endsAfter(socket) {
+      if (openOn(socket).length === 0) return false
+      ending.add(socket)
+      return true
+    },
+  }
 }
 
 /** Answers what Node's parser refuses: bad framing, too large headers, requests that never end. */
