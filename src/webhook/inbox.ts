@@ -8,6 +8,7 @@ import {
 } from '../contract/index.ts'
 import type { Guard, Outcome } from '../engine/index.ts'
 import { isOnefoldError, OnefoldError } from '../error/index.ts'
+import { canonicalize } from '../key/index.ts'
 import { DAY_MS, type Delivery, type Scheme } from './scheme.ts'
 
 /** An event as its handler gets it. */
@@ -65,11 +66,11 @@ export function webhookInbox(guard: Guard, options: InboxOptions): Inbox {
       effect: 'write',
       identity: ['id'],
       // A redelivery may be printed anew: Stripe counts in it how many deliveries are pending.
-      ignore: ['body', 'type'],
+      ignore: ['body', 'type', 'printed'],
       retention: `${rememberMs}ms`,
       retryHorizon: `${from.retryHorizonMs}ms`,
-      recovery,
-      execute: options.handle,
+      recovery: thawing(recovery),
+      execute: (input: Frozen, context: ToolContext) => options.handle(thawed(input), context),
     } as unknown as AnyToolOptions),
   )
   const maxBytes = options.maxBytes ?? MAX_BYTES
@@ -86,7 +87,7 @@ export function webhookInbox(guard: Guard, options: InboxOptions): Inbox {
     const { delivery } = verified
     try {
       const run = guard.internals.runOf({ id: `webhook:${name}:${delivery.id}` })
-      return taken(await guard.internals.perform(contract, jsonOf(delivery), { run, waitMs, callId: delivery.id }))
+      return taken(await guard.internals.perform(contract, frozen(delivery), { run, waitMs, callId: delivery.id }))
     } catch (error) {
       return refusedBy(error, recovery.class)
     }
@@ -136,5 +137,30 @@ async function bytesWithin(request: Request, most: number): Promise<Uint8Array |
   return Buffer.concat(chunks)
 }
 
-/** What the ledger can freeze: JSON without absent members. */
-const jsonOf = (delivery: Delivery): Delivery => JSON.parse(JSON.stringify(delivery)) as Delivery
+/** A delivery in the ledger: `printed`, its body is JSON text that the ledger's own form of JSON cannot hold. */
+type Frozen = Delivery & { readonly printed?: true }
+
+/** Ids beyond 2^53, half surrogates and deep nesting are everyday in what senders deliver; only `id` identifies. */
+function frozen(delivery: Delivery): Frozen {
+  // JSON without absent members.
+  const json = JSON.parse(JSON.stringify(delivery)) as Delivery
+  try {
+    canonicalize(json)
+    return json
+  } catch {
+    return { ...json, body: JSON.stringify(json.body), printed: true }
+  }
+}
+
+function thawed({ printed, ...delivery }: Frozen): WebhookEvent {
+  return printed === true ? { ...delivery, body: JSON.parse(String(delivery.body)) as unknown } : delivery
+}
+
+/** What a recovery asks with is the event as its handler got it. */
+function thawing(recovery: Recovery<WebhookEvent, unknown>): Recovery<Frozen, unknown> {
+  const asking = (name: 'probe' | 'precondition'): object => {
+    const ask = (recovery as Partial<Record<typeof name, (event: WebhookEvent, context: never) => unknown>>)[name]
+    return ask === undefined ? {} : { [name]: (input: Frozen, context: never) => ask(thawed(input), context) }
+  }
+  return { ...recovery, ...asking('probe'), ...asking('precondition') } as Recovery<Frozen, unknown>
+}

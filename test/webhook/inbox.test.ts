@@ -115,6 +115,35 @@ describe('the webhook inbox', () => {
     expect(await downstream.effects('evt_other')).toBe(1)
   })
 
+  it.each([
+    ['an integer beyond 2^53', '{"id":"evt_form_1","order":820982911946154508}'],
+    ['half a surrogate', '{"id":"evt_form_2","order":"\\ud800"}'],
+    ['deep nesting', `{"id":"evt_form_3","order":${'['.repeat(100)}${']'.repeat(100)}}`],
+  ])('handles what the ledger’s own JSON cannot hold: %s', async (_name, payload) => {
+    const seen: unknown[] = []
+    const lost = Object.assign(new Error('socket hang up'), { code: 'ECONNRESET' })
+    const recovery = probe<WebhookEvent, unknown>(({ body }) => ({ found: true, value: seen.push(body) }), {
+      settle: '0ms',
+    })
+    const guard = testGuard()
+    const handle = ({ body }: WebhookEvent): never => {
+      seen.push(body)
+      throw lost
+    }
+    const inbox = webhookInbox(guard, { from, handle, recovery })
+    const header = Stripe.webhooks.generateTestHeaderString({ payload, secret: SECRET })
+    const send = async (): Promise<number> =>
+      (
+        await inbox(
+          new Request('http://shop.test', { method: 'POST', headers: { 'stripe-signature': header }, body: payload }),
+        )
+      ).status
+    expect([await send(), await send()]).toEqual([200, 200])
+    const body: unknown = JSON.parse(payload)
+    expect(seen).toEqual([body, body])
+    await guard.close()
+  })
+
   it('asks for another delivery only where nothing happened', async () => {
     let works = false
     const handle: InboxOptions['handle'] = async (event, context) => {
