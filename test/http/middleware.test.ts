@@ -18,7 +18,7 @@ import {
 } from '../../src/http/index.ts'
 import { startDownstream, type Downstream } from '../support/downstream.ts'
 import { testGuard } from '../support/guard.ts'
-import { ask, pause, type Seen } from './fixtures/harness.ts'
+import { ask, eventually, pause, type Seen } from './fixtures/harness.ts'
 
 let orders: Downstream
 beforeAll(async () => {
@@ -224,6 +224,40 @@ describe.each(Object.keys(APPS))('as %s', (form) => {
   it('reads pass', async () => {
     await start()
     expect((await ask(`${app.url}/orders/none`, { method: 'GET' })).headers['onefold-outcome']).toBeUndefined()
+  })
+})
+
+describe('a handler that answers after its deadline', () => {
+  it('Express: its client was told the doubt, and the answer settles it for the ledger', async () => {
+    const guard = testGuard()
+    let told = (): void => {}
+    const isTold = new Promise<void>((resolve) => (told = resolve))
+    const ended: (() => void)[] = []
+    const app = express()
+    app.use(express.json())
+    const late = { match: 'POST /late', key: 'required', recovery: manual(), timeout: '30ms' } as const
+    app.use(expressMiddleware(guard, { routes: [late] }))
+    app.post('/late', async (_request, response) => {
+      response.cookie('a', 'b')
+      await isTold
+      response.status(201).location('/orders/1').json({ id: 1 })
+      for (const end of ended) end()
+    })
+    const server = createServer(app).listen(0, '127.0.0.1')
+    await once(server, 'listening')
+    const send = (): Promise<Seen> =>
+      ask(`${port(server)}/late`, { headers: { 'idempotency-key': 'late' }, body: { n: 1 } })
+    expect((await send()).json()).toMatchObject({ code: 'IN_DOUBT', effect: 'unknown' })
+    const isEnded = new Promise<void>((resolve) => ended.push(resolve))
+    told()
+    await isEnded
+    const again = await eventually(async () => {
+      const seen = await send()
+      return seen.status === 201 ? seen : undefined
+    })
+    expect([again.json(), again.headers['location']]).toEqual([{ id: 1 }, '/orders/1'])
+    await new Promise((resolve) => server.close(resolve))
+    await guard.close()
   })
 })
 

@@ -1,3 +1,4 @@
+import { ServerResponse, type IncomingMessage } from 'node:http'
 import type { Guard } from '../../engine/index.ts'
 import { compactBody, type Answer, type RequestFacts } from '../exchange/index.ts'
 import { parsedBody, type ReadRequest } from './parsed-body.ts'
@@ -55,25 +56,29 @@ export function expressMiddleware(guard: Guard, options: HttpOptions): ExpressMi
       headers: request.headers as Readonly<Record<string, string | undefined>>,
       body,
     }
-    let release = (): void => {}
+    let answerBy = tell
     // A client that goes away changes nothing: what the handler still writes is held for the ledger.
     const told = protector.perform(matched, facts, async () => {
       checked()
-      const held = hold(response)
-      release = held.release
+      const held = hold(request, response)
+      answerBy = (_response, answer) => held.tell(answer)
       next()
       return await held.answer
     })
-    void told.then((answer) => {
-      release()
-      tell(response, answer)
-    })
+    void told.then((answer) => answerBy(response, answer))
   }
 }
 
-/** Keeps what a handler writes until it has ended. */
-function hold(response: ExpressResponseLike): { readonly answer: Promise<Answer>; release(): void } {
+interface Held {
+  readonly answer: Promise<Answer>
+  /** Tells the client, also while the handler goes on. */
+  tell(answer: Answer): void
+}
+
+/** Keeps what a handler writes until it has ended; the client is told only what {@link Held.tell} is given. */
+function hold(request: ExpressRequestLike, response: ExpressResponseLike): Held {
   const { writeHead, write, end, flushHeaders } = response
+  let ended = false
   const chunks: Buffer[] = []
   let finish = (_answer: Answer): void => {}
   const answer = new Promise<Answer>((resolve) => (finish = resolve))
@@ -85,7 +90,7 @@ function hold(response: ExpressResponseLike): { readonly answer: Promise<Answer>
     const callback = args.findLast((one) => typeof one === 'function') as (() => void) | undefined
     if (callback !== undefined) queueMicrotask(callback)
   }
-  Object.assign(response, {
+  const holding = {
     flushHeaders: () => {},
     writeHead: (status: number, ...rest: readonly unknown[]) => {
       response.statusCode = status
@@ -100,11 +105,40 @@ function hold(response: ExpressResponseLike): { readonly answer: Promise<Answer>
     end: (...args: readonly unknown[]) => {
       keep(args[0], args[1])
       called(args)
+      ended = true
       finish({ status: response.statusCode, headers: headersOf(response), body: compactBody(Buffer.concat(chunks)) })
       return response
     },
-  })
-  return { answer, release: () => void Object.assign(response, { writeHead, write, end, flushHeaders }) }
+  }
+  Object.assign(response, holding)
+  return {
+    answer,
+    tell(told) {
+      const headers = response.getHeaders()
+      Object.assign(response, { writeHead, write, end, flushHeaders })
+      tell(response, told)
+      // A handler that answers after its deadline answers the ledger, not the client a second time.
+      if (!ended) Object.assign(response, holding, detachedHeaders(request, headers))
+    },
+  }
+}
+
+const HEADER_METHODS = [
+  'appendHeader',
+  'getHeader',
+  'getHeaderNames',
+  'getHeaders',
+  'hasHeader',
+  'removeHeader',
+  'setHeader',
+  'setHeaders',
+] as const
+
+/** Headers that go nowhere, beginning with those that a handler has set so far. */
+function detachedHeaders(request: ExpressRequestLike, headers: Readonly<Record<string, unknown>>): object {
+  const detached = new ServerResponse(request as unknown as IncomingMessage)
+  for (const [name, value] of Object.entries(headers)) detached.setHeader(name, value as string)
+  return Object.fromEntries(HEADER_METHODS.map((name) => [name, detached[name].bind(detached)]))
 }
 
 const isEncoding = (value: unknown): value is BufferEncoding => typeof value === 'string' && Buffer.isEncoding(value)
