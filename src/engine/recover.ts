@@ -305,7 +305,8 @@ const probeContext = (it: Recovery, signal: AbortSignal): ProbeContext => ({
     }),
 })
 
-const referenceOf = ({ run, tenant, session }: OperationRecord): RunReference | undefined =>
+/** The run that first asked, as functions of a contract see it. */
+export const referenceOf = ({ run, tenant, session }: OperationRecord): RunReference | undefined =>
   run === undefined ? undefined : { id: run, tenant, session }
 
 /** The operation as it was first made: its frozen input, never a later caller's. */

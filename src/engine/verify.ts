@@ -3,6 +3,7 @@ import { downstreamKey } from '../key/index.ts'
 import { tellNewDoubt, type Core } from './core.ts'
 import { inquire } from './inquire.ts'
 import { unseal } from './outcome.ts'
+import { referenceOf } from './recover.ts'
 import type { OperationRecord, StoredOutcome } from './record.ts'
 
 /** How long a verification that does not know yet is left alone. */
@@ -49,6 +50,7 @@ export async function verifyOnce(core: Core, contract: Contract, record: Operati
         key: record.key,
         attempt: record.attempts,
         signal,
+        run: referenceOf(record),
         downstreamKey: (provider, operation) =>
           downstreamKey({
             key: record.key,

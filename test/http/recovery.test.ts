@@ -23,6 +23,8 @@ function handle(got: Got, response: ServerResponse): void {
     // To strangers an order of somebody else's does not exist.
     if (got.url.startsWith('/owned') && got.headers.authorization === undefined)
       return void response.writeHead(404).end()
+    if (got.url.startsWith('/jobs') && got.headers.authorization !== 'Bearer ann')
+      return void response.writeHead(401).end()
     const found = done.get(got.url.split('/').at(-1) ?? '')
     response.writeHead(found === undefined ? 404 : 200, { 'content-type': 'application/json' })
     return void response.end(JSON.stringify({ state: found === undefined ? null : 'confirmed' }))
@@ -191,14 +193,15 @@ describe('a probe route', () => {
 })
 
 describe('a 202 on a route that can verify', () => {
-  it('[AG-5] is told as accepted, and done only when the service says so', async () => {
+  it('[AG-5] is told as accepted, and done only when the service says so to its caller', async () => {
     const front = await start('d.db')
-    const seen = await ask(`${front.url}/accepted`, { headers: { 'idempotency-key': 'job-1' }, body: {} })
+    const headers = { 'idempotency-key': 'job-1', authorization: 'Bearer ann' }
+    const seen = await ask(`${front.url}/accepted`, { headers, body: {} })
     expect([seen.status, seen.json()]).toEqual([202, { job: 'job-1' }])
     const state = async (): Promise<string | undefined> => (await front.guard.ledger.list({})).records[0]?.state
     expect(await state()).toBe('accepted')
     await eventually(async () => ((await state()) === 'committed' ? true : undefined))
-    const again = await ask(`${front.url}/accepted`, { headers: { 'idempotency-key': 'job-1' }, body: {} })
+    const again = await ask(`${front.url}/accepted`, { headers, body: {} })
     expect([again.status, again.headers['onefold-outcome']]).toEqual([202, 'replayed'])
     expect(sentTo('/accepted').length).toBe(1)
     await front.close()

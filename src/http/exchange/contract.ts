@@ -6,6 +6,7 @@ import {
   probe,
   type AnyToolOptions,
   type Contract,
+  type ProbeContext,
   type ProbeFunction,
   type Recovery,
   type ToolContext,
@@ -23,7 +24,7 @@ export interface Reach {
   readonly probe?: ProbeFunction<FrozenRequest, Answer>
   /** The recovery itself, where a program declares it; else it is made from the declaration. */
   readonly recovery?: Recovery
-  readonly verify?: (answer: Answer, context: { readonly signal: AbortSignal }) => Promise<boolean | undefined>
+  readonly verify?: (answer: Answer, context: Pick<ProbeContext, 'signal' | 'run'>) => Promise<boolean | undefined>
 }
 
 const LONGEST_NAME = 128

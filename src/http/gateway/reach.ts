@@ -103,7 +103,10 @@ export function createReach(options: ReachOptions, keep: KeepAnswer): (declared:
       if (answer.status !== 202) return true
       const target = verifyTarget(declared, answer)
       if (target === undefined) return undefined
-      return readVerify(await get(target, ['host', upstream.url.host], context.signal), declared.found)
+      const owner = context.run?.session
+      const own = ['host', upstream.url.host, ...(owner === undefined ? [] : (secrets.of(owner) ?? []))]
+      // Without them it may be refused, which is "not known yet".
+      return readVerify(await get(target, own, context.signal), declared.found)
     }
 
   return (declared) => {
