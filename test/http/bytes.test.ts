@@ -2,13 +2,16 @@ import { gzipSync } from 'node:zlib'
 import { setTimeout as pause } from 'node:timers/promises'
 import { request } from 'node:http'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { ask, startFront, write, type Front, type Seen } from './fixtures/harness.ts'
+import { ask, eventually, startFront, write, type Front, type Seen } from './fixtures/harness.ts'
 import { startService, type Got, type Service } from './fixtures/service.ts'
 import type { ServerResponse } from 'node:http'
 
 const BINARY = Buffer.from(Array.from({ length: 3_000 }, (_one, n) => (n * 7) % 256))
 const LARGE = Buffer.from(Array.from({ length: 400_000 }, (_one, n) => 32 + ((n * 31) % 90)))
 const HUGE = Buffer.alloc(1_500_000, 'h')
+
+/** Lets `/slow-events` come to its end. */
+let goOn = (): void => {}
 
 const ANSWERS: Readonly<Record<string, (response: ServerResponse, got: Got) => void | Promise<void>>> = {
   '/json': (response) => {
@@ -62,6 +65,13 @@ const ANSWERS: Readonly<Record<string, (response: ServerResponse, got: Got) => v
     response.writeHead(504, { 'content-type': 'text/html' }).end('<h1>Gateway Time-out</h1>') as never,
   '/exists': (response) => response.writeHead(409).end('{"error":"already exists"}') as never,
   '/declined': (response) => response.writeHead(402).end('{"error":"card_declined"}') as never,
+  '/refused-at-length': (response) => response.writeHead(422, { 'content-type': 'text/plain' }).end(LARGE) as never,
+  '/slow-events': async (response) => {
+    response.writeHead(200, { 'content-type': 'text/event-stream' })
+    response.write('data: 1\n\n')
+    await new Promise<void>((resolve) => (goOn = resolve))
+    response.end('data: 2\n\n')
+  },
   '/garbage': (response) => void response.socket?.end('this is no HTTP\r\n\r\n'),
 }
 
@@ -79,7 +89,9 @@ beforeAll(async () => {
         { match: 'card_declined', effect: 'none' },
       ],
     },
-    routes: Object.keys(ANSWERS).map((path) => write(`POST ${path}`)),
+    routes: Object.keys(ANSWERS).map((path) =>
+      write(`POST ${path}`, path === '/slow-events' ? { timeout: '50ms' } : {}),
+    ),
     gateway: { limits: { answerBytes: 1_000_000 } },
   })
 })
@@ -142,6 +154,24 @@ describe('answers that take their time', () => {
     expect(again.text).toBe('data: 1\n\ndata: 2\n\ndata: 3\n\n')
   })
 
+  it('longer than the attempt’s deadline: the first client gets the whole, and so does a repeat', async () => {
+    const first = post('/slow-events')
+    await eventually(async () => {
+      const { records } = await front.guard.ledger.list({ tool: 'shop:POST:/slow-events', states: ['in-doubt'] })
+      return records[0]
+    })
+    // What a doubt does to a client's connection is done when the next request has been answered.
+    expect((await post('/slow-events')).json()).toMatchObject({ code: 'IN_DOUBT' })
+    goOn()
+    expect((await first).text).toBe('data: 1\n\ndata: 2\n\n')
+    const again = await eventually(async () => {
+      const seen = await post('/slow-events')
+      return seen.status === 200 ? seen : undefined
+    })
+    expect(again.text).toBe('data: 1\n\ndata: 2\n\n')
+    expect(service.effects('/slow-events')).toBe(1)
+  })
+
   it('an answer too large to keep passes, and its repeat is told that it was done', async () => {
     const before = service.effects('/huge')
     const first = await post('/huge')
@@ -162,6 +192,12 @@ describe('an answer that is no success', () => {
     ])
     expect((await post('/504')).json()).toMatchObject({ code: 'IN_DOUBT' })
     expect(service.effects('/504')).toBe(1)
+  })
+
+  it('a long 422 is told as what it is: rejected, and it may be sent again', async () => {
+    for (const seen of [await post('/refused-at-length'), await post('/refused-at-length')])
+      expect([seen.status, seen.headers['onefold-outcome'], seen.body.equals(LARGE)]).toEqual([422, 'rejected', true])
+    expect(service.effects('/refused-at-length')).toBe(2)
   })
 
   it('that the operator reads as done is replayed as it was', async () => {

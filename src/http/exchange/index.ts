@@ -18,7 +18,7 @@ export {
 } from './declared.ts'
 export { createDoubts, type Doubts } from './doubts.ts'
 export { callerKeyOf, exchange, type Exchange, type Told } from './exchange.ts'
-export { judge, type DeclaredError } from './judge.ts'
+export { isSuccess, judge, type DeclaredError } from './judge.ts'
 export { readPattern, segmentsOf } from './match.ts'
 export { callerOf, isolationOf, isShared, type Caller } from './principal.ts'
 export { problemAnswer, type Problem } from './problem.ts'

@@ -46,10 +46,12 @@ class FailingAnswer extends Error {
 export function judge(answer: Answer, declared: readonly DeclaredError[]): Answer {
   const { status } = answer
   const said = declared.find(({ match }) => fits(answer, match))
-  if (said?.effect === 'done') return answer
-  if ((status >= 200 && status < 300) || status === 302 || status === 303) return answer
+  if (said?.effect === 'done' || isSuccess(status)) return answer
   throw status >= 500 ? new FailingAnswer(answer) : new RefusingAnswer(answer)
 }
+
+export const isSuccess = (status: number): boolean =>
+  (status >= 200 && status < 300) || status === 302 || status === 303
 
 /**
  * Refusals of the request itself: it was read and not carried out (RFC 9110 sections 15.5.1, 15.5.21), or it is to be

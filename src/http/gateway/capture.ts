@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http'
 import { endToEnd } from '../edge/index.ts'
-import { compactBody, type Answer } from '../exchange/index.ts'
+import { compactBody, isSuccess, type Answer } from '../exchange/index.ts'
 
 /** Where an answer goes while it still comes in. */
 export interface LiveSink {
@@ -53,7 +53,9 @@ export function captureAnswer(answer: IncomingMessage, options: CaptureOptions):
       settled = true
       return true
     }
-    if (isEventStream(answer)) goLive()
+    // What another answer than a success means is known at its end, and told at its head.
+    const mayBeLive = live !== undefined && isSuccess(status)
+    if (mayBeLive && isEventStream(answer)) goLive()
     answer.on('data', (chunk: Buffer) => {
       size += chunk.byteLength
       if (dropped || size > options.answerBytes) {
@@ -67,7 +69,7 @@ export function captureAnswer(answer: IncomingMessage, options: CaptureOptions):
           answer.pause()
           live.drained(() => answer.resume())
         }
-      } else if (live !== undefined) {
+      } else if (mayBeLive) {
         if (size > LIVE_BYTES) goLive()
         else if (answer.headers['content-length'] === undefined) timer ??= setTimeout(goLive, LIVE_AFTER_MS)
       }

@@ -11,6 +11,7 @@ import {
   exchange,
   isolationOf,
   isShared,
+  isSuccess,
   problemAnswer,
   proofOf,
   toldResponse,
@@ -153,7 +154,7 @@ export function createWrites(options: WritesOptions): Handle {
         signal: gone.signal,
         send: (context) => {
           live = liveTo(outgoing, (status) =>
-            wireHeaders({ ...EXECUTED, status: status < 400 ? 'executed' : 'in-doubt' }, sentKey),
+            wireHeaders({ ...EXECUTED, status: isSuccess(status) ? 'executed' : 'in-doubt' }, sentKey),
           )
           const sent = send(work, context, live)
           sending.set(work.body, sent)
@@ -161,11 +162,13 @@ export function createWrites(options: WritesOptions): Handle {
         },
       })
       if (told.status === 'replayed' || told.status === 'joined') breaker.duplicate(same)
-      answer(work, told, live)
+      await answer(work, told, live)
     } catch (error) {
       if (isOnefoldError(error) && error.code !== 'STORE_UNAVAILABLE') breaker.duplicate(same)
-      if (live?.begun === true) outgoing.destroy()
-      else throw error
+      if (live?.begun !== true) throw error
+      // A deadline ends the waiting of the ledger; what the client has begun to read comes to its own end.
+      if (isOnefoldError(error) && error.code === 'IN_DOUBT') await relayed(work, live)
+      else outgoing.destroy()
     } finally {
       outgoing.off('close', onClose)
     }
@@ -186,7 +189,12 @@ export function createWrites(options: WritesOptions): Handle {
     return await captureAnswer(answered, { answerBytes: limits.answerBytes, live })
   }
 
-  function answer(work: Work, told: Told, live: Live | undefined): void {
+  /** Ends a live answer where the service has; one that broke off has broken the client's already. */
+  async function relayed({ body }: Work, live: Live): Promise<void> {
+    await sending.get(body)?.then(live.end, live.broken)
+  }
+
+  async function answer(work: Work, told: Told, live: Live | undefined): Promise<void> {
     const { outgoing, plan, key, caller, incoming, same } = work
     if (plan.undeclared !== undefined && key === undefined && told.tenant !== undefined && told.key !== undefined) {
       const { socket, headers } = incoming
@@ -195,7 +203,7 @@ export function createWrites(options: WritesOptions): Handle {
         outgoing.once('finish', flushed)
       }
     }
-    if (live?.begun === true) live.end()
+    if (live?.begun === true) await relayed(work, live)
     else writeAnswer(outgoing, toldResponse(told, work.sentKey))
   }
 
