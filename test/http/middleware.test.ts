@@ -18,7 +18,7 @@ import {
 } from '../../src/http/index.ts'
 import { startDownstream, type Downstream } from '../support/downstream.ts'
 import { testGuard } from '../support/guard.ts'
-import { ask, eventually, pause, type Seen } from './fixtures/harness.ts'
+import { ask, pause, type Seen } from './fixtures/harness.ts'
 
 let orders: Downstream
 beforeAll(async () => {
@@ -224,89 +224,6 @@ describe.each(Object.keys(APPS))('as %s', (form) => {
   it('reads pass', async () => {
     await start()
     expect((await ask(`${app.url}/orders/none`, { method: 'GET' })).headers['onefold-outcome']).toBeUndefined()
-  })
-})
-
-describe('a handler that answers after its deadline', () => {
-  it('Express: its client was told the doubt, and the answer settles it for the ledger', async () => {
-    const guard = testGuard()
-    let told = (): void => {}
-    const isTold = new Promise<void>((resolve) => (told = resolve))
-    const ended: (() => void)[] = []
-    const app = express()
-    app.use(express.json())
-    const late = { match: 'POST /late', key: 'required', recovery: manual(), timeout: '30ms' } as const
-    app.use(expressMiddleware(guard, { routes: [late] }))
-    app.post('/late', async (_request, response) => {
-      response.cookie('a', 'b')
-      await isTold
-      response.status(201).location('/orders/1').json({ id: 1 })
-      for (const end of ended) end()
-    })
-    const server = createServer(app).listen(0, '127.0.0.1')
-    await once(server, 'listening')
-    const send = (): Promise<Seen> =>
-      ask(`${port(server)}/late`, { headers: { 'idempotency-key': 'late' }, body: { n: 1 } })
-    expect((await send()).json()).toMatchObject({ code: 'IN_DOUBT', effect: 'unknown' })
-    const isEnded = new Promise<void>((resolve) => ended.push(resolve))
-    told()
-    await isEnded
-    const again = await eventually(async () => {
-      const seen = await send()
-      return seen.status === 201 ? seen : undefined
-    })
-    expect([again.json(), again.headers['location']]).toEqual([{ id: 1 }, '/orders/1'])
-    await new Promise((resolve) => server.close(resolve))
-    await guard.close()
-  })
-})
-
-describe('a body that no parser has read before the ledger looks at it', () => {
-  const FORM = { 'content-type': 'multipart/form-data; boundary=b', 'idempotency-key': 'form' }
-  const form = (name: string): string => `--b\r\ncontent-disposition: form-data; name=n\r\n\r\n${name}\r\n--b--\r\n`
-
-  it.each([
-    ['Express 5 leaves it away', (): void => {}],
-    ['Express 4 makes an empty object of it', (request: { body?: unknown }): void => void (request.body = {})],
-  ])('%s: refused, and never taken for another one', async (_name, leave) => {
-    const guard = testGuard()
-    let acted = 0
-    const app = express()
-    app.use(express.json())
-    app.use((request, _response, next) => {
-      if (request.body === undefined) leave(request)
-      next()
-    })
-    app.use(expressMiddleware(guard, OPTIONS))
-    app.post('/orders/:ref', (_request, response) => {
-      acted += 1
-      response.status(201).json({ acted })
-    })
-    const server = createServer(app).listen(0, '127.0.0.1')
-    await once(server, 'listening')
-    for (const name of ['one', 'two']) {
-      const seen = await ask(`${port(server)}/orders/form`, { headers: FORM, body: form(name) })
-      expect(seen.json()).toMatchObject({ code: 'CONTRACT_INVALID', effect: 'none' })
-    }
-    expect(acted).toBe(0)
-    expect((await post(port(server), 'empty', 'empty', {})).status).toBe(201)
-    await new Promise((resolve) => server.close(resolve))
-    await guard.close()
-  })
-
-  it('Fastify: a parser that leaves the stream to its handler', async () => {
-    const guard = testGuard()
-    let acted = 0
-    const app = fastify()
-    app.addContentTypeParser('multipart/form-data', (_request, _payload, done) => done(null))
-    fastifyHooks(app, guard, OPTIONS)
-    app.post('/orders/:ref', async () => ({ acted: (acted += 1) }))
-    const url = await app.listen({ port: 0, host: '127.0.0.1' })
-    const seen = await ask(`${url}/orders/form`, { headers: FORM, body: form('one') })
-    expect([seen.json(), acted]).toMatchObject([{ code: 'CONTRACT_INVALID' }, 0])
-    expect((await post(url, 'empty', 'empty', {})).status).toBe(200)
-    await app.close()
-    await guard.close()
   })
 })
 

@@ -1,6 +1,7 @@
 import { ServerResponse, type IncomingMessage } from 'node:http'
 import type { Guard } from '../../engine/index.ts'
 import { compactBody, type Answer, type RequestFacts } from '../exchange/index.ts'
+import { headerValues } from './header-values.ts'
 import { parsedBody, type ReadRequest } from './parsed-body.ts'
 import { checked, createProtector, isPlanned, unread } from '../protector.ts'
 import type { HttpOptions } from '../route.ts'
@@ -143,11 +144,17 @@ function detachedHeaders(request: ExpressRequestLike, headers: Readonly<Record<s
 
 const isEncoding = (value: unknown): value is BufferEncoding => typeof value === 'string' && Buffer.isEncoding(value)
 
-function headerEntries(headers: unknown): readonly (readonly [string, string])[] {
+/** What `writeHead` is given: an object, pairs, or names and values in turn. */
+function headerEntries(headers: unknown): Iterable<[string, string | string[]]> {
   if (typeof headers !== 'object' || headers === null) return []
-  if (!Array.isArray(headers)) return Object.entries(headers).map(([name, value]) => [name, String(value)])
-  const flat = headers.flat() as readonly unknown[]
-  return Array.from({ length: flat.length / 2 }, (_one, at) => [String(flat[2 * at]), String(flat[2 * at + 1])])
+  const pairs: readonly unknown[][] = !Array.isArray(headers)
+    ? Object.entries(headers)
+    : Array.isArray(headers[0])
+      ? headers
+      : Array.from({ length: headers.length / 2 }, (_one, at) => headers.slice(2 * at, 2 * at + 2))
+  return headerValues(
+    pairs.map(([name, value]) => [String(name), Array.isArray(value) ? value.map(String) : String(value)]),
+  )
 }
 
 const headersOf = (response: ExpressResponseLike): Answer['headers'] =>
@@ -162,9 +169,7 @@ const headersOf = (response: ExpressResponseLike): Answer['headers'] =>
 function tell(response: ExpressResponseLike, answer: Answer): void {
   if (response.headersSent) return
   for (const name of response.getHeaderNames()) response.removeHeader(name)
-  const values = new Map<string, string[]>()
-  for (const [name, value] of answer.headers) values.set(name, [...(values.get(name) ?? []), value])
-  for (const [name, found] of values) response.setHeader(name, found.length === 1 ? (found[0] as string) : found)
+  for (const [name, value] of headerValues(answer.headers)) response.setHeader(name, value)
   response.statusCode = answer.status
   const end = response.end as unknown as (body?: string | Uint8Array) => void
   if (answer.body === undefined || answer.body.length === 0) end.call(response)

@@ -1,5 +1,6 @@
 import type { Guard } from '../../engine/index.ts'
 import { compactBody, type Answer, type RequestFacts } from '../exchange/index.ts'
+import { headerValues } from './header-values.ts'
 import { parsedBody } from './parsed-body.ts'
 import { checked, createProtector, isPlanned, unread } from '../protector.ts'
 import type { HttpOptions } from '../route.ts'
@@ -17,7 +18,7 @@ export interface FastifyRequestLike {
 export interface FastifyReplyLike {
   readonly statusCode: number
   code(status: number): FastifyReplyLike
-  header(name: string, value: string): FastifyReplyLike
+  header(name: string, value: string | readonly string[]): FastifyReplyLike
   getHeaders(): Readonly<Record<string, unknown>>
   removeHeader(name: string): unknown
   send(body: unknown): FastifyReplyLike
@@ -85,16 +86,17 @@ export function fastifyHooks(app: FastifyLike, guard: Guard, options: HttpOption
     const bytes = await bytesOf(payload)
     run.capture({ status: reply.statusCode, headers: headersOf(reply), body: compactBody(bytes) })
     const answer = await run.told
+    // Fastify adds a cookie to those that are there, where other headers replace.
+    for (const name of Object.keys(reply.getHeaders())) reply.removeHeader(name)
     reply.code(answer.status)
-    for (const [name, value] of answer.headers) reply.header(name, value)
-    reply.removeHeader('content-length')
+    for (const [name, value] of headerValues(answer.headers)) reply.header(name, value)
     return typeof answer.body === 'string' ? answer.body : Buffer.from(answer.body ?? bytes)
   })
 }
 
 function sent(reply: FastifyReplyLike, answer: Answer): FastifyReplyLike {
   reply.code(answer.status)
-  for (const [name, value] of answer.headers) reply.header(name, value)
+  for (const [name, value] of headerValues(answer.headers)) reply.header(name, value)
   const { body = '' } = answer
   return reply.send(typeof body === 'string' ? body : Buffer.from(body))
 }
