@@ -59,6 +59,8 @@ export function webhookInbox(guard: Guard, options: InboxOptions): Inbox {
     )
   }
   const recovery = options.recovery ?? manual()
+  const handle = async (input: Frozen, context: ToolContext): Promise<unknown> =>
+    await options.handle(thawed(input), context)
   const contract = guard.internals.register(
     defineContract({
       name: `webhook.${name}`,
@@ -70,7 +72,7 @@ export function webhookInbox(guard: Guard, options: InboxOptions): Inbox {
       retention: `${rememberMs}ms`,
       retryHorizon: `${from.retryHorizonMs}ms`,
       recovery: thawing(recovery),
-      execute: (input: Frozen, context: ToolContext) => options.handle(thawed(input), context),
+      execute: handle,
     } as unknown as AnyToolOptions),
   )
   const maxBytes = options.maxBytes ?? MAX_BYTES
@@ -87,7 +89,15 @@ export function webhookInbox(guard: Guard, options: InboxOptions): Inbox {
     const { delivery } = verified
     try {
       const run = guard.internals.runOf({ id: `webhook:${name}:${delivery.id}` })
-      return taken(await guard.internals.perform(contract, frozen(delivery), { run, waitMs, callId: delivery.id }))
+      const patience = createPatience(waitMs)
+      const execute = async (input: unknown, context: ToolContext): Promise<unknown> =>
+        await patience.within(handle(input as Frozen, context))
+      const performed = guard.internals
+        .perform(contract, frozen(delivery), { run, waitMs, callId: delivery.id, execute })
+        .then(taken)
+      // The sender may not wait for the engine's word that a handler goes on; what that comes to is the ledger's.
+      performed.catch(() => undefined)
+      return await Promise.race([performed, patience.isOver])
     } catch (error) {
       return refusedBy(error, recovery.class)
     }
@@ -96,6 +106,26 @@ export function webhookInbox(guard: Guard, options: InboxOptions): Inbox {
 
 const taken = ({ status, replayed }: Outcome): Response =>
   told(200, { received: true, outcome: status === 'accepted' ? 'accepted' : replayed ? 'replayed' : 'executed' })
+
+/** How long a sender waits for the handler that its own delivery has started. */
+function createPatience(waitMs: number): {
+  readonly isOver: Promise<Response>
+  within<T>(handled: Promise<T>): Promise<T>
+} {
+  let end = (_response: Response): void => {}
+  const isOver = new Promise<Response>((resolve) => (end = resolve))
+  return {
+    isOver,
+    async within(handled) {
+      const timer = setTimeout(() => end(told(503, { outcome: 'IN_PROGRESS' }, 1_000)), waitMs)
+      try {
+        return await handled
+      } finally {
+        clearTimeout(timer)
+      }
+    },
+  }
+}
 
 /**
  * 2xx says "do not deliver again". That is right for what is done, and for a doubt that settles itself or that a person

@@ -84,7 +84,9 @@ describe('the webhook inbox', () => {
       const start = nowMs
       for (const [at, hours] of SCHEDULE_HOURS.entries()) {
         nowMs = start + hours * HOUR_MS
-        const answer = await inbox(delivery(id, nowMs, 12 - at))
+        let answer = await inbox(delivery(id, nowMs, 12 - at))
+        // The first handler may take longer than its sender waits.
+        while (answer.status === 503) answer = await inbox(delivery(id, nowMs, 12 - at))
         expect([answer.status, (await answer.json()) as object]).toMatchObject([
           200,
           { received: true, outcome: 'IN_DOUBT' },
@@ -141,6 +143,25 @@ describe('the webhook inbox', () => {
     expect([await send(), await send()]).toEqual([200, 200])
     const body: unknown = JSON.parse(payload)
     expect(seen).toEqual([body, body])
+    await guard.close()
+  })
+
+  it('answers a sender in time, also one whose delivery is being handled; a later one gets the outcome', async () => {
+    const guard = testGuard()
+    let goOn = (): void => {}
+    const isHeld = new Promise<void>((resolve) => (goOn = resolve))
+    const handle: InboxOptions['handle'] = async (event, context) => {
+      await isHeld
+      return await post(event, context)
+    }
+    const inbox = webhookInbox(guard, { from, handle, waitMs: 20 })
+    const answers = [await inbox(delivery('evt_slow')), await inbox(delivery('evt_slow'))]
+    expect(answers.map(({ status }) => status)).toEqual([503, 503])
+    expect(await answers[0]?.json()).toEqual({ outcome: 'IN_PROGRESS' })
+    expect(answers[0]?.headers.get('retry-after')).toBe('1')
+    goOn()
+    while ((await inbox(delivery('evt_slow'))).status !== 200);
+    expect(await downstream.effects('evt_slow')).toBe(1)
     await guard.close()
   })
 
