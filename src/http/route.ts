@@ -7,6 +7,7 @@ import {
   judge,
   kept,
   viewOf,
+  withBody,
   type Answer,
   type DeclaredError,
   type DeclaredWrite,
@@ -97,7 +98,7 @@ export function routeReach(
   const keep = (answer: Answer): Answer => kept(answer, replayHeaders)
   const errors = errorsOf(declaredOf(route), rules)
   return {
-    recovery: adapted(recovery, keep),
+    recovery: adapted(guard, recovery, keep),
     ...(verify === undefined
       ? {}
       : {
@@ -116,12 +117,14 @@ export function routeReach(
 }
 
 /** Functions of the route see the request as identities do, and answer as handlers do. */
-function adapted(recovery: Recovery<RequestView, Response>, keep: (answer: Answer) => Answer): Recovery {
+function adapted(guard: Guard, recovery: Recovery<RequestView, Response>, keep: (answer: Answer) => Answer): Recovery {
+  const view = async (input: unknown): Promise<RequestView> =>
+    viewOf(await withBody(input as FrozenRequest, async (sha256) => await guard.internals.blobs.getBlob(sha256)))
   if (recovery.class === 'idempotent') {
     const { precondition } = recovery
     return {
       ...recovery,
-      precondition: (input: unknown, context: ProbeContext) => precondition(viewOf(input as FrozenRequest), context),
+      precondition: async (input: unknown, context: ProbeContext) => await precondition(await view(input), context),
     } as Recovery
   }
   if (!('probe' in recovery) || recovery.probe === undefined) return recovery as unknown as Recovery
@@ -129,7 +132,7 @@ function adapted(recovery: Recovery<RequestView, Response>, keep: (answer: Answe
   return {
     ...recovery,
     probe: async (input: unknown, context: ProbeContext) => {
-      const found = await probe(viewOf(input as FrozenRequest), context)
+      const found = await probe(await view(input), context)
       return found.found === true ? { found: true, value: keep(await answerFrom(found.value)) } : found
     },
   } as unknown as Recovery

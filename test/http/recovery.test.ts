@@ -55,6 +55,10 @@ const routes = [
     key: 'required',
     recovery: { class: 'probe', probe: { get: '/owned/{key}', found: undefined }, settle: '0s' },
   }),
+  write('POST /listed', {
+    key: 'required',
+    recovery: { class: 'probe', probe: { get: '/listed/{body.ref}', found: 'body.state' }, settle: '0s' },
+  }),
   write('POST /accepted', { key: 'required', verify: { get: '/jobs/{answer.job}', found: 'body.state' } }),
 ]
 const start = (file: string): Promise<Front> =>
@@ -189,6 +193,23 @@ describe('a probe route', () => {
     expect(asked().length).toBeGreaterThan(0)
     expect(sentTo('/owned').length).toBe(1)
     await second.close()
+  })
+})
+
+describe('a probe that needs a field of the body', () => {
+  it.each([
+    ['small', 10],
+    ['too large for the record', 80_000],
+  ])('%s', async (name, size) => {
+    const front = await start(`f-${size}.db`)
+    cut.delete('/listed')
+    const headers = { 'idempotency-key': `listed-${size}` }
+    const before = sentTo('/listed').length
+    const body = { ref: `listed-${size}`, text: 'x'.repeat(size) }
+    const seen = await ask(`${front.url}/listed`, { headers, body })
+    expect([name, seen.status, seen.json()]).toEqual([name, 200, { state: 'confirmed' }])
+    expect(sentTo('/listed').length).toBe(before + 1)
+    await front.close()
   })
 })
 

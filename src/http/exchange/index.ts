@@ -28,6 +28,7 @@ export {
   isSecret,
   proofOf,
   viewOf,
+  withBody,
   type FrozenRequest,
   type RequestBody,
   type RequestFacts,

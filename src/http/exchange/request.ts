@@ -100,7 +100,7 @@ export interface FreezeOptions {
   readonly inlineBytes: number
   /** True where recovery has to make the request again, or to ask after it: every header counts then. */
   readonly whole: boolean
-  /** Larger bodies are put into the ledger as a blob by the caller. */
+  /** All larger bodies are put into the ledger as a blob by the caller, not only those that can be looked into. */
   readonly blob: boolean
   /** True where callers share one principal: whose credentials these were must then be told by a proof. */
   readonly shared: boolean
@@ -127,7 +127,7 @@ export function freeze(facts: RequestFacts, options: FreezeOptions): FrozenReque
     search,
     params,
     headers,
-    body: freezeBody(facts.body, options),
+    body: freezeBody(facts.body, headers, options),
     secret,
     ...(secret && options.shared ? { proof: proofOf(facts.headers) } : {}),
   }
@@ -144,7 +144,7 @@ export function freeze(facts: RequestFacts, options: FreezeOptions): FrozenReque
   return frozen
 }
 
-function freezeBody(body: RequestBody, options: FreezeOptions): FrozenBody | null {
+function freezeBody(body: RequestBody, headers: FrozenRequest['headers'], options: FreezeOptions): FrozenBody | null {
   switch (body.kind) {
     case 'none':
       return null
@@ -154,8 +154,11 @@ function freezeBody(body: RequestBody, options: FreezeOptions): FrozenBody | nul
       return { sha256: body.sha256, size: body.size, ...(options.blob ? { blob: true } : {}) }
     case 'bytes': {
       const { bytes } = body
-      if (bytes.byteLength > options.inlineBytes)
-        return { sha256: digestOf(bytes), size: bytes.byteLength, ...(options.blob ? { blob: true } : {}) }
+      if (bytes.byteLength > options.inlineBytes) {
+        // Whoever asks after the effect may need a field of it.
+        const blob = options.blob || (options.whole && isJson(headers) && bytes.byteLength <= LIMITS.maxBytes)
+        return { sha256: digestOf(bytes), size: bytes.byteLength, ...(blob ? { blob: true } : {}) }
+      }
       const text = textOf(bytes)
       return text === undefined ? { base64: Buffer.from(bytes).toString('base64') } : { text }
     }
@@ -198,6 +201,18 @@ export function viewOf(frozen: FrozenRequest): RequestView {
   const view = { method, path: params, query: queryOf(frozen.search), headers, body: bodyView(frozen) }
   views.set(frozen, view)
   return view
+}
+
+/** A frozen request with its body at hand, where that lies beside the record and can be looked into. */
+export async function withBody(
+  frozen: FrozenRequest,
+  getBlob: (sha256: string) => Promise<Uint8Array | undefined>,
+): Promise<FrozenRequest> {
+  const { body, headers } = frozen
+  if (body === null || !('blob' in body) || body.size > LIMITS.maxBytes || !isJson(headers)) return frozen
+  const bytes = await getBlob(body.sha256)
+  const text = bytes === undefined ? undefined : textOf(bytes)
+  return text === undefined ? frozen : { ...frozen, body: { text } }
 }
 
 function bodyView({ body, headers }: FrozenRequest): unknown {

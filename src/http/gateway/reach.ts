@@ -2,6 +2,7 @@ import { UnsentError, type Guard } from '../../engine/index.ts'
 import {
   errorsOf,
   judge,
+  withBody,
   type Answer,
   type DeclaredProbe,
   type DeclaredWrite,
@@ -31,6 +32,7 @@ type KeepAnswer = (answer: Answer) => Answer
 /** How the gateway reaches the service when no client of the operation is there. */
 export function createReach(options: ReachOptions, keep: KeepAnswer): (declared: DeclaredWrite) => Reach {
   const { guard, upstream, secrets } = options
+  const getBlob = async (sha256: string): Promise<Uint8Array | undefined> => await guard.internals.blobs.getBlob(sha256)
 
   async function get(target: string, own: readonly string[], signal: AbortSignal): Promise<Answer> {
     const headers = ['accept', 'application/json', ...own]
@@ -43,7 +45,7 @@ export function createReach(options: ReachOptions, keep: KeepAnswer): (declared:
     if ('text' in body) return Buffer.from(body.text)
     if ('base64' in body) return Buffer.from(body.base64, 'base64')
     if ('value' in body) return Buffer.from(JSON.stringify(body.value))
-    const bytes = body.blob === true ? await guard.internals.blobs.getBlob(body.sha256) : undefined
+    const bytes = body.blob === true ? await getBlob(body.sha256) : undefined
     if (bytes === undefined) throw new UnsentError('the body of the request was not kept')
     return bytes
   }
@@ -84,7 +86,8 @@ export function createReach(options: ReachOptions, keep: KeepAnswer): (declared:
   const probing =
     (declared: DeclaredWrite, probe: DeclaredProbe): NonNullable<Reach['probe']> =>
     async (frozen, context) => {
-      const target = probeTarget(probe, frozen, sentKey(declared, frozen) ?? context.downstreamKey())
+      const whole = await withBody(frozen, getBlob)
+      const target = probeTarget(probe, whole, sentKey(declared, frozen) ?? context.downstreamKey())
       if (target === undefined) return { found: 'unknown', why: 'the request has no value for a part of the probe' }
       const known = credentialsOf(frozen, context.run?.session)
       // What nobody may see is told as absent, which would be read as permission to do it again.
