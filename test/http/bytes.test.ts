@@ -3,6 +3,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { request } from 'node:http'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { ask, eventually, startFront, write, type Front, type Seen } from './fixtures/harness.ts'
+import type { DeclaredWrite } from '../../src/http/exchange/index.ts'
 import { startService, type Got, type Service } from './fixtures/service.ts'
 import type { ServerResponse } from 'node:http'
 
@@ -66,6 +67,7 @@ const ANSWERS: Readonly<Record<string, (response: ServerResponse, got: Got) => v
   '/exists': (response) => response.writeHead(409).end('{"error":"already exists"}') as never,
   '/declined': (response) => response.writeHead(402).end('{"error":"card_declined"}') as never,
   '/refused-at-length': (response) => response.writeHead(422, { 'content-type': 'text/plain' }).end(LARGE) as never,
+  '/form': (response) => response.writeHead(201).end('taken') as never,
   '/slow-events': async (response) => {
     response.writeHead(200, { 'content-type': 'text/event-stream' })
     response.write('data: 1\n\n')
@@ -73,6 +75,11 @@ const ANSWERS: Readonly<Record<string, (response: ServerResponse, got: Got) => v
     response.end('data: 2\n\n')
   },
   '/garbage': (response) => void response.socket?.end('this is no HTTP\r\n\r\n'),
+}
+
+const MORE: Readonly<Record<string, Partial<DeclaredWrite>>> = {
+  '/slow-events': { timeout: '50ms' },
+  '/form': { ignore: ['body'] },
 }
 
 let service: Service
@@ -89,9 +96,7 @@ beforeAll(async () => {
         { match: 'card_declined', effect: 'none' },
       ],
     },
-    routes: Object.keys(ANSWERS).map((path) =>
-      write(`POST ${path}`, path === '/slow-events' ? { timeout: '50ms' } : {}),
-    ),
+    routes: Object.keys(ANSWERS).map((path) => write(`POST ${path}`, MORE[path])),
     gateway: { limits: { answerBytes: 1_000_000 } },
   })
 })
@@ -228,4 +233,14 @@ describe('an answer that breaks off', () => {
     expect((await post('/broken-events')).json()).toMatchObject({ code: 'IN_DOUBT' })
     expect(service.effects('/broken-events')).toBe(1)
   })
+})
+
+it('a form that is built anew for a retry is the same where its body is ignored', async () => {
+  const send = (boundary: string): Promise<Seen> =>
+    ask(`${front.url}/form`, {
+      headers: { 'idempotency-key': 'form', 'content-type': `multipart/form-data; boundary=${boundary}` },
+      body: `--${boundary}\r\ncontent-disposition: form-data; name=a\r\n\r\n1\r\n--${boundary}--\r\n`,
+    })
+  expect([(await send('one')).text, (await send('two')).headers['onefold-outcome']]).toEqual(['taken', 'replayed'])
+  expect(service.effects('/form')).toBe(1)
 })
