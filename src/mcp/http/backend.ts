@@ -23,6 +23,7 @@ export interface Exchange {
 /** Who sent a message: what an operation needs to be asked about, or sent again, when its client is not there. */
 export interface Who {
   readonly principal: string
+  readonly tenant: string | undefined
   /** `Mcp-Session-Id`. */
   readonly session: string | undefined
 }

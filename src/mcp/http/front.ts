@@ -105,7 +105,12 @@ export async function startMcpHttp(options: McpHttpOptions): Promise<McpHttp> {
     tenantHeader: options.tenantHeader?.toLowerCase(),
   }
   const nowMs = (): number => performance.now()
-  const callers = createKnownCallers()
+  const tenantNames = rules.tenantHeader === undefined ? [] : [rules.tenantHeader]
+  const callers = createKnownCallers({
+    names: [...tenantNames, ...headerOf(principalRule)],
+    tenants: tenantNames.length > 0,
+    renewed: principalRule !== 'authorization' && principalRule !== 'none',
+  })
   const seenTools = createSeenTools(contracts, tell)
   const book = createToolBook(contracts, () => backend.own, true)
   const listing = createListing(book.planOf, seenTools.answered)
@@ -156,17 +161,14 @@ export async function startMcpHttp(options: McpHttpOptions): Promise<McpHttp> {
     return true
   }
 
-  function whoIs(incoming: IncomingMessage): { readonly who: Who; readonly tenant: string | undefined } & {
-    readonly headers: HeaderMeta
-  } {
+  function whoIs(incoming: IncomingMessage): { readonly who: Who; readonly headers: HeaderMeta } {
     const headers = incoming.headers as Readonly<Record<string, string | undefined>>
     const caller = callerOf(headers, rules)
     const session = headers['mcp-session-id']
     const principal =
       principalRule === 'session' ? (session === undefined ? 'nobody' : `s:${shortHash(session)}`) : caller.principal
     return {
-      who: { principal, session },
-      tenant: caller.tenant,
+      who: { principal, tenant: caller.tenant, session },
       headers: {
         idempotencyKey: headers['idempotency-key'],
         runId: caller.run,
@@ -214,7 +216,7 @@ export async function startMcpHttp(options: McpHttpOptions): Promise<McpHttp> {
     const received = await receiveBody(incoming, { bodyBytes: limits.bodyBytes, memoryBytes: limits.bodyBytes })
     const body = Buffer.from(await received.whole())
     const message = readClientLine(body)
-    const { who, tenant, headers } = whoIs(incoming)
+    const { who, headers } = whoIs(incoming)
     if (message.kind === 'refused') {
       void sockets.heard(incoming.socket, undefined)
       const data = { type: 'INPUT_INVALID', effect: 'none', retryable: false, path: message.path }
@@ -232,8 +234,10 @@ export async function startMcpHttp(options: McpHttpOptions): Promise<McpHttp> {
     const resumeBy = stateless ? undefined : (event: string) => resumable.keep(who, event, relay)
     const relay: Relay = createRelay(outgoing, resumeBy)
     const exchange: Exchange = { incoming, outgoing, body, message, id, who, stateless, relay }
-    callers.remember(who.principal, incoming.rawHeaders, {
-      session: who.session,
+    const sends = callers.remember({
+      who,
+      rawHeaders: incoming.rawHeaders,
+      connection: incoming.headers.connection,
       protocol: typeof version === 'string' ? version : undefined,
       envelope: message.kind === 'call' ? envelopeOf(message) : undefined,
     })
@@ -243,7 +247,7 @@ export async function startMcpHttp(options: McpHttpOptions): Promise<McpHttp> {
       if (plan.kind !== 'pass') {
         if (stopping) return refuse(outgoing, STOPPING)
         if (!streamed(outgoing)) return
-        take({ ...exchange, message }, plan, tenant, headers)
+        take({ ...exchange, message }, plan, headers, sends)
         return
       }
     }
@@ -264,15 +268,19 @@ export async function startMcpHttp(options: McpHttpOptions): Promise<McpHttp> {
   function take(
     exchange: Exchange & { readonly message: ToolCall },
     plan: Parameters<typeof calls.take>[2],
-    tenant: string | undefined,
     headers: HeaderMeta,
+    sends: (operation: string) => void,
   ): void {
     const { incoming, outgoing, message, who, relay, stateless } = exchange
     // Without a session equal ids of two requests mean nothing: each is its own connection's.
     const key = who.session === undefined ? `${(requests += 1)}` : callId(who, exchange.id as string)
     answering.set(key, relay)
+    const send = backend.send(exchange)
     calls.take(message, key, plan, {
-      send: backend.send(exchange),
+      send: (build, beforeByte, about) => {
+        if (about.operation !== undefined) sends(about.operation)
+        return send(build, beforeByte, about)
+      },
       answer: (reply, flushed) => {
         answering.delete(key)
         if ('line' in reply) relay.line(reply.line, flushed, stateless ? statusOfLine(reply.line) : 200)
@@ -280,7 +288,7 @@ export async function startMcpHttp(options: McpHttpOptions): Promise<McpHttp> {
       },
       delivery: socketDelivery(incoming),
       principal: who.principal,
-      tenant,
+      tenant: who.tenant,
       headers,
     })
     // In MCP 2026-07-28 a stream that closes is a cancellation; before, a connection that is lost means nothing.
@@ -315,7 +323,7 @@ export async function startMcpHttp(options: McpHttpOptions): Promise<McpHttp> {
     port: options.port ?? 0,
     hosts: options.hosts ?? [],
     checkOrigin: true,
-    single: [...SINGLE, ...(rules.tenantHeader === undefined ? [] : [rules.tenantHeader]), ...headerOf(principalRule)],
+    single: [...SINGLE, ...tenantNames, ...headerOf(principalRule)],
     handle,
   })
   const stopTelling = tellOperators(guard, tell)
@@ -352,7 +360,8 @@ const STOPPING: Problem = {
 const shortHash = (text: string): string => createHash('sha256').update(text).digest('base64url').slice(0, 22)
 
 /** Requests of one session have ids of their own; equal ids of two sessions never meet. */
-const callId = ({ principal, session }: Who, id: string): string => JSON.stringify([principal, session, idKey(id)])
+const callId = ({ tenant, principal, session }: Who, id: string): string =>
+  JSON.stringify([tenant, principal, session, idKey(id)])
 
 function writeLine(outgoing: ServerResponse, line: string, status: number): void {
   const headers = [['content-type', 'application/json'] as const]

@@ -208,11 +208,11 @@ export function httpBackend(options: HttpBackendOptions): Backend {
 
   /** A call of the proxy's own, let in as the one for whom it is. */
   async function ownCall(
-    { tool, argumentsJson, placed, owner }: OwnCall,
+    { tool, argumentsJson, placed, operation }: OwnCall,
     beforeByte: () => void,
     about: RequestAbout,
   ): Promise<UpstreamAnswer> {
-    const known = callers.of(owner)
+    const known = callers.of(operation)
     // Without its credentials and its session it would be refused, which proves nothing about the first send.
     if (known === undefined) throw new UnsentError('nobody who is allowed to ask has asked since')
     const id = `"onefold-${randomUUID()}"`
@@ -228,7 +228,7 @@ export function httpBackend(options: HttpBackendOptions): Backend {
       ...(known.protocol === undefined ? [] : ['mcp-protocol-version', known.protocol]),
       ...(known.envelope === undefined ? [] : ['mcp-method', 'tools/call', 'mcp-name', mirrored(tool)]),
       ...(known.session === undefined ? [] : ['mcp-session-id', known.session]),
-      ...known.secrets,
+      ...known.headers,
     ]
     const sent = post(headers, callMessage(id, tool, argumentsJson, placed, known.envelope), beforeByte, about.signal)
     const answer = whileWorking(
@@ -237,8 +237,9 @@ export function httpBackend(options: HttpBackendOptions): Backend {
     )
     return await answer.catch((error: unknown) => {
       // Refused at the door with what this process knows of the caller: it says nothing about the first send.
-      if (error instanceof HttpRefused && error.beforeCall) throw new UnsentError(error.message, { cause: error })
-      throw error
+      if (!(error instanceof HttpRefused && error.beforeCall)) throw error
+      callers.refused(operation.key)
+      throw new UnsentError(error.message, { cause: error })
     })
   }
 }

@@ -4,10 +4,12 @@ import { UnsentError } from '../../engine/index.ts'
 import { writeAnswer } from '../../http/edge/index.ts'
 import { problemAnswer, type Answer, type Problem } from '../../http/exchange/index.ts'
 import { errorLine } from '../proxy/answers.ts'
+import { envelopeOf } from '../proxy/envelope.ts'
 import { HttpRefused } from '../proxy/http-refused.ts'
-import { callsOver, type OwnCalls } from '../proxy/own-calls.ts'
+import { callsOver, type OwnCall, type OwnCalls } from '../proxy/own-calls.ts'
 import type { Backend, Exchange, Who } from './backend.ts'
 import type { BackendContext } from './front.ts'
+import { ANYBODY, principalOf } from './known-callers.ts'
 import type { ServerFacts } from './mirrors.ts'
 import { createParamHeaders } from './param-headers.ts'
 import { createRelay } from './relay.ts'
@@ -22,7 +24,7 @@ export interface StdioBackendOptions extends StdioCommand, BackendContext {
 
 interface Session {
   readonly id: string
-  readonly principal: string
+  readonly who: Who
   readonly process: StdioProcess
 }
 
@@ -36,6 +38,7 @@ export function stdioBackend(options: StdioBackendOptions): Backend {
   const facts: ServerFacts = { params: createParamHeaders(), supported: undefined }
   const shared = createSharedProcess(() => start(true), facts, options.tell)
   let closing = false
+  let lastEnvelope: string | undefined
 
   /** What a server lists is also what its callers are held to. */
   function rewrite(method: string): ((result: string) => string) | undefined {
@@ -69,8 +72,15 @@ export function stdioBackend(options: StdioBackendOptions): Backend {
   function sessionOf(who: Who): Session | undefined {
     const session = who.session === undefined ? undefined : sessions.get(who.session)
     // Where the session itself tells callers apart, its name is the proof.
-    return session?.principal === who.principal || who.principal.startsWith('s:') ? session : undefined
+    const same = session?.who.principal === who.principal || who.principal.startsWith('s:')
+    return same && session?.who.tenant === who.tenant ? session : undefined
   }
+
+  /** A session of the same principal: its process is as good as the one that the operation went to. */
+  const equalSession = ({ run }: OwnCall['operation']): Session | undefined =>
+    Array.from(sessions.values()).find(
+      ({ who }) => who.principal === principalOf(run) && (who.tenant ?? run?.tenant) === run?.tenant,
+    )
 
   async function initialize({ relay, message, body, id, outgoing, who }: Exchange): Promise<void> {
     if (sessions.size >= most || closing) {
@@ -84,7 +94,7 @@ export function stdioBackend(options: StdioBackendOptions): Backend {
       options.tell(`cannot start ${options.command}: ${error instanceof Error ? error.message : String(error)}`)
       return refuse(outgoing, { problem: 'UPSTREAM_DOWN', detail: 'The MCP server cannot be started.' })
     }
-    const session: Session = { id: randomUUID(), principal: who.principal, process }
+    const session: Session = { id: randomUUID(), who, process }
     sessions.set(session.id, session)
     void process.upstream.exited.then(() => sessions.delete(session.id))
     relay.head(200, [['mcp-session-id', session.id]])
@@ -101,11 +111,15 @@ export function stdioBackend(options: StdioBackendOptions): Backend {
 
   const own: OwnCalls = {
     call: async (given, beforeByte, about) => {
-      const known = options.callers.of(given.owner)
-      if (known?.envelope !== undefined) return await shared.own(known.envelope).call(given, beforeByte, about)
+      const known = options.callers.of(given.operation)
       const session = known?.session === undefined ? undefined : sessions.get(known.session)
-      if (session === undefined) throw new UnsentError('nobody who is allowed to ask has a session')
-      return await callsOver(session.process.upstream, () => undefined).call(given, beforeByte, about)
+      const process = (session ?? equalSession(given.operation))?.process
+      // No credentials get as far as a process, so anybody's envelope does for the operations of anybody.
+      const anybody = ANYBODY.has(principalOf(given.operation.run) ?? '') ? lastEnvelope : undefined
+      const envelope = known?.envelope ?? (process === undefined ? anybody : undefined)
+      if (envelope !== undefined) return await shared.own(envelope).call(given, beforeByte, about)
+      if (process === undefined) throw new UnsentError('nobody who is allowed to ask has a session')
+      return await callsOver(process.upstream, () => undefined).call(given, beforeByte, about)
     },
     isWorkingOn: (operation) =>
       shared.isWorkingOn(operation) ||
@@ -116,7 +130,10 @@ export function stdioBackend(options: StdioBackendOptions): Backend {
     own,
 
     send: (exchange) => async (build, beforeByte, about) => {
-      if (exchange.stateless) return await shared.send(exchange, build, beforeByte, about)
+      if (exchange.stateless) {
+        lastEnvelope = envelopeOf(exchange.message) ?? lastEnvelope
+        return await shared.send(exchange, build, beforeByte, about)
+      }
       const session = sessionOf(exchange.who)
       if (session === undefined) throw new HttpRefused(noSession(exchange.who, exchange.id))
       prime(exchange, session)

@@ -110,7 +110,7 @@ async function sendAgain(
     tool,
     argumentsJson: canonicalize(input ?? {}),
     placed: placedKey(place, context),
-    owner: context.run?.session,
+    operation: context,
   }
   const about = { signal: context.signal, operation: context.key }
   return valueOf(await own.call(again, () => context.checkpoint(), about), tool)

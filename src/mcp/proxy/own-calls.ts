@@ -1,3 +1,4 @@
+import type { ProbeContext } from '../../contract/index.ts'
 import { callMessage, type PlacedKey } from './call-message.ts'
 import type { RequestAbout, Upstream, UpstreamAnswer } from './upstream.ts'
 
@@ -6,8 +7,8 @@ export interface OwnCall {
   readonly tool: string
   readonly argumentsJson: string
   readonly placed?: PlacedKey | undefined
-  /** For whom: the session of the operation's run, where a proxy has many callers. */
-  readonly owner?: string | undefined
+  /** What it is about: where a proxy has many callers, it goes out as the one whose operation that is. */
+  readonly operation: Pick<ProbeContext, 'key' | 'run'>
 }
 
 /** How the proxy itself calls tools of the server. */

@@ -19,7 +19,7 @@ export async function askProbe(
 ): Promise<ProbeAnswer<StoredResult>> {
   const wanted = fill(probe.arguments, input, context.downstreamKey())
   if (wanted === ABSENT) return { found: 'unknown', why: 'the operation has no value for an argument of the probe' }
-  const call = { tool: probe.tool, argumentsJson: canonicalize(wanted), owner: context.run?.session }
+  const call = { tool: probe.tool, argumentsJson: canonicalize(wanted), operation: context }
   const answer = await own.call(call, () => {}, { signal: context.signal, operation: undefined })
   if (answer.kind === 'error' || isErrorResult(answer.json))
     return { found: 'unknown', why: 'the probe answered an error' }
