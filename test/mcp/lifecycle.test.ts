@@ -176,12 +176,28 @@ describe.concurrent('the server behind the proxy', PATIENCE, () => {
   )
 
   it(
-    'an id that is under way cannot be used again',
+    'an id that is under way cannot be used for another call, and nobody is told that nothing happened',
     inRawProxy(async (place) => {
       const client = place.start()
       client.send(`${callLine(15, 'silent', { id: 1 })}\n`)
-      const answer = read(await client.ask(callLine(15, 'silent', { id: 2 })))
-      expect(answer).toMatchObject({ id: 15, error: { code: -32602, data: { path: '$.id' } } })
+      const { id, result } = read(await client.ask(callLine(15, 'silent', { id: 2 })))
+      expect(id).toBe(15)
+      expect(result?._meta['io.onefold/error']).toMatchObject({ type: 'IN_PROGRESS', effect: 'unknown' })
+    }),
+  )
+
+  it(
+    'the same message once more is the same call: one effect, and each gets its answer',
+    inRawProxy(async (place) => {
+      const client = place.start()
+      client.send(`${callLine(15, 'ask', { id: 1 })}\n${callLine(15, 'ask', { id: 1 })}\n`)
+      await client.line()
+      expect(read(await client.line()).id).toBe('server-1')
+      client.send('{"jsonrpc":"2.0","id":"server-1","result":{"roots":[]}}\n')
+      const [first, second] = [await client.line(), await client.line()]
+      expect(second).toBe(first)
+      expect(read(first)).toMatchObject({ id: 15, result: { _meta: { 'io.onefold/receipt': { status: 'executed' } } } })
+      expect(place.received()).toHaveLength(1)
     }),
   )
 })

@@ -34,6 +34,8 @@ export interface Delivery {
    * @param same what the request is, if it is a write
    */
   heard(socket: Socket, same: string | undefined): Promise<unknown> | undefined
+  /** The client took the call back whose answer this is: what it asks next on the connection proves nothing. */
+  cancelled(socket: Socket, key: string): void
 }
 
 export function createDelivery(options: DeliveryOptions): Delivery {
@@ -55,6 +57,9 @@ export function createDelivery(options: DeliveryOptions): Delivery {
       if (!entry.flushed || (entry.late && entry.same === same)) return undefined
       // What cannot be recorded is no evidence: the repeat is then answered with the earlier result.
       return options.deliver(entry.key, entry.tenant).catch(() => undefined)
+    },
+    cancelled(socket, key) {
+      if (last.get(socket)?.key === key) last.delete(socket)
     },
   }
 }

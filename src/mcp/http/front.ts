@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { createNamedSlots, createSlots, tellOperators, type Guard } from '../../engine/index.ts'
+import { createSlots, tellOperators, type Guard } from '../../engine/index.ts'
 import {
   BodyRefused,
   createDelivery as createSocketDelivery,
@@ -28,6 +28,7 @@ import { failureLine } from '../proxy/outcome-line.ts'
 import type { Backend, Exchange, Who } from './backend.ts'
 import { createKnownCallers, type KnownCallers } from './known-callers.ts'
 import { statusOfLine } from './mirrors.ts'
+import { keepNewest } from './newest.ts'
 import { createRelay, type Relay } from './relay.ts'
 
 /** Who is told apart from whom; `session`: by the session of MCP 2025-11-25 and before. */
@@ -132,7 +133,8 @@ export async function startMcpHttp(options: McpHttpOptions): Promise<McpHttp> {
   })
   const resumable = createResumable()
   const streams = createSlots<ServerResponse>()
-  const answering = createNamedSlots<Relay>()
+  /** What takes back the evidence that an answer may become, by its call. */
+  const answered = new Map<string, () => void>()
   let stopping = false
   let registered = false
 
@@ -251,16 +253,16 @@ export async function startMcpHttp(options: McpHttpOptions): Promise<McpHttp> {
         return
       }
     }
-    void sockets.heard(incoming.socket, undefined)
     if (message.kind === 'cancel' && message.requestId !== undefined) {
       const key = callId(who, message.requestId)
+      // It has crossed the answer, or its client has given up on it: whatever comes next is no sign that it was read.
+      answered.get(key)?.()
       if (calls.cancel(key)) {
-        answering.get(key)?.close()
-        answering.delete(key)
         outgoing.writeHead(202).end()
         return
       }
     }
+    void sockets.heard(incoming.socket, undefined)
     if (id !== undefined && !streamed(outgoing)) return
     await backend.pass(exchange)
   }
@@ -273,8 +275,8 @@ export async function startMcpHttp(options: McpHttpOptions): Promise<McpHttp> {
   ): void {
     const { incoming, outgoing, message, who, relay, stateless } = exchange
     // Without a session equal ids of two requests mean nothing: each is its own connection's.
-    const key = who.session === undefined ? `${(requests += 1)}` : callId(who, exchange.id as string)
-    answering.set(key, relay)
+    const named = callId(who, exchange.id as string)
+    const key = who.session === undefined || stateless ? `${(requests += 1)}` : named
     const send = backend.send(exchange)
     calls.take(message, key, plan, {
       send: (build, beforeByte, about) => {
@@ -282,11 +284,11 @@ export async function startMcpHttp(options: McpHttpOptions): Promise<McpHttp> {
         return send(build, beforeByte, about)
       },
       answer: (reply, flushed) => {
-        answering.delete(key)
         if ('line' in reply) relay.line(reply.line, flushed, stateless ? statusOfLine(reply.line) : 200)
         else relay.whole(reply.http)
       },
-      delivery: socketDelivery(incoming),
+      takenBack: () => relay.close(),
+      delivery: socketDelivery(incoming, named),
       principal: who.principal,
       tenant: who.tenant,
       headers,
@@ -296,22 +298,24 @@ export async function startMcpHttp(options: McpHttpOptions): Promise<McpHttp> {
       outgoing.once('close', () => {
         if (outgoing.writableFinished) return
         calls.cancel(key)
-        answering.delete(key)
       })
     }
   }
   let requests = 0
 
   /** Evidence by the connection: what a client asks on it next, it asks after it has read the answer. */
-  function socketDelivery({ socket, headers }: IncomingMessage): Delivery {
+  function socketDelivery({ socket, headers }: IncomingMessage, named: string): Delivery {
     let recorded: Promise<unknown> | undefined
     return {
       heard: (first) => {
         recorded = sockets.heard(socket, first)
       },
       recorded: async () => void (await recorded),
-      answered: ({ key, tenant, first }, calledAt) =>
-        isForwarded(headers) ? () => undefined : sockets.answered(socket, { key, tenant, same: first }, calledAt),
+      answered: ({ key, tenant, first }, calledAt) => {
+        if (isForwarded(headers)) return () => undefined
+        keepNewest(answered, named, () => sockets.cancelled(socket, key), ANSWERED)
+        return sockets.answered(socket, { key, tenant, same: first }, calledAt)
+      },
       cancelled: () => undefined,
     }
   }
@@ -385,3 +389,5 @@ function createResumable(): {
 }
 
 const RESUMABLE = 5_000
+/** Answers that a cancellation may still be under way for. */
+const ANSWERED = 1_000

@@ -1,6 +1,7 @@
 import type { ProbeContext } from '../../contract/index.ts'
 import { digestOf, isHopByHop, isSecret, namedByConnection } from '../../http/exchange/index.ts'
 import type { Who } from './backend.ts'
+import { keepNewest } from './newest.ts'
 
 /** What a request of the proxy's own needs to be let in as somebody. */
 export interface KnownCaller {
@@ -68,12 +69,12 @@ export function createKnownCallers({ names, tenants, renewed }: KnownCallersOpti
       })
       const caller = callers.get(id) ?? { last: now(undefined, headers) }
       caller.last = now(caller.last, headers)
-      keep(callers, id, caller)
+      keepNewest(callers, id, caller, KEPT)
       if (!ANYBODY.has(who.principal)) {
         const proofs = headers.filter((_, at) => isProof(nameAt(headers, at), names))
-        keep(principals, slot, now(principals.get(slot), proofs))
+        keepNewest(principals, slot, now(principals.get(slot), proofs), KEPT)
       }
-      return (operation) => keep(senders, operation, caller)
+      return (operation) => keepNewest(senders, operation, caller, KEPT)
     },
     of({ key, run }) {
       const sender = senders.get(key)
@@ -90,14 +91,6 @@ export function createKnownCallers({ names, tenants, renewed }: KnownCallersOpti
 /** Whose operation it is: the session of its run begins with the principal. */
 export const principalOf = (run: ProbeContext['run']): string | undefined =>
   run?.session?.replace(/\/(?:run|session):.*$/s, '')
-
-/** Puts it last, and forgets the one that was put longest ago. */
-function keep<T>(map: Map<string, T>, name: string, value: T): void {
-  map.delete(name)
-  map.set(name, value)
-  const oldest = map.size > KEPT ? map.keys().next() : undefined
-  if (oldest?.value !== undefined) map.delete(oldest.value)
-}
 
 const nameAt = (headers: readonly string[], at: number): string => (headers[at - (at % 2)] as string).toLowerCase()
 const isProof = (name: string, names: readonly string[]): boolean => isSecret(name) || names.includes(name)

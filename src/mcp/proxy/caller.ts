@@ -12,6 +12,8 @@ export interface Caller {
   /** Sends the call's own message to the server. */
   readonly send: Upstream['request']
   readonly answer: (reply: Reply, flushed?: () => void) => void
+  /** Told that its client has taken the call back: there will be no answer. */
+  readonly takenBack?: () => void
   readonly delivery: Delivery
   /** Who it is, where one proxy has many callers: what one did is never told to another. */
   readonly principal?: string | undefined

@@ -30,6 +30,9 @@ export interface OpenCall {
   cancelled: boolean
   readonly abort: AbortController
   readonly ended: Promise<void>
+  /** The message, and everyone who has sent it: what a transport sends once more is still the one call. */
+  readonly text: string
+  readonly callers: Caller[]
 }
 
 export interface CallsOptions {
@@ -72,8 +75,10 @@ export function createCalls(options: CallsOptions): Calls {
   function take(call: ToolCall, id: string, plan: Exclude<Plan, { kind: 'pass' }>, caller: Caller): void {
     const idText = call.text.slice(call.id.start, call.id.end)
     const calledAt = options.nowMs()
-    if (open.has(id)) {
-      caller.answer({ line: failureLine(idText, invalid('$.id', 'a call with this id is still under way')) })
+    const same = open.get(id)
+    if (same !== undefined) {
+      if (same.text === call.text && !same.cancelled) same.callers.push(caller)
+      else caller.answer({ line: failureLine(idText, idInUse(call.tool)) })
       return
     }
     let end = (): void => {}
@@ -82,11 +87,13 @@ export function createCalls(options: CallsOptions): Calls {
       cancelled: false,
       abort: new AbortController(),
       ended: new Promise((resolve) => (end = resolve)),
+      text: call.text,
+      callers: [caller],
     }
     open.set(id, entry)
     const respond = (reply: Reply, flushed?: () => void): void => {
       if (open.get(id) === entry) open.delete(id)
-      if (!entry.cancelled) caller.answer(reply, flushed)
+      if (!entry.cancelled) for (const one of entry.callers) one.answer(reply, one === caller ? flushed : undefined)
       end()
     }
     const fail = (error: unknown): void => respond(failureReply(idText, error))
@@ -248,6 +255,7 @@ export function createCalls(options: CallsOptions): Calls {
       const entry = open.get(id)
       if (entry === undefined) return false
       entry.cancelled = true
+      for (const caller of entry.callers) caller.takenBack?.()
       // After the byte the effect goes on into the ledger, whoever still listens.
       if (!entry.started) entry.abort.abort()
       return true
@@ -289,6 +297,13 @@ function readArguments({ text, arguments: given }: ToolCall, maxBytes: number): 
     throw invalid(`${ARGUMENTS}${(inner ?? '$').slice(1)}`, reason ?? 'it is not JSON')
   }
 }
+
+const idInUse = (tool: string): OnefoldError =>
+  new OnefoldError(
+    'IN_PROGRESS',
+    `Another call with this id is still under way, and its effect may be happening; this call of ${tool} was not sent. Do not call it again before that one has its answer.`,
+    { effect: 'unknown', details: { path: '$.id', reason: 'id-in-use' } },
+  )
 
 const blocked = (tool: string): OnefoldError =>
   new OnefoldError(

@@ -1,0 +1,99 @@
+import { Agent, request as httpRequest } from 'node:http'
+import { describe, expect, it } from 'vitest'
+import {
+  answer,
+  front,
+  says,
+  send,
+  toolCall,
+  upstream,
+  type Front,
+  type FrontOptions,
+  type Serve,
+} from './fixtures/front.ts'
+import { PATIENCE } from './fixtures/harness.ts'
+import { receiptIn, errorIn, textIn, told, type Told } from './fixtures/http-harness.ts'
+
+const SESSION = { 'mcp-session-id': 's1' }
+
+/** A proxy in front of a server that does as it is told; both in this process. */
+async function behind(serve: Serve, work: (proxy: Front) => Promise<void>, options: FrontOptions = {}): Promise<void> {
+  const server = await upstream(serve)
+  const proxy = await front(server.url, options)
+  try {
+    await work(proxy)
+  } finally {
+    await proxy.close()
+    await server.close()
+  }
+}
+
+/** One message on the connection of an agent. */
+const on = (agent: Agent, url: string, message: object): Promise<Told> =>
+  new Promise((resolve, reject) => {
+    const headers = { 'content-type': 'application/json', accept: 'application/json, text/event-stream', ...SESSION }
+    const request = httpRequest(url, { method: 'POST', agent, headers }, (response) => {
+      let body = ''
+      response.on('data', (chunk: Buffer) => (body += chunk.toString()))
+      response.on('end', () => resolve((body === '' ? {} : JSON.parse(body)) as Told))
+    })
+    request.on('error', reject)
+    request.end(JSON.stringify({ jsonrpc: '2.0', ...message }))
+  })
+
+describe('a call that is taken back over HTTP', PATIENCE, () => {
+  const cancelled = { method: 'notifications/cancelled', params: { requestId: 1 } }
+
+  it.each(['the same connection', 'another connection'])(
+    'after its answer, on %s: the answer does not count as delivered, and the repeat gets it again',
+    async (where) => {
+      let effects = 0
+      await behind(
+        (_request, response, { id }) =>
+          id === undefined ? void response.writeHead(202).end() : answer(response, id, says(`n${(effects += 1)}`)),
+        async ({ url }) => {
+          const [one, two] = [0, 1].map(() => new Agent({ keepAlive: true, maxSockets: 1 })) as [Agent, Agent]
+          expect(textIn(await on(one, url, toolCall(1, 'act')))).toBe('n1')
+          await on(where === 'the same connection' ? one : two, url, cancelled)
+          expect(receiptIn(await on(one, url, toolCall(2, 'act')))).toMatchObject({ status: 'replayed' })
+          expect(effects).toBe(1)
+          // Control: without a word of it, the next request on the connection has read the answer.
+          expect(textIn(await on(one, url, toolCall(3, 'act')))).toBe('n2')
+          one.destroy()
+          two.destroy()
+        },
+      )
+    },
+  )
+})
+
+describe('one id twice at once in a session', PATIENCE, () => {
+  it('the same message is the same call, whose answer everyone gets; another one is not sent', async () => {
+    let effects = 0
+    let acting = (): void => undefined
+    let finish = (): void => undefined
+    const arrived = new Promise<void>((resolve) => (acting = resolve))
+    await behind(
+      (_request, response, { id }) => {
+        effects += 1
+        acting()
+        finish = () => answer(response, id, says('done'))
+      },
+      async ({ url }) => {
+        const gone = new AbortController()
+        const first = send(url, toolCall(5, 'act', { n: 1 }), SESSION, gone.signal)
+        await arrived
+        gone.abort()
+        await expect(first).rejects.toThrow()
+        const other = await told(await send(url, toolCall(5, 'act', { n: 2 }), SESSION))
+        expect(errorIn(other)).toMatchObject({ type: 'IN_PROGRESS', effect: 'unknown' })
+        const again = send(url, toolCall(5, 'act', { n: 1 }), SESSION)
+        // The proxy has it when it answers what was asked after it.
+        await send(url, toolCall(5, 'act', { n: 2 }), SESSION)
+        finish()
+        expect(textIn(await told(await again))).toBe('done')
+        expect(effects).toBe(1)
+      },
+    )
+  })
+})
