@@ -32,6 +32,7 @@ describe('errorMappings', () => {
   it('a call that the server did not accept did nothing', () => {
     expect(effectOf(protocolError(-32601, 'Method not found'))).toBe('none')
     expect(effectOf(protocolError(-32602, 'Invalid arguments'))).toBe('none')
+    expect(effectOf(protocolError(-32042, 'This request requires more information.'))).toBe('none')
     expect(effectOf(toolError('MCP error -32602: Input validation error: Invalid arguments for tool pay: x'))).toBe(
       'none',
     )

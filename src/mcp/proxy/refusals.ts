@@ -7,6 +7,8 @@ import { NotSent, type UpstreamAnswer } from './upstream.ts'
 /** JSON-RPC 2.0 section 5.1: the server did not even find, or accept, the call. */
 const METHOD_NOT_FOUND = -32601
 const INVALID_PARAMS = -32602
+/** MCP 2025-11-25, elicitation: the user visits an address first, and then the client sends the same request again. */
+export const URL_ELICITATION_REQUIRED = -32042
 
 /**
  * How errors of a tool are read, first match first: what this process knows not to have sent, what the operator says,
@@ -73,7 +75,12 @@ function saysSo(answer: UpstreamAnswer, match: string | number): boolean {
  */
 function isRefusedBeforeCall(answer: UpstreamAnswer, tool: string): boolean {
   const { code, text } = factsOf(answer)
-  if (answer.kind === 'error') return code === METHOD_NOT_FOUND || (code === INVALID_PARAMS && !isAboutOutput(text))
+  if (answer.kind === 'error')
+    return (
+      code === METHOD_NOT_FOUND ||
+      code === URL_ELICITATION_REQUIRED ||
+      (code === INVALID_PARAMS && !isAboutOutput(text))
+    )
   const before = [
     `MCP error ${INVALID_PARAMS}: Input validation error: Invalid arguments for tool ${tool}:`,
     `MCP error ${INVALID_PARAMS}: Invalid arguments for tool ${tool}:`,

@@ -15,7 +15,7 @@ import {
 import { OnefoldError } from '../../error/index.ts'
 import { resultOf, type StoredResult } from '../proxy/call-message.ts'
 import { contractName } from '../proxy/contracts.ts'
-import { errorMappings, isAnswer } from '../proxy/refusals.ts'
+import { errorMappings, isAnswer, URL_ELICITATION_REQUIRED } from '../proxy/refusals.ts'
 import type { UpstreamAnswer } from '../proxy/upstream.ts'
 
 /** What a tool of an MCP server answers, as far as the ledger looks at it. */
@@ -157,10 +157,11 @@ export interface ToldAnswer extends UpstreamAnswer {
 
 const isRefusedOutput = (error: unknown): boolean => isAnswer(error) && (error as ToldAnswer).handlerReturned === true
 
-/** JSON-RPC 2.0 section 5.1: thrown by a handler that refuses its arguments. */
+/** JSON-RPC 2.0 section 5.1: thrown by a handler that refuses its arguments, or wants its user to go somewhere first. */
 function isThrownRefusal(error: unknown): boolean {
   if (!(error instanceof Error)) return false
   const { code } = error as { code?: unknown }
+  if (code === URL_ELICITATION_REQUIRED) return true
   return (code === -32601 || code === -32602) && !/output|structured content/i.test(error.message)
 }
 
