@@ -97,3 +97,27 @@ describe('one id twice at once in a session', PATIENCE, () => {
     )
   })
 })
+
+describe('an HTTP server whose answer says nothing', PATIENCE, () => {
+  it.each(['application/json', 'text/event-stream'])('as %s: the outcome is unknown', async (type) => {
+    let effects = 0
+    await behind(
+      (_request, response, { id, params }) => {
+        effects += 1
+        const said = `{"jsonrpc":"2.0","id":${String(id)},${String(params?.arguments?.['with'])}}`
+        const body = type === 'application/json' ? said : `event: message\ndata: ${said}\n\n`
+        response.writeHead(200, { 'content-type': type }).end(body)
+      },
+      async ({ url }) => {
+        for (const given of ['"result":null', '"error":null'])
+          for (const id of [1, 2])
+            expect(errorIn(await told(await send(url, toolCall(id, 'odd', { with: given }))))).toMatchObject({
+              type: 'IN_DOUBT',
+            })
+        expect(effects).toBe(2)
+        const both = toolCall(3, 'odd', { with: '"error":null,"result":{"content":[]}' })
+        expect(receiptIn(await told(await send(url, both)))).toMatchObject({ status: 'executed' })
+      },
+    )
+  })
+})

@@ -187,6 +187,22 @@ describe.concurrent('the server behind the proxy', PATIENCE, () => {
   )
 
   it(
+    'an answer that says nothing is no success and no error: its outcome is unknown, and nothing is sent again',
+    inRawProxy(async (place) => {
+      const client = place.start()
+      const odd = ['', ',"result":null', ',"result":"done"', ',"error":null']
+      for (const given of odd)
+        for (const id of [1, 2]) {
+          const { result } = read(await client.ask(callLine(id, 'odd', { with: given })))
+          expect(result?._meta['io.onefold/error']).toMatchObject({ type: 'IN_DOUBT', effect: 'unknown' })
+        }
+      expect(place.received()).toHaveLength(odd.length)
+      const both = callLine(3, 'odd', { with: ',"result":{"content":[]},"error":null' })
+      expect(read(await client.ask(both)).result?._meta['io.onefold/receipt']).toMatchObject({ status: 'executed' })
+    }),
+  )
+
+  it(
     'the same message once more is the same call: one effect, and each gets its answer',
     inRawProxy(async (place) => {
       const client = place.start()

@@ -3,8 +3,8 @@ import { endToEnd } from '../../http/edge/index.ts'
 import { HttpRefused } from '../proxy/http-refused.ts'
 import type { ListedBefore } from '../proxy/listed-before.ts'
 import { idKey } from '../proxy/message-id.ts'
-import { readServerLine, type ServerMessage } from '../proxy/message.ts'
-import { UpstreamDied, type UpstreamAnswer } from '../proxy/upstream.ts'
+import { readServerLine, saidBy, type ServerMessage } from '../proxy/message.ts'
+import { noAnswer, UpstreamDied, type UpstreamAnswer } from '../proxy/upstream.ts'
 import type { Relay } from './relay.ts'
 import { sseReader, type SseEvent } from './sse.ts'
 
@@ -49,7 +49,7 @@ export async function readUpstreamAnswer(
   const body = joined(pieces)
   const bytes = options.before === undefined ? undefined : body
   const answer = answerIn(readServerLine(body.toString('utf8')), wanted, bytes)
-  if (answer === undefined) throw new UpstreamDied('the MCP server answered something that is no answer', 'HPE_NO_MCP')
+  if (answer === undefined) throw noAnswer()
   return answer
 }
 
@@ -71,7 +71,12 @@ function readStream(
       const bytes = options.before === undefined ? undefined : Buffer.from(data)
       answer ??= bytes === undefined ? undefined : listedBefore([bytes], wanted, options)
       const message = data === '' || answer !== undefined ? undefined : readServerLine(data)
-      answer ??= answerIn(message, wanted, bytes)
+      try {
+        answer ??= answerIn(message, wanted, bytes)
+      } catch (error) {
+        incoming.destroy()
+        return reject(error as UpstreamDied)
+      }
       if (answer !== undefined) {
         relay?.lastId(event.id)
         resolve(answer)
@@ -105,13 +110,17 @@ function listedBefore(bytes: readonly Buffer[], wanted: string, { before }: Read
   return known === undefined || idKey(known.id) !== wanted ? undefined : { kind: 'before', ...known }
 }
 
-/** @param bytes of the whole message */
+/**
+ * Undefined for another message than the answer.
+ * @param bytes of the whole message
+ * @throws UpstreamDied for an answer that says nothing
+ */
 function answerIn(message: ServerMessage | undefined, wanted: string, bytes: Buffer | undefined): Whole | undefined {
   if (message === undefined || message.asks || message.id === undefined || idKey(message.id) !== wanted)
     return undefined
-  if (message.error !== undefined) return { kind: 'error', json: message.error }
-  if (message.result === undefined) return undefined
-  return { kind: 'result', json: message.result, ...(bytes === undefined ? {} : { bytes }) }
+  const said = saidBy(message)
+  if (said === undefined) throw noAnswer()
+  return { ...said, ...(bytes === undefined ? {} : { bytes }) }
 }
 
 /** @throws UpstreamDied for a body that broke off or is too large */

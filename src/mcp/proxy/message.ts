@@ -1,4 +1,5 @@
 import { isUtf8 } from 'node:buffer'
+import type { UpstreamAnswer } from './upstream.ts'
 import { duplicateOf, memberOf, membersAt, skipSpace, type Member, type Span } from './spans.ts'
 
 /** A `tools/call` request, with the places of its parts in the text. */
@@ -145,6 +146,15 @@ export interface ServerMessage {
   readonly method: string | undefined
   readonly result: string | undefined
   readonly error: string | undefined
+}
+
+/**
+ * What an answer says: a result is an object, and an error of null beside it is none. Undefined where it says nothing,
+ * or something that no result can be.
+ */
+export function saidBy({ result, error }: ServerMessage): UpstreamAnswer | undefined {
+  if (error !== undefined && error !== 'null') return { kind: 'error', json: error }
+  return result?.startsWith('{') === true ? { kind: 'result', json: result } : undefined
 }
 
 /** Undefined for a line that is not a JSON object. */

@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto'
 import type { Readable, Writable } from 'node:stream'
 import { createNamedSlots } from '../../engine/index.ts'
 import { lineReader } from './lines.ts'
-import { readServerLine, type ServerMessage } from './message.ts'
+import { readServerLine, saidBy, type ServerMessage } from './message.ts'
 
 /** What the server answered to a request of the proxy: the JSON text of `result` or of `error`. */
 export interface UpstreamAnswer {
@@ -26,6 +26,10 @@ export class UpstreamDied extends Error {
     this.code = code
   }
 }
+
+/** It has answered, so it may have acted; what came of that, it does not say. */
+export const noAnswer = (): UpstreamDied =>
+  new UpstreamDied('the MCP server answered something that is no answer', 'HPE_NO_MCP')
 
 /** How the server's process ended. */
 export interface UpstreamExit {
@@ -136,8 +140,9 @@ export function startUpstream(options: UpstreamOptions): Upstream {
     const waiter = answered === undefined ? undefined : waiting.get(answered)
     if (answered === undefined || waiter === undefined) return options.onLine(line.bytes, message)
     waiting.delete(answered)
-    if (message?.error !== undefined) waiter.resolve({ kind: 'error', json: message.error })
-    else waiter.resolve({ kind: 'result', json: message?.result ?? 'null' })
+    const said = message === undefined ? undefined : saidBy(message)
+    if (said === undefined) waiter.reject(noAnswer())
+    else waiter.resolve(said)
   })
   stdout.on('data', (chunk: Buffer) => reader.push(chunk))
   stdout.on('end', () => reader.end())
