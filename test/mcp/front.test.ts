@@ -121,3 +121,32 @@ describe('an HTTP server whose answer says nothing', PATIENCE, () => {
     )
   })
 })
+
+describe('a key in the query of the endpoint', PATIENCE, () => {
+  const KEYED = {
+    effect: 'write',
+    identity: ['n'],
+    recovery: { class: 'keyed', window: '24h', key: { in: '_meta' } },
+  } as const
+
+  it('reaches the server, tells callers apart, and goes out again with what is sent again', async () => {
+    const asked: (string | undefined)[] = []
+    await behind(
+      (request, response, { id }) => {
+        asked.push(request.url)
+        if (asked.length === 3) return void response.destroy()
+        answer(response, id, says(String(request.url)))
+      },
+      async ({ url }) => {
+        for (const key of ['A', 'B']) {
+          const given = await told(await send(`${url}?apiKey=${key}`, toolCall(1, 'pay', { n: 1 })))
+          expect(textIn(given)).toBe(`/mcp?apiKey=${key}`)
+        }
+        await send(`${url}?apiKey=A`, toolCall(2, 'pay', { n: 2 }))
+        await expect.poll(() => asked, { timeout: 20_000 }).toHaveLength(4)
+        expect(asked.slice(2)).toEqual(['/mcp?apiKey=A', '/mcp?apiKey=A'])
+      },
+      { tools: { pay: KEYED } },
+    )
+  })
+})

@@ -24,6 +24,8 @@ export interface Exchange {
 export interface Who {
   readonly principal: string
   readonly tenant: string | undefined
+  /** The query of the endpoint, with its question mark, or empty: keys of an API often stand there. */
+  readonly search: string
   /** `Mcp-Session-Id`. */
   readonly session: string | undefined
 }

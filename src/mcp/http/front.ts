@@ -163,14 +163,16 @@ export async function startMcpHttp(options: McpHttpOptions): Promise<McpHttp> {
     return true
   }
 
-  function whoIs(incoming: IncomingMessage): { readonly who: Who; readonly headers: HeaderMeta } {
+  function whoIs(incoming: IncomingMessage, { search }: Target): { readonly who: Who; readonly headers: HeaderMeta } {
     const headers = incoming.headers as Readonly<Record<string, string | undefined>>
     const caller = callerOf(headers, rules)
     const session = headers['mcp-session-id']
     const principal =
       principalRule === 'session' ? (session === undefined ? 'nobody' : `s:${shortHash(session)}`) : caller.principal
+    // A key in the query is a credential like one in a header.
+    const proven = principalRule === 'authorization' && search !== '' ? `p:${shortHash(principal + search)}` : principal
     return {
-      who: { principal, tenant: caller.tenant, session },
+      who: { principal: proven, tenant: caller.tenant, search, session },
       headers: {
         idempotencyKey: headers['idempotency-key'],
         runId: caller.run,
@@ -186,9 +188,9 @@ export async function startMcpHttp(options: McpHttpOptions): Promise<McpHttp> {
         void sockets.heard(incoming.socket, undefined)
         return await backend.other(incoming, outgoing, target)
       }
-      if (incoming.method === 'POST') return await post(incoming, outgoing)
+      if (incoming.method === 'POST') return await post(incoming, outgoing, target)
       void sockets.heard(incoming.socket, undefined)
-      const { who } = whoIs(incoming)
+      const { who } = whoIs(incoming, target)
       if (incoming.method === 'GET') {
         if (!streamed(outgoing)) return
         const after = incoming.headers['last-event-id']
@@ -209,7 +211,7 @@ export async function startMcpHttp(options: McpHttpOptions): Promise<McpHttp> {
     }
   }
 
-  async function post(incoming: IncomingMessage, outgoing: ServerResponse): Promise<void> {
+  async function post(incoming: IncomingMessage, outgoing: ServerResponse, target: Target): Promise<void> {
     if (incoming.headers['content-encoding'] !== undefined)
       return refuse(outgoing, {
         problem: 'BAD_REQUEST',
@@ -218,7 +220,7 @@ export async function startMcpHttp(options: McpHttpOptions): Promise<McpHttp> {
     const received = await receiveBody(incoming, { bodyBytes: limits.bodyBytes, memoryBytes: limits.bodyBytes })
     const body = Buffer.from(await received.whole())
     const message = readClientLine(body)
-    const { who, headers } = whoIs(incoming)
+    const { who, headers } = whoIs(incoming, target)
     if (message.kind === 'refused') {
       void sockets.heard(incoming.socket, undefined)
       const data = { type: 'INPUT_INVALID', effect: 'none', retryable: false, path: message.path }

@@ -36,7 +36,7 @@ export function httpBackend(options: HttpBackendOptions): Backend {
   const { url, callers } = options
   const upstream = createUpstream(new URL(url.origin), { silenceMs: options.silenceMs })
   const forward: ForwardOptions = { host: url.host, preserveHost: false }
-  const endpoint = url.pathname
+  const endpointOf = (search: string): string => url.pathname + search
   const working = new Map<string, number>()
   const reading: ReadOptions = { maxBytes: options.maxMessageBytes, heard: options.heard }
 
@@ -53,6 +53,7 @@ export function httpBackend(options: HttpBackendOptions): Backend {
   }
 
   async function post(
+    search: string,
     headers: string[],
     text: string,
     checkpoint: (() => void) | undefined,
@@ -62,7 +63,7 @@ export function httpBackend(options: HttpBackendOptions): Backend {
     headers.push('content-length', String(body.byteLength))
     return await upstream.send({
       method: 'POST',
-      target: endpoint,
+      target: endpointOf(search),
       headers,
       body,
       ...(checkpoint === undefined ? {} : { checkpoint }),
@@ -98,11 +99,11 @@ export function httpBackend(options: HttpBackendOptions): Backend {
   }
 
   const resumed =
-    (headersFor: () => string[], signal: AbortSignal) =>
+    (search: string, headersFor: () => string[], signal: AbortSignal) =>
     (lastId: string): Promise<IncomingMessage> =>
       upstream.send({
         method: 'GET',
-        target: endpoint,
+        target: endpointOf(search),
         headers: [...headersFor(), 'last-event-id', lastId],
         body: undefined,
         signal,
@@ -112,10 +113,10 @@ export function httpBackend(options: HttpBackendOptions): Backend {
 
   return {
     send: (exchange) => async (build, beforeByte, about) => {
-      const { incoming, relay } = exchange
+      const { incoming, relay, who } = exchange
       const id = exchange.id as string
       const headers = forwardedHeaders(incoming, forward, IDENTITY)
-      const sent = post(headers, build(id), beforeByte, about.signal)
+      const sent = post(who.search, headers, build(id), beforeByte, about.signal)
       return await whileWorking(
         about.operation,
         sent
@@ -126,7 +127,7 @@ export function httpBackend(options: HttpBackendOptions): Backend {
               relay,
               exchange.stateless
                 ? undefined
-                : resumed(() => withoutBody(forwardedHeaders(incoming, forward, FOR_GET)), about.signal),
+                : resumed(who.search, () => withoutBody(forwardedHeaders(incoming, forward, FOR_GET)), about.signal),
               about.signal,
             ),
           )
@@ -134,7 +135,7 @@ export function httpBackend(options: HttpBackendOptions): Backend {
       )
     },
 
-    async pass({ incoming, outgoing, body, message, id, relay }) {
+    async pass({ incoming, outgoing, body, message, id, who, relay }) {
       const method = message.kind === 'other' ? message.method : message.kind === 'call' ? 'tools/call' : undefined
       const rewrite = method === undefined || id === undefined ? undefined : options.rewrite(method)
       const headers = forwardedHeaders(incoming, forward, rewrite === undefined ? [] : IDENTITY)
@@ -143,7 +144,13 @@ export function httpBackend(options: HttpBackendOptions): Backend {
       outgoing.once('close', () => outgoing.writableFinished || gone.abort())
       let answer: IncomingMessage
       try {
-        answer = await upstream.send({ method: 'POST', target: endpoint, headers, body, signal: gone.signal })
+        answer = await upstream.send({
+          method: 'POST',
+          target: endpointOf(who.search),
+          headers,
+          body,
+          signal: gone.signal,
+        })
       } catch (error) {
         return tellDown(outgoing, error)
       }
@@ -162,8 +169,8 @@ export function httpBackend(options: HttpBackendOptions): Backend {
       }
     },
 
-    listen: (incoming, outgoing) => through('GET', endpoint, incoming, outgoing),
-    end: (incoming, outgoing) => through('DELETE', endpoint, incoming, outgoing),
+    listen: (incoming, outgoing, { search }) => through('GET', endpointOf(search), incoming, outgoing),
+    end: (incoming, outgoing, { search }) => through('DELETE', endpointOf(search), incoming, outgoing),
     other: (incoming, outgoing, target) =>
       through(incoming.method ?? 'GET', target.path + target.search, incoming, outgoing),
 
@@ -230,7 +237,8 @@ export function httpBackend(options: HttpBackendOptions): Backend {
       ...(known.session === undefined ? [] : ['mcp-session-id', known.session]),
       ...known.headers,
     ]
-    const sent = post(headers, callMessage(id, tool, argumentsJson, placed, known.envelope), beforeByte, about.signal)
+    const message = callMessage(id, tool, argumentsJson, placed, known.envelope)
+    const sent = post(known.search, headers, message, beforeByte, about.signal)
     const answer = whileWorking(
       about.operation,
       sent.then((first) => answered(id, first, undefined, undefined, about.signal)).catch(asUpstreamError),

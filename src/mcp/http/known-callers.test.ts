@@ -3,7 +3,7 @@ import { createKnownCallers } from './known-callers.ts'
 
 const OPTIONS = { names: ['x-user', 'x-org'], tenants: true, renewed: true }
 const seen = (principal: string, headers: Readonly<Record<string, string>>, session?: string) => ({
-  who: { principal, tenant: headers['x-org'], session },
+  who: { principal, tenant: headers['x-org'], search: '', session },
   rawHeaders: Object.entries(headers).flat(),
   connection: undefined,
   protocol: '2025-11-25',

@@ -7,6 +7,7 @@ import { keepNewest } from './newest.ts'
 export interface KnownCaller {
   /** Names and values in turn: credentials, and what tells who the caller is. */
   readonly headers: readonly string[]
+  readonly search: string
   readonly session: string | undefined
   readonly protocol: string | undefined
   /** What every request of MCP 2026-07-28 carries in its `_meta`. */
@@ -60,9 +61,12 @@ export function createKnownCallers({ names, tenants, renewed }: KnownCallersOpti
     remember({ who, rawHeaders, connection, protocol, envelope }) {
       const slot = slotOf(who.tenant, who.principal)
       const headers = aboutCaller(rawHeaders, connection)
-      const id = digestOf(JSON.stringify([slot, headers.filter((_, at) => !CHANGING.has(nameAt(headers, at)))]))
+      const id = digestOf(
+        JSON.stringify([slot, who.search, headers.filter((_, at) => !CHANGING.has(nameAt(headers, at)))]),
+      )
       const now = (before: KnownCaller | undefined, kept: readonly string[]): KnownCaller => ({
         headers: kept,
+        search: who.search,
         session: who.session ?? before?.session,
         protocol: protocol ?? before?.protocol,
         envelope: envelope ?? before?.envelope,
