@@ -150,3 +150,23 @@ describe('a key in the query of the endpoint', PATIENCE, () => {
     )
   })
 })
+
+describe('a front that listens beyond this machine', PATIENCE, () => {
+  it.each([
+    ['evil.example', [], 403],
+    ['127.0.0.1', [], 200],
+    ['mcp.internal', ['mcp.internal', '127.0.0.1'], 200],
+    ['evil.example', ['mcp.internal', '127.0.0.1'], 403],
+  ])('a page of %s, hosts %j: %i', async (page, hosts, status) => {
+    let effects = 0
+    await behind(
+      (_request, response, { id }) => answer(response, id, says(`n${(effects += 1)}`)),
+      async (proxy) => {
+        const url = proxy.url.replace('0.0.0.0', '127.0.0.1')
+        expect((await send(url, toolCall(1, 'act'), { origin: `http://${page}` })).status).toBe(status)
+        expect(effects).toBe(status === 200 ? 1 : 0)
+      },
+      { host: '0.0.0.0', hosts },
+    )
+  })
+})

@@ -107,7 +107,8 @@ function createFirst({ profile, limits, host, ...options }: EdgeOptions): Return
     profile,
     headers: limits.headers,
     hosts,
-    origins: options.checkOrigin === true ? hosts : undefined,
+    // Where any Host is answered, only a page of this machine may ask: a browser elsewhere can be led here.
+    origins: options.checkOrigin === true ? (hosts ?? LOOPBACK) : undefined,
     single: options.single,
   })
 }
