@@ -26,6 +26,8 @@ interface Session {
   readonly id: string
   readonly who: Who
   readonly process: StdioProcess
+  /** Where the count of requests stood when the session was last asked for something. */
+  lastUsed: number
 }
 
 /**
@@ -38,6 +40,7 @@ export function stdioBackend(options: StdioBackendOptions): Backend {
   const facts: ServerFacts = { params: createParamHeaders(), supported: undefined }
   const shared = createSharedProcess(() => start(true), facts, options.tell)
   let closing = false
+  let uses = 0
   let lastEnvelope: string | undefined
 
   /** What a server lists is also what its callers are held to. */
@@ -73,7 +76,9 @@ export function stdioBackend(options: StdioBackendOptions): Backend {
     const session = who.session === undefined ? undefined : sessions.get(who.session)
     // Where the session itself tells callers apart, its name is the proof.
     const same = session?.who.principal === who.principal || who.principal.startsWith('s:')
-    return same && session?.who.tenant === who.tenant ? session : undefined
+    if (session === undefined || !same || session.who.tenant !== who.tenant) return undefined
+    session.lastUsed = uses += 1
+    return session
   }
 
   /** A session of the same principal: its process is as good as the one that the operation went to. */
@@ -82,7 +87,18 @@ export function stdioBackend(options: StdioBackendOptions): Backend {
       ({ who }) => who.principal === principalOf(run) && (who.tenant ?? run?.tenant) === run?.tenant,
     )
 
+  /** Clients go away without a word: the session makes room that has been silent for longest, and waits for nothing. */
+  async function endIdle(): Promise<void> {
+    let idle: Session | undefined
+    for (const session of sessions.values())
+      if (session.process.isIdle() && (idle === undefined || session.lastUsed < idle.lastUsed)) idle = session
+    if (idle === undefined) return
+    sessions.delete(idle.id)
+    await idle.process.upstream.stop(STOP_MS)
+  }
+
   async function initialize({ relay, message, body, id, outgoing, who }: Exchange): Promise<void> {
+    if (sessions.size >= most && !closing) void endIdle()
     if (sessions.size >= most || closing) {
       const detail = `More than ${most} sessions are open. Nothing was done.`
       return refuse(outgoing, { problem: 'TOO_MANY', detail, retryAfterMs: 1000 })
@@ -94,7 +110,7 @@ export function stdioBackend(options: StdioBackendOptions): Backend {
       options.tell(`cannot start ${options.command}: ${error instanceof Error ? error.message : String(error)}`)
       return refuse(outgoing, { problem: 'UPSTREAM_DOWN', detail: 'The MCP server cannot be started.' })
     }
-    const session: Session = { id: randomUUID(), who, process }
+    const session: Session = { id: randomUUID(), who, process, lastUsed: (uses += 1) }
     sessions.set(session.id, session)
     void process.upstream.exited.then(() => sessions.delete(session.id))
     relay.head(200, [['mcp-session-id', session.id]])
@@ -171,8 +187,7 @@ export function stdioBackend(options: StdioBackendOptions): Backend {
       else {
         const relay = createRelay(outgoing)
         relay.open()
-        session.process.listen(relay)
-        outgoing.once('close', () => session.process.listen(undefined))
+        outgoing.once('close', session.process.listen(relay))
       }
       return Promise.resolve()
     },

@@ -41,8 +41,10 @@ export interface StdioProcess {
   tell(text: string): void
   /** A guarded call is under way, and what the server says may belong to it. `written`: its message as the server gets it. */
   accompany(text: string, relay: Relay): { written(message: string): string; ended(): void }
-  /** Where what belongs to no request goes; undefined ends it. */
-  listen(relay: Relay | undefined): void
+  /** Where what belongs to no request goes, until another one listens, or what it returns is called. */
+  listen(relay: Relay): () => void
+  /** True where nobody waits for it or listens to it. */
+  isIdle(): boolean
 }
 
 export interface StdioProcessOptions extends StdioCommand {
@@ -180,10 +182,14 @@ export function startStdioProcess(options: StdioProcessOptions): StdioProcess {
       accompanied.add(it)
       return { written: (message) => written(message, it), ended: () => void accompanied.delete(it) }
     },
+    isIdle: () => waiting.size === 0 && accompanied.size === 0 && listener === undefined,
     listen(relay) {
       listener = relay
-      if (relay === undefined) return
       for (const text of queued.splice(0)) event(relay, text)
+      return () => {
+        // The connection that is over may be an older one than the one that listens by now.
+        if (listener === relay) listener = undefined
+      }
     },
   }
 }
