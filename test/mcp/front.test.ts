@@ -84,7 +84,7 @@ describe('one id twice at once in a session', PATIENCE, () => {
         const first = send(url, toolCall(5, 'act', { n: 1 }), SESSION, gone.signal)
         await arrived
         gone.abort()
-        await expect(first).rejects.toThrow()
+        await expect(first).rejects.toThrow(/abort/)
         const other = await told(await send(url, toolCall(5, 'act', { n: 2 }), SESSION))
         expect(errorIn(other)).toMatchObject({ type: 'IN_PROGRESS', effect: 'unknown' })
         const again = send(url, toolCall(5, 'act', { n: 1 }), SESSION)

@@ -54,7 +54,7 @@ describe('sessions of a stdio server behind HTTP', PATIENCE, () => {
     const first = await listen(session, old.signal)
     const second = await listen(session, kept.signal)
     old.abort()
-    await expect(first.read()).rejects.toThrow()
+    await expect(first.read()).rejects.toThrow(/abort/)
     await ping(session)
     expect(Buffer.from((await second.read()).value ?? []).toString()).toContain('list_changed')
     // The proxy learns of a closed connection when it learns of it: whatever is told then must be heard as well.
