@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto'
+import pg from 'pg'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import * as z from 'zod'
 import { keyed, manual } from '../../src/contract/index.ts'
@@ -259,6 +260,34 @@ describe.skipIf(NEWEST === undefined)('Postgres in trouble', () => {
       })
     })
   }
+
+  it.each([
+    { code: 'ECONNRESET' },
+    { code: 'EPIPE' },
+    { code: 'XX000', severity: 'FATAL' },
+    { code: '58030', severity: 'PANIC' },
+    { code: '57014', severity: 'ERROR' },
+  ])('a commit that came through, told as $code: what the row says is told', async (trouble) => {
+    const pool = new pg.Pool({ connectionString: server.url(), max: 6 })
+    let armed = true
+    pool.on('connect', (client) => {
+      const query = client.query.bind(client) as (...given: unknown[]) => Promise<unknown>
+      client.query = (async (...given: unknown[]) => {
+        const result = await query(...given)
+        if (!armed || !JSON.stringify(given).includes('COMMIT; BEGIN')) return result
+        armed = false
+        throw Object.assign(new Error(`lost: ${trouble.code}`), trouble)
+      }) as never
+    })
+    const schema = await newSchema()
+    const guard = testGuard({ store: postgresStore({ client: pool, schema }) })
+    ending.push(() => guard.close().then(() => pool.end()))
+    const place = orderTool(guard, { schema })
+    const ref = newRef()
+    expect(await place.perform({ ref })).toMatchObject({ status: 'committed', value: { ref } })
+    expect(armed).toBe(false)
+    expect(await orders(ref)).toBe(1)
+  })
 
   it('control: an engine that remembers nothing does it again after such a restore', async () => {
     const schema = await newSchema()

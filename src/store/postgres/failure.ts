@@ -7,6 +7,7 @@ export type Applied = 'no' | 'unknown'
 const NOT_ALLOWED = new Set(['42501'])
 const WRONG_LOGIN = new Set(['28P01', '28000'])
 const NO_DATABASE = new Set(['3D000'])
+const FULL = new Set(['53300'])
 const NO_LEDGER = new Set(['3F000', '42P01', '42883', '42703'])
 /** Undone by the server for reasons of the moment: deadlock, serialization, lock and statement deadlines, no room. */
 const PASSING = new Set(['40001', '40P01', '55P03', '57014', '53100', '53200', '53300', '53400', '57P03', '25P03'])
@@ -17,17 +18,29 @@ const WRONG_ISOLATION = 'OF002'
 /** The record is not what it was; raised by the function `write` under `strict`. */
 const CHANGED = 'OF001'
 
-/** The server's own code; undefined for trouble on the way to it. */
+/** The server's own code; undefined for trouble on the way to it, whose names, as EPIPE, have no digit. */
 export function codeOf(error: unknown): string | undefined {
   const code = (error as { readonly code?: unknown } | undefined)?.code
-  return typeof code === 'string' && /^[0-9A-Z]{5}$/.test(code) ? code : undefined
+  return typeof code === 'string' && /^(?=.*[0-9])[0-9A-Z]{5}$/.test(code) ? code : undefined
 }
 
-/** True when the server said that a statement failed: it was undone, and the connection lives. */
+/** Trouble of connections, and an operator's interruption, which may reach the statement after a COMMIT. */
+const INTERRUPTED = /^(?:08|57)/
+
+/**
+ * True when the server said that a statement failed: it was undone, and the connection lives. Anything worse than an
+ * error ends the connection, and may end it after a commit. A server that says ERROR in another language is not believed:
+ * the record is then read again.
+ */
 export function wasRefused(error: unknown): boolean {
   const code = codeOf(error)
-  return code !== undefined && !code.startsWith('08') && !['57P01', '57P02', '57P03', '57P05'].includes(code)
+  return (
+    code !== undefined && (error as { readonly severity?: unknown }).severity === 'ERROR' && !INTERRUPTED.test(code)
+  )
 }
+
+/** Told at the beginning of a connection alone, and fatal to it. */
+const wasTurnedAway = (code = ''): boolean => WRONG_LOGIN.has(code) || NO_DATABASE.has(code) || FULL.has(code)
 
 export const isChanged = (error: unknown): boolean => codeOf(error) === CHANGED
 
@@ -36,7 +49,7 @@ export function errorOf(error: unknown, what: string): OnefoldError {
   if (isOnefoldError(error)) return error
   const code = codeOf(error)
   const detail = error instanceof Error ? error.message : String(error)
-  const applied: Applied = wasRefused(error) ? 'no' : 'unknown'
+  const applied: Applied = wasRefused(error) || wasTurnedAway(code) ? 'no' : 'unknown'
   const make = (name: ErrorCode, message: string, retryable: boolean): OnefoldError =>
     new OnefoldError(
       name,
