@@ -138,6 +138,8 @@ export interface Internals {
   name: Performer['name']
   /** One housekeeping round, now. */
   tick(): Promise<void>
+  /** Tells listeners of what a person has to see: names and tickets only. */
+  alarm(tool: string, message: string): void
   /** The ledger across all tenants, for operators. */
   readonly operators: Ledger
   /** Another guard, made as this one was but for what `change` changes, without its contracts: for test kits. */
@@ -315,6 +317,8 @@ export function createGuard(options: GuardOptions): Guard {
       handleOf: (given) => handleOf(runOf(given)),
       name: performer.name,
       tick: () => lifecycle.open().then(lifecycle.tick),
+      alarm: (tool, message) =>
+        emitter.emit('alarm', { key: '', tenant: defaultTenant, tool, run: undefined, message }),
       operators: opened(createLedger(core, { tenant: defaultTenant, all: true }), lifecycle.open),
       twin: (change) => createGuard(change(options)),
       blobs: {

@@ -1,5 +1,6 @@
 import type { Guard } from '../../engine/index.ts'
 import { isOnefoldError, OnefoldError } from '../../error/index.ts'
+import { canonicalize } from '../../key/index.ts'
 import type { Recovery, StandardSchemaV1, ToolContext } from '../../contract/index.ts'
 import type { PostgresClient } from './clients.ts'
 import { driverFor } from './driver-for.ts'
@@ -19,7 +20,7 @@ export interface OutboxMessage {
 
 export interface OutboxPut {
   readonly topic: string
-  /** JSON. */
+  /** JSON that may be a tool's input: at most 1 MiB and 63 deep, no integer beyond 2^53-1, no lone surrogate. */
   readonly payload: unknown
   /** @default the operation's key */
   readonly key?: string
@@ -33,7 +34,7 @@ const placed = new WeakMap<object, number>()
 /**
  * Puts a message into the outbox, in the transaction of a transactional tool: it is committed with the effect and its
  * record, or not at all. {@link relayOutbox} publishes it.
- * @throws OnefoldError CONTRACT_INVALID outside a transactional tool
+ * @throws OnefoldError CONTRACT_INVALID outside a transactional tool, INPUT_INVALID for what could never be published
  */
 export async function putIntoOutbox(
   context: Pick<ToolContext, 'key' | 'transaction'>,
@@ -49,7 +50,11 @@ export async function putIntoOutbox(
   const place = (placed.get(transaction) ?? 0) + 1
   placed.set(transaction, place)
   const text = `INSERT INTO ${quotedSchema(schema)}.outbox (id, topic, key, payload) VALUES ($1, $2, $3, $4)`
-  const values = [`${context.key}/${place}`, toColumn(topic), toColumn(key), JSON.stringify(payload ?? null)]
+  const id = `${context.key}/${place}`
+  const body = JSON.stringify(payload ?? null)
+  // As the relay will read it: once it is committed, what is refused there blocks its topic and key for ever.
+  canonicalize({ id, topic, key, payload: JSON.parse(body) as unknown })
+  const values = [id, toColumn(topic), toColumn(key), body]
   const open = transaction as {
     readonly unsafe?: (text: string, values: readonly string[]) => Promise<unknown>
     readonly query: (text: string, values: readonly string[]) => Promise<unknown>
@@ -71,7 +76,10 @@ export interface RelayOptions {
   readonly atOnce?: number
   /** How often an idle relay looks, in milliseconds. @default 200 */
   readonly everyMs?: number
-  /** Told of messages that could not be published now; they stay and are tried again. @default nobody */
+  /**
+   * Told of messages that could not be published now; they stay and are tried again.
+   * @default an `alarm` of the guard, one a message, for errors that do not pass by themselves
+   */
   readonly onTrouble?: (message: OutboxMessage, error: unknown) => void
 }
 
@@ -99,6 +107,7 @@ export function relayOutbox(guard: Guard, options: RelayOptions): Relay {
     recovery: options.recovery,
     execute: (message, context) => options.publish(message, context),
   })
+  const alarmed = new Set<string>()
   let closing = false
   let timer: NodeJS.Timeout | undefined
   let round: Promise<number> | undefined
@@ -109,16 +118,27 @@ export function relayOutbox(guard: Guard, options: RelayOptions): Relay {
     WHERE NOT EXISTS (SELECT FROM ${s}.outbox e WHERE e.topic = o.topic AND e.key = o.key AND e.n < o.n)
     ORDER BY n LIMIT ${atOnce} OFFSET $1`
 
+  function alarm({ id }: OutboxMessage, error: unknown): void {
+    if (alarmed.has(id) || (isOnefoldError(error) && error.retryable)) return
+    alarmed.add(id)
+    const code = isOnefoldError(error) ? error.code : 'an unknown error'
+    guard.internals.alarm(
+      publish.contract.name,
+      `message ${id} of the outbox cannot be published (${code}); the later ones of its topic and key wait for it`,
+    )
+  }
+
   async function one(n: number, message: OutboxMessage): Promise<boolean> {
     try {
       await publish(message)
     } catch (error) {
       // The record has outlived its result: it was published.
       if (!(isOnefoldError(error) && error.code === 'RESULT_EXPIRED')) {
-        options.onTrouble?.(message, error)
+        ;(options.onTrouble ?? alarm)(message, error)
         return false
       }
     }
+    alarmed.delete(message.id)
     await driver.query(`DELETE FROM ${s}.outbox WHERE n = $1`, [n])
     return true
   }

@@ -1,0 +1,80 @@
+import pg from 'pg'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import * as z from 'zod'
+import { keyed, transactional, type ToolContext } from '../../src/contract/index.ts'
+import type { Guard } from '../../src/engine/index.ts'
+import { migratePostgres, postgresStore, putIntoOutbox, relayOutbox } from '../../src/store/postgres/index.ts'
+import { testGuard } from '../support/guard.ts'
+import { postgresVersions, startPostgres, type PostgresServer } from '../support/postgres-server.ts'
+import { asOwner } from './clients.ts'
+import { inTransaction, INSERT_ORDER, SHOP_TABLES } from './shop.ts'
+
+const NEWEST = postgresVersions().at(-1)
+const schema = 'onefold'
+
+describe.skipIf(NEWEST === undefined)('the outbox [BF-12]', () => {
+  let server: PostgresServer
+  let pool: pg.Pool
+  let guard: Guard
+
+  beforeAll(async () => {
+    server = await startPostgres(NEWEST as NonNullable<typeof NEWEST>)
+    await asOwner(server.url(), SHOP_TABLES)
+    pool = new pg.Pool({ connectionString: server.url(), max: 8 })
+    await migratePostgres(pool, { schema })
+    guard = testGuard({ store: postgresStore({ client: pool, schema }) })
+  })
+  afterAll(async () => {
+    await guard.close()
+    await pool.end()
+    await server.close()
+  })
+
+  const count = async (text: string): Promise<number> =>
+    ((await pool.query<{ n: number }>(`SELECT count(*)::int AS n FROM ${text}`)).rows[0] as { n: number }).n
+
+  /** A tool that writes a row and does `work` in its transaction. */
+  const tool = (name: string, work: (ref: string, context: ToolContext) => Promise<void>) =>
+    guard.tool({
+      name,
+      input: z.object({ ref: z.string() }),
+      effect: 'write',
+      identity: ['ref'],
+      recovery: transactional(),
+      async execute({ ref }, context) {
+        await inTransaction(context, INSERT_ORDER, [ref])
+        await work(ref, context)
+      },
+    })
+
+  const UNPUBLISHABLE: Readonly<Record<string, { readonly payload: unknown; readonly key?: string }>> = {
+    'an integer that has lost digits': { payload: { id: 2 ** 60 } },
+    'one that is nested too deep': { payload: JSON.parse(`${'['.repeat(64)}${']'.repeat(64)}`) },
+    'one that is too large': { payload: 'x'.repeat(1_048_576) },
+    'half a character': { payload: '\ud800' },
+    'half a character as its key': { payload: 1, key: '\udc00' },
+  }
+  it.each(Object.keys(UNPUBLISHABLE))('takes no message that could never be published: %s', async (what) => {
+    const put = tool('put_unpublishable', (_, context) =>
+      putIntoOutbox(context, { topic: 't', ...(UNPUBLISHABLE[what] as { payload: unknown }) }),
+    )
+    await expect(put({ ref: what })).rejects.toMatchObject({ effect: 'none', cause: { code: 'INPUT_INVALID' } })
+    expect([await count(`shop.orders WHERE ref = '${what}'`), await count('onefold.outbox')]).toEqual([0, 0])
+  })
+
+  it('raises one alarm for a message that stays, without its contents', async () => {
+    const alarms: string[] = []
+    const stop = guard.on('alarm', ({ tool: name, message }) => alarms.push(`${name}: ${message}`))
+    // Written by another program: what Onefold puts is looked at before.
+    await pool.query(
+      `INSERT INTO onefold.outbox (id, topic, key, payload) VALUES ('of1_theirs/1', 't', 'k', '{"secret":1e300}')`,
+    )
+    const relay = relayOutbox(guard, { client: pool, recovery: keyed('10m'), publish: () => Promise.resolve() })
+    expect([await relay.drain(), await relay.drain()]).toEqual([0, 0])
+    await relay.close()
+    stop()
+    expect(alarms).toEqual([expect.stringContaining('outbox: message of1_theirs/1 of the outbox cannot be published')])
+    expect(alarms.join()).not.toContain('secret')
+    await pool.query('DELETE FROM onefold.outbox')
+  })
+})
