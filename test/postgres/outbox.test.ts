@@ -11,6 +11,7 @@ import { inTransaction, INSERT_ORDER, SHOP_TABLES } from './shop.ts'
 
 const NEWEST = postgresVersions().at(-1)
 const schema = 'onefold'
+const WAITING = "locktype = 'advisory' AND NOT granted"
 
 describe.skipIf(NEWEST === undefined)('the outbox [BF-12]', () => {
   let server: PostgresServer
@@ -60,6 +61,35 @@ describe.skipIf(NEWEST === undefined)('the outbox [BF-12]', () => {
     )
     await expect(put({ ref: what })).rejects.toMatchObject({ effect: 'none', cause: { code: 'INPUT_INVALID' } })
     expect([await count(`shop.orders WHERE ref = '${what}'`), await count('onefold.outbox')]).toEqual([0, 0])
+  })
+
+  it('publishes in the order of the commits what transactions side by side have put under one key', async () => {
+    let go = (): void => {}
+    const gone = new Promise<void>((resolve) => (go = resolve))
+    let entered = (): void => {}
+    const inside = new Promise<void>((resolve) => (entered = resolve))
+    const put = tool('put_in_order', async (ref, context) => {
+      await putIntoOutbox(context, { topic: 'steps', key: 'order-7', payload: ref })
+      entered()
+      if (ref === 'first') await gone
+    })
+    const published: unknown[] = []
+    const relay = relayOutbox(guard, {
+      client: pool,
+      recovery: keyed('10m'),
+      publish: ({ payload }) => Promise.resolve(published.push(payload)),
+    })
+    const first = put({ ref: 'first' })
+    await inside
+    const second = put({ ref: 'second' })
+    // Either it waits for the first, or it has been committed before it.
+    await Promise.race([second, expect.poll(() => count(`pg_locks WHERE ${WAITING}`), { timeout: 10_000 }).toBe(1)])
+    await relay.drain()
+    go()
+    await Promise.all([first, second])
+    await relay.drain()
+    await relay.close()
+    expect(published).toEqual(['first', 'second'])
   })
 
   it('raises one alarm for a message that stays, without its contents', async () => {
