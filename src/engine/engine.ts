@@ -55,7 +55,10 @@ export function createPerformer(core: Core): Performer {
       const op = nameOperation(core.naming, contract, input, options, run, frame, sequence?.index)
       const parent = frame ?? run?.parent
       const ordinal = parent === undefined ? 0 : parent.nextChild++
-      for (let up = frame; up !== undefined; up = up.up) if (up.key === op.key) throw recursive(op)
+      for (let up = frame; up !== undefined; up = up.up) {
+        if (up.key === op.key) throw recursive(op)
+        if (contract.recovery.class === 'transactional' && isInTransaction(up)) throw nested(op, up)
+      }
       if (run?.parent?.key === op.key) throw recursive(op)
       if (frame?.composite === true) await adoptChild(core, frame, op, ordinal)
       touch(run, op)
@@ -331,6 +334,16 @@ const recursive = (op: Operation): OnefoldError =>
   new OnefoldError(
     'RECURSIVE_OPERATION',
     `${op.contract.name} was called from inside the very operation it names. Nothing was started for the inner call; give the inner operation another identity.`,
+    { effect: 'none', key: op.key },
+  )
+
+const isInTransaction = ({ port, ended }: OperationFrame): boolean => port.recovery?.class === 'transactional' && !ended
+
+/** Transactions that wait for others to have their turn wait for ever once all turns are taken by such as these. */
+const nested = (op: Operation, up: OperationFrame): OnefoldError =>
+  new OnefoldError(
+    'CONTRACT_INVALID',
+    `${op.contract.name} was called from inside the transaction of ${up.tool}, and would have one of its own: it would stand where ${up.tool} is undone. Nothing was started for the inner call; write both in one tool, or call one after the other.`,
     { effect: 'none', key: op.key },
   )
 

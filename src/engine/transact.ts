@@ -43,7 +43,8 @@ export async function executeInTransaction(core: Core, attempt: LiveAttempt, opt
 async function begin(core: Core, attempt: LiveAttempt): Promise<StoreTransaction | undefined> {
   const { store } = core.journal
   try {
-    // Registration has made sure that the store has transactions; it waits for its turn by its own deadlines.
+    // Registration has made sure that the store has transactions. Its turn comes: whoever has one ends by the deadline
+    // of its tool, and waits for no other's.
     const transaction = await (store.begin as NonNullable<typeof store.begin>)()
     if (maySend(attempt, core.clock)) return transaction
     await transaction.rollback()

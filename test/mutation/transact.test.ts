@@ -44,6 +44,27 @@ describe('a transactional tool', () => {
     expect(b.table.rows('a')).toBe(1)
   })
 
+  it('begins no transaction from inside another, also by way of a tool without one; after its end it does', async () => {
+    const b = onTable()
+    const inner = toolOf(b, undefined, { name: 'inner' })
+    const between = b.tool({ name: 'between', execute: (input: OrderInput) => inner(input) })
+    const codes: unknown[] = []
+    const tell = (error: OnefoldError) => codes.push(error.code, error.effect)
+    let end = (): void => {}
+    const ended = new Promise<void>((resolve) => (end = resolve))
+    let later: Promise<unknown> | undefined
+    const tool = toolOf(b, async (input) => {
+      await inner({ ref: 'b' }).catch(tell)
+      await between({ ref: 'b' }).catch((error: OnefoldError) => tell(error.cause as OnefoldError))
+      later = ended.then(() => inner(input))
+    })
+    await b.until(tool({ ref: 'a' }))
+    end()
+    await b.until(later as Promise<unknown>)
+    expect(codes).toEqual(['CONTRACT_INVALID', 'none', 'CONTRACT_INVALID', 'none'])
+    expect([b.table.rows('a'), b.table.rows('b'), b.table.open()]).toEqual([2, 0, 0])
+  })
+
   it('that throws has done nothing: T3, and the next call is a new claim', async () => {
     const b = onTable()
     const problem = new Error('no paper')
