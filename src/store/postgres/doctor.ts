@@ -140,6 +140,10 @@ async function notices(driver: Driver, channel: string): Promise<Finding> {
     check: 'notifications',
     ok: heard,
     found: heard ? 'heard' : 'not heard: waiting callers poll',
-    ...(heard ? {} : { fix: 'connect to the server directly, or through a pooler in session mode' }),
+    ...(heard
+      ? {}
+      : {
+          fix: 'connect to the server directly, or through a pooler in session mode, by a client with at least two connections',
+        }),
   }
 }

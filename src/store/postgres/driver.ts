@@ -27,7 +27,10 @@ export interface Driver {
   /** Several statements without values, in one implicit transaction. */
   script(text: string): Promise<void>
   begin(text: string): Promise<DriverTransaction>
-  /** Resolves once the server listens; listens again by itself. `up` is told of every beginning. */
+  /**
+   * Resolves once the server listens; listens again by itself. `up` is told of every beginning. Rejects where the client
+   * has too few connections for it.
+   */
   listen(channel: string, hear: (payload: string) => void, up: () => void): Promise<() => Promise<void>>
 }
 

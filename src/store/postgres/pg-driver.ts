@@ -11,13 +11,19 @@ const rowsOf = (result: unknown): readonly Row[] => (result as { readonly rows: 
 const nothing = (): void => {}
 /** Pools and connections whose losses are listened to: each once, however many ledgers share them. */
 const heard = new WeakSet<PgPool | PgClient>()
+/** How many connections of a pool listen, and serve nothing else. */
+const listeners = new WeakMap<PgPool, number>()
+const NO_ROOM = 'no connection is left to listen by'
 
 /** A pool of the package pg. */
 export function pgDriver(pool: PgPool, { deadlineMs, prepare }: DriverOptions): Driver {
   const names = new Map<string, string>()
+  const most = pool.options.max ?? DEFAULT_MOST
   // Without a listener the loss of an idle connection ends the process.
   if (!heard.has(pool)) pool.on('error', nothing)
   heard.add(pool)
+
+  const leaveToListeners = (more: number): void => void listeners.set(pool, (listeners.get(pool) ?? 0) + more)
 
   function nameOf(text: string): string {
     let name = names.get(text)
@@ -87,7 +93,7 @@ export function pgDriver(pool: PgPool, { deadlineMs, prepare }: DriverOptions): 
     }
   }
 
-  /** A connection of the pool for as long as somebody listens. */
+  /** A connection of the pool for as long as somebody listens. @throws where none would be left for everything else */
   async function listen(
     channel: string,
     hear: (payload: string) => void,
@@ -96,27 +102,36 @@ export function pgDriver(pool: PgPool, { deadlineMs, prepare }: DriverOptions): 
     let client: PgClient | undefined
     let stopped = false
     let timer: NodeJS.Timeout | undefined
+
+    function drop(next: PgClient): boolean {
+      if (client !== next) return false
+      client = undefined
+      next.release(true)
+      leaveToListeners(-1)
+      return true
+    }
+
     async function start(): Promise<void> {
-      const next = await borrow()
+      // Other ledgers may listen by the same pool.
+      if ((listeners.get(pool) ?? 0) + 1 >= most) throw new Error(NO_ROOM)
+      leaveToListeners(1)
+      const next = await borrow().catch((error: unknown) => {
+        leaveToListeners(-1)
+        throw error
+      })
+      client = next
       const onLoss = (): void => {
-        if (client !== next) return
-        client = undefined
-        next.release(true)
-        again()
+        if (drop(next)) again()
       }
       next.on('error', onLoss)
       next.on('end', onLoss)
       next.on('notification', ({ payload = '' }) => {
         if (client === next) hear(payload)
       })
-      client = next
       try {
         await inTime(next.query({ text: `LISTEN "${channel}"` }), deadlineMs)
       } catch (error) {
-        if (client === next) {
-          client = undefined
-          next.release(true)
-        }
+        drop(next)
         throw error
       }
       up()
@@ -128,18 +143,17 @@ export function pgDriver(pool: PgPool, { deadlineMs, prepare }: DriverOptions): 
       timer.unref()
     }
 
+    if (most < 2) throw new Error(NO_ROOM)
     await start().catch(again)
     return async () => {
       stopped = true
       clearTimeout(timer)
-      const last = client
-      client = undefined
-      last?.release(true)
+      if (client !== undefined) drop(client)
     }
   }
 
   return {
-    most: pool.options.max ?? DEFAULT_MOST,
+    most,
     // 0 means no limit.
     connectMs: pool.options.connectionTimeoutMillis || undefined,
     query: async (text, values, often) => rowsOf(await run(text, values, often)),
