@@ -48,4 +48,29 @@ describe.skipIf(NEWEST === undefined)('a pool of pg that listens', () => {
     await store.close()
     await pool.end()
   })
+
+  it('gives back the connection that comes about when the store has been closed', async () => {
+    const pool = poolOf(4)
+    const store = postgresStore({ client: pool, schema: 'one' })
+    await store.open()
+    store.watch?.('awaited', () => {})
+    await expect.poll(listening).toBe(1)
+    let asked = (): void => {}
+    const asking = new Promise<void>((resolve) => (asked = resolve))
+    let go = (): void => {}
+    const gone = new Promise<void>((resolve) => (go = resolve))
+    const connect = pool.connect.bind(pool)
+    pool.connect = (async () => {
+      asked()
+      await gone
+      return await connect()
+    }) as typeof pool.connect
+    await asOwner(server.url(), `SELECT pg_terminate_backend(pid) FROM ${LISTENING}`)
+    await asking
+    const closed = store.close()
+    go()
+    await closed
+    await pool.end()
+    expect(await listening()).toBe(0)
+  })
 })

@@ -120,6 +120,8 @@ export function pgDriver(pool: PgPool, { deadlineMs, prepare }: DriverOptions): 
         throw error
       })
       client = next
+      // It may have been stopped meanwhile, when there was nothing yet to give back.
+      if (stopped) return void drop(next)
       const onLoss = (): void => {
         if (drop(next)) again()
       }
@@ -137,9 +139,13 @@ export function pgDriver(pool: PgPool, { deadlineMs, prepare }: DriverOptions): 
       up()
     }
 
+    /** Its loss and its failure may both be told of one connection. */
     function again(): void {
-      if (stopped) return
-      timer = setTimeout(() => void start().catch(again), AGAIN_MS)
+      if (stopped || timer !== undefined) return
+      timer = setTimeout(() => {
+        timer = undefined
+        void start().catch(again)
+      }, AGAIN_MS)
       timer.unref()
     }
 
