@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import pg from 'pg'
+import postgres from 'postgres'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { Store } from '../../src/engine/index.ts'
 import { migratePostgres, postgresStore, type PostgresClient } from '../../src/store/postgres/index.ts'
@@ -154,6 +155,24 @@ describe.skipIf(NEWEST === undefined)('what is refused before anything is served
   it('something that is no pool', () => {
     const single = new pg.Client({ connectionString: server.url() }) as unknown as PostgresClient
     expect(() => postgresStore({ client: single })).toThrow('new Pool')
+  })
+
+  it.each([
+    ['column', postgres.camel],
+    ['column', { column: postgres.toPascal }],
+    ['value', { value: String }],
+    ['row', { row: { from: Object.freeze } }],
+  ])('a client that changes what it reads: its %s', async (of, transform) => {
+    const client = postgres(server.url(), { transform })
+    const refused = { code: 'CONFIG_INVALID', message: expect.stringContaining(`transform.${of}`) }
+    expect(() => postgresStore({ client })).toThrow(expect.objectContaining(refused))
+    await expect(migratePostgres(client)).rejects.toMatchObject(refused)
+  })
+
+  it('but not one that only changes what it writes', async () => {
+    const client = postgres(server.url(), { transform: { undefined: null, column: { to: postgres.fromCamel } } })
+    await expect(postgresStore({ client, schema: 'ledger' }).open()).resolves.toBeUndefined()
+    await client.end()
   })
 
   it('a server that does not keep what it acknowledges', async () => {

@@ -16,7 +16,12 @@ export interface PgClient {
 
 /** What is used of `postgres(…)` of the package postgres (https://github.com/porsager/postgres). */
 export interface PostgresJs {
-  readonly options: { readonly max: number; readonly connect_timeout?: number | null | undefined }
+  readonly options: {
+    readonly max: number
+    readonly connect_timeout?: number | null | undefined
+    /** How the client changes what it reads. */
+    readonly transform?: { readonly [of in 'column' | 'value' | 'row']?: { readonly from?: unknown } }
+  }
   unsafe(text: string, values?: never[], options?: { readonly prepare?: boolean }): PromiseLike<readonly unknown[]>
   begin(work: (transaction: PostgresJsTransaction) => Promise<unknown>): Promise<unknown>
   listen(
