@@ -13,7 +13,10 @@ export interface OutboxMessage {
   /** The operation's key and the message's place in it: the same for every attempt to publish it. */
   readonly id: string
   readonly topic: string
-  /** Messages of one topic and key are published in order, each after the one before. */
+  /**
+   * Messages of one topic and key are published one after the other, in the order in which they were put. Transactions
+   * side by side have an order only where they take turns by a lock of their own before they put.
+   */
   readonly key: string
   readonly payload: unknown
 }
@@ -33,8 +36,7 @@ const placed = new WeakMap<object, number>()
 
 /**
  * Puts a message into the outbox, in the transaction of a transactional tool: it is committed with the effect and its
- * record, or not at all. Another transaction that has put one of the same topic and key is waited for.
- * {@link relayOutbox} publishes it.
+ * record, or not at all. {@link relayOutbox} publishes it.
  * @throws OnefoldError CONTRACT_INVALID outside a transactional tool, INPUT_INVALID for what could never be published
  */
 export async function putIntoOutbox(
@@ -50,9 +52,7 @@ export async function putIntoOutbox(
   }
   const place = (placed.get(transaction) ?? 0) + 1
   placed.set(transaction, place)
-  // The lock is held until the commit: numbers of one topic and key are given out in the order of their commits.
-  const text = `WITH turn AS MATERIALIZED (SELECT pg_advisory_xact_lock(hashtextextended(concat($2::text, chr(31), $3::text), 0)))
-    INSERT INTO ${quotedSchema(schema)}.outbox (id, topic, key, payload) SELECT $1, $2, $3, $4 FROM turn`
+  const text = `INSERT INTO ${quotedSchema(schema)}.outbox (id, topic, key, payload) VALUES ($1, $2, $3, $4)`
   const id = `${context.key}/${place}`
   const body = JSON.stringify(payload ?? null)
   // As the relay will read it: once it is committed, what is refused there blocks its topic and key for ever.
