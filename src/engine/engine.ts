@@ -138,7 +138,11 @@ export function createPerformer(core: Core): Performer {
   function quickRead(op: Operation): { record: OperationRecord | undefined; now: number } | undefined {
     if (!core.lookFirst.worthwhile()) return undefined
     const reading = core.journal.read(op.key, op.tenant)
-    if (reading instanceof Promise) return undefined
+    if (reading instanceof Promise) {
+      // A flight looks by itself, and tells what it meets; of this look nobody else would hear that it failed.
+      reading.catch(() => undefined)
+      return undefined
+    }
     core.lookFirst.saw(reading)
     return reading
   }

@@ -23,6 +23,7 @@ import { createJournal } from './journal.ts'
 import { assertStoreKeeps, createLedger, type Ledger } from './ledger.ts'
 import { createLifecycle } from './lifecycle.ts'
 import { createLookFirst } from './look-first.ts'
+import { assertOnce } from './once.ts'
 import type { Secret } from './operation.ts'
 import { isOwn, receiptOf, type Receipt } from './receipt.ts'
 import { createRemembered } from './remembered.ts'
@@ -296,6 +297,7 @@ export function createGuard(options: GuardOptions): Guard {
     once: async (key, work, callOptions = {}) => {
       await lifecycle.open()
       assertStoreKeeps(core, onceContract)
+      assertOnce(key, work)
       return valueOf(await perform(onceContract, { key }, { ...unbound(callOptions), execute: work })) as never
     },
     contracts: () =>

@@ -335,3 +335,33 @@ describe('reads and nesting', () => {
     expect(seen).toEqual([['r', { id: 'r', tenant: 'default', session: 's' }]])
   })
 })
+
+describe('once', () => {
+  it('is refused without a key or without work, since it would stand for every such call', async () => {
+    const b = bench()
+    for (const key of [undefined, '', 7, {}])
+      expect(await refusalOf(b.guard.once(key as string, () => 1))).toMatchObject({
+        code: 'KEY_INVALID',
+        effect: 'none',
+      })
+    expect(await refusalOf(b.guard.once('k', undefined as never))).toMatchObject({ code: 'CONTRACT_INVALID' })
+    expect(await b.until(b.guard.once('k', () => 2))).toBe(2)
+  })
+})
+
+it('a ledger that fails while it is looked at first rejects the call, and nothing else in the process', async () => {
+  const b = bench()
+  const tool = b.tool()
+  for (let n = 0; n < 40; n += 1) await b.until(tool({ ref: 'a' }))
+  const unhandled: unknown[] = []
+  const hear = (error: unknown): void => void unhandled.push(error)
+  process.on('unhandledRejection', hear)
+  b.trouble.request = async () => {
+    throw unavailable()
+  }
+  expect(await refusalOf(b.until(tool({ ref: 'a' })))).toMatchObject({ code: 'STORE_UNAVAILABLE' })
+  await settle()
+  await new Promise((resolve) => setImmediate(resolve))
+  process.off('unhandledRejection', hear)
+  expect(unhandled).toEqual([])
+})

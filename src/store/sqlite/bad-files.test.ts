@@ -130,6 +130,27 @@ describe('a path that cannot be a ledger', () => {
     })
   })
 
+  it.each([false, true])(
+    'that is damaged while it is read can be closed (on the caller’s thread: %s)',
+    async (direct) => {
+      const made = sqliteStore(path)
+      await made.open()
+      for (let n = 0; n < 20; n += 1) await made.putBlob(`blob ${n}`, new Uint8Array(10_000).fill(n))
+      await made.close()
+      // Everything behind the first pages, which are looked at when it is opened.
+      const bytes = readFileSync(path)
+      bytes.fill(0xff, 60_000)
+      writeFileSync(path, bytes)
+      const store = sqliteStore({ path, onCallersThread: direct })
+      await store.open()
+      const told: unknown[] = []
+      for (let n = 0; n < 20; n += 1)
+        await store.getBlob(`blob ${n}`).catch((error: unknown) => told.push((error as { code: string }).code))
+      expect(told).toContain('STORE_UNSAFE')
+      await store.close()
+    },
+  )
+
   it('is unavailable when it is a folder', async () => {
     mkdirSync(path)
     await expect(sqliteStore(path).open()).rejects.toMatchObject({ code: 'STORE_UNAVAILABLE', effect: 'none' })

@@ -68,6 +68,7 @@ function serve(ledger: Ledger, reader: LedgerReader): void {
   let commits = 0
   /** False when what comes next may have waited for longer than {@link FRESH_MS}. */
   let fresh = true
+  let abandoned = false
 
   function accept([now, steps]: Request): void {
     ledger.clock.raise(now)
@@ -94,7 +95,9 @@ function serve(ledger: Ledger, reader: LedgerReader): void {
     const begun = performance.now()
     drain()
     answerReads()
+    if (abandoned) return
     if (writing.length > 0) commit(fresh && performance.now() - begun < FRESH_MS)
+    if (abandoned) return
     fresh = writing.length === 0 && performance.now() - begun < FRESH_MS
     if (writing.length > 0 || reading.length > 0) setImmediate(pump)
     else if (closing !== undefined) close(closing)
@@ -104,7 +107,9 @@ function serve(ledger: Ledger, reader: LedgerReader): void {
     if (reading.length === 0) return
     const steps = reading
     reading = []
-    port.postMessage(withoutApplied(steps.map((step) => answer(step))))
+    const replies = steps.map((step) => answer(step))
+    port.postMessage(withoutApplied(replies))
+    if (replies.some(([, ok, value]) => ok === 0 && value.broken)) abandon()
   }
 
   function commit(looked: boolean): void {
@@ -166,6 +171,7 @@ function serve(ledger: Ledger, reader: LedgerReader): void {
 
   /** The caller starts another worker, which looks at the file anew. */
   function abandon(): void {
+    abandoned = true
     reminder.stop()
     try {
       ledger.close()
