@@ -1,8 +1,9 @@
 import { OnefoldError } from '../error/index.ts'
+import { plain } from './output.ts'
 
 /** What every command that serves shares. */
 
-export const tell = (message: string): void => void process.stderr.write(`onefold: ${message}\n`)
+export const tell = (message: string): void => void process.stderr.write(`onefold: ${plain(message)}\n`)
 
 /** The address of what is behind. @throws OnefoldError CONFIG_INVALID for what is none */
 export function upstreamOf(text: string): URL {

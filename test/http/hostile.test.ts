@@ -88,6 +88,7 @@ describe('smuggled framing is refused, and nothing of it reaches the service', (
       'a hop-by-hop key',
       `${HEAD}Idempotency-Key: a3\r\nConnection: close, idempotency-key\r\nContent-Length: 2\r\n\r\n{}`,
     ],
+    ['hop-by-hop credentials', `${HEAD}Authorization: x\r\nConnection: authorization\r\nContent-Length: 2\r\n\r\n{}`],
     ['two hosts', `${HEAD}Idempotency-Key: a4\r\nHost: evil\r\nContent-Length: 2\r\n\r\n{}`],
   ])('%s', async (_name, bytes) => {
     const before = service.requests.length

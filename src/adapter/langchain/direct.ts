@@ -35,10 +35,15 @@ interface CommandLike {
 const isCommand = (value: unknown): value is CommandLike => isObject(value) && value['lg_name'] === 'Command'
 
 const PACKED = '$onefold.command'
+/** Around what says by itself what only we say: a tool may hand on text that others wrote. */
+const AS_IS = '$onefold.value'
 
-/** The storable form of what a node returned; anything but a Command is stored as it is. */
+/** The storable form of what a node returned; anything but a Command is given back as it is. */
 export function packCommand(value: unknown): unknown {
-  if (!isCommand(value)) return value
+  if (!isCommand(value))
+    return isObject(value) && Object.keys(value).some((name) => name.startsWith('$onefold.'))
+      ? { [AS_IS]: value }
+      : value
   const { graph, update, resume, goto } = value
   const packets = goto === undefined || Array.isArray(goto) ? goto : [goto as string | Packet]
   const plain = (packets as readonly (string | Packet)[] | undefined)?.map((to) =>
@@ -49,7 +54,8 @@ export function packCommand(value: unknown): unknown {
 
 /** Gives a stored Command back as one, `fresh` (from this very execution) where there is one. */
 export function unpackCommand(value: unknown): unknown {
-  if (!isObject(value) || !(PACKED in value)) return value
+  if (isObject(value) && Object.hasOwn(value, AS_IS)) return value[AS_IS]
+  if (!isObject(value) || !Object.hasOwn(value, PACKED)) return value
   const { graph, update, resume, goto } = value[PACKED] as Omit<CommandLike, 'lg_name'>
   return Object.assign(Object.create(replayedCommand) as object, { graph, update, resume, goto: goto ?? [] })
 }

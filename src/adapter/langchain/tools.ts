@@ -146,8 +146,12 @@ function storable(result: unknown): unknown {
 }
 
 async function restored(tool: Invokable, value: unknown, callId: string | undefined): Promise<unknown> {
-  if (typeof value !== 'object' || value === null || !(MESSAGE in value)) return unpackCommand(value)
-  const { content, artifact, status } = value[MESSAGE] as { content: unknown; artifact: unknown; status?: string }
+  if (typeof value !== 'object' || value === null || !Object.hasOwn(value, MESSAGE)) return unpackCommand(value)
+  const { content, artifact, status } = (value as Record<string, unknown>)[MESSAGE] as {
+    content: unknown
+    artifact: unknown
+    status?: string
+  }
   return await messageOf(tool, callId, content, artifact, status)
 }
 

@@ -57,7 +57,9 @@ export function protectTool<Make extends Factory>(
       again: (input: unknown, { signal }: ToolContext) => given.execute(input, undefined, { signal }),
     }
     const guarded = guardTools(guard, at, [adapted], { [name]: contracts[name] }, options).get(name)
-    return build(guarded?.kind === 'read' ? given : { ...given, ...partsFor(name, guarded as GuardedTool, given) })
+    return build(
+      guarded?.kind === 'read' ? given : { ...given, name, ...partsFor(name, guarded as GuardedTool, given) },
+    )
   }
   return make as unknown as Make
 }

@@ -18,14 +18,23 @@ export function reportUndeclared(
   for (const { name } of fresh) known.add(`${at.door} ${name}`)
   const lines = fresh.map(({ name, jsonSchema }) => {
     const fields = fieldsOf(jsonSchema)
-    const identity = fields.length === 0 ? "'all'" : `[${fields.map((field) => `'${field}'`).join(', ')}]`
-    const quoted = /^[A-Za-z_$][\w$]*$/.test(name) ? name : JSON.stringify(name)
-    return `    ${quoted}: { identity: ${identity}, recovery: manual() },   // or 'read'`
+    const identity = fields.length === 0 ? "'all'" : `[${fields.map(quoted).join(', ')}]`
+    const member = /^[A-Za-z_$][\w$]*$/.test(name) ? name : quoted(name)
+    return `    ${member}: { identity: ${identity}, recovery: manual() },   // or 'read'`
   })
-  const names = fresh.map(({ name }) => name).join(', ')
+  const names = fresh.map(({ name }) => (PLAIN.test(name) ? name : quoted(name))).join(', ')
   warn(
     `onefold: no contract for ${names} (${at.door}). An equal call is taken for a retry until the model has seen the answer, and a person settles what is in doubt. Say what identifies an operation, and what settles it:\n  ${at.how}, {\n${lines.join('\n')}\n  })\n`,
   )
 }
+
+const PLAIN = /^[\w.:/-]+$/
+const CONTROLS = /[\u007f-\u009f\u2028\u2029]/g
+
+/** As a literal: names of tools and fields come from servers, and must neither end the text nor steer a terminal. */
+const quoted = (name: string): string =>
+  PLAIN.test(name)
+    ? `'${name}'`
+    : JSON.stringify(name).replaceAll(CONTROLS, (found) => `\\u${found.charCodeAt(0).toString(16).padStart(4, '0')}`)
 
 const toStandardError = (text: string): void => void process.stderr.write(text)

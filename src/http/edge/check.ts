@@ -64,14 +64,12 @@ export function createCheck(options: CheckOptions): (incoming: IncomingMessage) 
     const coding = headers['transfer-encoding']
     if (coding !== undefined && (coding.toLowerCase() !== 'chunked' || headers['content-length'] !== undefined))
       return refuse('BAD_REQUEST', 'The length of the body is told in two ways, or in one that is not known.')
-    const { connection } = headers
-    if (connection !== undefined && connection.includes('-')) {
-      const named = connection
-        .toLowerCase()
-        .split(',')
-        .find((name) => single.has(name.trim()))
-      if (named !== undefined) return refuse('BAD_REQUEST', `Connection may not name ${named.trim()}.`)
-    }
+    const named = headers.connection
+      ?.toLowerCase()
+      .split(',')
+      .map((name) => name.trim())
+      .find((name) => single.has(name))
+    if (named !== undefined) return refuse('BAD_REQUEST', `Connection may not name ${named}.`)
     if (options.hosts !== undefined && !options.hosts.has(hostOf(headers.host)))
       return refuse('FORBIDDEN', 'The gateway does not answer under this Host.')
     const { origin } = headers

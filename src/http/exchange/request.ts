@@ -1,4 +1,3 @@
-import { isUtf8 } from 'node:buffer'
 import { hash } from 'node:crypto'
 import { isOnefoldError } from '../../error/index.ts'
 import { parseJson } from '../../key/index.ts'
@@ -283,5 +282,5 @@ function isEscapedUtf8(text: string): boolean {
   const unescaped = bytes.replaceAll(/%([0-9a-f]{2})/gi, (_whole, hex: string) =>
     String.fromCodePoint(Number.parseInt(hex, 16)),
   )
-  return isUtf8(Buffer.from(unescaped, 'latin1'))
+  return textOf(Buffer.from(unescaped, 'latin1')) !== undefined
 }
