@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { defaultLedger, stateFolder } from './state-folder.ts'
-import { parseStoreUrl } from './store-url.ts'
+import { parseStoreUrl, storeFrom, withoutPassword } from './store-url.ts'
 
 describe('parseStoreUrl', () => {
   it('reads a file, relative to the folder of the configuration', () => {
@@ -48,5 +48,30 @@ describe('stateFolder', () => {
 
   it('needs a home', () => {
     expect(() => stateFolder({ platform: 'linux', env: {} })).toThrow('HOME is not set')
+  })
+})
+
+describe('what people are shown of a URL', () => {
+  it.each([
+    ['postgres://app:S3cret@db/effects', 'postgres://…@db/effects'],
+    ['postgres://app:S3@cret@db/effects', 'postgres://…@db/effects'],
+    ['postgres://app:S3/cret@db/effects', 'postgres://…@db/effects'],
+    ['postgres://app:S3?cret@db/effects?x=1', 'postgres://…@db/effects?x=1'],
+    [
+      'postgres://db/effects?user=app&password=S3cret&sslmode=require',
+      'postgres://db/effects?user=app&password=…&sslmode=require',
+    ],
+    ['redis://:S3cret@h:6379/1', 'redis://…@h:6379/1'],
+    ['sqlite:./a@b.db', 'sqlite:./a@b.db'],
+    ['dynamodb://effects?region=eu-west-1', 'dynamodb://effects?region=eu-west-1'],
+  ])('%s', (url, shown) => {
+    expect(withoutPassword(url)).toBe(shown)
+  })
+
+  it('is all that the folder of its spool is named by', async () => {
+    const spool = async (url: string): Promise<string> => (await storeFrom(parseStoreUrl(url, '/'))).spool ?? ''
+    const plain = await spool('postgres://h/one?sslmode=disable')
+    expect(await spool('postgres://app:S3cret@h/one?sslmode=disable&password=S3cret')).toBe(plain)
+    expect(plain).not.toBe(await spool('postgres://h/two?sslmode=disable'))
   })
 })

@@ -53,8 +53,19 @@ const invalid = (url: string, problem: string): OnefoldError =>
     },
   )
 
-/** For people: a URL without what is secret in it. */
-export const withoutPassword = (url: string): string => url.replace(/\/\/[^@/]*@/, '//…@').slice(0, 120)
+/** Query members that may hold a secret, by their names. */
+const SECRET = /pass|pwd|secret|token|key|auth|credential/i
+
+/** For people: a URL without what is secret in it. A password that was not escaped may itself hold `@` or `/`. */
+export function withoutPassword(url: string): string {
+  const [from, to] = [url.indexOf('//'), url.lastIndexOf('@')]
+  const shown = from === -1 || to < from ? url : `${url.slice(0, from)}//…${url.slice(to)}`
+  return shown
+    .replaceAll(/([?&])([^=&#]*)=([^&#]*)/g, (whole, mark: string, name: string) =>
+      SECRET.test(name) ? `${mark}${name}=…` : whole,
+    )
+    .slice(0, 120)
+}
 
 /** A chosen store, and the folder where answers wait that it could not take. Nothing is opened yet. */
 export interface ChosenStore {
@@ -85,9 +96,11 @@ export async function openRemote({ name, url }: Extract<StoreChoice, { kind: 're
   return await kind.open(url, process.cwd())
 }
 
-/** A folder of this machine, one for each ledger, whoever logs in to it. */
+/** A folder of this machine, one for each ledger, whoever logs in to it and with whatever password. */
 function spoolOf(url: string): string {
-  const { protocol, host, pathname, search } = new URL(url)
-  const name = `${protocol}${host}${pathname}${search}`.replaceAll(/[^a-z0-9.-]+/gi, '-').slice(0, 120)
+  const { protocol, host, pathname, searchParams } = new URL(url)
+  const members = [...searchParams].filter(([name]) => !SECRET.test(name) && name !== 'user')
+  const query = members.length === 0 ? '' : `?${new URLSearchParams(members).toString()}`
+  const name = `${protocol}${host}${pathname}${query}`.replaceAll(/[^a-z0-9.-]+/gi, '-').slice(0, 120)
   return join(stateFolder(), `spool-${name}`)
 }

@@ -119,7 +119,7 @@ function projectFolder(from: string): string {
 function flagsOf({ config, store }: WhereOptions): string {
   const flags = [
     ...(config === undefined ? [] : ['--config', resolve(config)]),
-    ...(store === undefined ? [] : ['--store', store]),
+    ...(store === undefined ? [] : ['--store', withoutPassword(store)]),
   ]
   return flags
     .map((flag) => ` ${/^[\w./:=@-]+$/.test(flag) ? flag : `'${flag.replaceAll("'", String.raw`'\''`)}'`}`)
