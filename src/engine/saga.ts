@@ -153,7 +153,8 @@ export function sagaContract<Input>(
       const { record } = reading
       const outcome = record?.outcome === undefined ? undefined : await unseal(record.outcome, core.journal)
       results[step.name] = outcome?.found === true ? outcome.value : undefined
-      done.push({ at, op, seen: { ...results } })
+      // What another saga, or a call of its own, had done already was only replayed to this one, and is theirs to undo.
+      if (record === undefined || record.parent?.key === saga.key) done.push({ at, op, seen: { ...results } })
     }
     for (const { at, op, seen } of done.toReversed()) {
       const step = named[at] as (typeof named)[number]
