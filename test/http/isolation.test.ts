@@ -40,9 +40,11 @@ describe('two callers with one key', () => {
   })
 
   it('an API key and a cookie tell callers apart as well', async () => {
-    for (const headers of [{ 'x-api-key': 'a' }, { 'x-api-key': 'b' }, { cookie: 'sid=a' }, { cookie: 'sid=b' }, {}])
+    const names = ['x-api-key', 'api-key', 'x-goog-api-key', 'x-auth-token', 'x-access-token', 'private-token']
+    const proofs = names.flatMap((name) => [{ [name]: `${name} a` }, { [name]: `${name} b` }])
+    for (const headers of [...proofs, { cookie: 'sid=a' }, { cookie: 'sid=b' }, {}])
       expect((await post(front, 'iso-proof', headers)).headers['onefold-outcome']).toBe('executed')
-    expect(await orders.effects('iso-proof')).toBe(5)
+    expect(await orders.effects('iso-proof')).toBe(15)
   })
 
   it('the ledger holds no credentials', async () => {

@@ -18,6 +18,9 @@ export interface Caller {
 
 const LONGEST = 255
 
+/** Where services look for a key or a token that is not in `Authorization`. */
+const API_KEYS = ['x-api-key', 'api-key', 'x-goog-api-key', 'x-auth-token', 'x-access-token', 'private-token'] as const
+
 /** @throws OnefoldError INPUT_INVALID for a header of ours that is no name, or an occurrence that is no number */
 export function callerOf(headers: Headers, rules: HttpRules): Caller {
   const { tenantHeader } = rules
@@ -40,7 +43,7 @@ function principalOf(headers: Headers, { principal }: HttpRules): string {
   const { authorization, cookie } = headers
   const proof =
     principal === 'authorization'
-      ? (authorization ?? headers['x-api-key'] ?? headers['api-key'] ?? cookie)
+      ? (authorization ?? API_KEYS.map((name) => headers[name]).find((key) => key !== undefined) ?? cookie)
       : cookieOf(cookie, principal.cookie)
   // Cut off: enough to tell callers apart, and of no use to find the credentials.
   return proof === undefined ? 'nobody' : `p:${digestOf(proof.toWellFormed()).slice(0, 22)}`
