@@ -1,4 +1,4 @@
-import { Redis } from 'ioredis'
+import { Cluster, Redis } from 'ioredis'
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest'
 import { keyed, manual, probe } from '../../src/contract/index.ts'
 import { createClient } from 'redis'
@@ -63,6 +63,35 @@ describeWithServer(REDIS, 'A Redis that cannot keep a ledger', () => {
       message: expect.stringContaining(found) as string,
     })
     expect(await downstream.effects('refused')).toBe(0)
+  })
+
+  it('one that begins to evict while it is served permits nothing new, and goes on answering', async () => {
+    const other = await started({ appendonly: 'yes', appendfsync: 'always' })
+    const guard = testGuard({ store: storeOn(other.url()) })
+    const order = orderTool(guard, downstream, { recovery: manual() })
+    await order({ ref: 'before' })
+    other.cli('CONFIG', 'SET', 'maxmemory-policy', 'allkeys-lru')
+    await guard.internals.tick()
+    await expect(order({ ref: 'evicting' })).rejects.toMatchObject({ code: 'STORE_UNSAFE', effect: 'none' })
+    await order({ ref: 'before' })
+    other.cli('CONFIG', 'SET', 'maxmemory-policy', 'noeviction')
+    await guard.internals.tick()
+    await order({ ref: 'evicting' })
+    expect([await downstream.effects('before'), await downstream.effects('evicting')]).toEqual([1, 1])
+    await guard.close()
+  })
+
+  it.each([
+    ['a prefix', { keyPrefix: 'app:' }, 'keyPrefix'],
+    ['numbers as text', { stringNumbers: true }, 'stringNumbers'],
+  ])('a client of ioredis with %s is refused', (_name, options, found) => {
+    const client = new Redis(server.url(), { ...options, lazyConnect: true })
+    clients.push(client)
+    expect(() => redisStore({ client })).toThrow(expect.objectContaining({ code: 'CONFIG_INVALID' }) as Error)
+    expect(() => redisStore({ client })).toThrow(found)
+    const cluster = new Cluster([server.url()], { redisOptions: options, lazyConnect: true })
+    expect(() => redisStore({ client: cluster })).toThrow(found)
+    cluster.disconnect()
   })
 
   it('a replica is refused', async () => {

@@ -2,6 +2,7 @@
 export interface IoRedisConnection {
   readonly isCluster?: boolean
   readonly status: string
+  readonly options?: IoRedisSettings
   call(command: string, ...args: string[]): Promise<unknown>
   duplicate(...options: never[]): IoRedisConnection
   connect(): Promise<unknown>
@@ -10,6 +11,12 @@ export interface IoRedisConnection {
   disconnect(): void
   on(event: string, listener: (...args: unknown[]) => void): unknown
   off(event: string, listener: (...args: unknown[]) => void): unknown
+}
+
+/** Settings of ioredis that change what a ledger asks for or what it is answered. */
+export interface IoRedisSettings {
+  readonly keyPrefix?: unknown
+  readonly stringNumbers?: unknown
 }
 
 /** `Cluster` of ioredis or iovalkey. */

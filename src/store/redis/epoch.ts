@@ -3,7 +3,7 @@ import type { AmnesiaMark, Epoch } from '../../engine/index.ts'
 import type { Numbers } from './numbers.ts'
 import type { Partitions } from './partitions.ts'
 import { EPOCH, MARK, RETIRE } from './meta.lua.ts'
-import { identitiesOf } from './servers.ts'
+import { identitiesOf, type Identity } from './servers.ts'
 import type { Driver } from './driver.ts'
 import { script } from './script.ts'
 
@@ -24,7 +24,7 @@ export async function readEpoch(
   driver: Driver,
   partitions: Partitions,
   numbers: Numbers,
-): Promise<Epoch & { replicas: number }> {
+): Promise<Epoch & { readonly replicas: number; readonly servers: readonly Identity[] }> {
   const [identities, seen] = await Promise.all([
     identitiesOf(driver),
     Promise.all(partitions.all().map((partition) => readPart(partitions, partition, numbers))),
@@ -40,6 +40,7 @@ export async function readEpoch(
     sequence: seen.some(({ number }) => number === 0) ? 0 : Math.max(...seen.map(({ number }) => number)),
     amnesia: mark,
     replicas: Math.min(...identities.map(({ replicas }) => replicas)),
+    servers: identities,
   }
 }
 

@@ -1,4 +1,5 @@
 import { stamp, type Store, type StoreGuarantees, type Write, type WriteAnswer } from '../../engine/index.ts'
+import type { OnefoldError } from '../../error/index.ts'
 import type { RedisClient } from './clients.ts'
 import { eventsOf, eventText, itemOf, recordOf } from './columns.ts'
 import { within } from './deadline.ts'
@@ -16,7 +17,7 @@ import { createPartitions } from './partitions.ts'
 import { HISTORY, NOTE, READ } from './read.lua.ts'
 import { createReplication } from './replication.ts'
 import { runScript, script } from './script.ts'
-import { assertServable, refusal, syncsAlways, type Keeping } from './servable.ts'
+import { assertServable, losesRecords, refusal, syncsAlways, type Keeping } from './servable.ts'
 import { settingsOf } from './servers.ts'
 import { statsOf } from './stats.ts'
 import { createWriter, type Judged } from './writer.ts'
@@ -83,6 +84,9 @@ export function redisStore(options: RedisOptions): Store {
     const { now } = await page(partitions, numbers, DUE, 1, undefined)
     await saveMark(partitions, numbers, { at: now, lossFrom: 0, why: 'a part of the ledger was not there any more' })
   }
+
+  /** Set while the servers may forget records: then that there is none permits nothing new. The engine looks every second. */
+  let lossy: OnefoldError | undefined
 
   async function start(): Promise<void> {
     await driver.connect()
@@ -163,7 +167,9 @@ export function redisStore(options: RedisOptions): Store {
 
     write: (write) =>
       isOpen
-        ? writer.write(itemOf(write)).then((judged) => answerOf(write, judged), failed)
+        ? lossy !== undefined && write.expect === 0
+          ? Promise.reject(lossy)
+          : writer.write(itemOf(write)).then((judged) => answerOf(write, judged), failed)
         : Promise.reject(notOpen()),
 
     async note(key, tenant, event) {
@@ -189,8 +195,9 @@ export function redisStore(options: RedisOptions): Store {
 
     epoch: () =>
       ask(async () => {
-        const { replicas, ...epoch } = await readEpoch(driver, partitions, numbers)
+        const { replicas, servers, ...epoch } = await readEpoch(driver, partitions, numbers)
         replication.saw(replicas)
+        lossy = losesRecords(servers, what)
         return epoch
       }),
 

@@ -1,4 +1,5 @@
 import type { RecoveryClass } from '../../contract/index.ts'
+import type { OnefoldError } from '../../error/index.ts'
 import { unsafe } from './failure.ts'
 import type { ServerSettings } from './servers.ts'
 
@@ -11,17 +12,29 @@ export function assertServable(servers: readonly ServerSettings[], what: string)
       throw unsafe(`${what} is on version ${server.version} of Redis; a ledger needs ${OLDEST_MAJOR} or later.`)
     if (server.role === 'slave')
       throw unsafe(`${what} is on a replica, which takes no writes and may lag: connect to the primary.`)
+  }
+  const lossy = losesRecords(servers, what)
+  if (lossy !== undefined) throw lossy
+}
+
+/** What makes servers forget records that they acknowledged; may change while they are served. */
+export function losesRecords(
+  servers: readonly Pick<ServerSettings, 'evictionPolicy' | 'appendOnly'>[],
+  what: string,
+): OnefoldError | undefined {
+  for (const server of servers) {
     if (server.evictionPolicy !== 'noeviction') {
-      throw unsafe(
+      return unsafe(
         `${what} may lose records to eviction: maxmemory-policy is ${server.evictionPolicy || 'not told'}. An evicted claim is a second effect; set maxmemory-policy noeviction.`,
       )
     }
     if (!server.appendOnly) {
-      throw unsafe(
+      return unsafe(
         `${what} keeps nothing when its server ends: the append-only file is off. Set appendonly yes, and appendfsync always for manual and probe tools.`,
       )
     }
   }
+  return undefined
 }
 
 /** What decides which recovery classes the servers can carry. */

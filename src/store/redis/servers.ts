@@ -23,26 +23,31 @@ async function settingsOfNode(node: Node): Promise<ServerSettings> {
   return {
     version: info.get('redis_version') ?? '',
     ...identityOf(info),
-    evictionPolicy: info.get('maxmemory_policy') ?? '',
-    appendOnly: info.get('aof_enabled') === '1',
     appendfsync,
     writesWell: info.get('aof_last_write_status') !== 'err',
   }
 }
 
-type Identity = Pick<ServerSettings, 'role' | 'runId' | 'replicationId' | 'replicas'>
+export type Identity = Pick<
+  ServerSettings,
+  'role' | 'runId' | 'replicationId' | 'replicas' | 'evictionPolicy' | 'appendOnly'
+>
 
 const identityOf = (info: ReadonlyMap<string, string>): Identity => ({
   role: info.get('role') ?? '',
   runId: info.get('run_id') ?? '',
   replicationId: info.get('master_replid') ?? '',
   replicas: Number(info.get('connected_slaves') ?? 0),
+  evictionPolicy: info.get('maxmemory_policy') ?? '',
+  appendOnly: info.get('aof_enabled') === '1',
 })
 
-/** Who the servers are now, and how many replicas each has. */
+const LOOKED_AT = ['server', 'replication', 'memory', 'persistence']
+
+/** Who the servers are now, how many replicas each has, and what they keep. */
 export async function identitiesOf(driver: Driver): Promise<readonly Identity[]> {
   const nodes = await driver.masters()
-  return await Promise.all(nodes.map(async (node) => identityOf(await infoOf(node, ['server', 'replication']))))
+  return await Promise.all(nodes.map(async (node) => identityOf(await infoOf(node, LOOKED_AT))))
 }
 
 async function infoOf(node: Node, sections: readonly string[] = ['']): Promise<ReadonlyMap<string, string>> {
