@@ -1,4 +1,4 @@
-import type { OperationRecord } from '../../src/engine/index.ts'
+import type { OperationRecord, SpoolEntry } from '../../src/engine/index.ts'
 import type { Want } from './agent.ts'
 import { demand } from './oracle.ts'
 import { isForPeople, stillActs } from './people.ts'
@@ -15,8 +15,10 @@ export function unsettled(world: World): string | undefined {
     if (isAid(record) || ENDED.includes(record.state) || isOwned(world, record)) continue
     return `${record.tool} is still ${record.state} (${record.reason ?? ''}, recoveries ${record.recoveries}, ${record.evidence.at(-1)?.what ?? 'no evidence'})`
   }
+  // What the ledger knows nothing of waits for a month: it may be another ledger's, or lost here.
+  const isKnown = ({ key, tenant }: SpoolEntry): boolean => world.truth.rows.has(`${tenant}|${key}`)
   for (const host of world.hosts)
-    if (host.spool.entries.length > 0 && world.engines.some(({ process }) => process.host === host))
+    if (host.spool.entries.some(isKnown) && world.engines.some(({ process }) => process.host === host))
       return 'the spool is not empty'
   return undefined
 }
