@@ -10,10 +10,21 @@ import type { OperationFrame } from './run.ts'
 import type { Reading } from './store.ts'
 import { waitForChange } from './wait.ts'
 
-/** Turns of this process, so that its own callers queue here and only the first contends in the store. */
-const queues = new WeakMap<Core, Map<string, Promise<void>>>()
-/** Who has them: the turn's key by the key of the operation. */
-const held = new WeakMap<Core, Map<string, string>>()
+/** Turns of this process, by their keys. */
+interface Turns {
+  /** The end of each queue: our own callers wait here, and only the first contends in the store. */
+  readonly tails: Map<string, Promise<void>>
+  /** The key of the operation that has the turn. */
+  readonly holders: Map<string, string>
+}
+
+const known = new WeakMap<Core, Turns>()
+
+function turnsOf(core: Core): Turns {
+  const turns = known.get(core) ?? { tails: new Map(), holders: new Map() }
+  known.set(core, turns)
+  return turns
+}
 
 /** How often a caller in the queue looks whether it still wants its turn. */
 const LOOK_MS = 250
@@ -33,8 +44,7 @@ export async function holdTurn(
   frame: OperationFrame | undefined,
 ): Promise<() => Promise<void>> {
   const key = keyBeside(core, op, `exclusive:${fields.join(',')}`, fields)
-  const holders = held.get(core) ?? new Map<string, string>()
-  held.set(core, holders)
+  const { holders } = turnsOf(core)
   const giveUpAt = core.clock.bootMs() + core.settings.waitMs
   const inTime = (): boolean => wanted() && core.clock.bootMs() < giveUpAt && !core.closing
   const above = holderAbove(holders.get(key), frame)
@@ -68,15 +78,14 @@ function holderAbove(holder: string | undefined, frame: OperationFrame | undefin
 
 /** Resolves when those before have left, or when it is too late to wait for them: the turn itself then says no. */
 async function queue(core: Core, key: string, inTime: () => boolean): Promise<() => void> {
-  const mine = queues.get(core) ?? new Map<string, Promise<void>>()
-  queues.set(core, mine)
-  const before = mine.get(key)
+  const { tails } = turnsOf(core)
+  const before = tails.get(key)
   let leave = (): void => {}
   const turn = new Promise<void>((resolve) => (leave = resolve))
   const tail = (before ?? Promise.resolve()).then(() => turn)
-  mine.set(key, tail)
+  tails.set(key, tail)
   void tail.then(() => {
-    if (mine.get(key) === tail) mine.delete(key)
+    if (tails.get(key) === tail) tails.delete(key)
   })
   if (before !== undefined) await waitBehind(core, before, inTime)
   return leave

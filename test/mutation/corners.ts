@@ -1,5 +1,5 @@
 import { OnefoldError } from '../../src/error/index.ts'
-import { bench, settle, type Bench, type BenchOptions, type OrderInput } from './bench.ts'
+import { bench, coded, settle, unavailable, type Bench, type BenchOptions, type OrderInput } from './bench.ts'
 
 export const alarms = (b: Bench): unknown[] =>
   b.events.filter(({ name }) => name === 'alarm').map(({ message }) => message)
@@ -48,4 +48,37 @@ export const hold = async (b: Bench, options: object = {}) => {
   call.catch(() => undefined)
   await settle()
   return { tool, call, key: b.guard.internals.name(tool.contract, { ref: 'a' }).key }
+}
+
+/** A doubt whose caller is gone before anybody recovers it. */
+export async function left(b: Bench, options: object) {
+  const tool = b.tool(options)
+  b.downstream.plan('a', 'lose-answer')
+  b.fault = (point) => {
+    if (point === 'doubted') throw coded('crash')
+  }
+  await b.until(tool({ ref: 'a' }).catch(() => undefined))
+  b.fault = () => undefined
+  return tool
+}
+
+/** An owner that hangs with its request lost and its lease over, and another engine that has looked twice. */
+export async function hungOwner(options: (b: Bench) => object) {
+  const b = bench()
+  const other = bench({ beside: b, self: 'host/boot/2/1' })
+  const first = b.tool(options(b))
+  other.tool(options(b))
+  b.downstream.plan('a', 'lose-request')
+  b.fault = (point) => (point === 'answered' ? new Promise(() => undefined) : undefined)
+  void first({ ref: 'a' }).catch(() => undefined)
+  await settle()
+  const { key } = b.record(first, { ref: 'a' })!
+  b.time.stepStore(31_000)
+  // The first process hangs: its heartbeats do not come.
+  b.trouble.request = () => {
+    throw unavailable()
+  }
+  await b.until(other.guard.internals.tick())
+  await b.until(other.guard.internals.tick())
+  return { b, other, key }
 }

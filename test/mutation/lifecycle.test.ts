@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { bench, coded, facts, refusalOf, settle, unavailable, type Bench, type OrderInput } from './bench.ts'
-import { alarms, hold } from './corners.ts'
+import { alarms, hold, left } from './corners.ts'
 
 /** What an engine asks of the store, in order. */
 function watched(b: Bench): string[] {
@@ -136,13 +136,7 @@ describe('closing', () => {
       settleMs: 0,
       probe: () => new Promise((resolve) => b.time.after(500, () => resolve({ found: true, value: 1 }))),
     }
-    const tool = b.tool({ recovery })
-    b.downstream.plan('a', 'lose-answer')
-    b.fault = (point) => {
-      if (point === 'doubted') throw coded('crash')
-    }
-    await b.until(tool({ ref: 'a' }).catch(() => undefined))
-    b.fault = () => undefined
+    await left(b, { recovery })
     await b.guard.internals.tick()
     await b.until(b.guard.close())
     expect(b.time.timers()).toEqual([])
@@ -276,13 +270,7 @@ describe('opening and closing', () => {
         return { found: true, value: 1 }
       },
     }
-    const tool = b.tool({ recovery })
-    b.downstream.plan('a', 'lose-answer')
-    b.fault = (point) => {
-      if (point === 'doubted') throw coded('crash')
-    }
-    await b.until(tool({ ref: 'a' }).catch(() => undefined))
-    b.fault = () => undefined
+    const tool = await left(b, { recovery })
     await b.guard.internals.tick()
     const began = b.time.bootMs()
     await b.until(b.guard.close())
@@ -293,13 +281,7 @@ describe('opening and closing', () => {
 
   it('but not for ever', async () => {
     const b = bench()
-    const tool = b.tool({ recovery: { class: 'probe', settleMs: 0, probe: () => new Promise(() => undefined) } })
-    b.downstream.plan('a', 'lose-answer')
-    b.fault = (point) => {
-      if (point === 'doubted') throw coded('crash')
-    }
-    await b.until(tool({ ref: 'a' }).catch(() => undefined))
-    b.fault = () => undefined
+    await left(b, { recovery: { class: 'probe', settleMs: 0, probe: () => new Promise(() => undefined) } })
     await b.guard.internals.tick()
     const began = b.time.bootMs()
     await b.until(b.guard.close())

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { bench, coded, settle, unavailable, type Bench, type OrderInput } from './bench.ts'
-import { doubted } from './corners.ts'
+import { coded, settle, type Bench, type OrderInput } from './bench.ts'
+import { doubted, hungOwner } from './corners.ts'
 
 const probing = (b: Bench, change: object = {}) => ({
   class: 'probe',
@@ -112,23 +112,7 @@ describe('probe', () => {
   )
 
   it('after a lapsed lease the reason stays, and the owner’s lease is waited out too', async () => {
-    const b = bench()
-    const other = bench({ beside: b, self: 'host/boot/2/1' })
-    const options = { recovery: probing(b), sends: 'checked', timeout: '10m' }
-    const first = b.tool(options)
-    other.tool(options)
-    b.downstream.plan('a', 'lose-request')
-    b.fault = (point) => (point === 'answered' ? new Promise(() => undefined) : undefined)
-    void first({ ref: 'a' }).catch(() => undefined)
-    await settle()
-    const { key } = b.record(first, { ref: 'a' })!
-    b.time.stepStore(31_000)
-    // The first process hangs: its heartbeats do not come.
-    b.trouble.request = () => {
-      throw unavailable()
-    }
-    await b.until(other.guard.internals.tick())
-    await b.until(other.guard.internals.tick())
+    const { b, key } = await hungOwner((it) => ({ recovery: probing(it), sends: 'checked', timeout: '10m' }))
     expect(b.recordOf(key)).toMatchObject({ state: 'recovering', reason: 'lease-over' })
     await b.time.advance(30_000 + 67_000 - 1_000)
     expect(b.recordOf(key)?.state).toBe('recovering')
@@ -137,22 +121,7 @@ describe('probe', () => {
   })
 
   it('an owner that lives and whose sends pass no check may send at any time', async () => {
-    const b = bench()
-    const other = bench({ beside: b, self: 'host/boot/2/1' })
-    const options = { recovery: probing(b), timeout: '10m' }
-    const first = b.tool(options)
-    other.tool(options)
-    b.downstream.plan('a', 'lose-request')
-    b.fault = (point) => (point === 'answered' ? new Promise(() => undefined) : undefined)
-    void first({ ref: 'a' }).catch(() => undefined)
-    await settle()
-    const { key } = b.record(first, { ref: 'a' })!
-    b.time.stepStore(31_000)
-    b.trouble.request = () => {
-      throw unavailable()
-    }
-    await b.until(other.guard.internals.tick())
-    await b.until(other.guard.internals.tick())
+    const { b, other, key } = await hungOwner((it) => ({ recovery: probing(it), timeout: '10m' }))
     await settle()
     expect(b.recordOf(key)).toMatchObject({ state: 'in-doubt', reason: 'lease-over' })
     expect(b.recordOf(key)?.evidence.at(-1)?.what).toBe('not found, but its owner may still send')

@@ -1,22 +1,10 @@
 import { describe, expect, it } from 'vitest'
 import type { HistoryEvent } from '../../src/engine/index.ts'
 import { bench, coded, settle, unavailable, type Bench, type OrderInput } from './bench.ts'
-import { alarms, doubts, hold, pair, probing } from './corners.ts'
+import { alarms, doubts, hold, left, pair, probing } from './corners.ts'
 
 const input = { ref: 'a' }
 const eventOf = (args: readonly unknown[]): Partial<HistoryEvent> => (args[0] as { event?: HistoryEvent }).event ?? {}
-
-/** A doubt whose caller is gone before anybody recovers it. */
-async function left(b: Bench, options: object) {
-  const tool = b.tool(options)
-  b.downstream.plan('a', 'lose-answer')
-  b.fault = (point) => {
-    if (point === 'doubted') throw coded('crash')
-  }
-  await b.until(tool(input).catch(() => undefined))
-  b.fault = () => undefined
-  return tool
-}
 
 describe('the sweep', () => {
   it('asks the store nothing about what is not due, also under a mark', async () => {
@@ -282,14 +270,7 @@ describe('the sweep', () => {
         return { found: true, value: { id: 7, ref: 'a' } }
       },
     }
-    const tool = b.tool({ recovery })
-    b.downstream.plan('a', 'lose-answer')
-    b.fault = (point) => {
-      // The caller leaves before the recovery.
-      if (point === 'doubted') throw coded('crash')
-    }
-    await b.until(tool({ ref: 'a' }).catch(() => undefined))
-    b.fault = () => undefined
+    const tool = await left(b, { recovery })
     const { key } = b.record(tool, { ref: 'a' })!
     const stranger = bench({ beside: b })
     await b.until(stranger.guard.internals.tick())

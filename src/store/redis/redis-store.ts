@@ -165,12 +165,11 @@ export function redisStore(options: RedisOptions): Store {
         return { record: stored === '' ? undefined : recordOf(key, tenant, stored), now }
       }),
 
-    write: (write) =>
-      isOpen
-        ? lossy !== undefined && write.expect === 0
-          ? Promise.reject(lossy)
-          : writer.write(itemOf(write)).then((judged) => answerOf(write, judged), failed)
-        : Promise.reject(notOpen()),
+    write(write) {
+      if (!isOpen) return Promise.reject(notOpen())
+      if (lossy !== undefined && write.expect === 0) return Promise.reject(lossy)
+      return writer.write(itemOf(write)).then((judged) => answerOf(write, judged), failed)
+    },
 
     async note(key, tenant, event) {
       const member = memberOf(key, tenant)
