@@ -4,6 +4,7 @@ import { OVERTAKEN } from './claim.ts'
 import { tellNewDoubt, type Core } from './core.ts'
 import { executeMarked, type Ended, type ExecuteOptions } from './execute.ts'
 import type { Abandoned } from './flight.ts'
+import { keepNewest } from './newest.ts'
 import type { Operation } from './operation.ts'
 import { evidenceOfRound, isEvidenceOfRound, keyKnownUntil, type OperationRecord } from './record.ts'
 import type { Reading } from './store.ts'
@@ -36,10 +37,7 @@ export function createQuestions(): Questions {
       const before = known.get(key)
       const entry = before?.fence === fence ? before : { fence, byRound: new Map<string | undefined, unknown>() }
       entry.byRound.set(round, value)
-      known.delete(key)
-      known.set(key, entry)
-      const oldest = known.size > KEPT ? known.keys().next() : undefined
-      if (oldest?.value !== undefined) known.delete(oldest.value)
+      keepNewest(known, key, entry, KEPT)
     },
     of({ key, fence }, round) {
       const entry = known.get(key)

@@ -1,3 +1,5 @@
+import { keepNewest } from '../../engine/index.ts'
+
 /** What the model is told beside the results of a tool, by call. */
 export interface Notes {
   add(callId: string, note: string | undefined): void
@@ -20,9 +22,7 @@ export function withNotes(tool: { readonly toModelOutput?: unknown }): Notes {
   const notes = new Map<string, string>()
   return {
     add: (callId, note) => {
-      if (note === undefined) return
-      if (notes.size >= KEPT) notes.delete(notes.keys().next().value as string)
-      notes.set(callId, note)
+      if (note !== undefined) keepNewest(notes, callId, note, KEPT)
     },
     toModelOutput: async (options) => {
       const output = own === undefined ? ordinary(options.output) : ((await own.call(tool, options)) as ModelOutput)

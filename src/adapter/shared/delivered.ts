@@ -1,4 +1,4 @@
-import type { Guard } from '../../engine/index.ts'
+import { keepNewest, type Guard } from '../../engine/index.ts'
 
 /** An undeclared tool's answer of which nobody knows yet whether the model has seen it. */
 interface Answer {
@@ -13,9 +13,8 @@ const KEPT = 10_000
 /** An answer of an undeclared tool went back under this call id. */
 export function answerGiven(guard: Guard, callId: string, answer: Answer): void {
   const answers = waiting.get(guard) ?? new Map<string, Answer>()
-  waiting.set(guard, answers.set(callId, answer))
-  const oldest = answers.size > KEPT ? answers.keys().next() : undefined
-  if (oldest?.value !== undefined) answers.delete(oldest.value)
+  waiting.set(guard, answers)
+  keepNewest(answers, callId, answer, KEPT)
 }
 
 /**

@@ -1,3 +1,4 @@
+import { keepNewest } from '../../engine/index.ts'
 import { isSecret } from '../exchange/index.ts'
 
 /** Credentials by whom they belong to, in memory only: what an operation needs to be sent again and may not be stored. */
@@ -21,10 +22,7 @@ export function createSecrets(): Secrets {
         if (isSecret(name.toLowerCase())) (found ??= []).push(name, rawHeaders[at + 1] as string)
       }
       if (found === undefined) return
-      known.delete(owner)
-      known.set(owner, found)
-      const oldest = known.size > KEPT ? known.keys().next() : undefined
-      if (oldest?.value !== undefined) known.delete(oldest.value)
+      keepNewest(known, owner, found, KEPT)
     },
     of: (owner, proof) => known.get(nameOf(owner, proof)),
   }

@@ -1,3 +1,5 @@
+import { keepNewest } from '../../engine/index.ts'
+
 /** Refuses a client that floods one operation with duplicates, and nobody else. */
 export interface Breaker {
   /** Milliseconds until the client may ask after this operation again; undefined when it may now. */
@@ -44,10 +46,7 @@ export function createBreaker({ most, windowMs, nowMs }: BreakerOptions): Breake
       let count = counts.get(name)
       if (count === undefined || now - count.since > windowMs) {
         count = { since: now, duplicates: 0, openUntil: 0 }
-        counts.delete(name)
-        counts.set(name, count)
-        const oldest = counts.size > KEPT ? counts.keys().next() : undefined
-        if (oldest?.value !== undefined) counts.delete(oldest.value)
+        keepNewest(counts, name, count, KEPT)
       }
       count.duplicates += 1
       if (count.duplicates > most && count.openUntil === 0) count.openUntil = now + windowMs

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { createSlots, tellOperators, type Guard } from '../../engine/index.ts'
+import { createSlots, keepNewest, tellOperators, type Guard } from '../../engine/index.ts'
 import {
   BodyRefused,
   createDelivery as createSocketDelivery,
@@ -28,7 +28,6 @@ import { failureLine } from '../proxy/outcome-line.ts'
 import type { Backend, Exchange, Who } from './backend.ts'
 import { createKnownCallers, type KnownCallers } from './known-callers.ts'
 import { statusOfLine } from './mirrors.ts'
-import { keepNewest } from './newest.ts'
 import { createRelay, type Relay } from './relay.ts'
 
 /** Who is told apart from whom; `session`: by the session of MCP 2025-11-25 and before. */
@@ -382,9 +381,7 @@ function createResumable(): {
   const known = new Map<string, Relay>()
   return {
     keep(who, event, relay) {
-      known.set(callId(who, JSON.stringify(event)), relay)
-      const oldest = known.size > RESUMABLE ? known.keys().next() : undefined
-      if (oldest?.value !== undefined) known.delete(oldest.value)
+      keepNewest(known, callId(who, JSON.stringify(event)), relay, RESUMABLE)
     },
     of: (who, event) => known.get(callId(who, JSON.stringify(event))),
   }

@@ -1,7 +1,7 @@
 import type { ProbeContext } from '../../contract/index.ts'
+import { keepNewest } from '../../engine/index.ts'
 import { digestOf, isHopByHop, isSecret, namedByConnection } from '../../http/exchange/index.ts'
 import type { Who } from './backend.ts'
-import { keepNewest } from './newest.ts'
 
 /** What a request of the proxy's own needs to be let in as somebody. */
 export interface KnownCaller {

@@ -1,4 +1,5 @@
 import type { ContractDescription } from '../../contract/index.ts'
+import { keepNewest } from '../../engine/index.ts'
 import { withMeta } from './answers.ts'
 import { elementsAt, memberOf, membersAt, skipSpace } from './spans.ts'
 import { applyEdits, type Edit } from './splice.ts'
@@ -40,9 +41,7 @@ export function createListing(planOf: (tool: string) => Plan, seen: (result: str
     if (known !== undefined) return known
     seen(result)
     const rewritten = withContracts(result, planOf)
-    last.set(result, rewritten)
-    const oldest = last.size > KEPT ? last.keys().next() : undefined
-    if (oldest?.value !== undefined) last.delete(oldest.value)
+    keepNewest(last, result, rewritten, KEPT)
     return rewritten
   }
 

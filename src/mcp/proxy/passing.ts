@@ -1,3 +1,5 @@
+import { keepNewest } from '../../engine/index.ts'
+
 /** Requests of the client that go past the engine and wait for the server. */
 export interface Passing {
   /** `key` is the normalised id, `id` its text as the client wrote it. */
@@ -14,9 +16,7 @@ export function createPassing(): Passing {
   const waiting = new Map<string, { readonly id: string; readonly method: string }>()
   return {
     asked(key, id, method) {
-      waiting.set(key, { id, method })
-      const oldest = waiting.size > KEPT ? waiting.keys().next().value : undefined
-      if (oldest !== undefined) waiting.delete(oldest)
+      keepNewest(waiting, key, { id, method }, KEPT)
     },
     answered(key) {
       const known = waiting.get(key)

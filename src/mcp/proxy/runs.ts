@@ -1,4 +1,4 @@
-import type { PerformOptions, RunOptions } from '../../engine/index.ts'
+import { keepNewest, type PerformOptions, type RunOptions } from '../../engine/index.ts'
 
 type ActiveRun = NonNullable<PerformOptions['run']>
 
@@ -18,10 +18,7 @@ export function createRuns(runOf: (options: RunOptions) => ActiveRun): {
       if (id === undefined) return runOf(given)
       const name = JSON.stringify([id, session ?? null, tenant ?? null])
       const run = known.get(name) ?? runOf({ id, ...given })
-      known.delete(name)
-      known.set(name, run)
-      const oldest = known.size > KEPT ? known.keys().next().value : undefined
-      if (oldest !== undefined) known.delete(oldest)
+      keepNewest(known, name, run, KEPT)
       return run
     },
   }

@@ -1,4 +1,4 @@
-import { AnsweredError, Question, type Guard, type Outcome, type PerformOptions } from '../../engine/index.ts'
+import { AnsweredError, keepNewest, Question, type Guard, type Outcome, type PerformOptions } from '../../engine/index.ts'
 import { isOnefoldError, OnefoldError } from '../../error/index.ts'
 import type { ToolContext } from '../../contract/index.ts'
 import { RECEIPT } from '../proxy/answers.ts'
@@ -127,16 +127,15 @@ export function createServerCalls(options: ServerCallsOptions): ServerCalls {
   function deliveryOf(extra: HandlerExtra): Delivery | undefined {
     if (isHttp(extra) && extra.sessionId === undefined) return undefined
     const connection = extra.sessionId ?? ''
-    const known = connections.get(connection)
-    if (known !== undefined) return known
-    if (connections.size >= KEPT_CONNECTIONS) connections.delete(connections.keys().next().value as string)
-    const made = createDelivery({
-      deliver: (key, tenant) => guard.internals.undeclared.deliver(key, tenant, 'mcp client'),
-      nowMs: () => performance.now(),
-      clientTimeoutMs: options.clientTimeoutMs,
-    })
-    connections.set(connection, made)
-    return made
+    const delivery =
+      connections.get(connection) ??
+      createDelivery({
+        deliver: (key, tenant) => guard.internals.undeclared.deliver(key, tenant, 'mcp client'),
+        nowMs: () => performance.now(),
+        clientTimeoutMs: options.clientTimeoutMs,
+      })
+    keepNewest(connections, connection, delivery, KEPT_CONNECTIONS)
+    return delivery
   }
 
   function optionsOf({ scope }: ServerTool, meta: ServerCallMeta, extra: HandlerExtra): PerformOptions {
