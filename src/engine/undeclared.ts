@@ -3,6 +3,7 @@ import { OnefoldError } from '../error/index.ts'
 import type { Core } from './core.ts'
 import type { Performer, PerformOptions } from './engine.ts'
 import type { Outcome } from './told.ts'
+import { keepNewest } from './newest.ts'
 import { ticketOf } from './operation.ts'
 import type { OperationRecord } from './record.ts'
 
@@ -21,14 +22,23 @@ export interface UndeclaredPerformer {
   deliver(key: string, tenant: string, who: string): Promise<void>
 }
 
+/** What this process has seen of one identity. It saves the walk, which finds the same in the ledger. */
+interface Known {
+  newest: number
+  /** The occurrence of each call, by the framework's name of it. */
+  readonly calls: Map<string, number>
+}
+const KEPT = 10_000
+const KEPT_CALLS = 1_000
+
 /**
  * Delivery-aware guarding: an identical call is a retry unless there is evidence that the earlier answer arrived.
  * Repeats after that are further occurrences of the same identity, found by walking up from the last one known.
+ * A call that comes again under the framework's name of it (an approval that was posted twice, a step that was resumed)
+ * is that call, whatever was delivered.
  */
 export function createUndeclared(core: Core, performer: Performer): UndeclaredPerformer {
-  /** Newest occurrence by the key of the first: a hint that saves the walk. Bounded. */
-  const newest = new Map<string, number>()
-  const KEPT = 10_000
+  const byKey = new Map<string, Known>()
 
   async function perform(
     contract: Contract,
@@ -37,14 +47,18 @@ export function createUndeclared(core: Core, performer: Performer): UndeclaredPe
     options: PerformOptions = {},
   ): Promise<Outcome> {
     const first = performer.name(contract, input, { ...options, occurrence: 1 })
-    let occurrence = newest.get(first.key) ?? 1
+    const { callId } = options
+    const known = recall(first.key)
+    let occurrence = (callId === undefined ? undefined : known.calls.get(callId)) ?? known.newest
     for (;;) {
       const op = performer.name(contract, input, { ...options, occurrence })
       const { record } = await core.journal.read(op.key, op.tenant)
-      const next = record === undefined ? 'this' : decideRepeat(record, policy)
+      if (record?.call !== undefined) keepNewest(known.calls, record.call, occurrence, KEPT_CALLS)
+      const next = record === undefined ? 'this' : decideRepeat(record, policy, callId)
       if (next === 'hold') throw held(op.key, contract)
       if (next === 'this') {
-        remember(first.key, occurrence)
+        known.newest = Math.max(known.newest, occurrence)
+        if (callId !== undefined) keepNewest(known.calls, callId, occurrence, KEPT_CALLS)
         if (record === undefined && occurrence > 1) {
           core.emitter.emit('suspected-repeat', {
             key: op.key,
@@ -60,11 +74,10 @@ export function createUndeclared(core: Core, performer: Performer): UndeclaredPe
     }
   }
 
-  function remember(key: string, occurrence: number): void {
-    newest.delete(key)
-    newest.set(key, occurrence)
-    const oldest = newest.size > KEPT ? newest.keys().next() : undefined
-    if (oldest?.value !== undefined) newest.delete(oldest.value)
+  function recall(key: string): Known {
+    const found = byKey.get(key) ?? { newest: 1, calls: new Map<string, number>() }
+    keepNewest(byKey, key, found, KEPT)
+    return found
   }
 
   async function deliver(key: string, tenant: string, who: string): Promise<void> {
@@ -76,10 +89,15 @@ export function createUndeclared(core: Core, performer: Performer): UndeclaredPe
 }
 
 /** `this`: the call belongs to this occurrence; `next`: it is new work; `hold`: a person or the application decides. */
-function decideRepeat(record: OperationRecord, policy: UndeclaredPolicy): 'this' | 'next' | 'hold' {
-  if (record.state === 'expired') return 'next'
+function decideRepeat(
+  record: OperationRecord,
+  policy: UndeclaredPolicy,
+  callId: string | undefined,
+): 'this' | 'next' | 'hold' {
   if (record.state === 'in-doubt' && record.reason === 'answered-error')
     return policy.afterError === 'run' ? 'next' : 'this'
+  if (callId !== undefined && record.call === callId) return 'this'
+  if (record.state === 'expired') return 'next'
   if (!record.delivered || record.state !== 'committed') return 'this'
   if (policy.afterDelivery === 'replay') return 'this'
   return policy.afterDelivery === 'run' ? 'next' : 'hold'

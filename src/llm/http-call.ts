@@ -15,11 +15,24 @@ interface Stored extends HttpAnswer {
   readonly body: string | Uint8Array
 }
 
-type Shared = Pick<ModelCall<HttpAnswer, Uint8Array>, 'isWhole' | 'pack' | 'unpack'>
+type Shared = Pick<ModelCall<HttpAnswer, Uint8Array>, 'asksForTool' | 'saysFailed' | 'isWhole' | 'pack' | 'unpack'>
+
+/** What Messages, Chat Completions and Responses call it; one that is cut in two by its chunks shows at the answer's end. */
+const TOOL_CALLS = ['"tool_use"', '"tool_calls"', '"function_call"']
+
+/** How a stream fails that has answered 200 by then. Neither can stand inside a JSON string, which escapes both its signs. */
+const FAILURES = ['event: error\n', 'data: {"error":']
+
+const holds = (chunk: Uint8Array, texts: readonly string[]): boolean => {
+  const bytes = Buffer.from(chunk.buffer, chunk.byteOffset, chunk.length)
+  return texts.some((text) => bytes.includes(text))
+}
 
 /** How answers over HTTP are recorded: only successes, to their end; the bytes as they came, the headers without the connection's. */
 export const httpCall: Shared = {
-  isWhole: ({ status }) => status >= 200 && status < 300,
+  asksForTool: (chunk) => holds(chunk, TOOL_CALLS),
+  saysFailed: (chunk) => holds(chunk, FAILURES),
+  isWhole: ({ status }, chunks) => status >= 200 && status < 300 && !holds(Buffer.concat(chunks), FAILURES),
   pack: (head, chunks): Stored => ({ ...head, body: textOrBytes(chunks) }),
   unpack: (stored) => {
     const { body, ...head } = stored as Stored

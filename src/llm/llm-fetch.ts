@@ -15,8 +15,11 @@ export interface LlmFetchOptions {
   readonly onSample?: (sample: Sample) => void
   /** What of a JSON body makes two requests the same call, for clients that put fresh ids into it. @default all of it */
   readonly identity?: (body: unknown) => unknown
-  /** Sees each request's body before anything is sent or replayed. */
-  readonly onRequest?: (body: unknown) => Promise<void> | void
+  /**
+   * Is told of a request's body once its answer is there: before a reader sees its first call of a tool or the end of a
+   * whole one, so perhaps more than once. Outside a run, where the answer is not read here, when its head says 2xx.
+   */
+  readonly onAnswered?: (body: unknown) => Promise<void> | void
 }
 
 /**
@@ -33,8 +36,7 @@ export function llmFetch(guard: Guard, options: LlmFetchOptions = {}): typeof fe
     const { url, headers, body, signal } = request
     const occurrence = occurrenceIn(headers)
     headers.delete(OCCURRENCE_HEADER)
-    const parsed = options.identity !== undefined || options.onRequest !== undefined ? jsonOf(body) : undefined
-    await options.onRequest?.(parsed)
+    const parsed = options.identity !== undefined || options.onAnswered !== undefined ? jsonOf(body) : undefined
     // Checked before anything is sent; once it is, only this reader can be stopped.
     signal?.throwIfAborted()
     const { signal: _own, ...detached } = init ?? {}
@@ -46,13 +48,18 @@ export function llmFetch(guard: Guard, options: LlmFetchOptions = {}): typeof fe
         const response = await base(url, { ...detached, method: 'POST', headers, body })
         return { head: headOf(response), chunks: chunksOf(response) }
       },
+      onAnswered: async () => await options.onAnswered?.(parsed),
       onSample: (head, chunks, run) => {
         if (options.onSample === undefined || !httpCall.isWhole(head, chunks)) return
         const text = textOrBytes(chunks)
         options.onSample({ run, usage: typeof text === 'string' ? usageOf(text) : undefined })
       },
     })
-    if (found === undefined) return await base(input, init === undefined ? init : { ...init, headers })
+    if (found === undefined) {
+      const response = await base(input, init === undefined ? init : { ...init, headers })
+      if (response.ok) await options.onAnswered?.(parsed)
+      return response
+    }
     const { recording, joined } = found
     const head = await unlessAborted(recording.head, signal)
     const told = recording.source() === 'ledger' ? 'replayed' : joined ? 'joined' : 'executed'

@@ -15,6 +15,12 @@ export interface ModelCall<Head, Chunk> {
   isWhole(head: Head, chunks: readonly Chunk[]): boolean
   pack(head: Head, chunks: readonly Chunk[]): unknown
   unpack(stored: unknown): { readonly head: Head; readonly chunks: readonly Chunk[] }
+  /** Is told before readers see the end of a whole answer, wherever it came from; earlier where a chunk asks for a tool. */
+  readonly onAnswered?: (() => Promise<void>) | undefined
+  /** Whether a chunk asks for a tool, which its reader may run before the answer's end. @default none does */
+  asksForTool?(chunk: Chunk): boolean
+  /** Whether a chunk says that the answer has failed: who asks again after it gets another sample. @default none does */
+  saysFailed?(chunk: Chunk): boolean
   /** Is told of every sample that a provider really made: once, however many callers read it. */
   readonly onSample?: ((head: Head, chunks: readonly Chunk[], run: string) => void) | undefined
 }
@@ -70,15 +76,18 @@ export function recordedCall<Head, Chunk>(
   if (known !== undefined) return { recording: known as Recording<Head, Chunk>, joined: true }
   const recording = createRecording<Head, Chunk>()
   calls.set(key, recording as Recording<unknown, unknown>)
+  const forget = (): void => {
+    if (calls.get(key) === recording) calls.delete(key)
+  }
   const work = guard.internals.perform(modelCallContract, input, {
     ...options,
     waitMs: WAIT_MS,
-    execute: () => record(call, recording, run.id),
+    execute: () => record(call, recording, run.id, forget),
   })
   void work
-    .then(async (outcome) => await fill(call, recording, outcome, run.id))
+    .then(async (outcome) => await fill(call, recording, outcome, run.id, forget))
     .catch((error: unknown) => recording.fail(error))
-    .finally(() => calls.delete(key))
+    .finally(forget)
   return { recording, joined: false }
 }
 
@@ -97,14 +106,22 @@ async function record<Head, Chunk>(
   call: ModelCall<Head, Chunk>,
   recording: Recorder<Head, Chunk>,
   run: string,
+  forget: () => void,
 ): Promise<unknown> {
+  let hasFailed = false
   try {
     const { head, chunks } = await call.start()
     recording.begin(head, 'provider')
-    for await (const chunk of chunks) recording.push(chunk)
+    for await (const chunk of chunks) {
+      if (call.asksForTool?.(chunk) === true) await call.onAnswered?.()
+      hasFailed ||= call.saysFailed?.(chunk) === true
+      if (hasFailed) forget()
+      recording.push(chunk)
+    }
     call.onSample?.(head, recording.chunks, run)
-    if (!call.isWhole(head, recording.chunks)) throw new NotKept('the answer is an error or has no end')
+    if (hasFailed || !call.isWhole(head, recording.chunks)) throw new NotKept('the answer is an error or has no end')
     const stored = call.pack(head, recording.chunks)
+    await call.onAnswered?.()
     recording.end()
     return stored
   } catch (error) {
@@ -120,15 +137,17 @@ async function fill<Head, Chunk>(
   recording: Recorder<Head, Chunk>,
   outcome: Outcome,
   run: string,
+  forget: () => void,
 ): Promise<void> {
   if (!outcome.replayed && !outcome.joined) return
   if (outcome.missing !== undefined) {
     // It was made and its answer is gone: a sample has no effect, so another one is the way on.
-    await record(call, recording, run).catch(() => undefined)
+    await record(call, recording, run, forget).catch(() => undefined)
     return
   }
   const { head, chunks } = call.unpack(outcome.value)
   recording.begin(head, 'ledger')
+  await call.onAnswered?.()
   for (const chunk of chunks) recording.push(chunk)
   recording.end()
 }

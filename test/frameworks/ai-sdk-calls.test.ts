@@ -115,21 +115,6 @@ describe.each(MAJORS)('$name', (sdk) => {
     expect(shown).toHaveLength(3)
   })
 
-  it('[SH-9] runs an undeclared tool again once the model has seen its answer, and not before', async () => {
-    const order = newOrder()
-    const input = { order, amount: 100 }
-    const told: string[] = []
-    const tools = protectTools(guard, { charge: chargeTool(sdk) }, {}, { warn: (said) => told.push(said) })
-    // Its second call comes in a later request, which holds the first result.
-    const { model } = scriptedModel(sdk, (_prompt, sample) =>
-      sample <= 2 ? [toolCall('charge', input)] : [text('Done.')],
-    )
-    await guard.run({ id: order }, () => ai.generateText({ model, tools, stopWhen, prompt: 'go' }))
-    expect(await downstream.effects(order)).toBe(2)
-    protectTools(guard, { charge: chargeTool(sdk) }, {}, { warn: (said) => told.push(said) })
-    expect(told).toEqual([expect.stringContaining("charge: { identity: ['order', 'amount'], recovery: manual() }")])
-  })
-
   it('[BF-7] recognises an operation that the model words anew', async () => {
     const order = newOrder()
     const schema = z.object({ order: z.string(), amount: z.number(), note: z.string() })

@@ -232,4 +232,12 @@ describe.each(clients)('$name', (client) => {
     await provider.plan({})
     expect(await ask()).toMatch(/1/)
   })
+
+  it('passes an error in the middle of a stream on and does not keep it', async () => {
+    await provider.plan({ faults: ['overloaded'] })
+    const read = (): Promise<string> => guard.run({ id: 'r' }, () => client.stream('hi', { isProtected: true }))
+    await read().catch(() => undefined)
+    expect(await read()).toBe('s2.0 s2.1 s2.2 s2.3 s2.4 s2.5 ')
+    expect(await provider.samples()).toBe(2)
+  })
 })

@@ -60,7 +60,7 @@ export function protectModel<M>(guard: Guard, model: M, options: ProtectModelOpt
 type Tell = (run: string, usage: unknown) => void
 
 async function generate(guard: Guard, model: Model, call: Call, tell: Tell): Promise<unknown> {
-  const { detached, occurrence, request } = await readCall(guard, model, 'generate', call)
+  const { detached, occurrence, request } = readCall(model, 'generate', call)
   const found = recordedCall<unknown, never>(guard, {
     request,
     occurrence,
@@ -70,14 +70,17 @@ async function generate(guard: Guard, model: Model, call: Call, tell: Tell): Pro
     unpack: (head) => ({ head, chunks: [] }),
     onSample: (head, _chunks, run) => tell(run, (head as Part | undefined)?.usage),
   })
-  if (found === undefined) return await model.doGenerate(call)
-  const head = await unlessAborted(found.recording.head, call.abortSignal)
+  const head = await (found === undefined
+    ? model.doGenerate(call)
+    : unlessAborted(found.recording.head, call.abortSignal))
+  await answered(guard, call)
   // What one caller changes, the next must not see.
-  return found.joined ? structuredClone(head) : head
+  return found?.joined === true ? structuredClone(head) : head
 }
 
 async function stream(guard: Guard, model: Model, call: Call, tell: Tell): Promise<unknown> {
-  const { detached, occurrence, request } = await readCall(guard, model, 'stream', call)
+  const { detached, occurrence, request } = readCall(model, 'stream', call)
+  const isWhole = (last: Part | undefined): boolean => last?.type === 'finish'
   const found = recordedCall<StreamHead, Part>(guard, {
     request,
     occurrence,
@@ -85,7 +88,9 @@ async function stream(guard: Guard, model: Model, call: Call, tell: Tell): Promi
       const { stream: chunks, ...head } = await model.doStream(detached)
       return { head, chunks }
     },
-    isWhole: (_head, parts) => parts.at(-1)?.type === 'finish',
+    saysFailed: ({ type }) => type === 'error',
+    isWhole: (_head, parts) => isWhole(parts.at(-1)),
+    onAnswered: () => answered(guard, call),
     pack: (head, parts) => ({ head, parts }),
     unpack: (stored) => {
       const { head, parts } = stored as { readonly head: StreamHead; readonly parts: readonly Part[] }
@@ -93,21 +98,28 @@ async function stream(guard: Guard, model: Model, call: Call, tell: Tell): Promi
     },
     onSample: (_head, parts, run) => tell(run, parts.findLast(({ type }) => type === 'finish')?.usage),
   })
-  if (found === undefined) return await model.doStream(call)
+  if (found === undefined) {
+    const given = await model.doStream(call)
+    const watch = new TransformStream<Part, Part>({
+      transform: async (part, parts) => {
+        if (isWhole(part)) await answered(guard, call)
+        parts.enqueue(part)
+      },
+    })
+    return { ...given, stream: given.stream.pipeThrough(watch) }
+  }
   const head = await unlessAborted(found.recording.head, call.abortSignal)
   return { ...head, stream: found.recording.stream(call.abortSignal) }
 }
 
 /** What identifies a call, and the call as it is made for nobody in particular. */
-async function readCall(
-  guard: Guard,
+function readCall(
   model: Model,
   kind: 'generate' | 'stream',
   call: Call,
-): Promise<{ readonly detached: Call; readonly occurrence: number; readonly request: unknown }> {
+): { readonly detached: Call; readonly occurrence: number; readonly request: unknown } {
   const { abortSignal, headers: given = {}, ...settings } = call
   abortSignal?.throwIfAborted()
-  await resultsSeen(guard, callIdsIn(Array.isArray(call.prompt) ? (call.prompt as unknown[]) : []))
   const headers = Object.fromEntries(Object.entries(given).filter(([name]) => name.toLowerCase() !== OCCURRENCE_HEADER))
   const named = Object.entries(given).filter((entry): entry is [string, string] => entry[1] !== undefined)
   return {
@@ -116,5 +128,9 @@ async function readCall(
     request: { kind, provider: model.provider ?? '', model: model.modelId ?? '', settings },
   }
 }
+
+/** A request that failed is no evidence: its run is tried again, and asks for the same tools under new names. */
+const answered = (guard: Guard, { prompt }: Call): Promise<void> =>
+  resultsSeen(guard, callIdsIn(Array.isArray(prompt) ? (prompt as unknown[]) : []))
 
 async function* none(): AsyncGenerator<never> {}

@@ -10,9 +10,9 @@ import { resultsSeen } from '../shared/index.ts'
 export function anthropicFetch(guard: Guard, options: LlmFetchOptions = {}): typeof fetch {
   return llmFetch(guard, {
     ...options,
-    onRequest: async (body) => {
+    onAnswered: async (body) => {
       await resultsSeen(guard, resultIdsIn(body))
-      await options.onRequest?.(body)
+      await options.onAnswered?.(body)
     },
   })
 }

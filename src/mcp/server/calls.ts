@@ -1,4 +1,11 @@
-import { AnsweredError, keepNewest, Question, type Guard, type Outcome, type PerformOptions } from '../../engine/index.ts'
+import {
+  AnsweredError,
+  keepNewest,
+  Question,
+  type Guard,
+  type Outcome,
+  type PerformOptions,
+} from '../../engine/index.ts'
 import { isOnefoldError, OnefoldError } from '../../error/index.ts'
 import type { ToolContext } from '../../contract/index.ts'
 import { RECEIPT } from '../proxy/answers.ts'

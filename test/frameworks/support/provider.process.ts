@@ -61,7 +61,7 @@ const server = createServer((request, response) => {
       return response.end('{"error":{"type":"api_error","message":"boom"}}')
     }
     const wanted = JSON.parse(body) as Body
-    if (request.url?.includes('/chat/completions') === true) await chat(wanted, sample, response)
+    if (request.url?.includes('/chat/completions') === true) await chat(wanted, sample, response, fault)
     else await messages(wanted, sample, response, fault)
   })()
 })
@@ -73,7 +73,7 @@ function json(response: ServerResponse, value: unknown): void {
 
 const pieces = (sample: number): readonly string[] => Array.from({ length: 6 }, (_, at) => `s${sample}.${at} `)
 
-async function chat({ stream }: Body, sample: number, response: ServerResponse): Promise<void> {
+async function chat({ stream }: Body, sample: number, response: ServerResponse, fault?: string | null): Promise<void> {
   const base = { id: 'c', created: 1, model: 'm' }
   const usage = { prompt_tokens: 3, completion_tokens: 5, total_tokens: 8 }
   if (stream !== true) {
@@ -88,6 +88,8 @@ async function chat({ stream }: Body, sample: number, response: ServerResponse):
     if (at === plan.holdAfter) await held()
     event([{ index: 0, delta: { role: 'assistant', content }, finish_reason: null }])
   }
+  if (fault === 'overloaded')
+    return void response.end('data: {"error":{"type":"server_error","message":"overloaded"}}\n\n')
   event([{ index: 0, delta: {}, finish_reason: 'stop' }])
   event([], { usage })
   response.end('data: [DONE]\n\n')
@@ -123,6 +125,10 @@ async function messages(body: Body, sample: number, response: ServerResponse, fa
     await held()
     response.destroy()
     return
+  }
+  if (fault === 'overloaded') {
+    event('error', { error: { type: 'overloaded_error', message: 'overloaded' } })
+    return void response.end()
   }
   event('message_delta', {
     delta: { stop_reason: whole.stop_reason, stop_sequence: null },

@@ -9,7 +9,7 @@ export interface ProviderPlan {
   /** Pieces of a stream after which it waits for `release`. */
   readonly holdAfter?: number
   /** By sample: a 500, or a stream that is cut after its tool call, once `release` is called. */
-  readonly faults?: readonly ('refuse' | 'cut' | null)[]
+  readonly faults?: readonly ('refuse' | 'cut' | 'overloaded' | null)[]
   /** Tool calls in one turn. @default 1 */
   readonly calls?: number
   /** Samples that call the tool although its result is there. @default 0 */
