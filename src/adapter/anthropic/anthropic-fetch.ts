@@ -1,21 +1,14 @@
 import type { Guard } from '../../engine/index.ts'
-import { llmFetch, type LlmFetchOptions } from '../../llm/index.ts'
-import { resultsSeen } from '../shared/index.ts'
+import type { LlmFetchOptions } from '../../llm/index.ts'
+import { evidenceFetch } from '../shared/index.ts'
 
 /**
  * `llmFetch` for `new Anthropic({ fetch })`: one answer per logical model call of a run, and evidence of which tools'
  * results the model was shown. It is given as `fetch` and not as middleware, because the SDK's own time-out cuts what a
  * middleware's `next` sends, and a call that is cut there is sampled again.
  */
-export function anthropicFetch(guard: Guard, options: LlmFetchOptions = {}): typeof fetch {
-  return llmFetch(guard, {
-    ...options,
-    onAnswered: async (body) => {
-      await resultsSeen(guard, resultIdsIn(body))
-      await options.onAnswered?.(body)
-    },
-  })
-}
+export const anthropicFetch = (guard: Guard, options: LlmFetchOptions = {}): typeof fetch =>
+  evidenceFetch(guard, options, resultIdsIn)
 
 /** The calls whose results a Messages request holds. */
 function resultIdsIn(body: unknown): readonly string[] {

@@ -5,5 +5,6 @@
 export { toolContext } from '../shared/index.ts'
 export type { AdapterOptions, Contracts, Declaration } from '../shared/index.ts'
 export { protectMcpServer, type AgentsMcpServer } from './mcp-server.ts'
+export { openAiFetch } from './openai-fetch.ts'
 export { toOpenAiAgents } from './to-openai-agents.ts'
 export { protectTool } from './tool.ts'

@@ -1,4 +1,5 @@
 import { keepNewest, type Guard } from '../../engine/index.ts'
+import { llmFetch, type LlmFetchOptions } from '../../llm/index.ts'
 
 /** An undeclared tool's answer of which nobody knows yet whether the model has seen it. */
 interface Answer {
@@ -31,3 +32,20 @@ export async function resultsSeen(guard: Guard, callIds: Iterable<string>): Prom
     await guard.internals.undeclared.deliver(answer.key, answer.tenant, 'a later model request').catch(() => undefined)
   }
 }
+
+/**
+ * `llmFetch` that tells which results the model was shown, once it has answered.
+ * @param resultsIn the calls whose results a request's body holds
+ */
+export const evidenceFetch = (
+  guard: Guard,
+  options: LlmFetchOptions,
+  resultsIn: (body: unknown) => readonly string[],
+): typeof fetch =>
+  llmFetch(guard, {
+    ...options,
+    onAnswered: async (body) => {
+      await resultsSeen(guard, resultsIn(body))
+      await options.onAnswered?.(body)
+    },
+  })
