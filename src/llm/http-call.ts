@@ -20,8 +20,8 @@ type Shared = Pick<ModelCall<HttpAnswer, Uint8Array>, 'asksForTool' | 'saysFaile
 /** What Messages, Chat Completions and Responses call it; one that is cut in two by its chunks shows at the answer's end. */
 const TOOL_CALLS = ['"tool_use"', '"tool_calls"', '"function_call"']
 
-/** How a stream fails that has answered 200 by then. Neither can stand inside a JSON string, which escapes both its signs. */
-const FAILURES = ['event: error\n', 'data: {"error":']
+/** How a stream fails that has answered 200 by then. None can stand inside a JSON string, which escapes their signs. */
+const FAILURES = ['event: error\n', 'event: response.failed\n', 'data: {"error":']
 
 const holds = (chunk: Uint8Array, texts: readonly string[]): boolean => {
   const bytes = Buffer.from(chunk.buffer, chunk.byteOffset, chunk.length)

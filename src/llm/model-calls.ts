@@ -1,5 +1,6 @@
 import { anySchema, defineContract, probe, type AnyToolOptions, type Contract } from '../contract/index.ts'
 import { currentRun, encode, type Guard, type Outcome } from '../engine/index.ts'
+import { isOnefoldError } from '../error/index.ts'
 import { canonicalizeJson, fingerprintText } from '../key/index.ts'
 import { createRecording, type Recorder, type Recording } from './recording.ts'
 
@@ -79,12 +80,22 @@ export function recordedCall<Head, Chunk>(
   const forget = (): void => {
     if (calls.get(key) === recording) calls.delete(key)
   }
-  const work = guard.internals.perform(modelCallContract, input, {
-    ...options,
-    waitMs: WAIT_MS,
-    execute: () => record(call, recording, run.id, forget),
-  })
-  void work
+  let isOurs = false
+  const execute = (): Promise<unknown> => {
+    isOurs = true
+    return record(call, recording, run.id, forget)
+  }
+  const perform = async (): Promise<Outcome> => {
+    for (;;) {
+      try {
+        return await guard.internals.perform(modelCallContract, input, { ...options, waitMs: WAIT_MS, execute })
+      } catch (error) {
+        // It joined a call whose answer was not kept: that one's failure is told to who made it.
+        if (isOurs || !isOnefoldError(error) || error.code !== 'REJECTED') throw error
+      }
+    }
+  }
+  void perform()
     .then(async (outcome) => await fill(call, recording, outcome, run.id, forget))
     .catch((error: unknown) => recording.fail(error))
     .finally(forget)
@@ -125,6 +136,7 @@ async function record<Head, Chunk>(
     recording.end()
     return stored
   } catch (error) {
+    forget()
     if (error instanceof NotKept) recording.end()
     else recording.fail(error)
     throw error

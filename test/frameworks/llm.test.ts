@@ -241,3 +241,28 @@ describe.each(clients)('$name', (client) => {
     expect(await provider.samples()).toBe(2)
   })
 })
+
+describe('llmFetch', () => {
+  it.each([
+    ['Messages', 'event: error\ndata: {"type":"error","error":{"type":"overloaded_error"}}\n\n'],
+    ['Chat Completions', 'data: {"error":{"type":"server_error"}}\n\n'],
+    ['Responses', 'event: response.failed\ndata: {"type":"response.failed"}\n\n'],
+  ])('asks again after a stream of %s that failed, also where the sign of it is cut in two', async (_api, failure) => {
+    for (const at of [0, 9]) {
+      let samples = 0
+      const provider: typeof fetch = async () => {
+        samples += 1
+        const end = samples === 1 ? [failure.slice(0, at), failure.slice(at)] : ['data: {}\n\n']
+        return new Response(ReadableStream.from(['data: {}\n\n', ...end].map((text) => Buffer.from(text))))
+      }
+      const ask = (): Promise<string> =>
+        guard.run({ id: 'r' }, async () => {
+          const body = JSON.stringify({ failure, at })
+          return await (await llmFetch(guard, { fetch: provider })('http://p.invalid', { method: 'POST', body })).text()
+        })
+      await ask()
+      expect(await ask()).toBe('data: {}\n\ndata: {}\n\n')
+      expect(samples).toBe(2)
+    }
+  })
+})
