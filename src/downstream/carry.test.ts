@@ -6,7 +6,10 @@ const takerOf = providersByHost()
 
 function carry(url: string, body?: unknown, headers: Record<string, string> = {}, method = 'POST') {
   const write = { method, url: new URL(url), headers: new Headers(headers), body }
-  const carried = carryKey(takerOf(write.url), write, (provider) => `key-for-${provider ?? 'anyone'}`)
+  const carried = carryKey(takerOf(write.url), write, {
+    make: (provider) => `key-for-${provider ?? 'anyone'}`,
+    isIn: (text) => text.includes('given-key'),
+  })
   return { ...carried, headers: Object.fromEntries(write.headers) }
 }
 
@@ -48,9 +51,18 @@ describe('carrying the key in the provider’s own form [SH-5]', () => {
     const without = carry(shopify, '{"query":"mutation { refundCreate }"}')
     expect(without).toMatchObject({ by: 'nobody', headers: {} })
     expect(without).toHaveProperty('why', expect.stringContaining("ctx.downstreamKey('shopify')"))
-    const query = 'mutation { refundCreate @idempotent(key: \\"k\\") }'
-    expect(carry(shopify, `{"query":"${query}"}`).by).toBe('caller')
-    expect(carry('https://compute.googleapis.com/v1/instances?requestId=u').by).toBe('caller')
+    const query = 'mutation { refundCreate @idempotent(key: \\"given-key\\") }'
+    for (const body of [`{"query":"${query}"}`, Buffer.from(query), new URLSearchParams({ query })])
+      expect(carry(shopify, body).by).toBe('caller')
+    expect(carry('https://compute.googleapis.com/v1/instances?requestId=given-key').by).toBe('caller')
+  })
+
+  it('and not as what an SDK made up for the same field', () => {
+    const token = '{"ClientToken":"9e0b1c4e-6d6b-4a0e-8b65-2b4b9a8f5a11"}'
+    expect(carry('https://ec2.eu-west-1.amazonaws.com/', token)).toMatchObject({ by: 'nobody', body: token })
+    expect(carry('https://compute.googleapis.com/v1/instances?requestId=u').by).toBe('nobody')
+    const selected = '{"query":"mutation { issueCreate(input: {}) { issue { id } } }"}'
+    expect(carry('https://api.linear.app/graphql', selected).by).toBe('nobody')
   })
 
   it('nowhere, where the provider takes none', () => {

@@ -1,3 +1,5 @@
+import { isSdkOwnKey } from '../key/index.ts'
+import { traceOf } from './outgoing.ts'
 import type { Taker } from './provider-of-host.ts'
 
 /** A write on its way out. */
@@ -9,20 +11,24 @@ export interface Outgoing {
   readonly body: unknown
 }
 
+/** The keys of the operation that sends. */
+export interface Keys {
+  /** In the form of the named provider. */
+  make(provider: string | undefined): string
+  /** Whether a text holds one that the tool was given to write itself. */
+  isIn(text: string): boolean
+}
+
 /** Whether the write carries a key now: ours, the tool's own, or none and why. */
 export type Carried =
   | { readonly by: 'header' | 'body' | 'caller'; readonly body: unknown }
   | { readonly by: 'nobody'; readonly body: unknown; readonly why: string }
 
-/** The Stripe SDK's key for its own retries: new at every call of it, so it protects nothing above (stripe-node 22, RequestSender). */
-export const SDK_OWN_KEY: RegExp = /^stripe-node-retry-/
-
 /**
  * Puts the operation's key where the provider takes it. A key that the tool wrote itself stays; one that an SDK made
  * up for its own retries does not.
- * @param key makes the key in the form of the named provider
  */
-export function carryKey(taker: Taker, write: Outgoing, key: (provider: string | undefined) => string): Carried {
+export function carryKey(taker: Taker, write: Outgoing, keys: Keys): Carried {
   const { carrier, name, paths } = taker
   const { headers, body, url } = write
   if (carrier.in === 'nowhere') return { by: 'nobody', body, why: whyNot(taker) }
@@ -32,12 +38,12 @@ export function carryKey(taker: Taker, write: Outgoing, key: (provider: string |
   switch (carrier.in) {
     case 'header': {
       const there = headers.get(carrier.name)
-      if (there !== null && !SDK_OWN_KEY.test(there)) return { by: 'caller', body }
-      headers.set(carrier.name, key(name))
+      if (there !== null && !isSdkOwnKey(there)) return { by: 'caller', body }
+      headers.set(carrier.name, keys.make(name))
       return { by: 'header', body }
     }
     case 'body': {
-      const filled = fillField(body, carrier.field.split('.'), () => key(name))
+      const filled = fillField(body, carrier.field.split('.'), () => keys.make(name))
       if (filled === 'there') return { by: 'caller', body }
       if (filled === undefined) {
         return {
@@ -50,8 +56,8 @@ export function carryKey(taker: Taker, write: Outgoing, key: (provider: string |
       return { by: 'body', body: filled.body }
     }
     case 'tool': {
-      const text = typeof body === 'string' ? body : body instanceof URLSearchParams ? body.toString() : ''
-      if (carrier.written.test(text) || carrier.written.test(url.search)) return { by: 'caller', body }
+      // Only ours counts: SDKs fill the field with a random one, new at every call, which would look the same.
+      if (keys.isIn(textOf(body)) || keys.isIn(url.search)) return { by: 'caller', body }
       return {
         by: 'nobody',
         body,
@@ -59,6 +65,12 @@ export function carryKey(taker: Taker, write: Outgoing, key: (provider: string |
       }
     }
   }
+}
+
+function textOf(body: unknown): string {
+  const trace = traceOf(body)
+  if (typeof trace === 'string') return trace
+  return trace instanceof Uint8Array ? Buffer.from(trace).toString('latin1') : ''
 }
 
 const whyNot = ({ name, instead }: Taker): string =>

@@ -31,6 +31,7 @@ function port(overrides: Partial<SendPort> = {}): SendPort & { readonly sends: S
     checkpoint: () => {},
     beforeUnseen: () => {},
     downstreamKey: (_provider, operation, ordinal) => `${operation} #${ordinal}`,
+    holdsKey: () => false,
     opened: () => {
       const send: Send = { state: 'unsent' }
       sends.push(send)

@@ -86,7 +86,11 @@ async function sendFor(
 function carry(port: SendPort, settings: Settings, call: Call, request: LogicalRequest): Carried {
   const taker = settings.takerOf(call.url)
   if (port.sequenceKey !== undefined) call.headers.set('onefold-sequence', port.sequenceKey)
-  const carried = carryKey(taker, call, (provider) => port.downstreamKey(provider, request.operation, request.ordinal))
+  const keys = {
+    make: (provider: string | undefined) => port.downstreamKey(provider, request.operation, request.ordinal),
+    isIn: (text: string) => port.holdsKey(text),
+  }
+  const carried = carryKey(taker, call, keys)
   const { recovery, tool } = port
   if (recovery?.class !== 'keyed' || !NEEDS_KEY.has(call.method)) return carried
   if (carried.by === 'nobody') {

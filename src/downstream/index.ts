@@ -5,7 +5,6 @@
  */
 export { attemptReport, clearAttempts, count, type AttemptReport, type AttemptRow } from './attempt-book.ts'
 export { overBudget, spend, type Payer, type RetryBudget } from './budget.ts'
-export { SDK_OWN_KEY } from './carry.ts'
 export { clientName } from './client-name.ts'
 export { downstreamFetch, type DownstreamOptions } from './fetch.ts'
 export { closedPort, isCarried } from './flight.ts'

@@ -66,6 +66,7 @@ const runPort = (run: ActiveRun, keyOf: KeyOf | undefined): SendPort => ({
   checkpoint: () => {},
   beforeUnseen: () => {},
   downstreamKey: keyOf ?? (() => ''),
+  holdsKey: () => false,
   opened: () => ({ state: 'unsent' }),
   signal: NEVER,
   used: () => false,

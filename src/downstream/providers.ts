@@ -8,9 +8,9 @@ export type Carrier =
   | { readonly in: 'body'; readonly field: string }
   /**
    * A GraphQL directive, or a field whose place differs from call to call (often under a signature): only the tool can
-   * write it, with `ctx.downstreamKey(name)`. `written` recognises that it did.
+   * write it, with `ctx.downstreamKey(name)`.
    */
-  | { readonly in: 'tool'; readonly what: string; readonly written: RegExp }
+  | { readonly in: 'tool'; readonly what: string }
   | { readonly in: 'nowhere' }
 
 /**
@@ -61,13 +61,13 @@ export const PROVIDERS: Readonly<Record<string, ProviderFacts>> = {
     note: 'POST only; kept without end',
   },
   aws: {
-    carrier: { in: 'tool', what: '`ClientToken` (it is signed)', written: /client_?token/i },
+    carrier: { in: 'tool', what: '`ClientToken` (it is signed)' },
     hosts: ['*.amazonaws.com'],
     mismatch: 'IdempotentParameterMismatch',
     note: 'the SDK fills in a random one when you give none, new at every call of yours',
   },
   braintree: {
-    carrier: { in: 'tool', what: 'the input field `apiRequestKey`', written: /apiRequestKey/i },
+    carrier: { in: 'tool', what: 'the input field `apiRequestKey`' },
     hosts: ['payments.braintree-api.com', 'payments.sandbox.braintree-api.com'],
     window: '30d',
     replay: 'state',
@@ -82,13 +82,13 @@ export const PROVIDERS: Readonly<Record<string, ProviderFacts>> = {
     note: 'a repeat is refused, not answered: map that error to done',
   },
   google: {
-    carrier: { in: 'tool', what: '`requestId`', written: /request_?id/i },
+    carrier: { in: 'tool', what: '`requestId`' },
     hosts: ['*.googleapis.com'],
     window: '60m',
     replay: 'state',
   },
   linear: {
-    carrier: { in: 'tool', what: 'the input field `id`', written: /\bid\b/ },
+    carrier: { in: 'tool', what: 'the input field `id`' },
     hosts: ['api.linear.app'],
     note: 'a create with a known id is refused, for ever',
   },
@@ -109,7 +109,7 @@ export const PROVIDERS: Readonly<Record<string, ProviderFacts>> = {
     inFlight: '409 concurrent_idempotent_requests',
   },
   shopify: {
-    carrier: { in: 'tool', what: 'the directive `@idempotent(key:)`', written: /@idempotent\b|idempotencyKey/ },
+    carrier: { in: 'tool', what: 'the directive `@idempotent(key:)`' },
     hosts: ['*.myshopify.com'],
     window: '24h',
     replay: 'state',

@@ -31,6 +31,7 @@ it('a new attempt has sent nothing', () => {
     started: false,
     othersEnded: true,
     sends: [],
+    keysGiven: undefined,
     controller: expect.any(AbortController) as AbortController,
     beating: undefined,
     lastBeatAt: time.bootMs(),

@@ -21,6 +21,8 @@ export interface SendPort {
   /** The same, right before a send that nobody here follows: from then on it counts as one of unknown outcome. */
   beforeUnseen(): void
   downstreamKey(provider?: string, operation?: string, ordinal?: number): string
+  /** Whether a text holds a key that the tool was given by `ctx.downstreamKey`: it has written it there itself. */
+  holdsKey(text: string): boolean
   /** Opens a send; its state is to be kept up to date. */
   opened(): Send
   readonly signal: AbortSignal
@@ -51,6 +53,8 @@ export interface LiveAttempt {
   othersEnded: boolean
   /** What `execute` sent; what `prepare` read is no evidence of it. */
   readonly sends: Send[]
+  /** Keys that the tool asked for, in `prepare` or `execute`. */
+  keysGiven: Set<string> | undefined
   readonly controller: AbortController
   /** Set while a heartbeat is under way. */
   beating: Promise<void> | undefined
@@ -78,6 +82,7 @@ export function newAttempt(
     started: false,
     othersEnded: true,
     sends: [],
+    keysGiven: undefined,
     controller: new AbortController(),
     beating: undefined,
     lastBeatAt: at,
@@ -168,6 +173,10 @@ class Port implements SendPort {
     return downstreamKey({ key: op.key, provider, operation, ordinal, generation: record.generation })
   }
 
+  holdsKey(text: string): boolean {
+    return [...(this.#attempt.keysGiven ?? [])].some((key) => text.includes(key))
+  }
+
   opened(): Send {
     this.#used = true
     const send: Send = { state: 'unsent' }
@@ -215,8 +224,11 @@ class Context implements ToolContext {
 
   readonly checkpoint = (): void => this.#port.beforeUnseen()
 
-  readonly downstreamKey = (provider?: string, operation?: string): string =>
-    this.#port.downstreamKey(provider, operation)
+  readonly downstreamKey = (provider?: string, operation?: string): string => {
+    const key = this.#port.downstreamKey(provider, operation)
+    ;(this.#attempt.keysGiven ??= new Set()).add(key)
+    return key
+  }
 
   get run(): RunReference | undefined {
     const run = this.#run

@@ -58,3 +58,10 @@ export function parseCallerKey(text: string): string {
   }
   return key
 }
+
+/**
+ * Whether an SDK made the key up for its own retries: new at every call of it, so that it says nothing of a call that an
+ * agent makes again. stripe-node 22 does (RequestSender), and all that Stainless generates with an idempotency header
+ * (`defaultIdempotencyKey`, as in openai 6).
+ */
+export const isSdkOwnKey = (key: string): boolean => /^(?:stripe|stainless)-node-retry-/.test(key)

@@ -2,7 +2,7 @@
  * Canonical form, keys and fingerprints: what decides that two calls are the same operation.
  * @module
  */
-export { parseCallerKey } from './caller-key.ts'
+export { isSdkOwnKey, parseCallerKey } from './caller-key.ts'
 export { canonicalize } from './canonicalize.ts'
 export { canonicalizeJson } from './canonicalize-json.ts'
 export { differingFields } from './differing-fields.ts'

@@ -1,5 +1,6 @@
-import { SDK_OWN_KEY, type LogicalRequest, type Taker, type WireAttempt } from '../downstream/index.ts'
+import type { LogicalRequest, Taker, WireAttempt } from '../downstream/index.ts'
 import type { SendPort } from '../engine/index.ts'
+import { isSdkOwnKey } from '../key/index.ts'
 
 /**
  * Puts the operation's key on a write as a header, unless the caller has set one; a key that an SDK made up for its own
@@ -13,6 +14,6 @@ export function injectKey(attempt: WireAttempt, port: SendPort, taker: Taker, re
   if (carrier.in !== 'header' || (paths !== undefined && !paths.test(attempt.url.pathname))) return false
   const header = carrier.name.toLowerCase()
   const there = attempt.header(header)
-  if (there !== undefined && !SDK_OWN_KEY.test(there)) return true
+  if (there !== undefined && !isSdkOwnKey(there)) return true
   return attempt.setHeader(header, port.downstreamKey(name, request.operation, request.ordinal))
 }

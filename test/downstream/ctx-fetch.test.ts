@@ -162,6 +162,20 @@ describe('ctx.fetch refuses before the first byte', () => {
     expect((await service.seen(path.split('/')[1] ?? '')).requests).toBe(0)
   })
 
+  it('but lets it pass where the tool wrote the key that it was given [SH-5]', async () => {
+    const via = { providers: { [new URL(service.url).host]: 'shopify' } }
+    const tool = toolOf(
+      async (context) => {
+        const query = `mutation { refundCreate @idempotent(key: "${context.downstreamKey('shopify')}") { id } }`
+        return (await context.fetch(`${service.url}/written/ok`, { ...post, body: JSON.stringify({ query }) })).status
+      },
+      { recovery: keyed('24h') },
+      via,
+    )
+    expect(await tool({ n: 1 })).toBe(200)
+    expect(await service.seen('written')).toMatchObject({ effects: 1 })
+  })
+
   it('but lets it pass for another recovery; the ledger alone then keeps a repeat away [SH-5]', async () => {
     const via = { providers: { [new URL(service.url).host]: 'github' } }
     const tool = toolOf(async (context) => (await context.fetch(`${service.url}/issue/ok`, post)).status, {}, via)

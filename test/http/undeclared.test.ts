@@ -37,6 +37,24 @@ describe('a write that no route declares', () => {
     expect(await orders.effects('u-key')).toBe(1)
   })
 
+  it.each(['stripe-node-retry', 'stainless-node-retry'])(
+    'with a key that an SDK made up: as without one (%s)',
+    async (own) => {
+      await orders.honoursKeys(true)
+      const headers = (): Record<string, string> => ({ 'idempotency-key': `${own}-${crypto.randomUUID()}` })
+      const ref = `u-${own}`
+      for (const _call of [1, 2])
+        await ask(`${orders.url}/effects/control-${ref}`, { body: { ref }, headers: headers() })
+      expect(await orders.effects(`control-${ref}`)).toBe(2)
+      const first = await post(ref, { headers: headers() })
+      expect((await post(ref, { headers: headers() })).text).toBe(first.text)
+      expect(await orders.effects(ref)).toBe(1)
+      const [sent] = await orders.requests(ref)
+      expect(sent?.['idempotency-key']).toMatch(/^[\da-f-]{36}$/)
+      await orders.honoursKeys(false)
+    },
+  )
+
   it('without one: an equal request on another connection is a retry', async () => {
     const first = await post('u-retry')
     const again = await post('u-retry')

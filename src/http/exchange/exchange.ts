@@ -47,7 +47,7 @@ const INLINE_BYTES = 64 * 1024
 
 /** The caller's key, where the route listens to one. @throws OnefoldError KEY_INVALID */
 export const callerKeyOf = ({ plan, facts, rules }: Pick<Exchange, 'plan' | 'facts' | 'rules'>): string | undefined =>
-  plan.declared.key === 'derived' ? undefined : readCallerKey(facts.headers['idempotency-key'], rules.strict)
+  readCallerKey(plan.declared.key, facts.headers['idempotency-key'], rules.strict)
 
 /**
  * Takes a request through the engine. A caller whose own attempt was answered gets that answer unchanged, whatever it

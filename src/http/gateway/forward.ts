@@ -21,11 +21,11 @@ const keyHeader = ({ recovery }: DeclaredWrite): string =>
   recovery.class === 'keyed' ? (recovery.header ?? 'idempotency-key') : 'idempotency-key'
 
 const passesKey = (declared: DeclaredWrite, callerKey: string | undefined): boolean =>
-  declared.key !== 'derived' && callerKey !== undefined && keyHeader(declared) === 'idempotency-key'
+  callerKey !== undefined && keyHeader(declared) === 'idempotency-key'
 
 /** The caller's key where the service got that one; undefined where it got the operation's own. */
 export function sentKey(declared: DeclaredWrite, { headers }: FrozenRequest): string | undefined {
-  const callerKey = declared.key === 'derived' ? undefined : readCallerKey(headers['idempotency-key'], false)
+  const callerKey = readCallerKey(declared.key, headers['idempotency-key'], false)
   return passesKey(declared, callerKey) ? callerKey : undefined
 }
 
@@ -37,7 +37,8 @@ export function frozenHeaders(
   secrets: readonly string[],
   forward: ForwardOptions,
 ): string[] {
-  const ours = operationHeaders(plan, frozen.headers['idempotency-key'], context)
+  const callerKey = readCallerKey(plan.declared.key, frozen.headers['idempotency-key'], false)
+  const ours = operationHeaders(plan, callerKey, context)
   const replaced = ours.map(([name]) => name)
   return [...addressed(frozen, secrets, forward, (name) => !replaced.includes(name)), ...ours.flat()]
 }
