@@ -4,7 +4,7 @@ import { createLines } from './lines.ts'
 
 afterEach(clearAttempts)
 
-const attempt = (tool: string, call = {}, request = createLines().begin('POST /a', undefined)) => ({
+const attempt = (tool: string, call = {}, request = createLines().begin('POST /a', '', undefined)) => ({
   tool,
   host: 'h',
   client: 'c',
@@ -16,7 +16,7 @@ const attempt = (tool: string, call = {}, request = createLines().begin('POST /a
 
 it('counts calls, requests and attempts apart', () => {
   const lines = createLines()
-  const [first, second] = [lines.begin('POST /a', 'A'), lines.begin('POST /a', 'B')]
+  const [first, second] = [lines.begin('POST /a', '', 'A'), lines.begin('POST /a', '', 'B')]
   const call = {}
   for (const of of [first, first, first, second]) count(attempt('t', call, of))
   count({ ...attempt('t', {}, first), refused: true, keyless: true })

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { overBudget, spend, type Payer } from './budget.ts'
 import { createLines } from './lines.ts'
 
-const request = (operation = 'POST /a') => createLines().begin(operation, undefined)
+const request = (operation = 'POST /a') => createLines().begin(operation, '', undefined)
 
 /** Attempts that go out before the budget says no; at most ten. */
 function attempts(payer: Payer, of = request(), budget = {}): number {

@@ -75,10 +75,12 @@ describe('carrying the key in the provider’s own form [SH-5]', () => {
     expect(carry('https://api.openai.com/v1/responses')).toHaveProperty('why', expect.stringContaining('onefold/llm'))
   })
 
-  it('keeps a key that the tool wrote, and replaces one that the Stripe SDK made up', () => {
+  it('keeps a key that the tool wrote, and replaces one that an SDK made up', () => {
     const url = 'https://api.stripe.com/v1/refunds'
     expect(carry(url, undefined, { 'Idempotency-Key': 'mine' }).headers).toEqual({ 'idempotency-key': 'mine' })
-    const own = { 'Idempotency-Key': 'stripe-node-retry-0b29' }
-    expect(carry(url, undefined, own).headers).toEqual({ 'idempotency-key': 'key-for-stripe' })
+    for (const made of ['stripe-node-retry-0b29', 'stainless-node-retry-0b29'])
+      expect(carry(url, undefined, { 'Idempotency-Key': made }).headers).toEqual({
+        'idempotency-key': 'key-for-stripe',
+      })
   })
 })

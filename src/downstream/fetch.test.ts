@@ -11,7 +11,7 @@ const seen: IncomingMessage[] = []
 beforeAll(async () => {
   server = createServer((request, response) => {
     seen.push(request)
-    if (request.url === '/lose') return void response.destroy()
+    if (request.url?.startsWith('/lose') === true) return void response.destroy()
     response.end('ok')
   })
   server.listen(0, '127.0.0.1')
@@ -62,6 +62,29 @@ describe('ctx.fetch', () => {
     expect(seen.every((request) => request.headers['onefold-run'] === 'run-1')).toBe(true)
     const answered = { state: 'answered', status: 200 }
     expect(it.sends).toEqual([answered, answered, answered, { ...answered, isRead: true }])
+  })
+
+  const form = (item: string, file = 'x'): FormData => {
+    const made = new FormData()
+    made.set('item', item)
+    made.set('file', new Blob([file]), 'receipt.pdf')
+    return made
+  }
+
+  it.each([
+    ['another query', '?item=1', '?item=2', undefined, undefined],
+    ['another form', '', '', form('1'), form('2')],
+    ['another file', '', '', form('1'), form('1', 'longer')],
+  ])('after a request that failed, %s is another request; the same is its retry', async (_what, a, b, first, other) => {
+    const send = downstreamFetch()(port())
+    const keyOf = async (search: string, body: FormData | undefined): Promise<unknown> => {
+      seen.length = 0
+      const made = send(`${url}/lose${search}`, { method: 'POST', ...(body === undefined ? {} : { body }) })
+      await expect(made).rejects.toThrow('fetch failed')
+      return seen[0]?.headers['idempotency-key']
+    }
+    const keys = [await keyOf(a, first), await keyOf(b, other), await keyOf(a, first), await keyOf(b, other)]
+    expect(keys).toEqual(['POST /lose #0', 'POST /lose #1', 'POST /lose #0', 'POST /lose #1'])
   })
 
   it('tells sent from not sent', async () => {

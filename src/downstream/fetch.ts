@@ -56,7 +56,7 @@ async function sendFor(
   const isWrite = WRITES.has(call.method)
   if (!isWrite) send.isRead = true
   try {
-    const request = linesOf(port).begin(`${call.method} ${call.url.pathname}`, traceOf(call.body))
+    const request = linesOf(port).begin(`${call.method} ${call.url.pathname}`, call.url.search, traceOf(call.body))
     const carried = isWrite && settings.carries ? carry(port, settings, call, request) : undefined
     if (port.run !== undefined && !call.headers.has('onefold-run')) call.headers.set('onefold-run', port.run)
     const body = carried === undefined ? call.body : carried.body
@@ -139,7 +139,7 @@ async function writeOut(base: typeof fetch, call: Call, body: unknown, flight: F
       const read: Flight = {
         ...flight,
         send: { state: 'unsent' }, // the write is answered; what becomes of this read says nothing of it
-        request: linesOf(flight.port).begin(`GET ${next.url.pathname}`, undefined),
+        request: linesOf(flight.port).begin(`GET ${next.url.pathname}`, next.url.search, undefined),
         method: 'GET',
         origin: next.url.origin,
         isWrite: false,

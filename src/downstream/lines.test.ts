@@ -4,31 +4,32 @@ import { createLines, isRetried, linesOf } from './lines.ts'
 describe('which request a send is part of', () => {
   it('a repeat of a failed one is its retry; of an answered one, or beside one under way, a new one', () => {
     const lines = createLines()
-    const first = lines.begin('POST /a', '{}')
-    const beside = lines.begin('POST /a', '{}')
+    const first = lines.begin('POST /a', '', '{}')
+    const beside = lines.begin('POST /a', '', '{}')
     expect([first.ordinal, beside.ordinal]).toEqual([0, 1])
     first.settle('failed')
-    expect(lines.begin('POST /a', '{}')).toBe(first)
+    expect(lines.begin('POST /a', '', '{}')).toBe(first)
     first.settle('answered')
-    expect(lines.begin('POST /a', '{}').ordinal).toBe(2)
+    expect(lines.begin('POST /a', '', '{}').ordinal).toBe(2)
   })
 
-  it('another path, method or body is another request', () => {
+  it('another path, query, method or body is another request', () => {
     const lines = createLines()
-    const first = lines.begin('POST /a', 'A')
+    const first = lines.begin('POST /a', '', 'A')
     first.settle('failed')
-    expect(lines.begin('POST /b', 'A')).not.toBe(first)
-    expect(lines.begin('PUT /a', 'A')).not.toBe(first)
-    expect(lines.begin('POST /a', 'B').ordinal).toBe(1)
-    expect(lines.begin('POST /a', 'A')).toBe(first)
+    expect(lines.begin('POST /b', '', 'A')).not.toBe(first)
+    expect(lines.begin('PUT /a', '', 'A')).not.toBe(first)
+    expect(lines.begin('POST /a', '', 'B').ordinal).toBe(1)
+    expect(lines.begin('POST /a', '?n=2', 'A').ordinal).toBe(2)
+    expect(lines.begin('POST /a', '', 'A')).toBe(first)
   })
 
   it('compares what it has: bytes, lengths, or nothing', () => {
-    const begin = (a: Parameters<ReturnType<typeof createLines>['begin']>[1], b: typeof a): boolean => {
+    const begin = (a: Parameters<ReturnType<typeof createLines>['begin']>[2], b: typeof a): boolean => {
       const lines = createLines()
-      const first = lines.begin('POST /a', a)
+      const first = lines.begin('POST /a', '', a)
       first.settle('failed')
-      return lines.begin('POST /a', b) === first
+      return lines.begin('POST /a', '', b) === first
     }
     expect(begin(new Uint8Array([1, 2]), new Uint8Array([1, 2]))).toBe(true)
     expect(begin(new Uint8Array([1, 2]), new Uint8Array([1, 3]))).toBe(false)
@@ -39,19 +40,19 @@ describe('which request a send is part of', () => {
 
   it('an answer that broke off after its head may be asked for again', () => {
     const lines = createLines()
-    const first = lines.begin('POST /a', 'A')
+    const first = lines.begin('POST /a', '', 'A')
     first.settle('answered')
     first.settle('failed')
-    expect(lines.begin('POST /a', 'A')).toBe(first)
+    expect(lines.begin('POST /a', '', 'A')).toBe(first)
   })
 
   it('are one for everything that sends for an attempt, and may be told to forget', () => {
     const port = {}
     expect(linesOf(port)).toBe(linesOf(port))
     const lines = createLines(2)
-    for (const path of ['/a', '/b', '/c', '/a']) lines.begin(path, undefined)
-    expect(lines.begin('/a', undefined).ordinal).toBe(1)
-    expect(lines.begin('/b', undefined).ordinal).toBe(0)
+    for (const path of ['/a', '/b', '/c', '/a']) lines.begin(path, '', undefined)
+    expect(lines.begin('/a', '', undefined).ordinal).toBe(1)
+    expect(lines.begin('/b', '', undefined).ordinal).toBe(0)
   })
 
   it('knows the statuses that are retried', () => {

@@ -16,13 +16,15 @@ export interface LogicalRequest {
 /** The requests of one attempt of an operation. */
 export interface Lines {
   /**
-   * The request that a send is part of: that of an earlier, failed send with the same method, path and body (then it is
-   * its retry), or else a new one.
+   * The request that a send is part of: that of an earlier, failed send with the same method, path, query and body (then
+   * it is its retry), or else a new one.
+   * @param search the query, which stays out of the operation's name: that goes into keys, and is told
    */
-  begin(operation: string, body: BodyTrace): LogicalRequest
+  begin(operation: string, search: string, body: BodyTrace): LogicalRequest
 }
 
 interface Entry extends LogicalRequest {
+  readonly search: string
   body: BodyTrace
   failed: boolean
 }
@@ -50,10 +52,10 @@ export function createLines(most: number = Infinity): Lines {
     return line
   }
   return {
-    begin: (operation, body) => {
+    begin: (operation, search, body) => {
       const line = lineOf(operation)
       for (const entry of line.open) {
-        if (!entry.failed || !mayBeSame(entry.body, body)) continue
+        if (!entry.failed || entry.search !== search || !mayBeSame(entry.body, body)) continue
         entry.failed = false
         return entry
       }
@@ -61,6 +63,7 @@ export function createLines(most: number = Infinity): Lines {
         operation,
         ordinal: line.next,
         attempts: 0,
+        search,
         body,
         failed: false,
         settle: (how) => {

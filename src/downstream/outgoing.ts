@@ -67,9 +67,12 @@ export function traceOf(body: unknown): BodyTrace {
   if (body instanceof URLSearchParams) return body.toString()
   if (body instanceof Uint8Array) return body
   if (body instanceof ArrayBuffer) return new Uint8Array(body)
-  return body instanceof Blob ? body.size : undefined
+  if (body instanceof Blob) return body.size
+  return body instanceof FormData ? JSON.stringify([...body].map(([name, value]) => [name, partOf(value)])) : undefined
 }
 
+/** A part of a form; a file by what is known of it without reading it, and stays when it is made anew for a retry. */
+const partOf = (value: string | File): unknown => (typeof value === 'string' ? value : [value.name, value.size])
+
 /** True for a body that can be sent a second time. */
-export const isRepeatable = (body: unknown): boolean =>
-  body === undefined || body instanceof FormData || body instanceof Blob || traceOf(body) !== undefined
+export const isRepeatable = (body: unknown): boolean => body === undefined || traceOf(body) !== undefined

@@ -38,7 +38,8 @@ export function install(settings: RegisterSettings = {}): () => void {
     if (ignored.has(url.host) || ignored.has(url.hostname)) return
     const { payer, port } = ownerOfContext()
     const client = clientName(attempt)
-    const request = (payer === NOBODY ? strays : linesOf(payer)).begin(`${method} ${url.pathname}`, attempt.length)
+    const lines = payer === NOBODY ? strays : linesOf(payer)
+    const request = lines.begin(`${method} ${url.pathname}`, url.search, attempt.length)
     const isWrite = WRITES.has(method)
     const refusal =
       (payer === NOBODY ? undefined : overBudget(payer, request, settings.budget ?? {}, client)) ??
