@@ -40,13 +40,21 @@ export const isShared = ({ principal }: Caller): boolean => principal === 'nobod
 function principalOf(headers: Headers, { principal }: HttpRules): string {
   if (principal === 'none') return 'everybody'
   if (principal !== 'authorization' && 'header' in principal) return `h:${named(headers, principal.header, true) ?? ''}`
-  const { authorization, cookie } = headers
   const proof =
     principal === 'authorization'
-      ? (authorization ?? API_KEYS.map((name) => headers[name]).find((key) => key !== undefined) ?? cookie)
-      : cookieOf(cookie, principal.cookie)
+      ? credentialsOf((name) => headers[name])
+      : cookieOf(headers['cookie'], principal.cookie)
   // Cut off: enough to tell callers apart, and of no use to find the credentials.
   return proof === undefined ? 'nobody' : `p:${digestOf(proof.toWellFormed()).slice(0, 22)}`
+}
+
+/** What proves who sends a request: `Authorization`, else an API key, else all cookies. */
+export function credentialsOf(header: (name: string) => string | undefined): string | undefined {
+  for (const name of ['authorization', ...API_KEYS, 'cookie']) {
+    const proof = header(name)
+    if (proof !== undefined) return proof
+  }
+  return undefined
 }
 
 function cookieOf(header: string | undefined, name: string): string | undefined {

@@ -1,6 +1,6 @@
 import { OnefoldError } from '../../error/index.ts'
-import { fingerprintText } from '../../key/index.ts'
-import { canonicalize } from '../../key/index.ts'
+import { credentialsOf } from '../../http/exchange/index.ts'
+import { canonicalize, fingerprintText } from '../../key/index.ts'
 import { KEY_META } from '../proxy/call-message.ts'
 import { invalid, OCCURRENCE_META, RUN_META, SESSION_META, ucpKey } from '../proxy/call-meta.ts'
 
@@ -13,7 +13,7 @@ export interface HandlerExtra {
   readonly sessionId?: string | undefined
   readonly requestId?: string | number
   readonly _meta?: Readonly<Record<string, unknown>> | undefined
-  readonly requestInfo?: { readonly headers?: Readonly<Record<string, unknown>> } | undefined
+  readonly requestInfo?: { readonly headers?: Readonly<Record<string, unknown>>; readonly url?: URL } | undefined
   readonly authInfo?: AuthInfo | undefined
   readonly mcpReq?: {
     readonly id?: string | number
@@ -22,7 +22,10 @@ export interface HandlerExtra {
     readonly inputResponses?: Readonly<Record<string, unknown>> | undefined
     readonly requestState?: () => unknown
   }
-  readonly http?: { readonly req?: { readonly headers: Headers } | undefined; readonly authInfo?: AuthInfo | undefined }
+  readonly http?: {
+    readonly req?: { readonly headers: Headers; readonly url: string } | undefined
+    readonly authInfo?: AuthInfo | undefined
+  }
 }
 
 /** What the SDKs' bearer authentication knows of a caller. */
@@ -37,6 +40,8 @@ export interface CallFacts {
   readonly authInfo: AuthInfo | undefined
   readonly sessionId: string | undefined
   readonly header: (name: string) => string | undefined
+  /** The query of the request, with its question mark, or empty: keys often stand there. */
+  readonly search: string
 }
 
 /** What a caller says about its call beside the arguments. */
@@ -59,7 +64,17 @@ export function factsOf(extra: HandlerExtra): CallFacts {
     authInfo: extra.http?.authInfo ?? extra.authInfo,
     sessionId: extra.sessionId,
     header: (name) => headerOf(extra, name),
+    search: searchOf(extra),
   }
+}
+
+function searchOf({ http, requestInfo }: HandlerExtra): string {
+  const given = http?.req?.url ?? requestInfo?.url
+  if (given === undefined) return ''
+  const { searchParams } = new URL(given)
+  // The older transport (2024-11-05, HTTP with SSE) names its connection there, which a retry does not come back on.
+  searchParams.delete('sessionId')
+  return searchParams.size === 0 ? '' : `?${String(searchParams)}`
 }
 
 function headerOf({ http, requestInfo }: HandlerExtra, name: string): string | undefined {
@@ -68,14 +83,21 @@ function headerOf({ http, requestInfo }: HandlerExtra, name: string): string | u
 }
 
 /**
- * Whose operations a call's are: of the subject that authorization names, else of the token. A token that is renewed is
- * then somebody else, so give `principal` where `authInfo.extra` names no `sub`.
+ * Whose operations a call's are: of the subject that authorization names, else of the token, else of the credentials in
+ * the request's headers and query. What is renewed is then somebody else, so give `principal` where no `sub` is named.
  */
-export function principalOf({ authInfo }: CallFacts): string {
-  if (authInfo === undefined) return 'everybody'
+export function principalOf(facts: CallFacts): string {
+  const proof = proofOf(facts)
+  return proof === undefined ? 'everybody' : `p:${fingerprintText(canonicalize(proof)).slice(0, 22)}`
+}
+
+function proofOf({ authInfo, header, search }: CallFacts): readonly string[] | undefined {
+  if (authInfo === undefined) {
+    const credentials = credentialsOf(header)
+    return credentials === undefined && search === '' ? undefined : ['request', credentials ?? '', search]
+  }
   const subject = authInfo.extra?.['sub']
-  const proof = typeof subject === 'string' ? ['sub', authInfo.clientId, subject] : ['token', authInfo.token]
-  return `p:${fingerprintText(canonicalize(proof)).slice(0, 22)}`
+  return typeof subject === 'string' ? ['sub', authInfo.clientId, subject] : ['token', authInfo.token]
 }
 
 const LONGEST_ID = 255

@@ -12,7 +12,7 @@ export interface ProtectServerOptions {
   readonly name?: string
   /** @default { mode: 'guarded', afterDelivery: 'run', afterError: 'hold' } */
   readonly unknownTools?: Partial<UnknownTools>
-  /** Whose operation a call is; undefined for the default, the subject or the token of `authInfo`. */
+  /** Whose operation a call is; undefined for the default, the subject or the token of `authInfo`, else the credentials of the request. */
   readonly principal?: (call: CallFacts) => string | undefined
   /** When clients give up at the latest without saying so. @default 30000 */
   readonly clientTimeoutMs?: number

@@ -297,6 +297,20 @@ describe.each(['v1', 'v2'] as const)('protectServer on SDK %s', (sdk) => {
     expect(await downstream.effects(ref('principal'))).toBe(2)
   })
 
+  it.each([
+    ['Authorization', (name: string) => ({ headers: { Authorization: `Bearer ${name}` } })],
+    ['an API key', (name: string) => ({ headers: { 'X-Api-Key': name } })],
+    ['a cookie', (name: string) => ({ headers: { Cookie: `session=${name}` } })],
+    ['the query', (name: string) => ({ search: `?apiKey=${name}` })],
+  ])('callers whom %s tells apart never meet, also without authInfo', async (where, as) => {
+    const served = await serve()
+    const given = { ref: ref(`apart ${where}`), note: '' }
+    const order = async (name: string) =>
+      receiptIn(await (await served.connect(as(name))).call('order', given))['status']
+    expect([await order('ann'), await order('bob'), await order('ann')]).toEqual(['executed', 'executed', 'replayed'])
+    expect(await downstream.effects(given.ref)).toBe(2)
+  })
+
   it('concurrent equal calls of many clients act once', async () => {
     const served = await serve()
     const sessions = await Promise.all([served.connect(), served.connect()])
