@@ -1,4 +1,4 @@
-import type { ToolContext } from '../../contract/index.ts'
+import { ledgerName, type ToolContext } from '../../contract/index.ts'
 import { AnsweredError, currentRun, type Guard } from '../../engine/index.ts'
 import { guardTools, isForTheModel, type AdapterOptions, type Contracts, type GuardedTool } from '../shared/index.ts'
 
@@ -54,7 +54,7 @@ export function protectMcpServer<McpServer extends AgentsMcpServer>(
     if (known !== undefined) return known
     const again = async (input: unknown, context: ToolContext): Promise<unknown> =>
       storable(await send(name, input as Record<string, unknown>, undefined, undefined, context))
-    const adapted = { name, ledgerName: `${server.name}:${name}`.replaceAll(/\s/g, '-'), again }
+    const adapted = { name, ledgerName: ledgerName(server.name, name), again }
     const made = guardTools(guard, at, [adapted], { [name]: contracts[name] }, options).get(name) as GuardedTool
     tools.set(name, made)
     return made

@@ -2,6 +2,7 @@ import {
   anySchema,
   defineContract,
   keyed,
+  ledgerName,
   manual,
   probe,
   type AnyToolOptions,
@@ -9,7 +10,7 @@ import {
   type Recovery,
   type ToolContext,
 } from '../../contract/index.ts'
-import { canonicalize, fingerprintText } from '../../key/index.ts'
+import { canonicalize } from '../../key/index.ts'
 import { valueOf, type PlacedKey } from './call-message.ts'
 import type { DeclaredRecovery, DeclaredWrite, KeyPlace } from './declared.ts'
 import { askProbe } from './probe.ts'
@@ -20,16 +21,6 @@ import type { OwnCalls } from './own-calls.ts'
 export interface ToolContract {
   readonly contract: Contract
   readonly place: KeyPlace | undefined
-}
-
-const LONGEST_NAME = 128
-
-/** Visible ASCII without blanks and percent signs, as a contract's name demands; distinct names stay distinct. */
-export function contractName(upstream: string, tool: string): string {
-  const name = `${upstream}:${tool}`.replace(/[^\x21-\x24\x26-\x7e]/gu, (odd) => encodeURIComponent(odd.toWellFormed()))
-  return name.length <= LONGEST_NAME
-    ? name
-    : `${name.slice(0, LONGEST_NAME - 13)}~${fingerprintText(tool).slice(0, 12)}`
 }
 
 /**
@@ -48,7 +39,7 @@ export function declaredContract(
   const place = recovery.class === 'keyed' ? recovery.key : undefined
   const contract = defineContract(
     definedOnly({
-      name: contractName(name, tool),
+      name: ledgerName(name, tool),
       effect: 'write',
       input: anySchema,
       version: declared.version,
@@ -83,7 +74,7 @@ export function undeclaredContract(
 ): Contract {
   return defineContract(
     definedOnly({
-      name: contractName(name, tool),
+      name: ledgerName(name, tool),
       effect: 'write',
       input: anySchema,
       identity: 'all',

@@ -1,5 +1,4 @@
 import { describe, expect, it } from 'vitest'
-import { contractName } from './contracts.ts'
 import { upstreamName } from './upstream-name.ts'
 
 describe('upstreamName', () => {
@@ -18,15 +17,5 @@ describe('upstreamName', () => {
   it('is equal for equal command lines only', () => {
     expect(upstreamName('a', ['b'])).toBe(upstreamName('a', ['b']))
     expect(upstreamName('a', ['b', 'c'])).not.toBe(upstreamName('a', ['b c']))
-  })
-})
-
-describe('contractName', () => {
-  it('keeps ordinary names, and distinct names distinct', () => {
-    expect(contractName('mail', 'send_message')).toBe('mail:send_message')
-    const odd = ['a b', 'a%20b', 'ä', 'a\u0000', 'x'.repeat(300), `${'x'.repeat(299)}y`, '\ud800']
-    const names = odd.map((tool) => contractName('mail', tool))
-    expect(new Set(names).size).toBe(odd.length)
-    for (const name of names) expect(name).toMatch(/^[\x21-\x7e]{1,128}$/)
   })
 })

@@ -1,6 +1,7 @@
 import {
   anySchema,
   defineContract,
+  ledgerName,
   manual,
   type AnyToolOptions,
   type Contract,
@@ -14,7 +15,6 @@ import {
 } from '../../contract/index.ts'
 import { OnefoldError } from '../../error/index.ts'
 import { resultOf, type StoredResult } from '../proxy/call-message.ts'
-import { contractName } from '../proxy/contracts.ts'
 import { errorMappings, isAnswer, URL_ELICITATION_REQUIRED } from '../proxy/refusals.ts'
 import type { UpstreamAnswer } from '../proxy/upstream.ts'
 
@@ -114,7 +114,7 @@ export function serverTool(
     throw invalid(tool, `scope cannot be ${String(scope)}`, "Write scope: 'tenant', 'session' or 'run'")
   const made = defineContract({
     ...rest,
-    name: contractName(server, tool),
+    name: ledgerName(server, tool),
     effect: 'write',
     input: anySchema,
     scope: 'session',

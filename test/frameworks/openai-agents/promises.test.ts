@@ -187,9 +187,9 @@ it('a built tool is refused, with the reason and the fix', () => {
 })
 
 describe('an MCP server', () => {
-  const started = async (url: string): Promise<MCPServerStdio> => {
+  const started = async (url: string, name = 'orders'): Promise<MCPServerStdio> => {
     const server = new MCPServerStdio({
-      name: 'orders',
+      name,
       command: process.execPath,
       args: [fileURLToPath(new URL('./order-server.process.ts', import.meta.url))],
       env: { ...(process.env as Record<string, string>), DOWNSTREAM_URL: url },
@@ -238,6 +238,23 @@ describe('an MCP server', () => {
       ])
     } finally {
       await server.close()
+    }
+  })
+
+  it.each([
+    ['my crm', 'my-crm', 2],
+    ['my-crm', 'my-crm', 1],
+  ])('what %j did is not what %j is asked for: %i effects', async (one, other, effects) => {
+    const guard = testGuard()
+    const servers = await Promise.all([started(downstream.url, one), started(downstream.url, other)])
+    const order = `${one} ${other}`
+    try {
+      for (const server of servers)
+        await protectMcpServer(guard, server, {}, { warn: () => {} }).callTool('charge', { order, amount: 1 })
+      expect(await downstream.effects(order)).toBe(effects)
+    } finally {
+      await Promise.all(servers.map((server) => server.close()))
+      await guard.close()
     }
   })
 })
