@@ -8,15 +8,28 @@ export interface ToolMessageLike {
   readonly lc_direct_tool_output: true
   readonly type: 'tool'
   readonly content: unknown
-  readonly artifact?: unknown
   status?: string | undefined
   readonly tool_call_id: string
+  readonly [field: string]: unknown
 }
 
 const isObject = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null
 
 export const isToolMessage = (value: unknown): value is ToolMessageLike =>
   isObject(value) && value['lc_direct_tool_output'] === true && value['type'] === 'tool'
+
+const MESSAGE = '$onefold.message'
+/** What a message says; its id is left out, since a graph takes two messages of one id for one. */
+const SAID = ['content', 'artifact', 'status', 'name', 'metadata', 'additional_kwargs', 'response_metadata']
+
+/** The storable form of a ToolMessage. */
+export const packMessage = (message: ToolMessageLike): object => ({
+  [MESSAGE]: Object.fromEntries([...SAID, 'tool_call_id'].map((field) => [field, message[field]])),
+})
+
+/** The fields of a packed ToolMessage; undefined for anything else. */
+export const packedMessage = (value: unknown): Readonly<Record<string, unknown>> | undefined =>
+  isObject(value) && Object.hasOwn(value, MESSAGE) ? (value[MESSAGE] as Record<string, unknown>) : undefined
 
 interface Packet {
   readonly node: unknown

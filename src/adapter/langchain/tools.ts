@@ -13,7 +13,14 @@ import {
   type Contracts,
   type GuardedTool,
 } from '../shared/index.ts'
-import { isToolMessage, packCommand, unpackCommand, type ToolMessageLike } from './direct.ts'
+import {
+  isToolMessage,
+  packCommand,
+  packedMessage,
+  packMessage,
+  unpackCommand,
+  type ToolMessageLike,
+} from './direct.ts'
 import { isBubbleUp, isInterrupt, resultsIn, roundOf, type RunnableConfigLike } from './pause.ts'
 
 /** What this door needs of a tool of LangChain 1 (@langchain/core `StructuredToolInterface`). */
@@ -88,7 +95,7 @@ export function onceOnly(tool: Invokable, call: Call): Invokable {
         return await tool.invoke.call(clone, input, config)
       } catch (error) {
         if (isBubbleUp(error) || !isToolCall(input) || !isForTheModel(error)) throw error
-        return await messageOf(tool, input.id, error.message, undefined, 'error')
+        return await messageOf(tool, input.id, error.message, 'error')
       }
     },
   })
@@ -136,42 +143,33 @@ async function resultOf(raw: unknown, runManager: RunManager | undefined): Promi
 const isAsyncGenerator = (value: unknown): value is AsyncGenerator =>
   typeof value === 'object' && value !== null && Symbol.asyncIterator in value && 'next' in value
 
-const MESSAGE = '$onefold.message'
-
 /** @throws AnsweredError for a message that says that the tool failed: that is no result */
 function storable(result: unknown): unknown {
   if (!isToolMessage(result)) return packCommand(result)
   if (result.status === 'error') throw new AnsweredError('the tool answered an error', result)
-  return { [MESSAGE]: { content: result.content, artifact: result.artifact, status: result.status } }
+  return packMessage(result)
 }
 
 async function restored(tool: Invokable, value: unknown, callId: string | undefined): Promise<unknown> {
-  if (typeof value !== 'object' || value === null || !Object.hasOwn(value, MESSAGE)) return unpackCommand(value)
-  const { content, artifact, status } = (value as Record<string, unknown>)[MESSAGE] as {
-    content: unknown
-    artifact: unknown
-    status?: string
+  const said = packedMessage(value)
+  if (said === undefined) return unpackCommand(value)
+  const { constructor: Message } = (await messageOf(tool, 'replay', '', 'success')) as {
+    constructor: new (fields: object) => unknown
   }
-  return await messageOf(tool, callId, content, artifact, status)
+  return new Message({ ...said, tool_call_id: callId ?? said['tool_call_id'] })
 }
 
 const isToolCall = (input: unknown): input is ToolCallLike =>
   typeof input === 'object' && input !== null && (input as Partial<ToolCallLike>).type === 'tool_call'
 
 /** A ToolMessage of the tool's own LangChain, made by a copy of the tool that does nothing but answer. */
-async function messageOf(
-  tool: Invokable,
-  id: string | undefined,
-  content: unknown,
-  artifact: unknown,
-  status: string | undefined,
-): Promise<unknown> {
+async function messageOf(tool: Invokable, id: string | undefined, content: string, status: string): Promise<unknown> {
   const messenger = copyOf(tool, {
     schema: { type: 'object' },
-    responseFormat: 'content_and_artifact',
+    responseFormat: 'content',
     callbacks: undefined,
     defaultConfig: undefined,
-    _call: async () => [content, artifact],
+    _call: async () => content,
   })
   const message = await messenger.invoke(
     { type: 'tool_call', id: id ?? '', name: tool.name, args: {} },

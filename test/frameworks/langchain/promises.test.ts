@@ -209,7 +209,14 @@ describe('what the model reads', () => {
       ),
       tool(
         (_input, runtime: ToolRuntime) =>
-          new ToolMessage({ content: 'direct', tool_call_id: runtime.toolCallId, name: 'direct' }),
+          new ToolMessage({
+            content: 'direct',
+            tool_call_id: runtime.toolCallId,
+            name: 'directly',
+            metadata: { lines: 2 },
+            additional_kwargs: { cached: true },
+            response_metadata: { tokens: 3 },
+          }),
         {
           name: 'direct',
           description: 'd',
@@ -225,7 +232,7 @@ describe('what the model reads', () => {
       const { messages } = await createAgent({ model, tools: used as never[] }).invoke(user)
       return messages
         .filter(isToolMessage)
-        .map(({ content, artifact, status, name }) => ({ content, artifact, status, name }))
+        .map(({ tool_call_id: _callId, id: _id, lc_kwargs: _given, ...said }) => said)
     }
     const plain = await seenBy(tools())
     const once = protectTools(guard, tools(), contracts)
