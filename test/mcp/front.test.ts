@@ -151,6 +151,31 @@ describe('a key in the query of the endpoint', PATIENCE, () => {
   })
 })
 
+describe('a list of tools whose stream ends before the answer', PATIENCE, () => {
+  it.each(['the server ends it', 'the client loses it'])('%s: what follows comes from the server', async (who) => {
+    const event = (id: string, data: object): string => `id: ${id}\ndata: ${JSON.stringify(data)}\n\n`
+    const tools = [{ name: 'act', inputSchema: { type: 'object' } }]
+    await behind(
+      (request, response) => {
+        response.writeHead(200, { 'content-type': 'text/event-stream' })
+        if (request.headers['last-event-id'] === 'e1')
+          return void response.end(event('e2', { jsonrpc: '2.0', id: 1, result: { tools } }))
+        response.write(event('e1', { jsonrpc: '2.0', method: 'notifications/message', params: {} }))
+        if (who === 'the server ends it') response.end()
+      },
+      async ({ url }) => {
+        const gone = new AbortController()
+        const first = await send(url, { id: 1, method: 'tools/list', params: {} }, SESSION, gone.signal)
+        const began = await first.body?.getReader().read()
+        expect(Buffer.from(began?.value ?? []).toString()).toContain('id: e1')
+        if (who === 'the client loses it') gone.abort()
+        const headers = { accept: 'text/event-stream', 'last-event-id': 'e1', ...SESSION }
+        expect(await (await fetch(url, { headers })).text()).toContain('"name":"act"')
+      },
+    )
+  })
+})
+
 describe('a front that listens beyond this machine', PATIENCE, () => {
   it.each([
     ['evil.example', [], 403],

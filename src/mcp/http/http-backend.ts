@@ -13,7 +13,7 @@ import { UpstreamDied, type RequestAbout, type UpstreamAnswer } from '../proxy/u
 import type { Backend } from './backend.ts'
 import type { KnownCallers } from './known-callers.ts'
 import { readUpstreamAnswer, type ReadOptions } from './read-answer.ts'
-import type { Relay } from './relay.ts'
+import { createRelay, type Relay } from './relay.ts'
 
 export interface HttpBackendOptions {
   readonly url: URL
@@ -135,7 +135,7 @@ export function httpBackend(options: HttpBackendOptions): Backend {
       )
     },
 
-    async pass({ incoming, outgoing, body, message, id, who, relay }) {
+    async pass({ incoming, outgoing, body, message, id, who }) {
       const method = message.kind === 'other' ? message.method : message.kind === 'call' ? 'tools/call' : undefined
       const rewrite = method === undefined || id === undefined ? undefined : options.rewrite(method)
       const headers = forwardedHeaders(incoming, forward, rewrite === undefined ? [] : IDENTITY)
@@ -156,9 +156,11 @@ export function httpBackend(options: HttpBackendOptions): Backend {
       }
       if (rewrite === undefined || id === undefined || answer.statusCode !== 200) return streamTo(answer, outgoing)
       outgoing.once('close', () => answer.destroy())
+      // Nothing of it is kept: a client that comes back for it comes back to the server, whose events these are.
+      const relay = createRelay(outgoing)
       try {
         const read = await readUpstreamAnswer(answer, id, relay, { ...reading, before: rewrite.before })
-        if (read.kind === 'paused') return relay.pause()
+        if (read.kind === 'paused') return read.lastId === undefined ? relay.broken() : relay.pause()
         if (read.kind === 'before') return relay.line([Buffer.from(resultStart(id)), read.rest.subarray(0, -1)])
         if (read.kind === 'error') return relay.line(errorLine(id, read.json))
         const { json, bytes } = read
