@@ -10,6 +10,7 @@ const COUNTS = [
   'headerBytes',
   'connections',
   'streams',
+  'resumableBytes',
 ] as const
 
 /** Reads the `mcp.http:` section. */

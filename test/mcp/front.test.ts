@@ -176,6 +176,41 @@ describe('a list of tools whose stream ends before the answer', PATIENCE, () => 
   })
 })
 
+describe('answers that clients come back for', PATIENCE, () => {
+  const PAY = { effect: 'write', identity: ['n'], recovery: { class: 'manual' } } as const
+
+  it('so many bytes are kept, the oldest forgotten first: then the client is told, and a repeat gets the answer', async () => {
+    let effects = 0
+    await behind(
+      (_request, response, { id, params }) => {
+        effects += 1
+        const result = { content: [{ type: 'text', text: String(params?.arguments?.['n']).repeat(40_000) }] }
+        response.writeHead(200, { 'content-type': 'text/event-stream' })
+        response.write(`id: e${String(id)}\ndata: \n\n`)
+        response.end(`data: ${JSON.stringify({ jsonrpc: '2.0', id, result })}\n\n`)
+      },
+      async ({ url }) => {
+        for (const n of [1, 2, 3]) await (await send(url, toolCall(n, 'pay', { n }), SESSION)).text()
+        const resumed = async (event: string): Promise<Told> => {
+          const headers = { accept: 'text/event-stream', 'last-event-id': event, ...SESSION }
+          return await told(await fetch(url, { headers }))
+        }
+        expect(await resumed('e1')).toMatchObject({
+          id: 1,
+          error: { code: -31101, data: { type: 'ANSWER_FORGOTTEN', retryable: true } },
+        })
+        expect(textIn(await resumed('e2'))).toBe('2'.repeat(40_000))
+        expect(textIn(await resumed('e3'))).toBe('3'.repeat(40_000))
+        const again = await told(await send(url, toolCall(4, 'pay', { n: 1 }), SESSION))
+        expect(receiptIn(again)).toMatchObject({ status: 'replayed' })
+        expect(textIn(again)).toBe('1'.repeat(40_000))
+        expect(effects).toBe(3)
+      },
+      { tools: { pay: PAY }, limits: { resumableBytes: 100_000 } },
+    )
+  })
+})
+
 describe('a front that listens beyond this machine', PATIENCE, () => {
   it.each([
     ['evil.example', [], 403],

@@ -29,6 +29,7 @@ import type { Backend, Exchange, Who } from './backend.ts'
 import { createKnownCallers, type KnownCallers } from './known-callers.ts'
 import { statusOfLine } from './mirrors.ts'
 import { createRelay, type Relay } from './relay.ts'
+import { createResumable } from './resumable.ts'
 
 /** Who is told apart from whom; `session`: by the session of MCP 2025-11-25 and before. */
 export type McpPrincipal = PrincipalRule | 'session'
@@ -43,6 +44,8 @@ export interface McpHttpLimits extends EdgeLimits {
   readonly messageBytes: number
   /** Streams that are open at once. @default 1000 */
   readonly streams: number
+  /** What is kept in all for clients that come back for the rest of a stream. @default 64 MiB */
+  readonly resumableBytes: number
 }
 
 const MCP_HTTP_LIMITS: McpHttpLimits = {
@@ -51,6 +54,7 @@ const MCP_HTTP_LIMITS: McpHttpLimits = {
   argumentBytes: 4 * 1024 * 1024,
   messageBytes: 64 * 1024 * 1024,
   streams: 1_000,
+  resumableBytes: 64 * 1024 * 1024,
 }
 
 /** What a backend is made with. */
@@ -130,7 +134,7 @@ export async function startMcpHttp(options: McpHttpOptions): Promise<McpHttp> {
     nowMs,
     clientTimeoutMs: options.clientTimeoutMs ?? 30_000,
   })
-  const resumable = createResumable()
+  const resumable = createResumable(limits.resumableBytes)
   const streams = createSlots<ServerResponse>()
   /** What takes back the evidence that an answer may become, by its call. */
   const answered = new Map<string, () => void>()
@@ -234,8 +238,9 @@ export async function startMcpHttp(options: McpHttpOptions): Promise<McpHttp> {
           : undefined
     const version = incoming.headers['mcp-protocol-version']
     const stateless = typeof version === 'string' && version >= STATELESS_SINCE
-    const resumeBy = stateless ? undefined : (event: string) => resumable.keep(who, event, relay)
-    const relay: Relay = createRelay(outgoing, resumeBy)
+    const relay: Relay = createRelay(outgoing, (bytes, event) => {
+      if (!stateless && id !== undefined) resumable.keep({ who, id, relay }, bytes, event)
+    })
     const exchange: Exchange = { incoming, outgoing, body, message, id, who, stateless, relay }
     const sends = callers.remember({
       who,
@@ -373,20 +378,5 @@ function writeLine(outgoing: ServerResponse, line: string, status: number): void
   writeAnswer(outgoing, { status, headers, body: line.trimEnd() })
 }
 
-/** Answers that clients may come back for, by the ids of their events; the oldest are forgotten. */
-function createResumable(): {
-  keep(who: Who, event: string, relay: Relay): void
-  of(who: Who, event: string): Relay | undefined
-} {
-  const known = new Map<string, Relay>()
-  return {
-    keep(who, event, relay) {
-      keepNewest(known, callId(who, JSON.stringify(event)), relay, RESUMABLE)
-    },
-    of: (who, event) => known.get(callId(who, JSON.stringify(event))),
-  }
-}
-
-const RESUMABLE = 5_000
 /** Answers that a cancellation may still be under way for. */
 const ANSWERED = 1_000

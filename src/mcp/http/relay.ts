@@ -18,6 +18,8 @@ export interface Relay {
   pause(): void
   /** The client comes back for what followed the event `after`. */
   resume(outgoing: ServerResponse, after: string): void
+  /** Keeps nothing any more: a client that comes back is told this line where the answer has gone out. */
+  forget(line: string): void
   /** A stream that begins before there is anything to say. */
   open(): void
   /** There will be no answer: the client has taken its request back. */
@@ -39,8 +41,11 @@ const EVENT_STREAM: Answer['headers'] = [
   ['x-accel-buffering', 'no'],
 ]
 
-/** @param onId told every id that a client may come back with */
-export function createRelay(first: ServerResponse, onId: (id: string) => void = () => undefined): Relay {
+/** @param onKept told how many bytes more are kept for a client that comes back, and by which id it may */
+export function createRelay(
+  first: ServerResponse,
+  onKept: (bytes: number, event: string | undefined) => void = () => undefined,
+): Relay {
   let outgoing: ServerResponse | undefined = first
   let begun = false
   let headers: Answer['headers'] = []
@@ -48,6 +53,7 @@ export function createRelay(first: ServerResponse, onId: (id: string) => void = 
   let keptBytes = 0
   let finalId: string | undefined
   let last: { readonly raw: string; readonly flushed: (() => void) | undefined } | undefined
+  let forgotten: string | undefined
 
   function begin(to: ServerResponse): void {
     const flat: string[] = []
@@ -75,10 +81,11 @@ export function createRelay(first: ServerResponse, onId: (id: string) => void = 
       headers = given
     },
     event(raw, id) {
-      if (id !== undefined && id !== '' && kept.length < MOST_EVENTS && keptBytes < MOST_BYTES) {
+      const isFull = forgotten !== undefined || kept.length >= MOST_EVENTS || keptBytes >= MOST_BYTES
+      if (id !== undefined && id !== '' && !isFull) {
         kept.push({ id, raw })
         keptBytes += raw.length
-        onId(id)
+        onKept(raw.length, id)
       }
       if (!usable(outgoing)) return
       if (!begun) begin(outgoing)
@@ -88,10 +95,11 @@ export function createRelay(first: ServerResponse, onId: (id: string) => void = 
       finalId = id
     },
     line(line, flushed, status = 200) {
-      if (begun || kept.length > 0) {
+      if (begun || kept.length > 0 || forgotten !== undefined) {
         const raw = eventOf(typeof line === 'string' ? line : Buffer.concat(line).toString(), finalId)
-        last = { raw, flushed }
         if (usable(outgoing)) finish(outgoing, raw, flushed)
+        last = forgotten === undefined ? { raw, flushed } : { raw: eventOf(forgotten, finalId), flushed: undefined }
+        if (kept.length > 0) onKept(raw.length, undefined)
         return
       }
       if (!usable(outgoing)) return
@@ -117,6 +125,11 @@ export function createRelay(first: ServerResponse, onId: (id: string) => void = 
       for (const { raw } of kept.slice(at + 1)) to.write(raw)
       if (last === undefined) outgoing = to
       else finish(to, last.raw, last.flushed)
+    },
+    forget(line) {
+      forgotten = line
+      kept.length = 0
+      if (last !== undefined) last = { raw: eventOf(line, finalId), flushed: undefined }
     },
     open() {
       if (usable(outgoing) && !begun) begin(outgoing)

@@ -4,6 +4,7 @@ import { errorLine } from '../proxy/answers.ts'
 import { idKey } from '../proxy/message-id.ts'
 import type { ServerMessage } from '../proxy/message.ts'
 import { startUpstream, type Upstream } from '../proxy/upstream.ts'
+import { PROXY_CODES } from '../proxy/wire-errors.ts'
 import { statusOfError } from './mirrors.ts'
 import { oneLine, tokenIn, withId, withSubscription, withToken, subscriptionIn } from './rewriting.ts'
 import type { Relay } from './relay.ts'
@@ -197,7 +198,7 @@ export function startStdioProcess(options: StdioProcessOptions): StdioProcess {
 const PROGRESS = 'notifications/progress'
 
 const GONE = JSON.stringify({
-  code: -31100,
+  code: PROXY_CODES.UPSTREAM_DIED,
   message: 'The MCP server behind the proxy has ended. This request was not answered.',
   data: { type: 'UPSTREAM_DIED', effect: 'unknown', retryable: true },
 })

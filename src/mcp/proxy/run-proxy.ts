@@ -16,6 +16,7 @@ import { createPassing } from './passing.ts'
 import { createSeenTools } from './seen-tools.ts'
 import { createToolBook, type ToolBook } from './tool-book.ts'
 import { startUpstream, type Upstream } from './upstream.ts'
+import { PROXY_CODES, WIRE_CODES } from './wire-errors.ts'
 
 /** What `runProxy` needs. */
 export interface ProxyOptions {
@@ -302,8 +303,8 @@ function goneLine(id: string, stopping: boolean): string {
   const data = stopping
     ? { type: 'CANCELLED', effect: 'none', retryable: true }
     : { type: 'UPSTREAM_DIED', effect: 'unknown', retryable: true }
-  return errorLine(id, JSON.stringify({ code: stopping ? -31017 : UPSTREAM_DIED_CODE, message, data }))
+  return errorLine(
+    id,
+    JSON.stringify({ code: stopping ? WIRE_CODES.CANCELLED : PROXY_CODES.UPSTREAM_DIED, message, data }),
+  )
 }
-
-/** Outside the reserved range, like the codes of wire-errors.ts. */
-const UPSTREAM_DIED_CODE = -31100

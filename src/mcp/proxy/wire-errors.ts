@@ -27,6 +27,9 @@ export const WIRE_CODES: Readonly<Record<ErrorCode, number>> = {
   CONFIG_INVALID: -31018,
 }
 
+/** JSON-RPC codes of what only a proxy tells. */
+export const PROXY_CODES = { UPSTREAM_DIED: -31100, ANSWER_FORGOTTEN: -31101 } as const
+
 /**
  * What a model has to read before it calls again. Most clients show a model results and swallow protocol errors, so
  * these are told as a result with `isError`.
