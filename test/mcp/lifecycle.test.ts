@@ -1,3 +1,5 @@
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { describe, expect, it } from 'vitest'
 import { eventually, inShop, listed, receiptOf, textOf, TOOLS, type Shop, PATIENCE } from './fixtures/harness.ts'
 import { callLine, inRawProxy, read, type RawProxy } from './fixtures/raw-proxy.ts'
@@ -74,6 +76,54 @@ describe.concurrent('an effect that has started', PATIENCE, () => {
       expect(shop.downstream.effects('messages')).toHaveLength(1)
     }),
   )
+})
+
+describe.concurrent('a request that passes, when its client has written everything', PATIENCE, () => {
+  /** Reads when the service answers, and ends with its input, as many servers do. */
+  const SERVER = `
+    process.stdin.on('end', () => process.exit(0))
+    require('node:readline').createInterface({ input: process.stdin }).on('line', async (line) => {
+      const text = await (await fetch(process.env.SERVICE)).text()
+      console.log(JSON.stringify({ jsonrpc: '2.0', id: JSON.parse(line).id, result: { content: [{ type: 'text', text }] } }))
+    })`
+
+  /** A client that asks one thing and closes its end, as \`printf … | onefold mcp -- server\` does. */
+  async function asked(work: (client: RawClient, answer: () => void) => Promise<void>): Promise<void> {
+    let answer = (): void => undefined
+    let arrived = (): void => undefined
+    const asking = new Promise<void>((resolve) => (arrived = resolve))
+    const service = createServer((_request, response) => {
+      answer = () => void response.end('what was asked')
+      arrived()
+    })
+    await new Promise<void>((resolve) => void service.listen(0, '127.0.0.1', resolve))
+    const SERVICE = `http://127.0.0.1:${(service.address() as AddressInfo).port}`
+    await inRawProxy(async (place) => {
+      const client = place.start({ server: [process.execPath, '-e', SERVER], env: { SERVICE } })
+      client.send(`${callLine(1, 'read', {})}\n`)
+      client.end()
+      await asking
+      await client.says('stopping when 1 requests are answered')
+      await work(client, () => answer())
+    })()
+    service.closeAllConnections()
+    service.close()
+  }
+
+  it('is answered before the server is stopped', async () => {
+    await asked(async (client, answer) => {
+      answer()
+      expect(read(await client.line())).toMatchObject({ id: 1, result: { content: [{ text: 'what was asked' }] } })
+      expect(await client.exited).toBe(0)
+    })
+  })
+
+  it('is not waited for after a signal', async () => {
+    await asked(async (client) => {
+      client.child.kill('SIGTERM')
+      expect(await client.exited).toBe(0)
+    })
+  })
 })
 
 describe.concurrent('a call that the client takes back', PATIENCE, () => {

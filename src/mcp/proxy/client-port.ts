@@ -15,6 +15,8 @@ export interface ClientPort {
   write(line: string | Buffer, flushed?: () => void): void
   /** Resolves when the client has closed its end, or does not read any more. */
   readonly closed: Promise<void>
+  /** False when what is written cannot arrive any more. */
+  isRead(): boolean
   /** Resolves when everything written has left, or cannot. */
   flushed(): Promise<void>
   detach(): void
@@ -62,6 +64,7 @@ export function createClientPort(options: ClientPortOptions): ClientPort {
       if (stdout.writableLength > HIGH_WATER_BYTES) source.pause()
     },
     closed,
+    isRead: () => usable,
     flushed: () =>
       new Promise((resolve) => {
         if (!usable) return resolve()

@@ -192,6 +192,7 @@ function createSession(
       if (message.requestId !== undefined) {
         const id = idKey(message.requestId)
         delivery.cancelled(id)
+        passing.answered(id)
         if (calls.cancel(id)) return
       }
     }
@@ -259,12 +260,18 @@ function createSession(
           if (calls.open.size > 0)
             tell(`stopping when ${calls.open.size} started calls have ended; a signal does not wait`)
           const drained = await Promise.race([settled(), force])
+          // A pipe that has ended may still be read: who wrote it waits for what was asked.
+          if (passing.size() > 0 && port.isRead()) {
+            tell(`stopping when ${passing.size()} requests are answered; a signal does not wait`)
+            await Promise.race([passing.settled(), stop, upstream.exited, force, patience()])
+          }
           const grace = options.stopGraceMs ?? 2_000
           const exit = await Promise.race([upstream.stop(drained === 'forced' ? 0 : grace), force])
           if (drained === 'forced' || exit === 'forced') {
             void upstream.stop(0)
             return 1
           }
+          for (const id of passing.open()) port.write(goneLine(id, false))
           await port.flushed()
           return 0
         }
@@ -282,10 +289,17 @@ function createSession(
     },
   }
 
+  function patience(): Promise<void> {
+    return new Promise((resolve) => setTimeout(resolve, options.contracts.timeoutMs ?? PATIENCE_MS).unref())
+  }
+
   async function settled(): Promise<void> {
     while (calls.open.size > 0) await Promise.all(Array.from(calls.open.values(), ({ ended }) => ended))
   }
 }
+
+/** How long a server is waited for that owes answers, where the configuration has no `timeout`. */
+const PATIENCE_MS = 60_000
 
 /** After these the server answers requests: MCP 2025-11-25, and 2026-07-28, which has no handshake. */
 const STARTS: ReadonlySet<string> = new Set(['notifications/initialized', 'server/discover'])
