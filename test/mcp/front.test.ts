@@ -1,4 +1,4 @@
-import { Agent, request as httpRequest } from 'node:http'
+import { Agent, request as httpRequest, type ServerResponse } from 'node:http'
 import { describe, expect, it } from 'vitest'
 import {
   answer,
@@ -208,6 +208,36 @@ describe('answers that clients come back for', PATIENCE, () => {
       },
       { tools: { pay: PAY }, limits: { resumableBytes: 100_000 } },
     )
+  })
+})
+
+describe('a front that is closed', PATIENCE, () => {
+  it('does not wait for a stream that a client opens meanwhile on a connection that it has', async () => {
+    let held: ServerResponse | undefined
+    let acting = (): void => undefined
+    const arrived = new Promise<void>((resolve) => (acting = resolve))
+    const server = await upstream((request, response) => {
+      if (request.method === 'GET') {
+        response.writeHead(200, { 'content-type': 'text/event-stream' }).flushHeaders()
+        return
+      }
+      held = response
+      acting()
+    })
+    const proxy = await front(server.url, {})
+    const agent = new Agent({ keepAlive: true, maxSockets: 1 })
+    const asked = on(agent, proxy.url, { id: 1, method: 'ping' })
+    await arrived
+    const closed = proxy.close(100)
+    // The proxy has let go of its server, and answers what it held.
+    expect(await asked).toMatchObject({ detail: 'the MCP server broke off before it answered.' })
+    const headers = { accept: 'text/event-stream', ...SESSION }
+    const stream = httpRequest(proxy.url, { agent, headers }, (response) => response.resume())
+    stream.on('error', () => undefined).end()
+    await closed
+    agent.destroy()
+    held?.destroy()
+    await server.close()
   })
 })
 

@@ -43,8 +43,8 @@ export interface EdgeOptions {
 
 export interface Edge {
   readonly url: string
-  /** Takes no new requests, lets open ones end, then closes. */
-  close(): Promise<void>
+  /** Takes no new connections, lets open requests end, for `graceMs` where it is given, then closes. */
+  close(graceMs?: number): Promise<void>
 }
 
 const LOOPBACK = new Set(['localhost', '127.0.0.1', '[::1]'])
@@ -85,11 +85,13 @@ export async function startEdge(options: EdgeOptions): Promise<Edge> {
   const { port } = server.address() as AddressInfo
   return {
     url: `http://${host.includes(':') ? `[${host}]` : host}:${port}`,
-    async close() {
+    async close(graceMs) {
       const closed = new Promise<void>((resolve) => server.close(() => resolve()))
       // Connections that become idle only now would otherwise be kept until their time-out.
       const sweep = setInterval(() => server.closeIdleConnections(), 50)
+      const cut = graceMs === undefined ? undefined : setTimeout(() => server.closeAllConnections(), graceMs)
       await closed
+      clearTimeout(cut)
       clearInterval(sweep)
     },
   }

@@ -344,8 +344,10 @@ export async function startMcpHttp(options: McpHttpOptions): Promise<McpHttp> {
       calls.abandon()
       while (calls.open.size > 0) await Promise.all(Array.from(calls.open.values(), ({ ended }) => ended))
       await backend.close(graceMs)
-      const closed = edge.close()
-      for (const outgoing of streams) outgoing.end()
+      // A connection that is still there may bring a new stream, and one that nobody reads never ends.
+      const closed = edge.close(graceMs)
+      // Where nothing has been told yet, the backend tells that it is gone.
+      for (const outgoing of streams) if (outgoing.headersSent) outgoing.end()
       await closed
       stopTelling()
     },
