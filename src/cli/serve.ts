@@ -11,7 +11,9 @@ export function upstreamOf(text: string): URL {
   if (url === undefined || (url.protocol !== 'http:' && url.protocol !== 'https:'))
     throw invalid(`${JSON.stringify(text.slice(0, 120))} is no address. Write --upstream http://127.0.0.1:3000.`)
   if (url.username !== '' || url.search !== '' || url.hash !== '')
-    throw invalid('The upstream may hold a scheme, a host, a port and a path only.')
+    throw invalid(
+      'The upstream may hold a scheme, a host, a port and a path only. A query is its clients’ to send: what they ask with goes on, and tells them apart.',
+    )
   return url
 }
 
