@@ -3,6 +3,7 @@ import { expect, it } from 'vitest'
 import type { DeclaredTool } from '../../src/mcp/proxy/declared.ts'
 import { answer, front, says, send, toolCall, upstream, type FrontOptions } from './fixtures/front.ts'
 import { PATIENCE } from './fixtures/harness.ts'
+import { textIn, told } from './fixtures/http-harness.ts'
 
 const KEYED: DeclaredTool = {
   effect: 'write',
@@ -73,6 +74,31 @@ it(
     const options = { tools: { pay: KEYED }, principal: { header: 'x-user' }, tenantHeader: 'x-org' }
     const as = (org: string) => ({ 'x-user': 'admin', 'x-org': org, authorization: `Bearer ${org}` })
     expect(await settledAs(options, as('blue'), as('red'))).toMatchObject(as('blue'))
+  },
+  PATIENCE.timeout,
+)
+
+it(
+  'a name that ends like the run of another principal is nobody’s run',
+  async () => {
+    let effects = 0
+    const server = await upstream((_request, response, { id }) => answer(response, id, says(`n${(effects += 1)}`)))
+    const PAY: DeclaredTool = { effect: 'write', identity: ['n'], scope: 'run', recovery: { class: 'manual' } }
+    const proxy = await front(server.url, { tools: { pay: PAY }, principal: { header: 'x-user' } })
+    const pay = async (user: string, run: string): Promise<string> => {
+      const headers = { 'x-user': user, 'onefold-run': run }
+      return textIn(await told(await send(proxy.url, toolCall(1, 'pay', { n: 1 }), headers)))
+    }
+    try {
+      expect(await pay('bob', 'a/run:b')).toBe('n1')
+      expect(await pay('bob/run:a', 'b')).toBe('n2')
+      expect(await pay('bob%2Frun:a', 'b')).toBe('n3')
+      expect(await pay('bob', 'a/run:b'), 'control: a repeat').toBe('n1')
+      expect(effects).toBe(3)
+    } finally {
+      await proxy.close()
+      await server.close()
+    }
   },
   PATIENCE.timeout,
 )

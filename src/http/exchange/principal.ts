@@ -39,7 +39,8 @@ export const isShared = ({ principal }: Caller): boolean => principal === 'nobod
 
 function principalOf(headers: Headers, { principal }: HttpRules): string {
   if (principal === 'none') return 'everybody'
-  if (principal !== 'authorization' && 'header' in principal) return `h:${named(headers, principal.header, true) ?? ''}`
+  if (principal !== 'authorization' && 'header' in principal)
+    return `h:${principalNamed(named(headers, principal.header, true) ?? '')}`
   const proof =
     principal === 'authorization'
       ? credentialsOf((name) => headers[name])
@@ -47,6 +48,9 @@ function principalOf(headers: Headers, { principal }: HttpRules): string {
   // Cut off: enough to tell callers apart, and of no use to find the credentials.
   return proof === undefined ? 'nobody' : `p:${digestOf(proof.toWellFormed()).slice(0, 22)}`
 }
+
+/** A name as a principal. It holds no slash: one begins what a scope adds to it, and nobody may be named like that. */
+export const principalNamed = (name: string): string => name.replaceAll(/[%/]/g, encodeURIComponent)
 
 /** What proves who sends a request: `Authorization`, else an API key, else all cookies. */
 export function credentialsOf(header: (name: string) => string | undefined): string | undefined {

@@ -1,5 +1,5 @@
 import { OnefoldError } from '../../error/index.ts'
-import { credentialsOf } from '../../http/exchange/index.ts'
+import { credentialsOf, principalNamed } from '../../http/exchange/index.ts'
 import { canonicalize, fingerprintText } from '../../key/index.ts'
 import { KEY_META } from '../proxy/call-message.ts'
 import { invalid, OCCURRENCE_META, RUN_META, SESSION_META, ucpKey } from '../proxy/call-meta.ts'
@@ -83,10 +83,12 @@ function headerOf({ http, requestInfo }: HandlerExtra, name: string): string | u
 }
 
 /**
- * Whose operations a call's are: of the subject that authorization names, else of the token, else of the credentials in
+ * Whose operations a call's are: of whom the rule names, else of the subject that authorization names, else of the token, else of the credentials in
  * the request's headers and query. What is renewed is then somebody else, so give `principal` where no `sub` is named.
  */
-export function principalOf(facts: CallFacts): string {
+export function principalOf(facts: CallFacts, rule: ((call: CallFacts) => string | undefined) | undefined): string {
+  const name = rule?.(facts)
+  if (name !== undefined) return principalNamed(name)
   const proof = proofOf(facts)
   return proof === undefined ? 'everybody' : `p:${fingerprintText(canonicalize(proof)).slice(0, 22)}`
 }

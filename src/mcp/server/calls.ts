@@ -146,8 +146,7 @@ export function createServerCalls(options: ServerCallsOptions): ServerCalls {
   }
 
   function optionsOf({ scope }: ServerTool, meta: ServerCallMeta, extra: HandlerExtra): PerformOptions {
-    const facts = factsOf(extra)
-    const principal = options.principal?.(facts) ?? principalOf(facts)
+    const principal = principalOf(factsOf(extra), options.principal)
     return {
       signal: signalOf(extra),
       idempotencyKey: meta.idempotencyKey,

@@ -297,6 +297,21 @@ describe.each(['v1', 'v2'] as const)('protectServer on SDK %s', (sdk) => {
     expect(await downstream.effects(ref('principal'))).toBe(2)
   })
 
+  it('a name that ends like the run of another principal is nobody’s run', async () => {
+    const CONTRACT = { identity: ['ref'], ignore: ['note'], scope: 'run', recovery: manual() } as const
+    const served = await serve({
+      contracts: { ...CONTRACTS, order: CONTRACT },
+      protect: { principal: ({ header }) => header('x-user') },
+    })
+    const order = async (user: string, run: string) => {
+      const session = await served.connect({ headers: { 'X-User': user } })
+      const meta = { 'io.onefold/run-id': run }
+      return receiptIn(await session.call('order', { ref: ref('named'), note: '' }, { meta }))['status']
+    }
+    expect([await order('bob', 'a/run:b'), await order('bob/run:a', 'b')]).toEqual(['executed', 'executed'])
+    expect(await downstream.effects(ref('named'))).toBe(2)
+  })
+
   it.each([
     ['Authorization', (name: string) => ({ headers: { Authorization: `Bearer ${name}` } })],
     ['an API key', (name: string) => ({ headers: { 'X-Api-Key': name } })],
