@@ -8,8 +8,8 @@ import {
 } from '../contract/index.ts'
 import type { Guard, Outcome } from '../engine/index.ts'
 import { isOnefoldError, OnefoldError } from '../error/index.ts'
-import { canonicalize } from '../key/index.ts'
-import { DAY_MS, type Delivery, type Scheme } from './scheme.ts'
+import { keep, unkeep, unkeeping, type Kept } from './kept.ts'
+import { DAY_MS, type Delivery, type Scheme, type Verified } from './scheme.ts'
 
 /** An event as its handler gets it. */
 export type WebhookEvent = Delivery
@@ -59,8 +59,9 @@ export function webhookInbox(guard: Guard, options: InboxOptions): Inbox {
     )
   }
   const recovery = options.recovery ?? manual()
-  const handle = async (input: Frozen, context: ToolContext): Promise<unknown> =>
-    await options.handle(thawed(input), context)
+  const handle = async (input: Kept, context: ToolContext): Promise<unknown> =>
+    await options.handle(await unkeep(guard, input), context)
+  claimName(guard, name, from)
   const contract = guard.internals.register(
     defineContract({
       name: `webhook.${name}`,
@@ -71,7 +72,7 @@ export function webhookInbox(guard: Guard, options: InboxOptions): Inbox {
       ignore: ['body', 'type', 'printed'],
       retention: `${rememberMs}ms`,
       retryHorizon: `${from.retryHorizonMs}ms`,
-      recovery: thawing(recovery),
+      recovery: unkeeping(guard, recovery),
       execute: handle,
     } as unknown as AnyToolOptions),
   )
@@ -80,9 +81,16 @@ export function webhookInbox(guard: Guard, options: InboxOptions): Inbox {
   const nowMs = options.nowMs ?? Date.now
 
   return async (request) => {
-    const raw = await bytesWithin(request, maxBytes)
+    const raw = await bytesWithin(request, maxBytes).catch(() => 'cut' as const)
+    if (raw === 'cut') return told(400, { error: 'the request ended before its body did' })
     if (raw === undefined) return told(413, { error: `the body is larger than ${maxBytes} bytes` })
-    const verified = await from.verify({ raw, headers: request.headers, nowMs: nowMs() })
+    const verified = await verifiedBy(from, { raw, headers: request.headers, nowMs: nowMs() }).catch(
+      (error: unknown) => {
+        guard.internals.alarm(contract.name, `A delivery could not be verified, and was not taken: ${nameOf(error)}`)
+        return undefined
+      },
+    )
+    if (verified === undefined) return told(500, { error: 'not taken: the signature could not be checked' })
     if (verified.ok === 'answer')
       return new Response(verified.body, { status: verified.status, headers: { 'content-type': 'application/json' } })
     if (!verified.ok) return told(401, { error: `not taken: ${verified.why}` })
@@ -91,15 +99,18 @@ export function webhookInbox(guard: Guard, options: InboxOptions): Inbox {
       const run = guard.internals.runOf({ id: `webhook:${name}:${delivery.id}` })
       const patience = createPatience(waitMs)
       const execute = async (input: unknown, context: ToolContext): Promise<unknown> =>
-        await patience.within(handle(input as Frozen, context))
+        await patience.within(handle(input as Kept, context))
       const performed = guard.internals
-        .perform(contract, frozen(delivery), { run, waitMs, callId: delivery.id, execute })
+        .perform(contract, await keep(guard, delivery), { run, waitMs, callId: delivery.id, execute })
         .then(taken)
       // The sender may not wait for the engine's word that a handler goes on; what that comes to is the ledger's.
       performed.catch(() => undefined)
       return await Promise.race([performed, patience.isOver])
     } catch (error) {
-      return refusedBy(error, recovery.class)
+      if (isOnefoldError(error)) return refusedBy(error, recovery.class)
+      // Not the handler's: that is in doubt. To say 2xx would lose the event.
+      guard.internals.alarm(contract.name, `Event ${delivery.id} could not be taken: ${nameOf(error)}`)
+      return told(500, { error: 'not taken; deliver it again' })
     }
   }
 }
@@ -131,8 +142,7 @@ function createPatience(waitMs: number): {
  * 2xx says "do not deliver again". That is right for what is done, and for a doubt that settles itself or that a person
  * sees; wrong where the event may turn out not to have been handled, with nobody left to bring it again.
  */
-function refusedBy(error: unknown, recovery: Recovery['class']): Response {
-  if (!isOnefoldError(error)) return told(200, { received: true, outcome: 'executed' })
+function refusedBy(error: OnefoldError, recovery: Recovery['class']): Response {
   const about = { outcome: error.code, ticket: error.ticket }
   switch (error.code) {
     case 'RESULT_EXPIRED':
@@ -155,6 +165,31 @@ function told(status: number, body: object, retryAfterMs?: number): Response {
   return new Response(JSON.stringify(body), { status, headers })
 }
 
+const nameOf = (error: unknown): string => (error instanceof Error ? error.name : typeof error)
+
+/** A scheme of the user's may also throw before it promises anything. */
+const verifiedBy = async (from: Scheme, delivery: Parameters<Scheme['verify']>[0]): Promise<Verified> =>
+  await from.verify(delivery)
+
+const names = new WeakMap<Guard, Map<string, string | Scheme>>()
+
+/**
+ * Two endpoints under one name would take each other's events for their own: what the one has handled, the other would
+ * answer 200 and never handle. The same endpoint may be made again, as servers do that reload their modules.
+ */
+function claimName(guard: Guard, name: string, from: Scheme): void {
+  const taken = names.get(guard) ?? new Map<string, string | Scheme>()
+  names.set(guard, taken)
+  const endpoint = from.endpoint ?? from
+  if ((taken.get(name) ?? endpoint) !== endpoint) {
+    throw new OnefoldError(
+      'CONTRACT_INVALID',
+      `Two webhooks with different secrets are called ${name}. An event that both get would be handled by one of them only. Give each a name of its own, such as webhookInbox(guard, { name: '${name}-orders', … }). Nothing was registered.`,
+    )
+  }
+  taken.set(name, endpoint)
+}
+
 /** Undefined when it is larger. */
 async function bytesWithin(request: Request, most: number): Promise<Uint8Array | undefined> {
   const chunks: Uint8Array[] = []
@@ -165,32 +200,4 @@ async function bytesWithin(request: Request, most: number): Promise<Uint8Array |
     chunks.push(chunk)
   }
   return Buffer.concat(chunks)
-}
-
-/** A delivery in the ledger: `printed`, its body is JSON text that the ledger's own form of JSON cannot hold. */
-type Frozen = Delivery & { readonly printed?: true }
-
-/** Ids beyond 2^53, half surrogates and deep nesting are everyday in what senders deliver; only `id` identifies. */
-function frozen(delivery: Delivery): Frozen {
-  // JSON without absent members.
-  const json = JSON.parse(JSON.stringify(delivery)) as Delivery
-  try {
-    canonicalize(json)
-    return json
-  } catch {
-    return { ...json, body: JSON.stringify(json.body), printed: true }
-  }
-}
-
-function thawed({ printed, ...delivery }: Frozen): WebhookEvent {
-  return printed === true ? { ...delivery, body: JSON.parse(String(delivery.body)) as unknown } : delivery
-}
-
-/** What a recovery asks with is the event as its handler got it. */
-function thawing(recovery: Recovery<WebhookEvent, unknown>): Recovery<Frozen, unknown> {
-  const asking = (name: 'probe' | 'precondition'): object => {
-    const ask = (recovery as Partial<Record<typeof name, (event: WebhookEvent, context: never) => unknown>>)[name]
-    return ask === undefined ? {} : { [name]: (input: Frozen, context: never) => ask(thawed(input), context) }
-  }
-  return { ...recovery, ...asking('probe'), ...asking('precondition') } as Recovery<Frozen, unknown>
 }

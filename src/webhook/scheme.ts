@@ -1,3 +1,5 @@
+import { hmac } from './hmac.ts'
+
 /** What a verified delivery says of itself. */
 export interface Delivery {
   /** The sender's id of the event: the same for every redelivery. */
@@ -27,6 +29,8 @@ export interface Scheme {
   readonly name: string
   /** How long the sender may go on delivering the same event, in milliseconds. */
   readonly retryHorizonMs: number
+  /** Tells endpoints of one sender apart: the same for the same secrets, and does not give them away. @default the scheme itself */
+  readonly endpoint?: string
   verify(delivery: RawDelivery): Verified | Promise<Verified>
 }
 
@@ -54,6 +58,10 @@ export function secretsOf({ secret }: SchemeOptions): readonly string[] {
   }
   return secrets
 }
+
+/** {@link Scheme.endpoint} of these secrets. */
+export const endpointOf = (sender: string, secrets: readonly (string | Uint8Array)[]): string =>
+  secrets.map((secret) => hmac(secret, sender).toString('base64url')).join()
 
 /** Why a timestamp in seconds is not taken; undefined when it is. */
 export function tooOld(seconds: string, nowMs: number, toleranceMs: number = TOLERANCE_MS): string | undefined {

@@ -2,6 +2,7 @@ import { signedBy } from './hmac.ts'
 import {
   bodyOf,
   DAY_MS,
+  endpointOf,
   member,
   refused,
   secretsOf,
@@ -25,6 +26,7 @@ export function stripe(options: TimedSchemeOptions): Scheme {
   const secrets = secretsOf(options)
   return {
     name: 'stripe',
+    endpoint: endpointOf('stripe', secrets),
     retryHorizonMs: 3 * DAY_MS,
     verify: ({ raw, headers, nowMs }) => {
       const header = headers.get('stripe-signature')
@@ -50,6 +52,7 @@ export function github(options: SchemeOptions): Scheme {
   const secrets = secretsOf(options)
   return {
     name: 'github',
+    endpoint: endpointOf('github', secrets),
     retryHorizonMs: 3 * DAY_MS,
     verify: ({ raw, headers }) => {
       const header = headers.get('x-hub-signature-256')
@@ -61,20 +64,25 @@ export function github(options: SchemeOptions): Scheme {
 }
 
 /**
- * Shopify: `X-Shopify-Hmac-Sha256` in base64 over the body; `X-Shopify-Event-Id` names the event. Redelivered for four
- * hours, before September 2024 for two days (shopify.dev/docs/apps/build/webhooks). The id is not signed.
+ * Shopify: `X-Shopify-Hmac-Sha256` in base64 over the body; `X-Shopify-Event-Id` names what happened in the shop,
+ * with `X-Shopify-Topic` before it, since one action may be told under several topics. Redelivered for four hours, before
+ * September 2024 for two days (shopify.dev/docs/apps/build/webhooks). The id is not signed.
  */
 export function shopify(options: SchemeOptions): Scheme {
   const secrets = secretsOf(options)
   return {
     name: 'shopify',
+    endpoint: endpointOf('shopify', secrets),
     retryHorizonMs: 2 * DAY_MS,
     verify: ({ raw, headers }) => {
       const header = headers.get('x-shopify-hmac-sha256')
       if (header === null) return unsigned('X-Shopify-Hmac-Sha256')
       if (!signedBy(secrets, [header], 'base64', raw)) return wrong
       const id = headers.has('x-shopify-event-id') ? 'x-shopify-event-id' : 'x-shopify-webhook-id'
-      return named(raw, headers, id, 'x-shopify-topic')
+      const verified = named(raw, headers, id, 'x-shopify-topic')
+      if (verified.ok !== true) return verified
+      const { delivery } = verified
+      return { ok: true, delivery: { ...delivery, id: `${delivery.type ?? ''}:${delivery.id}` } }
     },
   }
 }
@@ -88,6 +96,7 @@ export function slack(options: TimedSchemeOptions): Scheme {
   const secrets = secretsOf(options)
   return {
     name: 'slack',
+    endpoint: endpointOf('slack', secrets),
     retryHorizonMs: DAY_MS,
     verify: ({ raw, headers, nowMs }) => {
       const header = headers.get('x-slack-signature')
@@ -113,8 +122,12 @@ export function slack(options: TimedSchemeOptions): Scheme {
  */
 export function standardWebhooks(options: TimedSchemeOptions): Scheme {
   const keys = secretsOf(options).map((secret) => Buffer.from(secret.replace(/^whsec_/, ''), 'base64'))
+  // What is no base64 decodes to nothing, and anybody can sign with an empty key.
+  if (keys.some((key) => key.byteLength === 0))
+    throw new TypeError('A Standard Webhooks secret is base64 behind whsec_. With this one, anybody could deliver.')
   return {
     name: 'standard',
+    endpoint: endpointOf('standard', keys),
     retryHorizonMs: 3 * DAY_MS,
     verify: ({ raw, headers, nowMs }) => {
       const [id, at, header] = ['id', 'timestamp', 'signature'].map(

@@ -201,6 +201,66 @@ describe('the webhook inbox', () => {
     expect(await downstream.effects('evt_old')).toBe(0)
   })
 
+  it('handles a body that is larger than a record, and asks its recovery with the whole of it', async () => {
+    const order = 'x"'.repeat(1024 * 1024)
+    const seen: number[] = []
+    const guard = testGuard()
+    const sizeOf = ({ body }: WebhookEvent): number => (body as { order: string }).order.length
+    const inbox = webhookInbox(guard, {
+      from,
+      maxBytes: 8 * 1024 * 1024,
+      recovery: probe((event) => ({ found: true, value: seen.push(sizeOf(event)) }), { settle: '0ms' }),
+      handle: (event) => {
+        seen.push(sizeOf(event))
+        throw Object.assign(new Error('socket hang up'), { code: 'ECONNRESET' })
+      },
+    })
+    const payload = JSON.stringify({ id: 'evt_large', order })
+    const header = Stripe.webhooks.generateTestHeaderString({ payload, secret: SECRET })
+    const headers = { 'stripe-signature': header }
+    const send = (): Promise<Response> =>
+      inbox(new Request('http://shop.test', { method: 'POST', headers, body: payload }))
+    expect([(await send()).status, (await send()).status]).toEqual([200, 200])
+    expect(seen).toEqual([order.length, order.length])
+    await guard.close()
+  })
+
+  it('says 2xx of nothing that it could not write down, and tells operators', async () => {
+    const guard = testGuard()
+    const alarms: string[] = []
+    guard.on('alarm', ({ tool, message }) => alarms.push(`${tool}: ${message}`))
+    let handled = 0
+    const inbox = webhookInbox(guard, { from, handle: () => (handled += 1) })
+    const payload = `{"id":"evt_deep","order":${'['.repeat(100_000)}${']'.repeat(100_000)}}`
+    const header = Stripe.webhooks.generateTestHeaderString({ payload, secret: SECRET })
+    const deep = new Request('http://shop.test', {
+      method: 'POST',
+      headers: { 'stripe-signature': header },
+      body: payload,
+    })
+    expect([(await inbox(deep)).status, handled]).toEqual([500, 0])
+    const broken = webhookInbox(guard, {
+      from: { name: 'own', retryHorizonMs: 1_000, verify: () => JSON.parse('{') as never },
+      handle: () => (handled += 1),
+    })
+    expect([(await broken(delivery('evt_own'))).status, handled]).toEqual([500, 0])
+    expect(alarms).toEqual([
+      'webhook.stripe: Event evt_deep could not be taken: RangeError',
+      'webhook.own: A delivery could not be verified, and was not taken: SyntaxError',
+    ])
+    await guard.close()
+  })
+
+  it('refuses two endpoints under one name, whose events would pass for each other’s', () => {
+    const guard = testGuard()
+    webhookInbox(guard, { from, handle: post })
+    expect(() => webhookInbox(guard, { from: stripe({ secret: 'whsec_other' }), handle: post })).toThrow(
+      /a name of its own/,
+    )
+    webhookInbox(guard, { from: stripe({ secret: 'whsec_other' }), name: 'stripe-mail', handle: post })
+    webhookInbox(guard, { from: stripe({ secret: SECRET }), handle: post }) // the same, made again
+  })
+
   it('says that nothing started when the ledger is away', async () => {
     const store = memoryStore()
     const guard = testGuard({ store })

@@ -105,9 +105,19 @@ describe('signatures, as the senders make them', () => {
     }
     expect(await verify(shopify({ secret: 'shpss_1' }), event, headers)).toMatchObject({
       ok: true,
-      delivery: { id: 'e-1', type: 'orders/paid' },
+      delivery: { id: 'orders/paid:e-1', type: 'orders/paid' },
     })
     expect(await verify(shopify({ secret: 'shpss_2' }), event, headers)).toMatchObject({ ok: false })
+  })
+
+  it('shopify: one action under two topics is two events', async () => {
+    const signature = createHmac('sha256', 'shpss_1').update(event).digest('base64')
+    const ids = ['orders/create', 'orders/paid', 'orders/paid'].map(async (topic) => {
+      const headers = { 'x-shopify-hmac-sha256': signature, 'x-shopify-event-id': 'e-1', 'x-shopify-topic': topic }
+      const verified = await verify(shopify({ secret: 'shpss_1' }), event, headers)
+      return verified.ok === true ? verified.delivery.id : undefined
+    })
+    expect(await Promise.all(ids)).toEqual(['orders/create:e-1', 'orders/paid:e-1', 'orders/paid:e-1'])
   })
 
   it.each([
@@ -115,7 +125,7 @@ describe('signatures, as the senders make them', () => {
     github({ secret: 's' }),
     shopify({ secret: 's' }),
     slack({ secret: 's' }),
-    standardWebhooks({ secret: 's' }),
+    standardWebhooks({ secret: 'c2VjcmV0' }),
   ])('$name: unsigned, cut and garbled signatures are refused', async (scheme) => {
     expect(await verify(scheme, event, {})).toMatchObject({ ok: false })
     for (const text of ['', 't=1,v1=', `t=${SECONDS},v1=zz`, 'sha256=', 'v0=00', 'v1,', '%']) {
@@ -138,5 +148,8 @@ describe('signatures, as the senders make them', () => {
   it('refuses to be without a secret', () => {
     expect(() => stripe({ secret: '' })).toThrow(/signing secret/)
     expect(() => github({ secret: [] })).toThrow(/signing secret/)
+    for (const secret of ['whsec_', 'whsec_!!', ' ']) {
+      expect(() => standardWebhooks({ secret })).toThrow(/base64 behind whsec_/)
+    }
   })
 })
