@@ -61,31 +61,62 @@ export function toFastify(
   }
 }
 
+/** Methods that a Request cannot carry (Fetch, "forbidden method"). */
+const FORBIDDEN: readonly string[] = ['CONNECT', 'TRACE', 'TRACK']
+
+/** Whatever a stranger sends is answered: nothing but a defect makes this reject, since servers do not catch that. */
 async function answered(inbox: Inbox, request: NodeRequestLike): Promise<Response> {
   const { body } = request
+  const method = (request.method ?? 'POST').toUpperCase()
+  if (FORBIDDEN.includes(method)) return told(405, 'a webhook is delivered by POST')
   const bytes =
     body instanceof Uint8Array ? body : typeof body === 'string' ? new TextEncoder().encode(body) : undefined
   if (bytes === undefined && (request.readableEnded === true || (body !== undefined && body !== null))) {
-    const error =
-      'a body parser has read the request: its signature is over bytes that are gone. Put the webhook ahead of it.'
-    return new Response(JSON.stringify({ error }), { status: 500, headers: { 'content-type': 'application/json' } })
+    return told(
+      500,
+      'a body parser has read the request: its signature is over bytes that are gone. Put the webhook ahead of it.',
+    )
   }
   const headers = new Headers()
   for (const [name, value] of Object.entries(request.headers)) {
     if (value !== undefined) headers.set(name, typeof value === 'string' ? value : value.join(', '))
   }
-  const whole = bytes ?? (await collected(request))
-  return await inbox(
-    new Request(new URL(request.url ?? '/', 'http://webhook.invalid'), {
-      method: request.method ?? 'POST',
-      headers,
-      ...(whole.byteLength === 0 ? {} : { body: whole as Uint8Array<ArrayBuffer> }),
-    }),
-  )
+  const carried = method === 'GET' || method === 'HEAD' ? undefined : (bytes ?? streamOf(request))
+  return await inbox(new Request(addressOf(request.url), { method, headers, ...bodyFields(carried) }))
 }
 
-async function collected(stream: AsyncIterable<Uint8Array>): Promise<Uint8Array> {
-  const chunks: Uint8Array[] = []
-  for await (const chunk of stream) chunks.push(chunk)
-  return Buffer.concat(chunks)
+function told(status: number, error: string): Response {
+  const headers = { 'content-type': 'application/json', ...(status === 405 ? { allow: 'POST' } : {}) }
+  return new Response(JSON.stringify({ error }), { status, headers })
+}
+
+/** A stranger may write anything into a request line; no inbox goes by it. */
+function addressOf(url: string | undefined): URL {
+  const [path = '/', base] = [url, 'http://webhook.invalid']
+  return URL.canParse(path, base) ? new URL(path, base) : new URL(base)
+}
+
+const bodyFields = (body: Uint8Array | ReadableStream<Uint8Array> | undefined): RequestInit =>
+  body === undefined || (body instanceof Uint8Array && body.byteLength === 0)
+    ? {}
+    : body instanceof Uint8Array
+      ? { body: body as Uint8Array<ArrayBuffer> }
+      : { body, duplex: 'half' }
+
+/**
+ * The body as it comes, so that no more of it is held than the inbox takes. One that is not read to its end is left to the
+ * server: to destroy it would cut off the answer.
+ */
+function streamOf(request: AsyncIterable<Uint8Array>): ReadableStream<Uint8Array> {
+  const chunks = request[Symbol.asyncIterator]()
+  return new ReadableStream<Uint8Array>(
+    {
+      async pull(controller) {
+        const next = await chunks.next()
+        if (next.done === true) controller.close()
+        else controller.enqueue(next.value)
+      },
+    },
+    { highWaterMark: 0 },
+  )
 }

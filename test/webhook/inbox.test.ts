@@ -1,5 +1,5 @@
 import { createServer } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import { connect, type AddressInfo } from 'node:net'
 import express from 'express'
 import fastify from 'fastify'
 import Stripe from 'stripe'
@@ -280,6 +280,17 @@ describe('the webhook inbox', () => {
   })
 })
 
+/** The status line that a server answers to these bytes. */
+const firstLine = (port: number, bytes: string): Promise<string> =>
+  new Promise((resolve, reject) => {
+    const socket = connect(port, '127.0.0.1', () => socket.write(bytes))
+    socket.once('error', reject)
+    socket.once('data', (answer) => {
+      socket.destroy()
+      resolve(String(answer).split('\r\n')[0] ?? '')
+    })
+  })
+
 describe('in servers', () => {
   const send = async (url: string, request: Request): Promise<number> =>
     (await fetch(url, { method: 'POST', headers: request.headers, body: await request.text() })).status
@@ -309,6 +320,33 @@ describe('in servers', () => {
     )
     expect(effects).toEqual([1, 1, 0, 1])
     await fast.close()
+    await new Promise((resolve) => server.close(resolve))
+  })
+
+  it('nothing that a stranger sends ends the process, or is held beyond its limit', async () => {
+    const inbox = webhookInbox(testGuard(), { from, handle: post, maxBytes: 1_000 })
+    const failed: unknown[] = []
+    const node = toNode(inbox)
+    const server = createServer(
+      (request, response) => void node(request, response).catch((error) => failed.push(error)),
+    )
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+    const { port } = server.address() as AddressInfo
+    const head = 'Host: x\r\nContent-Length: 100000'
+    expect(await firstLine(port, `POST // HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n`)).toContain('401')
+    expect(await firstLine(port, `POST http://[ HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n`)).toContain('401')
+    expect(await firstLine(port, 'GET / HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\nabc')).toContain('401')
+    expect(await firstLine(port, 'TRACE / HTTP/1.1\r\nHost: x\r\n\r\n')).toContain('405')
+    // Answered though 98,900 bytes are still to come: they are not waited for.
+    expect(await firstLine(port, `POST / HTTP/1.1\r\n${head}\r\n\r\n${'x'.repeat(1_100)}`)).toContain('413')
+    const cut = connect(port, '127.0.0.1')
+    cut.on('error', () => undefined)
+    const gone = new Promise<void>((resolve) => server.once('connection', (socket) => socket.once('close', resolve)))
+    cut.write(`POST / HTTP/1.1\r\n${head}\r\n\r\nabc`, () => cut.destroy())
+    await gone
+    expect(await send(`http://127.0.0.1:${port}/`, delivery('evt_after'))).toBe(200)
+    expect(failed).toEqual([])
+    server.closeAllConnections()
     await new Promise((resolve) => server.close(resolve))
   })
 })
