@@ -1,9 +1,16 @@
 import { parseDuration, type Duration } from '../contract/index.ts'
-import { HTTP_DEFAULTS, isNeverReplayed, type HttpRules, type PrincipalRule } from '../http/exchange/index.ts'
+import {
+  HTTP_DEFAULTS,
+  isNeverReplayed,
+  type DeclaredRoute,
+  type HttpRules,
+  type PrincipalRule,
+} from '../http/exchange/index.ts'
 import type { HttpConfig, HttpLimitsConfig } from './config.ts'
 import { readErrors } from './http-errors.ts'
 import { readRoute } from './http-route.ts'
 import type { Reader, Value } from './reader.ts'
+import { refuseUnreachable } from './unreachable.ts'
 
 const WORDS = [
   'name',
@@ -30,15 +37,19 @@ export function readHttp(reader: Reader, value: Value | undefined, quarantineMs:
     name: words.name === undefined ? undefined : readName(reader, words.name),
     upstream: words.upstream === undefined ? undefined : readUpstream(reader, words.upstream),
     rules: readRules(reader, words),
-    routes:
-      words.routes === undefined
-        ? []
-        : reader.list(words.routes).map((route) => readRoute(reader, route, quarantineMs)),
+    routes: words.routes === undefined ? [] : readRoutes(reader, words.routes, quarantineMs),
     hosts: words.hosts === undefined ? [] : reader.texts(words.hosts),
     preserveHost: words.preserveHost === undefined ? false : readFlag(reader, words.preserveHost),
     clientTimeout: words.clientTimeout === undefined ? undefined : reader.duration(words.clientTimeout),
     limits: words.limits === undefined ? {} : readLimits(reader, words.limits),
   }
+}
+
+function readRoutes(reader: Reader, value: Value, quarantineMs: number): readonly DeclaredRoute[] {
+  const values = reader.list(value)
+  const routes = values.map((route) => readRoute(reader, route, quarantineMs))
+  refuseUnreachable(reader, values, routes)
+  return routes
 }
 
 type Words = { readonly [Word in (typeof WORDS)[number]]?: Value }

@@ -109,10 +109,26 @@ describe('the http section', () => {
     ],
     ['a principal that is none', '  principal: authorisation\n', /Did you mean authorization\?/],
     ['an upstream with a password', '  upstream: http://a:b@c\n', /Take the rest out/],
+    [
+      'a route that stands twice',
+      '  routes:\n    - { match: POST /a/:x, key: required, recovery: manual }\n    - { match: POST /a/:y, effect: read }\n',
+      /:4:\d+: http\.routes\.1 is never reached: .*POST \/a\/:x before it/,
+    ],
+    [
+      'a route behind one that takes all',
+      '  routes:\n    - { match: "* /**", effect: read }\n    - { match: POST /a, key: required, recovery: manual }\n',
+      /is never reached: .*Put it before/,
+    ],
     ['a limit of nothing', '  limits: { requestTimeout: 0s }\n', /cannot be 0/],
   ])('%s: file, line and the fix', (_name, text, message) => {
     const parse = (): unknown => http(text)
     expect(parse).toThrow(/^onefold\.yaml:\d+:\d+: /)
     expect(parse).toThrow(message)
+  })
+
+  it('takes routes that only partly overlap, in any order', () => {
+    const routes = ['POST /a/:x', 'POST /a', 'POST /a/**', 'POST /:x/b', '* /a', 'GET /**', 'POST /**']
+    const text = routes.map((match) => `    - { match: "${match}", key: required, recovery: manual, effect: write }\n`)
+    expect(http(`  routes:\n${text.join('')}`).routes).toHaveLength(routes.length)
   })
 })
