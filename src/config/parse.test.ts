@@ -52,6 +52,20 @@ mcp:
         settle: 5s
 `
 
+/** Nine to the sixth. */
+const BOMB = tool(
+  `{ effect: write, identity: [a], recovery: { probe: { tool: t, found: a, arguments: { a: &a [1], ${[
+    'a',
+    'b',
+    'c',
+    'd',
+    'e',
+    'f',
+  ]
+    .map((name, at) => `${'bcdefg'[at]}: &${'bcdefg'[at]} [${Array.from({ length: 9 }, () => `*${name}`).join(', ')}]`)
+    .join(', ')} } }, settle: 1s } }`,
+)
+
 describe('parseConfig', () => {
   it('reads everything that it knows', () => {
     const config = parseConfig(WHOLE, FILE, { SECRET: 's3cret' })
@@ -258,6 +272,25 @@ describe('parseConfig', () => {
     ['text that is no YAML', 'mcp: [\n', 'this is not YAML'],
     ['two documents', 'tenant: a\n---\ntenant: b\n', 'this is not YAML'],
     ['an alias of nothing', 'tenant: *who\n', 'tenant is an alias of nothing'],
+    [
+      'an alias within itself',
+      tool(
+        '{ effect: write, identity: [a], recovery: { probe: { tool: t, found: a, arguments: &p { q: *p } }, settle: 1s } }',
+      ),
+      '3:101: *p stands within itself. Write it out.',
+    ],
+    ['aliases that grow without end', BOMB, 'aliases of aliases come to too much'],
+    [
+      'a tenant that nobody fills in',
+      'tenant: ${TENANT}\n',
+      '1:1: tenant cannot be "${TENANT}": no variable is filled in',
+    ],
+    ['a tenant that a shell would fill in', 'tenant: $TENANT\n', 'Write the name, or give --tenant.'],
+    [
+      'a home that nobody fills in',
+      'store: sqlite:~/ledger.db\n',
+      '1:1: store cannot be used. neither ~ nor a variable',
+    ],
     [
       'a colon at the end of a value',
       'store: memory:\n',

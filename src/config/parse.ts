@@ -50,6 +50,13 @@ function readStore(reader: Reader, value: Value, folder: string): StoreChoice {
 
 function readTenant(reader: Reader, value: Value): string {
   const tenant = reader.text(value)
+  // Taken as written, the literal would be one tenant for everybody: the operations of one would be repeats of another's.
+  if (/^\$\w|\$\{/.test(tenant))
+    return reader.fail(
+      value,
+      `cannot be ${JSON.stringify(tenant)}: no variable is filled in here`,
+      'Write the name, or give --tenant',
+    )
   if (tenant.length <= MOST_TENANT) return tenant
   return reader.fail(value, 'is too long', `Write at most ${MOST_TENANT} characters`)
 }

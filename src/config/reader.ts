@@ -5,6 +5,7 @@ import {
   isSeq,
   LineCounter,
   parseDocument,
+  visit,
   type Document,
   type Node,
   type YAMLError,
@@ -70,8 +71,30 @@ export function readYaml(text: string, file: string): Reader {
   }
   const fail = (value: Value, problem: string, fix: string): never =>
     refuse(value.offset, value.path, `${value.path} ${problem}`, fix)
+  checkAliases(document, (offset, problem) => refuse(offset, '$', problem, 'Write it out'))
   return readerOf(document, fail)
 }
+
+/** Aliases may be followed after this: none leads into itself, and together they stay small. */
+function checkAliases(document: Document, refuse: (offset: number, problem: string) => void): void {
+  let last = 0
+  visit(document, {
+    Alias(_key, alias, path) {
+      last = alias.range?.[0] ?? last
+      const source = alias.resolve(document)
+      if (source !== undefined && path.includes(source)) refuse(last, `*${alias.source} stands within itself`)
+    },
+  })
+  try {
+    document.toJS({ maxAliasCount: MOST_ALIASES })
+  } catch (error) {
+    // What is an alias of nothing is told where it is read.
+    if (error instanceof ReferenceError && error.message.includes('alias count'))
+      refuse(last, 'aliases of aliases come to too much')
+  }
+}
+
+const MOST_ALIASES = 100
 
 /** What is wrong with a text that is no YAML, and what mostly helps. */
 function told({ code, message }: YAMLError): readonly [string, string] {
@@ -179,7 +202,7 @@ function readerOf(document: Document, fail: Reader['fail']): Reader {
     isList: (value) => isSeq(resolved(value)),
     plain(value) {
       const node = resolved(value)
-      return node === null ? null : (node.toJS(document, { maxAliasCount: 100 }) as unknown)
+      return node === null ? null : (node.toJS(document, { maxAliasCount: MOST_ALIASES }) as unknown)
     },
     fail,
   }

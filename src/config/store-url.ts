@@ -20,6 +20,12 @@ export type StoreChoice =
  */
 export function parseStoreUrl(url: string, folder: string): StoreChoice {
   if (url.toLowerCase() === 'memory') return { kind: 'memory' }
+  // Taken as written, it would be a folder of that name in whatever directory this runs: a new ledger in each.
+  if (/\$\{|^sqlite:~(?:[\\/]|$)/i.test(url))
+    throw invalid(
+      url,
+      'neither ~ nor a variable is filled in here; write out what it stands for, or give --store from a shell',
+    )
   const colon = url.indexOf(':')
   const scheme = colon === -1 ? '' : url.slice(0, colon).toLowerCase()
   const rest = url.slice(colon + 1)
