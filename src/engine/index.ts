@@ -30,12 +30,13 @@ export { ticketOf, type Secret } from './operation.ts'
 export type { Purged, PurgeOptions } from './purge.ts'
 export { orderIntent, type AnchoredIntent, type OrderIntent, type OrderIntentOptions } from './order-intent.ts'
 export type { Receipt, ReceiptEntry } from './receipt.ts'
-export type {
-  DownstreamItem,
-  ReconcileEntry,
-  ReconcileOperation,
-  ReconcileOptions,
-  Reconciliation,
+export {
+  nameOfItem,
+  type DownstreamItem,
+  type ReconcileEntry,
+  type ReconcileOperation,
+  type ReconcileOptions,
+  type Reconciliation,
 } from './reconcile.ts'
 export {
   OPEN_STATES,

@@ -20,6 +20,7 @@ const NONE: Reconciliation = {
   doubtsNotListed: [],
   unknown: [],
   unnamed: 0,
+  nameless: 0,
 }
 
 function compare(
@@ -93,6 +94,18 @@ describe('a comparison', () => {
       })
     },
   )
+
+  it('says nothing of an operation that has no name any more', async () => {
+    const operation = (): readonly undefined[] => [undefined]
+    const records = (['committed', 'expired', 'in-doubt', 'released', 'executing'] as const).map((state) =>
+      recordOf(state),
+    )
+    expect(await compare(records, [KEY], { operation })).toEqual({
+      ...NONE,
+      nameless: 3,
+      unknown: [{ name: KEY, times: 1 }],
+    })
+  })
 
   it('reads page after page, of its tool alone', async () => {
     const queries: unknown[] = []

@@ -71,11 +71,14 @@ export interface Reconciliation {
   readonly unknown: readonly { readonly name: string; readonly times: number }[]
   /** Items of the list that nothing names. */
   readonly unnamed: number
+  /** Operations, done or in doubt, that nothing names any more: what `operation` reads was erased, or never recorded. */
+  readonly nameless: number
 }
 
 const DONE: readonly State[] = ['committed', 'accepted']
 const DOUBTFUL: readonly State[] = ['in-doubt', 'recovering', 'abandoned']
 const NOTHING: readonly State[] = ['released', 'rejected']
+const TOLD_OF: readonly State[] = [...DONE, ...DOUBTFUL]
 
 /**
  * Compares operations with a downstream's own list. Changes nothing: what it finds is settled by a person, or by
@@ -97,15 +100,11 @@ export async function reconcileWith(
     if (name === undefined) unnamed += 1
     else times.set(name, (times.get(name) ?? 0) + 1)
   }
-  const found = {
-    missing: [] as ReconcileEntry[],
-    unrecorded: [] as (ReconcileEntry & { name: string })[],
-    repeated: [] as (ReconcileEntry & { name: string; times: number })[],
-    doubtsThatHappened: [] as (ReconcileEntry & { name: string })[],
-    doubtsNotListed: [] as ReconcileEntry[],
-  }
+  const groups = new Map<string, Member[]>()
   const met = new Set<string>()
+  const found = emptyFindings()
   let agreed = 0
+  let nameless = 0
   let looked = 0
   let after: string | undefined
   do {
@@ -113,30 +112,97 @@ export async function reconcileWith(
     const page = await list({ tool: options.tool, ...(after === undefined ? {} : { after }) })
     for (const record of page.records) {
       looked += 1
-      const names = operation(await operationOf(journal, record))
-      const there = names.filter((name): name is string => times.has(name as string))
+      const names = operation(await operationOf(journal, record)).filter((name) => name !== undefined)
+      const there = new Set(names.filter((name) => times.has(name)))
       for (const name of there) met.add(name)
-      if (!isWithin(record, options)) continue
-      const entry = entryOf(record)
-      const count = there.reduce((sum, name) => sum + (times.get(name) as number), 0)
+      const member = { entry: entryOf(record), state: stateBefore(record), within: isWithin(record, options) }
       const [name] = there
-      if (count > 1) found.repeated.push({ ...entry, name: name as string, times: count })
-      const state = stateBefore(record)
-      if (DONE.includes(state)) {
-        if (name === undefined) found.missing.push(entry)
-        else if (count === 1) agreed += 1
-      } else if (DOUBTFUL.includes(state)) {
-        if (name === undefined) found.doubtsNotListed.push(entry)
-        else found.doubtsThatHappened.push({ ...entry, name })
-      } else if (NOTHING.includes(state) && name !== undefined) {
-        found.unrecorded.push({ ...entry, name })
-      }
+      if (names.length === 0) nameless += member.within && TOLD_OF.includes(member.state) ? 1 : 0
+      else if (name === undefined) notListed(member, found)
+      else groupOf(name, groups).push({ ...member, items: countOf(there, times) })
     }
     options.progress?.(looked)
     after = page.next
   } while (after !== undefined)
+  for (const [name, members] of groups) agreed += judge(name, members, found)
   const unknown = Array.from(times, ([name, count]) => ({ name, times: count })).filter(({ name }) => !met.has(name))
-  return { agreed, ...found, unknown, unnamed }
+  return { agreed, ...found, unknown, unnamed, nameless }
+}
+
+interface Findings {
+  readonly missing: ReconcileEntry[]
+  readonly unrecorded: (ReconcileEntry & { name: string })[]
+  readonly repeated: (ReconcileEntry & { name: string; times: number })[]
+  readonly doubtsThatHappened: (ReconcileEntry & { name: string })[]
+  readonly doubtsNotListed: ReconcileEntry[]
+}
+
+const emptyFindings = (): Findings => ({
+  missing: [],
+  unrecorded: [],
+  repeated: [],
+  doubtsThatHappened: [],
+  doubtsNotListed: [],
+})
+
+/** An operation, as the items that bear one of its names see it. */
+interface Member {
+  readonly entry: ReconcileEntry
+  readonly state: State
+  /** Within the times that are compared. */
+  readonly within: boolean
+  /** How many items bear one of its names. */
+  readonly items: number
+}
+
+function groupOf(name: string, groups: Map<string, Member[]>): Member[] {
+  const group = groups.get(name) ?? []
+  groups.set(name, group)
+  return group
+}
+
+const countOf = (names: ReadonlySet<string>, times: ReadonlyMap<string, number>): number =>
+  Array.from(names).reduce((sum, name) => sum + (times.get(name) as number), 0)
+
+function notListed({ entry, state, within }: Omit<Member, 'items'>, found: Findings): void {
+  if (!within) return
+  if (DONE.includes(state)) found.missing.push(entry)
+  else if (DOUBTFUL.includes(state)) found.doubtsNotListed.push(entry)
+}
+
+/** Who has an item before whom. */
+const TAKING: readonly ((state: State) => boolean)[] = [
+  (state) => DONE.includes(state),
+  (state) => DOUBTFUL.includes(state),
+  (state) => ![...TOLD_OF, ...NOTHING].includes(state),
+  (state) => NOTHING.includes(state),
+]
+
+/**
+ * Operations that share a name share its items: what is done takes one each, then what is in doubt, then what runs or was
+ * undone, then what seems not to have happened; those within the times that are compared first, the oldest first. So two
+ * wanted orders of one cart are no repeat, and a refused attempt before a good one has no item of its own. Answers how
+ * many agree.
+ */
+function judge(name: string, members: readonly Member[], found: Findings): number {
+  const items = Math.max(...members.map((member) => member.items))
+  const wanting = TAKING.flatMap((takes) => {
+    const alike = members.filter(({ state }) => takes(state))
+    return [...alike.filter(({ within }) => within), ...alike.filter(({ within }) => !within)]
+  })
+  const listed = wanting.slice(0, items)
+  for (const member of wanting.slice(items)) notListed(member, found)
+  const last = items > listed.length ? listed.at(-1) : undefined
+  let agreed = 0
+  for (const member of listed) {
+    const { entry, state, within } = member
+    if (!within) continue
+    if (member === last) found.repeated.push({ ...entry, name, times: items })
+    else if (DONE.includes(state)) agreed += 1
+    if (DOUBTFUL.includes(state)) found.doubtsThatHappened.push({ ...entry, name })
+    if (NOTHING.includes(state)) found.unrecorded.push({ ...entry, name })
+  }
+  return agreed
 }
 
 const isWithin = ({ createdAt }: OperationRecord, { since = -Infinity, until = Infinity }: ReconcileOptions): boolean =>
@@ -170,7 +236,8 @@ function parsed(text: string | undefined): unknown {
 
 const NAMES = ['idempotency_key', 'idempotencyKey', 'idempotency-key', 'key']
 
-function nameOfItem(item: DownstreamItem): string | undefined {
+/** What names an item where nobody says it: {@link ReconcileOptions.item}. */
+export function nameOfItem(item: DownstreamItem): string | undefined {
   if (typeof item === 'string') return item
   const { metadata } = (item ?? {}) as { metadata?: unknown }
   for (const place of [item, metadata]) {

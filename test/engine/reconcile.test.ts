@@ -3,7 +3,7 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
-import { manual } from '../../src/contract/index.ts'
+import { anySchema, manual } from '../../src/contract/index.ts'
 import { ticketOf, type Guard, type Settings } from '../../src/engine/index.ts'
 import { sqliteStore } from '../../src/store/sqlite/index.ts'
 import { startDownstream, type Downstream } from '../support/downstream.ts'
@@ -119,6 +119,52 @@ describe.each(STORES)('reconciliation on %s', (name, makeStore) => {
   })
 })
 
+describe('reconciliation by a name that operations share', () => {
+  it('shares the items out: wanted repeats, corrected attempts and lost ones are told apart', async () => {
+    const guard = testGuard()
+    const pay = guard.tool({
+      name: 'pay',
+      input: anySchema,
+      effect: 'write',
+      identity: ['cart', 'cents'],
+      recovery: manual(),
+      errors: [{ match: 'refused', effect: 'none' }],
+      execute: ({ plan }: { plan: string }) => {
+        if (plan !== 'fine') throw Object.assign(new Error(plan), { code: plan })
+        return { done: true }
+      },
+    } as never) as unknown as (input: object, options?: object) => Promise<unknown>
+    const paid = async (cart: string, cents: number, plan = 'fine', occurrence = 1): Promise<void> => {
+      await pay({ cart, cents, plan }, { occurrence }).catch(() => undefined)
+    }
+    await paid('twice-wanted', 1)
+    await paid('twice-wanted', 1, 'fine', 2)
+    await paid('corrected', 1, 'refused')
+    await paid('corrected', 2)
+    await paid('one-lost', 1)
+    await paid('one-lost', 2)
+    await paid('doubted', 1)
+    await paid('doubted', 2, 'broken')
+    await paid('thrice', 1)
+    await paid('thrice', 2)
+    const list = 'twice-wanted twice-wanted corrected one-lost doubted thrice thrice thrice'.split(' ')
+    const found = await guard.ledger.reconcile(list, {
+      tool: 'pay',
+      operation: ({ input }) => [(input as { cart: string }).cart],
+    })
+    expect(found).toMatchObject({ agreed: 6, unrecorded: [], doubtsThatHappened: [], unknown: [] })
+    expect(found.missing).toHaveLength(1)
+    expect(found.doubtsNotListed).toHaveLength(1)
+    expect(found.repeated).toMatchObject([{ name: 'thrice', times: 3 }])
+    const both = await guard.ledger.reconcile([...list, 'doubted'], {
+      tool: 'pay',
+      operation: ({ input }) => [(input as { cart: string }).cart],
+    })
+    expect(both).toMatchObject({ agreed: 6, doubtsThatHappened: [{ name: 'doubted' }], doubtsNotListed: [] })
+    await guard.close()
+  })
+})
+
 describe.each(STORES)('purge on %s', (name, makeStore) => {
   const folder = temporaryFolder()
   afterAll(() => folder.remove())
@@ -224,6 +270,43 @@ describe('onefold ledger reconcile, purge and export', { timeout: 60_000 }, () =
       { encoding: 'utf8', env: { ...process.env, NODE_OPTIONS: '' } },
     )
     expect([failing.status, failing.stderr]).toEqual([2, expect.stringContaining('its list may not be whole')])
+  })
+
+  it('refuses a list that shows that it is not the whole, or none', () => {
+    const key = keys['fine'] ?? ''
+    for (const [list, said] of [
+      ['', 'A list of nothing is []'],
+      [`{"data":[{"key":"${key}"}],"has_more":true}`, 'its has_more says that there is more'],
+      [`[{"key":"${key}"}]\n{"items":[],"next_cursor":"c2"}`, 'its next_cursor says that there is more'],
+      ['{"error":"unauthorized"}', 'None of the 1 items'],
+      ['[{"id":1},{"id":2}]', 'None of the 2 items'],
+    ] as const) {
+      writeFileSync(join(folder.path, 'odd.json'), list)
+      const ran = onefold('reconcile', '--tool', 'place_order', '--list', 'odd.json')
+      expect([ran.status, ran.stderr]).toEqual([2, expect.stringContaining(said)])
+    }
+    writeFileSync(join(folder.path, 'part.json'), `{"data":[{"key":"${key}"}],"has_more":true}`)
+    const part = ['--tool', 'place_order', '--list', 'part.json', '--since', '2020-01-01', '--json']
+    expect(JSON.parse(onefold('reconcile', ...part).stdout)).toMatchObject({ items: 1, agreed: 1 })
+  })
+
+  it('takes an order that has items for an order, pages a line, and numbers as they are written', () => {
+    const read = (list: string, ...flags: readonly string[]): { items: number; unknown: unknown } => {
+      writeFileSync(join(folder.path, 'odd.json'), list)
+      return JSON.parse(
+        onefold('reconcile', '--json', '--tool', 'place_order', '--list', 'odd.json', ...flags).stdout,
+      ) as never
+    }
+    expect(read('{"key":"a","items":[{"sku":"tent"},{"sku":"lamp"}]}')).toMatchObject({
+      items: 1,
+      unknown: [{ name: 'a' }],
+    })
+    expect(read('{"data":[{"key":"a"}],"has_more":true}\r\n{"data":[{"key":"b"}],"has_more":false}\r\n').items).toBe(2)
+    const numbers = read('[{"id":9007199254740993},{"id":9007199254740992}]', '--item-key', 'id')
+    expect(numbers.unknown).toEqual([
+      { name: '9007199254740993', times: 1 },
+      { name: '9007199254740992', times: 1 },
+    ])
   })
 
   it('purge wants a person’s word, and keeps what is not over', () => {

@@ -54,6 +54,7 @@ describe('reconciliation', () => {
       doubtsNotListed: [entry('lost-request', 'in-doubt')],
       unknown: [{ name: 'stranger', times: 2 }],
       unnamed: 4,
+      nameless: 0,
     })
     expect(looked).toEqual([8])
   })

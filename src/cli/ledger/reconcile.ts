@@ -1,14 +1,10 @@
-import { spawn } from 'node:child_process'
-import { once } from 'node:events'
-import { createReadStream } from 'node:fs'
-import { text } from 'node:stream/consumers'
-import type { ReconcileEntry, ReconcileOperation, Reconciliation } from '../../engine/index.ts'
-import { isOnefoldError } from '../../error/index.ts'
+import { nameOfItem, type ReconcileEntry, type ReconcileOperation, type Reconciliation } from '../../engine/index.ts'
 import { dateOf } from '../ago.ts'
 import { EXIT, isCancelled, wrongUse } from '../exit-code.ts'
 import { colors, plain, print, printJson, table } from '../output.ts'
 import { progressOf, withCancel } from '../progress.ts'
 import type { WhereOptions } from './locate.ts'
+import { itemsOf, parsed } from './downstream-list.ts'
 import { withLedger } from './open.ts'
 
 export interface ReconcileCommandOptions extends WhereOptions {
@@ -29,11 +25,13 @@ export interface ReconcileCommandOptions extends WhereOptions {
  */
 export async function ledgerReconcile(command: readonly string[], options: ReconcileCommandOptions): Promise<number> {
   const operation = options.operationKey === undefined ? undefined : operationBy(options.operationKey)
-  const item = options.itemKey === undefined ? undefined : (one: unknown) => textAt(one, options.itemKey ?? '')
+  const { itemKey } = options
+  const item = itemKey === undefined ? undefined : (one: unknown) => textAt(one, itemKey)
   const since = options.since === undefined ? undefined : timeOf(options.since, '--since')
   const until = options.until === undefined ? undefined : timeOf(options.until, '--until')
   return await withCancel(async (signal) => {
-    const items = await itemsOf(command, options.list, signal)
+    const within = since !== undefined || until !== undefined
+    const items = await itemsOf(command, { file: options.list, signal, nameOf: item ?? nameOfItem, within })
     return await withLedger(options, async ({ own, all, where }) => {
       const progress = progressOf('operations compared')
       try {
@@ -71,7 +69,7 @@ const differencesIn = (found: Reconciliation): number =>
   found.doubtsNotListed.length +
   found.unknown.length
 
-type Kind = Exclude<keyof Reconciliation, 'agreed' | 'unnamed' | 'unknown'>
+type Kind = Exclude<keyof Reconciliation, 'agreed' | 'unnamed' | 'nameless' | 'unknown'>
 
 const HEADINGS: Readonly<Record<Kind, string>> = {
   repeated: 'The downstream has it more than once',
@@ -107,6 +105,13 @@ function report(found: Reconciliation, items: number, differences: number, flags
     lines.push(
       '',
       colors.yellow(`${found.unnamed} items have no key that could be compared: say where it is with --item-key`),
+    )
+  if (found.nameless > 0)
+    lines.push(
+      '',
+      colors.yellow(
+        `${found.nameless} operations could not be compared: what --operation-key names is erased, or was never recorded`,
+      ),
     )
   const [happened] = found.doubtsThatHappened
   if (happened !== undefined)
@@ -168,67 +173,4 @@ function timeOf(given: string, flag: string): number {
   const time = Date.parse(given)
   if (Number.isFinite(time)) return time
   throw wrongUse(`${flag} cannot be ${plain(given)}. Write a date such as 2026-11-28 or 2026-11-28T12:00:00Z.`)
-}
-
-/** The downstream's list: a file, `-` for standard input, or what a command prints. */
-async function itemsOf(
-  command: readonly string[],
-  file: string | undefined,
-  signal: AbortSignal,
-): Promise<readonly unknown[]> {
-  if ((file === undefined) === (command.length === 0))
-    throw wrongUse('Give the downstream’s list: --list FILE (- for standard input), or -- COMMAND that prints it.')
-  if (file === '-') return itemsIn(await text(process.stdin), 'standard input')
-  if (file !== undefined) {
-    try {
-      return itemsIn(await text(createReadStream(file, { signal })), file)
-    } catch (error) {
-      if (isOnefoldError(error) || isCancelled(error)) throw error
-      throw wrongUse(`${plain(file)} cannot be read. Nothing was changed.`)
-    }
-  }
-  const [program = '', ...args] = command
-  const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'inherit'], signal })
-  const ended = once(child, 'close').catch((error: unknown) => {
-    if (isCancelled(error) || signal.aborted) throw error
-    throw wrongUse(`${plain(program)} cannot be started. Nothing was changed.`)
-  })
-  ended.catch(() => undefined)
-  const printed = await text(child.stdout)
-  const [status] = (await ended) as [number | null]
-  // Half a list would make every other operation "missing".
-  if (status !== 0)
-    throw wrongUse(
-      `${plain(program)} ended with status ${String(status)}, so its list may not be whole. Nothing was changed.`,
-    )
-  return itemsIn(printed, program)
-}
-
-/** A JSON list, an object that holds one (`data`, `items`, `results`), or JSON lines. */
-function itemsIn(given: string, from: string): readonly unknown[] {
-  const whole = parsed(given)
-  if (Array.isArray(whole)) return whole as unknown[]
-  if (typeof whole === 'object' && whole !== null) {
-    for (const name of ['data', 'items', 'results']) {
-      const inner = (whole as Record<string, unknown>)[name]
-      if (Array.isArray(inner)) return inner as unknown[]
-    }
-  }
-  const lines = given.split('\n').filter((line) => line.trim() !== '')
-  return lines.map((line, at) => {
-    const item = parsed(line)
-    if (item === undefined)
-      throw wrongUse(
-        `Line ${at + 1} of ${plain(from)} is not JSON. Give a JSON list, or one JSON value a line. Nothing was changed.`,
-      )
-    return item
-  })
-}
-
-function parsed(json: string): unknown {
-  try {
-    return JSON.parse(json)
-  } catch {
-    return undefined
-  }
 }
