@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process'
-import { writeFileSync } from 'node:fs'
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
@@ -205,6 +205,33 @@ describe.each(STORES)('purge on %s', (name, makeStore) => {
     expect(await guard.ledger.purge()).toEqual({ expired: 0, deleted: 0, kept: 1 })
     expect(await guard.internals.operators.purge()).toEqual({ expired: 0, deleted: 0, kept: 2 })
     await guard.close()
+  })
+})
+
+describe('purge of a file', () => {
+  it('leaves nothing of what it erased among its bytes', async () => {
+    const folder = temporaryFolder()
+    const path = join(folder.path, 'ledger.db')
+    const guard = testGuard({ store: sqliteStore(path), settings: { sweepMs: 3_600_000 } })
+    const order = guard.tool({
+      name: 'order',
+      input: anySchema,
+      effect: 'write',
+      identity: ['ref'],
+      recovery: manual(),
+      retention: '1ms',
+      retryHorizon: '1ms',
+      execute: () => ({ token: 'PRIVATE-ANSWER' }),
+    } as never) as unknown as (input: object) => Promise<unknown>
+    for (const letters of [10, 20_000])
+      await order({ ref: `${letters}`, note: `PRIVATE-INPUT${'x'.repeat(letters)}PRIVATE-END` })
+    await new Promise((resolve) => setTimeout(resolve, 5))
+    expect(await guard.ledger.purge()).toMatchObject({ expired: 2 })
+    await guard.close()
+    const bytes = ['', '-wal'].flatMap((end) => (existsSync(path + end) ? [readFileSync(path + end, 'latin1')] : []))
+    expect(bytes.join('')).toContain('order')
+    expect(bytes.join('').match(/PRIVATE-[A-Z]+/g)).toBeNull()
+    folder.remove()
   })
 })
 

@@ -36,6 +36,8 @@ export function connect(path: string, options: ConnectOptions): DatabaseSync {
     database.exec('PRAGMA fullfsync = ON')
     database.exec('PRAGMA checkpoint_fullfsync = ON')
     database.exec('PRAGMA trusted_schema = OFF')
+    // What retention erases is gone from the file too, and not only from the tables.
+    database.exec('PRAGMA secure_delete = ON')
     database.exec(`PRAGMA cache_size = ${options.readOnly ? -8192 : -65536}`)
     const journal = pragma(database, 'journal_mode')
     if (journal !== 'wal') {
