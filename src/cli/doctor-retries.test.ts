@@ -60,6 +60,16 @@ describe('inherited time-outs × retries [BF-13]', () => {
     expect(inheritedRetries(project({ left: '1' }), [])).toMatchObject([{ ok: true }])
   })
 
+  it('are not said to be none where a file cannot be read; npm’s own byte order mark can', () => {
+    const at = project({})
+    writeFileSync(join(at, 'package-lock.json'), '{"packages": {"node_modules/stripe": ')
+    const [unread] = inheritedRetries(at, [])
+    expect(unread).toMatchObject({ ok: false, found: expect.stringContaining('package-lock.json cannot be read') })
+    const marked = project({})
+    writeFileSync(join(marked, 'package.json'), `\uFEFF${JSON.stringify({ dependencies: { stripe: '23.0.0' } })}`)
+    expect(inheritedRetries(marked, []).map(({ check }) => check)).toEqual(['stripe 23.0.0'])
+  })
+
   it('name a source for each figure', () => {
     for (const { source, fix } of RETRY_DEFAULTS) expect([source, fix].every((text) => text.length > 3)).toBe(true)
     expect(new Set(RETRY_DEFAULTS.map((one) => one.package)).size).toBe(RETRY_DEFAULTS.length)

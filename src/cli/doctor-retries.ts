@@ -21,7 +21,8 @@ const RETRY_HORIZON_MS = 24 * 3_600_000
  */
 export function inheritedRetries(folder: string, given: readonly string[]): readonly Finding[] {
   const project = nearestProject(folder)
-  const installed = project === undefined ? new Map<string, string>() : installedPackages(project)
+  const unread: string[] = []
+  const installed = project === undefined ? new Map<string, string>() : installedPackages(project, unread)
   const found = RETRY_DEFAULTS.filter((one) => installed.has(one.package))
   const layers = [
     ...given.map(readLayer),
@@ -30,6 +31,12 @@ export function inheritedRetries(folder: string, given: readonly string[]): read
       .map((one) => ({ name: one.package, attempts: one.attempts, timeoutMs: one.timeoutMs })),
   ]
   const findings = [
+    ...unread.map((file): Finding => ({
+      check: 'retries',
+      ok: false,
+      found: `${file} cannot be read as JSON, so that what it names is not known`,
+      fix: 'mend the file',
+    })),
     ...found.map((one) => repeats(one, installed.get(one.package) ?? '', layers)),
     ...given.map(readLayer).flatMap((layer, at) => overtakes(layer, layers.slice(at + 1), found)),
   ]
@@ -137,14 +144,14 @@ interface Manifest {
 }
 
 /** Packages that run with the program, and their versions: of the lock file, or else of package.json. */
-function installedPackages(project: string): ReadonlyMap<string, string> {
+function installedPackages(project: string, unread: string[]): ReadonlyMap<string, string> {
   const installed = new Map<string, string>()
-  const manifest = readJson<Manifest>(join(project, 'package.json'))
+  const manifest = readJson<Manifest>(join(project, 'package.json'), unread)
   const { dependencies, optionalDependencies, peerDependencies } = manifest ?? {}
   for (const [name, range] of Object.entries({ ...peerDependencies, ...optionalDependencies, ...dependencies })) {
     installed.set(name, range)
   }
-  const lock = readJson<Lock>(join(project, 'package-lock.json'))
+  const lock = readJson<Lock>(join(project, 'package-lock.json'), unread)
   for (const [place, { version, dev }] of Object.entries(lock?.packages ?? {})) {
     const name = place.split('node_modules/').at(-1) ?? ''
     if (name !== '' && dev !== true && version !== undefined) installed.set(name, version)
@@ -152,10 +159,15 @@ function installedPackages(project: string): ReadonlyMap<string, string> {
   return installed
 }
 
-function readJson<T>(file: string): T | undefined {
+/** As npm reads it, with or without a byte order mark; undefined where there is none, or (said in `unread`) none to read. */
+function readJson<T extends object>(file: string, unread: string[]): T | undefined {
+  if (!existsSync(file)) return undefined
   try {
-    return JSON.parse(readFileSync(file, 'utf8')) as T
+    const value = JSON.parse(readFileSync(file, 'utf8').replace(/^\uFEFF/, '')) as T | null
+    if (typeof value === 'object' && value !== null) return value
   } catch {
-    return undefined
+    // Told below.
   }
+  unread.push(file)
+  return undefined
 }

@@ -27,7 +27,7 @@ export async function doctor(options: DoctorOptions): Promise<number> {
   const width = Math.max(...findings.map(({ check }) => check.length))
   for (const { ok: well, check, found, fix, unsafe } of findings) {
     const mark = well ? colors.green('ok  ') : unsafe === true ? colors.red('STOP') : colors.yellow('look')
-    print(`${mark}  ${check.padEnd(width)}  ${plain(found)}`)
+    print(`${mark}  ${plain(check).padEnd(width)}  ${plain(found)}`)
     if (fix !== undefined) print(`${' '.repeat(8 + width)}${colors.bold('fix:')} ${plain(fix)}`)
   }
   const bad = findings.filter((finding) => !finding.ok).length
