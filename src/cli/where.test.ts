@@ -59,6 +59,16 @@ describe('which ledger', () => {
     expect(ledgerOf([...stats, '--config', '../onefold.yaml'], join(home, 'deep'))).toBe(`sqlite:${configured}`)
   })
 
+  it('looks without the key secret, which whoever settles a doubt may not have', () => {
+    const folder = join(home, 'secretless')
+    mkdirSync(folder)
+    const ledger = ledgerAt(join(folder, 'ledger.db'))
+    writeFileSync(join(folder, 'onefold.yaml'), 'store: sqlite:./ledger.db\nkeySecret: { env: ONEFOLD_NOT_SET }\n')
+    expect(ledgerOf(stats, folder)).toBe(`sqlite:${ledger}`)
+    expect(onefold(['doctor'], folder).stdout).toContain('names ONEFOLD_NOT_SET, which is not set')
+    expect(onefold(['gateway', '--upstream', 'http://127.0.0.1:9'], folder).status).toBe(2)
+  })
+
   it('finds the project’s ledger from a folder inside it', () => {
     const own = ledgerAt(join(home, '.onefold/ledger.db'))
     writeFileSync(join(home, 'package.json'), '{}')

@@ -7,10 +7,10 @@ import { parseConfig } from './parse.ts'
 const MOST_BYTES = 1024 * 1024
 
 /**
- * Reads and checks a configuration file.
+ * Reads and checks a configuration file. Whoever only looks into the ledger needs no secrets, and may not have them.
  * @throws OnefoldError CONFIG_INVALID, also for a file that is not there or cannot be read
  */
-export function loadConfig(path: string): Config {
+export function loadConfig(path: string, { secrets = true }: { readonly secrets?: boolean } = {}): Config {
   const file = resolve(path)
   let text: string
   try {
@@ -21,7 +21,7 @@ export function loadConfig(path: string): Config {
     const code = (error as { code?: unknown }).code
     throw unreadable(path, code === 'ENOENT' ? 'there is no such file' : String(code ?? error))
   }
-  return parseConfig(text, file)
+  return parseConfig(text, file, secrets ? process.env : undefined)
 }
 
 const unreadable = (path: string, why: string): OnefoldError =>

@@ -311,4 +311,9 @@ describe('parseConfig', () => {
       'mcp:\n  tools:\n    __proto__: { effect: read }\n    constructor: { effect: read }\n    "a b": { effect: read }\n'
     expect([...parseConfig(text, FILE).mcp.tools.keys()]).toEqual(['__proto__', 'constructor', 'a b'])
   })
+
+  it('leaves out a secret for whoever has none to give', () => {
+    expect(parseConfig('keySecret: { env: NOPE }\n', FILE).keySecret).toBeUndefined()
+    expect(() => parseConfig('keySecret: { evn: NOPE }\n', FILE)).toThrow('Did you mean env?')
+  })
 })

@@ -11,15 +11,14 @@ import { readTool } from './tool-section.ts'
 const DEFAULT_QUARANTINE: Duration = '60s'
 const MOST_TENANT = 128
 
+type Environment = Readonly<Record<string, string | undefined>>
+
 /**
- * Checks the text of an `onefold.yaml`. Paths in it are relative to the file's own folder.
+ * Checks the text of an `onefold.yaml`. Paths in it are relative to the file's own folder. Without an environment, secrets
+ * that it names are left out.
  * @throws OnefoldError CONFIG_INVALID naming file, line and the nearest valid word
  */
-export function parseConfig(
-  text: string,
-  file: string,
-  env: Readonly<Record<string, string | undefined>> = process.env,
-): Config {
+export function parseConfig(text: string, file: string, env?: Environment): Config {
   const reader = readYaml(text, file)
   const words = reader.known(reader.root, ['store', 'tenant', 'keySecret', 'timing', 'mcp', 'http'])
   const timing = readTiming(reader, words.timing)
@@ -61,7 +60,7 @@ function readTenant(reader: Reader, value: Value): string {
   return reader.fail(value, 'is too long', `Write at most ${MOST_TENANT} characters`)
 }
 
-function readSecret(reader: Reader, value: Value, env: Readonly<Record<string, string | undefined>>): string {
+function readSecret(reader: Reader, value: Value, env: Environment | undefined): string | undefined {
   if (!reader.isMap(value))
     return reader.fail(
       value,
@@ -71,13 +70,11 @@ function readSecret(reader: Reader, value: Value, env: Readonly<Record<string, s
   const { env: named } = reader.known(value, ['env'])
   if (named === undefined)
     return reader.fail(value, 'names no environment variable', 'Write keySecret: { env: ONEFOLD_KEY_SECRET }')
-  const secret = env[reader.text(named)]
+  const name = reader.text(named)
+  if (env === undefined) return undefined
+  const secret = env[name]
   if (secret !== undefined && secret !== '') return secret
-  return reader.fail(
-    named,
-    `names ${reader.text(named)}, which is not set`,
-    'Set it, the same wherever this ledger is used',
-  )
+  return reader.fail(named, `names ${name}, which is not set`, 'Set it, the same wherever this ledger is used')
 }
 
 function readTiming(reader: Reader, value: Value | undefined): TimingConfig {

@@ -39,9 +39,9 @@ export interface Where {
 const CONFIG_NAME = 'onefold.yaml'
 
 /** The configuration of `--config`, else of `onefold.yaml` in the working directory. @throws OnefoldError CONFIG_INVALID */
-export function configOf({ config }: WhereOptions): Config | undefined {
-  if (config !== undefined) return loadConfig(config)
-  return existsSync(CONFIG_NAME) ? loadConfig(CONFIG_NAME) : undefined
+export function configOf({ config }: WhereOptions, reading?: { readonly secrets?: boolean }): Config | undefined {
+  if (config !== undefined) return loadConfig(config, reading)
+  return existsSync(CONFIG_NAME) ? loadConfig(CONFIG_NAME, reading) : undefined
 }
 
 /** The ledger that flags or configuration name; undefined when neither does. */
@@ -54,8 +54,8 @@ export function choiceOf({ store }: WhereOptions, config: Config | undefined): S
  * the only one in the user's state folder (where `onefold mcp` puts them).
  * @throws OnefoldError CONFIG_INVALID, also when several could be meant
  */
-export function locate(options: WhereOptions): Where {
-  const config = configOf(options)
+export function locate(options: WhereOptions, reading?: { readonly secrets?: boolean }): Where {
+  const config = configOf(options, reading)
   const choice = choiceOf(options, config)
   if (choice?.kind === 'memory') {
     throw new OnefoldError(

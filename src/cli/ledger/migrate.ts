@@ -12,7 +12,7 @@ export interface MigrateLedgerOptions extends WhereOptions {
 
 /** `onefold ledger migrate`: creates the schema of a ledger on a server, or brings an older one to this version. */
 export async function ledgerMigrate(options: MigrateLedgerOptions): Promise<number> {
-  const { choice, url } = locate(options)
+  const { choice, url } = locate(options, { secrets: false })
   if (choice.kind === 'sqlite') {
     throw new OnefoldError(
       'CONFIG_INVALID',

@@ -21,7 +21,7 @@ export interface OpenLedger {
  * @throws OnefoldError STORE_UNAVAILABLE (also when there is none), STORE_UNSAFE, CONFIG_INVALID
  */
 export async function withLedger<T>(options: WhereOptions, work: (ledger: OpenLedger) => Promise<T>): Promise<T> {
-  const where = locate(options)
+  const where = locate(options, { secrets: false })
   const missing = missingLedger(where)
   if (missing !== undefined) {
     const hint = where.named ? 'Check the path' : 'Name it with --store sqlite:PATH or --config FILE'
