@@ -105,6 +105,7 @@ describe('wrong use exits 2 and says what was meant', () => {
     [['ledger', 'resolve', 'abc', '--abandon', '--value', '1', ...store], '--done'],
     [['ledger', 'resolve', 'abc', '--done', '--value', '{', ...store], 'not JSON'],
     [['ledger', 'show', 'nowhere', ...store], 'KEY_INVALID'],
+    [['ledger', 'show', '', ...store], 'An empty text names no operation'],
     [['ledger', 'show'], 'missing required argument'],
     [['mcp'], 'Nothing says which MCP server to protect'],
   ])('onefold %j', (args, says) => {

@@ -66,6 +66,9 @@ export function createLedger(core: Core, options: { readonly tenant: string; rea
 
   async function find(keyOrTicket: string, tenant: string | undefined): Promise<OperationRecord> {
     const keyPrefix = keyOrTicket.startsWith('of1_') ? keyOrTicket : `of1_${keyOrTicket}`
+    // What every key begins with, as a variable that is not set gives it, would name the only operation there is.
+    if (keyPrefix.trim() === 'of1_')
+      throw new OnefoldError('KEY_INVALID', 'An empty text names no operation. Nothing was changed.')
     const where = tenantOf(tenant)
     if (isOperationKey(keyPrefix) && where !== undefined) {
       const { record } = await core.journal.read(keyPrefix, where)
