@@ -328,6 +328,22 @@ describe('ledger stats, export', () => {
     expect(stdout).not.toContain('secret words')
   })
 
+  it('exports and shows an answer that is too large for its record, when asked to', async () => {
+    const guard = openGuard()
+    await guard.once('large', () => ({ text: 'large '.repeat(20_000) }))
+    await guard.close()
+    const [once] = (json(['ledger', 'list', '--tool', 'once']) as { records: { ticket: string }[] }).records
+    const exported = (...flags: readonly string[]): string =>
+      onefold(['ledger', 'export', '--tool', 'once', ...flags, ...store]).stdout
+    expect([exported('--show-input').includes('large large'), exported().includes('large large')]).toEqual([
+      true,
+      false,
+    ])
+    expect(json(['ledger', 'show', `of1_${once?.ticket}`, '--show-input'])).toMatchObject({
+      outcome: { text: expect.stringContaining('large large') },
+    })
+  })
+
   it('ends silently when its reader goes away', () => {
     const { status, stderr } = spawnSync(
       'bash',

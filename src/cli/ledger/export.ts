@@ -15,7 +15,7 @@ export interface ExportOptions extends WhereOptions {
 
 /** `onefold ledger export`: one operation with its history a line; what was written when it is cancelled is whole lines. */
 export async function ledgerExport(options: ExportOptions): Promise<number> {
-  return await withLedger(options, async ({ own, all }) => {
+  return await withLedger(options, async ({ own, all, whole }) => {
     const ledger = options.allTenants === true ? all : own
     const progress = progressOf('operations written')
     let written = 0
@@ -25,7 +25,9 @@ export async function ledgerExport(options: ExportOptions): Promise<number> {
         ...(options.run === undefined ? {} : { run: options.run }),
       })) {
         if (signal.aborted) return true
-        const line = `${JSON.stringify(forensicsOf(found, options.showInput === true))}\n`
+        const showInput = options.showInput === true
+        const shown = showInput ? { ...found, record: await whole(found.record) } : found
+        const line = `${JSON.stringify(forensicsOf(shown, showInput))}\n`
         if (!process.stdout.write(line)) await once(process.stdout, 'drain')
         progress.at((written += 1))
       }

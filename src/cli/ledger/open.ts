@@ -1,4 +1,4 @@
-import { createGuard, type Guard, type Ledger } from '../../engine/index.ts'
+import { createGuard, type Guard, type Ledger, type OperationRecord } from '../../engine/index.ts'
 import { OnefoldError } from '../../error/index.ts'
 import { storeFrom } from '../../config/index.ts'
 import { systemClock, systemIds, systemProcesses } from '../../system/index.ts'
@@ -13,6 +13,8 @@ export interface OpenLedger {
   /** Across tenants. */
   readonly all: Ledger
   readonly view: View
+  /** The record with its answer, also where that is too large to lie in it. */
+  readonly whole: (record: OperationRecord) => Promise<OperationRecord>
 }
 
 /**
@@ -35,11 +37,20 @@ export async function withLedger<T>(options: WhereOptions, work: (ledger: OpenLe
     await guard.internals.tick()
     const { now } = await guard.internals.operators.list({ limit: 1 })
     const view = { now, flags: where.flags, quarantineMs: where.quarantineMs }
-    return await work({ where, own: guard.ledger, all: guard.internals.operators, view })
+    return await work({ where, own: guard.ledger, all: guard.internals.operators, view, whole: wholeFrom(guard) })
   } finally {
     await guard.close()
   }
 }
+
+const wholeFrom =
+  ({ internals }: Guard): OpenLedger['whole'] =>
+  async (record) => {
+    const { outcome } = record
+    if (outcome?.blob !== true) return record
+    const bytes = await internals.blobs.getBlob(outcome.sha256)
+    return bytes === undefined ? record : { ...record, outcome: { ...outcome, text: Buffer.from(bytes).toString() } }
+  }
 
 /** A guard without tools: it looks and settles, and never starts an effect. */
 export async function guardOn({ choice, tenant, quarantineMs }: Where): Promise<Guard> {

@@ -13,11 +13,12 @@ export interface ShowOptions extends WhereOptions {
 
 /** `onefold ledger show KEY` */
 export async function ledgerShow(keyOrTicket: string, options: ShowOptions): Promise<number> {
-  return await withLedger(options, async ({ all, view }) => {
+  return await withLedger(options, async ({ all, view, whole }) => {
     const found = await all.show(keyOrTicket, options.tenant)
     const showInput = options.showInput === true
     if (options.json === true) {
-      printJson({ ...forensicsOf(found, showInput), now: view.now, next: nextCommands(found.record, view) })
+      const shown = showInput ? { ...found, record: await whole(found.record) } : found
+      printJson({ ...forensicsOf(shown, showInput), now: view.now, next: nextCommands(found.record, view) })
     } else {
       print(timeline(found, { ...view, showInput }))
     }

@@ -16,6 +16,7 @@ export function dataOf(record: OperationRecord, showInput: boolean): object {
             kind: outcome.kind,
             sha256: outcome.sha256,
             size: outcome.size,
+            ...(outcome.omitted === true ? { omitted: true } : {}),
             ...(showInput && outcome.text !== undefined ? { text: outcome.text } : {}),
           },
     error: error === undefined ? null : { name: error.name, ...(showInput ? { message: error.message } : {}) },
