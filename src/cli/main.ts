@@ -11,7 +11,8 @@ import { tellError } from './tell-error.ts'
 /** A reader that went away (`| head`) is no error of ours. */
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   if (error.code === 'EPIPE') process.exit(process.exitCode ?? EXIT.ok)
-  throw error
+  process.stderr.write(`onefold: standard output cannot be written (${error.code}); what was written is not complete\n`)
+  process.exit(EXIT.findings)
 })
 
 const args = ticketFirst(process.argv.slice(2))

@@ -19,7 +19,15 @@ export function print(text = ''): void {
 
 /** Writes data to standard output: JSON with two spaces. */
 export function printJson(value: unknown): void {
-  print(JSON.stringify(value, null, 2))
+  print(jsonText(value, 2))
+}
+
+/** JSON with what could rewrite a terminal escaped also where JSON need not: it reads back as it was. */
+export function jsonText(value: unknown, space?: number): string {
+  return JSON.stringify(value, null, space).replaceAll(
+    /[\u007f-\u009f\u2028\u2029\u202a-\u202e\u2066-\u2069]/g,
+    (letter) => `\\u${letter.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  )
 }
 
 /** A table without lines: columns as wide as their widest cell. `right` names the columns that hold numbers. */

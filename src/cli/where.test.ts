@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process'
-import { copyFileSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -141,5 +141,27 @@ describe('onefold mcp', () => {
     expect(status).toBe(0)
     expect(stderr).toContain(JSON.stringify(['x', '--json', '--store', 'y', '--help']))
     expect(readdirSync(join(home, 'state/onefold')).filter((name) => name.endsWith('.db'))).toHaveLength(1)
+  })
+})
+
+describe('what a command prints', () => {
+  it('is told to be incomplete where it cannot be written', { skip: !existsSync('/dev/full') }, () => {
+    const ledger = ledgerAt(join(home, 'full.db'))
+    const full = `"$0" "$1" ledger stats --store sqlite:${ledger} > /dev/full`
+    const { status, stderr } = spawnSync('sh', ['-c', full, process.execPath, bin], { encoding: 'utf8' })
+    expect([status, stderr]).toEqual([
+      1,
+      'onefold: standard output cannot be written (ENOSPC); what was written is not complete\n',
+    ])
+  })
+
+  it('rewrites no terminal, as text or as data', () => {
+    const tenant = 'acme\u009b2J\u202eevil'
+    const ledger = ledgerAt(join(home, 'tenants.db'))
+    const { stdout } = onefold([...stats, '--store', `sqlite:${ledger}`, '--tenant', tenant])
+    expect(stdout).not.toMatch(/[\u0080-\u009f\u202e]/)
+    expect((JSON.parse(stdout) as { tenant: string }).tenant).toBe(tenant)
+    const told = onefold(['ledger', 'stats', '--store', `sqlite:${ledger}`, '--tenant', tenant])
+    expect(told.stdout).not.toMatch(/[\u0080-\u009f\u202e]/)
   })
 })

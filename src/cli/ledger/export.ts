@@ -1,5 +1,6 @@
 import { once } from 'node:events'
 import { EXIT } from '../exit-code.ts'
+import { jsonText } from '../output.ts'
 import { progressOf, withCancel } from '../progress.ts'
 import { withLedger } from './open.ts'
 import type { WhereOptions } from './locate.ts'
@@ -27,7 +28,7 @@ export async function ledgerExport(options: ExportOptions): Promise<number> {
         if (signal.aborted) return true
         const showInput = options.showInput === true
         const shown = showInput ? { ...found, record: await whole(found.record) } : found
-        const line = `${JSON.stringify(forensicsOf(shown, showInput))}\n`
+        const line = `${jsonText(forensicsOf(shown, showInput))}\n`
         if (!process.stdout.write(line)) await once(process.stdout, 'drain')
         progress.at((written += 1))
       }

@@ -1,6 +1,6 @@
 import { OPEN_STATES, STATES } from '../../engine/index.ts'
 import { EXIT } from '../exit-code.ts'
-import { colors, print, printJson, table } from '../output.ts'
+import { colors, plain, print, printJson, table } from '../output.ts'
 import { withLedger } from './open.ts'
 import type { WhereOptions } from './locate.ts'
 
@@ -28,7 +28,7 @@ export async function ledgerStats(options: StatsOptions): Promise<number> {
       return EXIT.ok
     }
     const counts = STATES.filter((state) => (states[state] ?? 0) > 0).map((state) => [state, String(states[state])])
-    print(colors.dim(`${where.url} · ${everywhere ? 'all tenants' : `tenant ${where.tenant}`}`))
+    print(colors.dim(plain(`${where.url} · ${everywhere ? 'all tenants' : `tenant ${where.tenant}`}`)))
     print(table([...counts, ['total', String(total)], ['still open', String(open)]], [1]))
     if (sizeBytes !== undefined) print(colors.dim(`${sizeOf(sizeBytes)} on disk`))
     return EXIT.ok
