@@ -68,6 +68,28 @@ describe('onefold audit tools', { timeout: 60_000 }, () => {
     expect(ran.stdout).toMatch(/6 findings in 6 tools of suspicious/)
   })
 
+  it('takes a list that no schema would allow', () => {
+    const answers = {
+      initialize: { protocolVersion: '2025-11-25', capabilities: {}, serverInfo: null },
+      'tools/list': {
+        tools: [
+          { name: 'create_order', inputSchema: { properties: { id: null }, required: {} }, annotations: null },
+          { name: 'send_mail', inputSchema: { properties: 'to', required: 7 }, description: {} },
+          null,
+        ],
+      },
+    }
+    const program = `
+      const answers = ${JSON.stringify(answers)}
+      require('node:readline').createInterface({ input: process.stdin }).on('line', (line) => {
+        const { id, method } = JSON.parse(line)
+        if (id !== undefined) console.log(JSON.stringify({ jsonrpc: '2.0', id, result: answers[method] }))
+      })`
+    const ran = onefold('audit', 'tools', '--json', '--', process.execPath, '-e', program)
+    const { findings } = JSON.parse(ran.stdout) as Audit
+    expect([ran.status, findings]).toMatchObject([1, [{ tool: 'send_mail', rule: 'no-identity' }]])
+  })
+
   it('a command that is no MCP server is wrong use', () => {
     for (const command of [['no-such-command'], ['false'], ['echo', 'hello']]) {
       const ran = onefold('audit', 'tools', '--', ...command)

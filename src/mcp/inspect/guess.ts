@@ -97,7 +97,9 @@ const isFreeText = (name: string): boolean => wordsOf(name).some((word) => FREE_
 /** Arguments that seem to say which thing is meant: named like an identifier, and required where anything is. */
 export function identifyingArguments(tool: ListedTool): readonly string[] {
   const names = Object.keys(tool.inputSchema?.properties ?? {}).filter(isPath)
-  const required = tool.inputSchema?.required ?? []
+  // A schema is whatever its server says: one that is no list requires nothing.
+  const listed: unknown = tool.inputSchema?.required
+  const required = Array.isArray(listed) ? (listed as readonly unknown[]) : []
   const key = keyArgumentOf(tool)
   const candidates = names.filter(
     (name) => name !== key && !isFreeText(name) && wordsOf(name).some((word) => IDENTIFYING.has(word)),

@@ -101,12 +101,12 @@ async function ask(upstream: Upstream, signal: AbortSignal): Promise<ToolListing
     clientInfo: CLIENT,
   })
   if (hello.kind === 'result') {
-    const { serverInfo = {}, protocolVersion = PROTOCOL_2025 } = JSON.parse(hello.json) as {
-      serverInfo?: ToolListing['server']
+    const { serverInfo, protocolVersion = PROTOCOL_2025 } = JSON.parse(hello.json) as {
+      serverInfo?: ToolListing['server'] | null
       protocolVersion?: string
     }
     upstream.pass(Buffer.from('{"jsonrpc":"2.0","method":"notifications/initialized"}\n'))
-    return { server: serverInfo, protocol: protocolVersion, tools: await pages(request, {}) }
+    return { server: serverInfo ?? {}, protocol: protocolVersion, tools: await pages(request, {}) }
   }
   // A server of 2026-07-28 alone has no initialize: every request says what its client is.
   const envelope = {
