@@ -60,7 +60,7 @@ export async function compensateBy(
   // Whoever began it, here or elsewhere: the compensation's own key makes it one.
   if (record?.state === 'compensated') return
   if (record?.state !== 'compensating') throw nothingToUndo(op.contract.name, op.key, record?.state)
-  const outcome = record.outcome === undefined ? undefined : await unseal(record.outcome, core.journal)
+  const outcome = record.outcome === undefined ? undefined : await unseal(record.outcome, record, core.journal)
   try {
     await undo(outcome?.found === true ? outcome.value : undefined, op.key)
   } catch (error) {

@@ -171,11 +171,11 @@ async function afterDeadline(core: Core, attempt: LiveAttempt, work: Promise<unk
     kind = 'error'
     value = error
   }
-  await recordSuccess(core, attempt, await sealed(core, kind, value))
+  await recordSuccess(core, attempt, await sealed(core, attempt, kind, value))
 }
 
 async function succeeded(core: Core, attempt: LiveAttempt, value: unknown): Promise<Ended> {
-  const outcome = await sealed(core, 'value', value)
+  const outcome = await sealed(core, attempt, 'value', value)
   await at(core, 'before-commit', attempt.op.key)
   if (attempt.op.contract.verify !== undefined) return await accepted(core, attempt, outcome, value)
   return await committed(core, attempt, outcome, value)
@@ -237,7 +237,10 @@ async function failed(core: Core, attempt: LiveAttempt, error: unknown): Promise
   const verdict = classifyFailure(attempt.op.contract, error, attempt.sends)
   switch (verdict.kind) {
     case 'done':
-      return { ...(await committed(core, attempt, await sealed(core, 'error', error), error)), thrown: error } as Ended
+      return {
+        ...(await committed(core, attempt, await sealed(core, attempt, 'error', error), error)),
+        thrown: error,
+      } as Ended
     case 'rejected':
       return await close(core, attempt, { type: 'reject', error, stored: verdict.error })
     case 'unsent':
@@ -247,8 +250,12 @@ async function failed(core: Core, attempt: LiveAttempt, error: unknown): Promise
   }
 }
 
-const sealed = (core: Core, kind: StoredOutcome['kind'], value: unknown): StoredOutcome | Promise<StoredOutcome> =>
-  seal(kind, value, core.journal.store, core.settings.inlineResultBytes, core.journal.withDeadline)
+const sealed = (
+  core: Core,
+  { op }: LiveAttempt,
+  kind: StoredOutcome['kind'],
+  value: unknown,
+): StoredOutcome | Promise<StoredOutcome> => seal(kind, value, op, core.journal, core.settings.inlineResultBytes)
 
 async function committed(core: Core, attempt: LiveAttempt, outcome: StoredOutcome, value: unknown): Promise<Ended> {
   const result = await recordSuccess(core, attempt, outcome)

@@ -293,7 +293,7 @@ export async function replayed(core: Core, record: OperationRecord): Promise<Set
   const base = { kind, record, fresh: false, recorded: true } as const
   if (record.outcome === undefined)
     return { ...base, value: undefined, missing: 'a person confirmed it without a result' }
-  const opened = await unseal(record.outcome, core.journal)
+  const opened = await unseal(record.outcome, record, core.journal)
   return opened.found ? { ...base, value: opened.value } : { ...base, value: undefined, missing: opened.why }
 }
 

@@ -145,7 +145,7 @@ export interface Internals {
   readonly operators: Ledger
   /** Another guard, made as this one was but for what `change` changes, without its contracts: for test kits. */
   twin(change: (options: GuardOptions) => GuardOptions): Guard
-  /** Content-addressed bytes beside the ledger: what a frozen request is too large to hold itself. */
+  /** Bytes beside one operation, named by their content: what a frozen request is too large to hold itself. */
   readonly blobs: Pick<Store, 'putBlob' | 'getBlob'>
 }
 
@@ -324,9 +324,10 @@ export function createGuard(options: GuardOptions): Guard {
       operators: opened(createLedger(core, { tenant: defaultTenant, all: true }), lifecycle.open),
       twin: (change) => createGuard(change(options)),
       blobs: {
-        putBlob: (sha256, bytes) =>
-          lifecycle.open().then(() => core.journal.withDeadline(store.putBlob(sha256, bytes))),
-        getBlob: (sha256) => lifecycle.open().then(() => core.journal.withDeadline(store.getBlob(sha256))),
+        putBlob: (owner, sha256, bytes) =>
+          lifecycle.open().then(() => core.journal.withDeadline(store.putBlob(owner, sha256, bytes))),
+        getBlob: (owner, sha256) =>
+          lifecycle.open().then(() => core.journal.withDeadline(store.getBlob(owner, sha256))),
       },
     },
   }

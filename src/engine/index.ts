@@ -63,19 +63,21 @@ export type { SagaEnd, SagaOptions, SagaResults, SagaStep, SagaUndo } from './sa
 export { DEFAULTS, type Settings } from './settings.ts'
 export { createNamedSlots, createSlots, type NamedSlots, type Slots } from './slots.ts'
 export type { Spool, SpoolEntry } from './spool.ts'
-export type {
-  AmnesiaMark,
-  Epoch,
-  Finding,
-  ListPage,
-  ListQuery,
-  Reading,
-  Store,
-  StoreGuarantees,
-  StoreStats,
-  StoreTransaction,
-  Write,
-  WriteAnswer,
+export {
+  erasesBlobs,
+  type AmnesiaMark,
+  type BlobOwner,
+  type Epoch,
+  type Finding,
+  type ListPage,
+  type ListQuery,
+  type Reading,
+  type Store,
+  type StoreGuarantees,
+  type StoreStats,
+  type StoreTransaction,
+  type Write,
+  type WriteAnswer,
 } from './store.ts'
 export { tellOperators } from './tell-operators.ts'
 export type { UndeclaredPerformer, UndeclaredPolicy } from './undeclared.ts'

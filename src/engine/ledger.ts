@@ -101,7 +101,7 @@ export function createLedger(core: Core, options: { readonly tenant: string; rea
     const record = await find(keyOrTicket, tenant)
     const outcome =
       verdict.verdict === 'committed' && 'value' in verdict
-        ? await seal('value', verdict.value, store, core.settings.inlineResultBytes, withDeadline)
+        ? await seal('value', verdict.value, record, core.journal, core.settings.inlineResultBytes)
         : undefined
     const reading = await core.journal.read(record.key, record.tenant)
     const resolved = await core.journal.apply(record.key, record.tenant, reading, {

@@ -2,7 +2,7 @@ import { fingerprintText } from '../key/index.ts'
 import { decode, encode } from './codec.ts'
 import type { StoredOutcome } from './record.ts'
 import type { Journal } from './journal.ts'
-import type { Store } from './store.ts'
+import type { BlobOwner } from './store.ts'
 
 /**
  * The stored form of a result, made before commit: inline, else a blob that is durable before the commit,
@@ -11,9 +11,9 @@ import type { Store } from './store.ts'
 export function seal(
   kind: StoredOutcome['kind'],
   value: unknown,
-  store: Store,
+  owner: BlobOwner,
+  { store, withDeadline }: Pick<Journal, 'store' | 'withDeadline'>,
   inlineBytes: number,
-  withinDeadline: <T>(work: Promise<T>) => Promise<T>,
 ): StoredOutcome | Promise<StoredOutcome> {
   let text: string
   try {
@@ -24,7 +24,7 @@ export function seal(
   const size = Buffer.byteLength(text)
   const hash = fingerprintText(text)
   if (size <= inlineBytes) return { kind, text, sha256: hash, size }
-  return withinDeadline(store.putBlob(hash, Buffer.from(text))).then(
+  return withDeadline(store.putBlob(owner, hash, Buffer.from(text))).then(
     (): StoredOutcome => ({ kind, sha256: hash, size, blob: true }),
     (): StoredOutcome => ({ kind, sha256: hash, size, omitted: true }),
   )
@@ -39,11 +39,12 @@ export type Unsealed =
 /** The original value; never a guess. @throws OnefoldError STORE_UNAVAILABLE when its blob cannot be fetched now */
 export function unseal(
   outcome: StoredOutcome,
+  owner: BlobOwner,
   { store, withDeadline }: Pick<Journal, 'store' | 'withDeadline'>,
 ): Unsealed | Promise<Unsealed> {
   if (outcome.text !== undefined) return { found: true, value: decode(outcome.text) }
   if (outcome.blob !== true) return { found: false, why: 'the result could not be stored' }
-  return withDeadline(store.getBlob(outcome.sha256)).then((bytes): Unsealed => {
+  return withDeadline(store.getBlob(owner, outcome.sha256)).then((bytes): Unsealed => {
     if (bytes === undefined) return { found: false, why: 'the stored result is gone' }
     const text = Buffer.from(bytes).toString()
     if (fingerprintText(text) !== outcome.sha256) return { found: false, why: 'the stored result is damaged' }

@@ -218,7 +218,7 @@ const entryOf = ({ key, tenant, tool, state, createdAt }: OperationRecord): Reco
 })
 
 async function operationOf(journal: Journal, record: OperationRecord): Promise<ReconcileOperation> {
-  const result = record.outcome === undefined ? undefined : await unseal(record.outcome, journal)
+  const result = record.outcome === undefined ? undefined : await unseal(record.outcome, record, journal)
   return {
     record,
     input: parsed(record.input),

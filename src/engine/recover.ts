@@ -253,13 +253,7 @@ const isProbeAnswer = (answer: unknown): answer is ProbeAnswer<unknown> =>
 
 async function found(it: Recovery, value: unknown): Promise<Ended | undefined> {
   const { core, op, attempt } = it
-  const outcome = await seal(
-    'value',
-    value,
-    core.journal.store,
-    core.settings.inlineResultBytes,
-    core.journal.withDeadline,
-  )
+  const outcome = await seal('value', value, op, core.journal, core.settings.inlineResultBytes)
   const result = await core.journal.apply(op.key, op.tenant, attempt, {
     type: 'found',
     fence: attempt.record.fence,

@@ -151,7 +151,7 @@ export function sagaContract<Input>(
       const asked = performer.name(step.tool.contract, await step.tool.contract.parse(stepInput))
       const { op, reading } = await standing(core, asked)
       const { record } = reading
-      const outcome = record?.outcome === undefined ? undefined : await unseal(record.outcome, core.journal)
+      const outcome = record?.outcome === undefined ? undefined : await unseal(record.outcome, record, core.journal)
       results[step.name] = outcome?.found === true ? outcome.value : undefined
       // What another saga, or a call of its own, had done already was only replayed to this one, and is theirs to undo.
       if (record === undefined || record.parent?.key === saga.key) done.push({ at, op, seen: { ...results } })

@@ -20,6 +20,16 @@ export interface Write {
   readonly event: Omit<HistoryEvent, 'at'>
 }
 
+/** The operation that a blob belongs to. */
+export interface BlobOwner {
+  readonly key: string
+  readonly tenant: string
+}
+
+/** True for a write that, once applied, leaves no blob of its operation: T17 deletes the record, or makes it a tombstone. */
+export const erasesBlobs = ({ draft }: Pick<Write, 'draft'>): boolean =>
+  draft === undefined || draft.state === 'expired'
+
 /** The answer to a write. A conflict hands back what is there, so that no second read is needed. */
 export interface WriteAnswer {
   readonly applied: boolean
@@ -153,9 +163,14 @@ export interface Store {
   epoch(): Promise<Epoch>
   /** Sets or (undefined) lifts the mark, for every engine on this store. */
   markAmnesia(mark: AmnesiaMark | undefined): Promise<void>
-  /** Content-addressed; putting twice is harmless. Durable before it resolves. */
-  putBlob(sha256: string, bytes: Uint8Array): Promise<void>
-  getBlob(sha256: string): Promise<Uint8Array | undefined>
+  /**
+   * Keeps bytes beside one operation, named by their content; putting twice is harmless, and no other operation sees them.
+   * Durable before it resolves. The operation may not be recorded yet; beside one that is `expired` nothing is kept. They
+   * are erased by the very step that {@link erasesBlobs erases} what they belong to, and by nothing else.
+   */
+  putBlob(owner: BlobOwner, sha256: string, bytes: Uint8Array): Promise<void>
+  /** Also what an older version stored for all operations together, which has no owner. */
+  getBlob(owner: BlobOwner, sha256: string): Promise<Uint8Array | undefined>
   doctor(): Promise<readonly Finding[]>
   close(): Promise<void>
 }

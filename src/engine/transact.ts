@@ -65,7 +65,7 @@ async function committed(
   const { op, nonce } = attempt
   const { journal, processes, settings } = core
   await at(core, 'answered', op.key)
-  const outcome = await seal('value', value, journal.store, settings.inlineResultBytes, journal.withDeadline)
+  const outcome = await seal('value', value, op, journal, settings.inlineResultBytes)
   // A heartbeat that is under way moves the revision; another one would find the record locked by the transaction.
   attempt.closed = true
   await attempt.beating

@@ -39,7 +39,7 @@ export async function verifyOnce(core: Core, contract: Contract, record: Operati
     tellNewDoubt(core, await core.journal.apply(record.key, record.tenant, taken, verified))
   }
   if (verify === undefined) return await tell(false, 'it was not confirmed in time, and nothing is left to ask')
-  const outcome = await unseal(record.outcome as StoredOutcome, core.journal)
+  const outcome = await unseal(record.outcome as StoredOutcome, record, core.journal)
   // Nothing is left to ask with, so it would stay "accepted" for ever: a person has to look.
   if (!outcome.found) return await tell(false, outcome.why)
   const { value } = outcome

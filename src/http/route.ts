@@ -6,6 +6,7 @@ import {
   errorsOf,
   judge,
   kept,
+  ownerOf,
   viewOf,
   withBody,
   type Answer,
@@ -108,7 +109,7 @@ export function routeReach(
       ? {}
       : {
           again: async (frozen, context) => {
-            const request = await requestOf(guard, frozen)
+            const request = await requestOf(guard, frozen, context)
             currentOperation()?.port.checkpoint()
             return keep(judge(await answerFrom(await again(request, frozen.params, context as never)), errors))
           },
@@ -118,13 +119,19 @@ export function routeReach(
 
 /** Functions of the route see the request as identities do, and answer as handlers do. */
 function adapted(guard: Guard, recovery: Recovery<RequestView, Response>, keep: (answer: Answer) => Answer): Recovery {
-  const view = async (input: unknown): Promise<RequestView> =>
-    viewOf(await withBody(input as FrozenRequest, async (sha256) => await guard.internals.blobs.getBlob(sha256)))
+  const view = async (input: unknown, context: ProbeContext): Promise<RequestView> =>
+    viewOf(
+      await withBody(
+        input as FrozenRequest,
+        async (sha256) => await guard.internals.blobs.getBlob(ownerOf(context), sha256),
+      ),
+    )
   if (recovery.class === 'idempotent') {
     const { precondition } = recovery
     return {
       ...recovery,
-      precondition: async (input: unknown, context: ProbeContext) => await precondition(await view(input), context),
+      precondition: async (input: unknown, context: ProbeContext) =>
+        await precondition(await view(input, context), context),
     } as Recovery
   }
   if (!('probe' in recovery) || recovery.probe === undefined) return recovery as unknown as Recovery
@@ -132,7 +139,7 @@ function adapted(guard: Guard, recovery: Recovery<RequestView, Response>, keep: 
   return {
     ...recovery,
     probe: async (input: unknown, context: ProbeContext) => {
-      const found = await probe(await view(input), context)
+      const found = await probe(await view(input, context), context)
       return found.found === true ? { found: true, value: keep(await answerFrom(found.value)) } : found
     },
   } as unknown as Recovery
@@ -162,8 +169,8 @@ export function responseOf(answer: Answer): Response {
 }
 
 /** @throws Error for a body that was not kept; nothing was sent then */
-async function requestOf(guard: Guard, frozen: FrozenRequest): Promise<Request> {
-  const body = await bodyOf(guard, frozen)
+async function requestOf(guard: Guard, frozen: FrozenRequest, context: ProbeContext): Promise<Request> {
+  const body = await bodyOf(guard, frozen, context)
   const { host } = frozen.headers
   const origin = host !== undefined && URL.canParse(`http://${host}`) ? `http://${host}` : 'http://onefold.invalid'
   return new Request(`${origin}${frozen.path}${frozen.search}`, {
@@ -173,12 +180,12 @@ async function requestOf(guard: Guard, frozen: FrozenRequest): Promise<Request> 
   })
 }
 
-async function bodyOf(guard: Guard, { body }: FrozenRequest): Promise<Body | undefined> {
+async function bodyOf(guard: Guard, { body }: FrozenRequest, context: ProbeContext): Promise<Body | undefined> {
   if (body === null) return undefined
   if ('text' in body) return body.text
   if ('base64' in body) return Buffer.from(body.base64, 'base64') as Body
   if ('value' in body) return JSON.stringify(body.value)
-  const bytes = await guard.internals.blobs.getBlob(body.sha256)
+  const bytes = await guard.internals.blobs.getBlob(ownerOf(context), body.sha256)
   if (bytes === undefined) throw new Error('the body of the request was not kept')
   return bytes as Body
 }

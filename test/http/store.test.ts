@@ -17,7 +17,7 @@ function fragileStore(): Store & { mode: 'well' | 'gone' | 'frozen' } {
     mode: 'well',
     read: (key, tenant) => guarded(async () => await inner.read(key, tenant)),
     write: (write) => guarded(() => inner.write(write)),
-    putBlob: (sha256, bytes) => guarded(() => inner.putBlob(sha256, bytes)),
+    putBlob: (owner, sha256, bytes) => guarded(() => inner.putBlob(owner, sha256, bytes)),
   }
   return store
 }

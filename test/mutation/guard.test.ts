@@ -72,12 +72,13 @@ describe('a guard', () => {
 
   it('keeps blobs beside the ledger', async () => {
     const b = bench()
-    await b.guard.internals.blobs.putBlob('hash', Buffer.from('x'))
-    expect(Buffer.from((await b.guard.internals.blobs.getBlob('hash'))!).toString()).toBe('x')
+    const owner = { key: 'k', tenant: 'default' }
+    await b.guard.internals.blobs.putBlob(owner, 'hash', Buffer.from('x'))
+    expect(Buffer.from((await b.guard.internals.blobs.getBlob(owner, 'hash'))!).toString()).toBe('x')
     b.trouble.request = () => {
       throw unavailable()
     }
-    expect(await refusalOf(b.guard.internals.blobs.getBlob('hash'))).toMatchObject({ code: 'STORE_UNAVAILABLE' })
+    expect(await refusalOf(b.guard.internals.blobs.getBlob(owner, 'hash'))).toMatchObject({ code: 'STORE_UNAVAILABLE' })
   })
 
   it('parses input first, also where the schema answers later', async () => {

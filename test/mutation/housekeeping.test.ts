@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import type { OperationRecord } from '../../src/engine/index.ts'
 import { bench, facts, refusalOf } from './bench.ts'
 
 describe('retention', () => {
@@ -33,6 +34,28 @@ describe('retention', () => {
     const error = await refusalOf(b.until(tool({ ref: 'a' })))
     expect(facts(error)).toMatchObject({ code: 'RESULT_EXPIRED', effect: 'done' })
     expect(await b.until(tool({ ref: 'b' }))).toEqual({ id: 1, ref: 'b' })
+  })
+
+  it('replays a large result until then, and erases it with the record, not an equal one', async () => {
+    const b = bench({ settings: { inlineResultBytes: 10 } })
+    const tool = b.tool({ retention: '2h', retryHorizon: '1h', execute: () => 'x'.repeat(20) })
+    const call = (ref: string): Promise<unknown> => b.until(tool({ ref }) as Promise<unknown>)
+    await call('a')
+    b.time.stepStore(3_600_000)
+    await call('b')
+    const [a, other] = ['a', 'b'].map((ref) => b.record(tool, { ref })!) as [OperationRecord, OperationRecord]
+    const bytesOf = async ({ key, tenant }: OperationRecord): Promise<number | undefined> =>
+      (await b.inner.getBlob({ key, tenant }, a.outcome!.sha256))?.byteLength
+    expect(other.outcome).toEqual(a.outcome)
+    expect([await bytesOf(a), await bytesOf(other)]).toEqual([22, 22])
+    b.time.stepStore(3_600_000 - 60_000)
+    expect(await b.until(b.guard.ledger.purge())).toEqual({ expired: 0, deleted: 0, kept: 2 })
+    expect(await call('a')).toBe('x'.repeat(20))
+    b.time.stepStore(60_000)
+    expect(await b.until(b.guard.ledger.purge())).toEqual({ expired: 1, deleted: 0, kept: 1 })
+    expect([await bytesOf(a), await bytesOf(other)]).toEqual([undefined, 22])
+    expect(facts(await refusalOf(call('a')))).toMatchObject({ code: 'RESULT_EXPIRED', effect: 'done' })
+    expect(await call('b')).toBe('x'.repeat(20))
   })
 
   it('goes page by page', async () => {

@@ -23,7 +23,7 @@ for (const version of postgresVersions()) {
       storeSuite(
         `postgres ${version} with ${name}`,
         {
-          means: ['crash', 'another', 'obstruct'],
+          means: ['crash', 'another', 'obstruct', 'contents'],
           async open() {
             const schema = `ledger_${name}_${(schemas += 1)}`
             const owner = CLIENTS[name](server.url(), 1)
@@ -56,6 +56,17 @@ for (const version of postgresVersions()) {
                   await other.end()
                   await pause(0)
                 }
+              },
+              async contents() {
+                const other = new pg.Client({ connectionString: server.url() })
+                await other.connect()
+                const texts: string[] = []
+                for (const table of ['records', 'events', 'payloads', 'blobs', 'outbox', 'writers', 'meta']) {
+                  const { rows } = await other.query(`SELECT to_json(t)::text AS row FROM ${schema}.${table} t`)
+                  texts.push(...rows.map(({ row }: { row: string }) => row))
+                }
+                await other.end()
+                return texts.join('\n')
               },
               async close() {
                 await Promise.all(stores.map((each) => each.close()))

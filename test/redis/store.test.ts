@@ -5,7 +5,7 @@ import { MEANS, suite } from './suite.ts'
 
 describeWithServer(REDIS, 'Redis [OR-11]', () => {
   for (const client of REDIS_CLIENTS) {
-    suite(`redis by ${client.name}`, [...MEANS, 'stepClock'], async () => {
+    suite(`redis by ${client.name}`, [...MEANS, 'stepClock', 'contents'], async () => {
       const server = await startRedis()
       return {
         open: () => client.open(server.url()),

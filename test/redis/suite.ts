@@ -54,6 +54,18 @@ export function suite(name: string, means: readonly Means[], place: () => Promis
             at.fill()
             return async () => at.clear()
           },
+          // Of one server; no node of a cluster shows what the others hold.
+          async contents() {
+            const { command } = clients[0] as OpenClient
+            const held: unknown[] = []
+            for (const key of (await command('KEYS', `{${prefix}.*`)) as string[]) {
+              const type = await command('TYPE', key)
+              const read = { string: ['GET', key], hash: ['HGETALL', key], list: ['LRANGE', key, '0', '-1'] }
+              const how = read[type as keyof typeof read] ?? ['ZRANGE', key, '0', '-1']
+              held.push(key, await command(...how))
+            }
+            return JSON.stringify(held)
+          },
           async close() {
             await Promise.all(stores.map((each) => each.close()))
             for (const client of clients) client.end()

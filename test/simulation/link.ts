@@ -185,8 +185,8 @@ export function storeLink(process: Process): StoreLink {
     },
     epoch: () => call('epoch', false, () => ({ id: 'simulated', sequence: truth.sequence, amnesia: truth.amnesia })),
     markAmnesia: (mark) => call('mark-amnesia', true, () => truth.mark(mark)),
-    putBlob: (sha256, bytes) => call('put-blob', true, () => void truth.blobs.set(sha256, bytes)),
-    getBlob: (sha256) => call('get-blob', false, () => truth.blobs.get(sha256)),
+    putBlob: (owner, sha256, bytes) => call('put-blob', true, () => truth.putBlob(owner, sha256, bytes)),
+    getBlob: (owner, sha256) => call('get-blob', false, () => truth.getBlob(owner, sha256)),
     doctor: async () => [],
     close: () => call('close', false, () => undefined),
   }

@@ -1,5 +1,12 @@
 import { OPEN_STATES, stamp, type HistoryEvent, type OperationRecord } from '../../src/engine/record.ts'
-import type { AmnesiaMark, ListPage, Write, WriteAnswer } from '../../src/engine/store.ts'
+import {
+  erasesBlobs,
+  type AmnesiaMark,
+  type BlobOwner,
+  type ListPage,
+  type Write,
+  type WriteAnswer,
+} from '../../src/engine/store.ts'
 
 /** One record in the store, with its place in the order of recording. */
 export interface Row {
@@ -34,7 +41,8 @@ export interface StoreFaults {
 /** What the store really holds, whatever its clients were told. Each step is atomic. */
 export class Truth {
   readonly rows = new Map<string, Row>()
-  readonly blobs = new Map<string, Uint8Array>()
+  /** By the place of their operation, then by content. */
+  readonly blobs = new Map<string, Map<string, Uint8Array>>()
   sequence = 0
   amnesia: AmnesiaMark | undefined
   /** Places whose newest state a loss has undone. */
@@ -70,6 +78,7 @@ export class Truth {
     this.#undo.push({ place, row: row === undefined ? undefined : { ...row }, at: now })
     this.sequence += 1
     let after: OperationRecord | undefined
+    if (erasesBlobs(write)) this.blobs.delete(place)
     if (write.draft === undefined) this.rows.delete(place)
     else {
       const anew = this.#faults.fenceRestarts === true && row === undefined
@@ -83,6 +92,16 @@ export class Truth {
     }
     this.#watch({ write, before: row?.record, after, sequence: this.sequence, marked: this.amnesia !== undefined })
     return { applied: true, record: after, now, sequence: this.sequence, amnesiaAt }
+  }
+
+  putBlob({ key, tenant }: BlobOwner, sha256: string, bytes: Uint8Array): void {
+    const place = placeOf(key, tenant)
+    if (this.rows.get(place)?.record.state === 'expired') return
+    this.blobs.set(place, (this.blobs.get(place) ?? new Map<string, Uint8Array>()).set(sha256, bytes))
+  }
+
+  getBlob({ key, tenant }: BlobOwner, sha256: string): Uint8Array | undefined {
+    return this.blobs.get(placeOf(key, tenant))?.get(sha256)
   }
 
   /** The record as a replica shows it that is `lagMs` behind; undefined when both are the same. */

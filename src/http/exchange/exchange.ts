@@ -1,5 +1,12 @@
 import type { ToolContext } from '../../contract/index.ts'
-import { ticketOf, type Guard, type Outcome, type PerformOptions } from '../../engine/index.ts'
+import {
+  ticketOf,
+  UnsentError,
+  type BlobOwner,
+  type Guard,
+  type Outcome,
+  type PerformOptions,
+} from '../../engine/index.ts'
 import { OnefoldError, isOnefoldError } from '../../error/index.ts'
 import { answerOf, kept, type Answer } from './answer.ts'
 import { readCallerKey } from './caller-key.ts'
@@ -7,7 +14,7 @@ import type { HttpRules } from './declared.ts'
 import type { Doubts } from './doubts.ts'
 import { answerIn, judge } from './judge.ts'
 import { isolationOf, isShared, runIdOf, type Caller } from './principal.ts'
-import { freeze, type FrozenRequest, type RequestFacts } from './request.ts'
+import { freeze, ownerOf, type FrozenRequest, type RequestFacts } from './request.ts'
 import type { WritePlan } from './routes.ts'
 
 /** One request for a write. */
@@ -65,7 +72,6 @@ export async function exchange(request: Exchange): Promise<Told> {
     shared: isShared(caller),
     blob: recovery !== 'manual' && recovery !== 'probe',
   })
-  await keepLargeBody(guard, frozen, facts)
   const scope = plan.undeclared !== undefined && caller.run !== undefined && callerKey === undefined ? 'run' : undefined
   const id = runIdOf(caller, callerKey, facts.headers)
   const options: PerformOptions = {
@@ -78,8 +84,13 @@ export async function exchange(request: Exchange): Promise<Told> {
     occurrence: caller.occurrence,
     signal: request.signal,
   }
+  const large = largeBody(frozen, facts)
+  if (large !== undefined) {
+    const { key, tenant } = guard.internals.name(plan.contract, frozen, options)
+    await guard.internals.blobs.putBlob({ key, tenant }, large.sha256, large.bytes)
+  }
   const own: Own = { sent: false, answer: undefined, unwatch: () => {} }
-  const { early, execute } = sender(request, own)
+  const { early, execute } = sender(request, own, large)
   const work =
     plan.undeclared !== undefined && callerKey === undefined && caller.occurrence === undefined
       ? guard.internals.undeclared.perform(plan.contract, frozen, plan.undeclared, { ...options, execute })
@@ -96,10 +107,29 @@ export async function exchange(request: Exchange): Promise<Told> {
   }
 }
 
-/** Makes sure that a body too large for the record can be sent again: durable before the marker. */
-async function keepLargeBody(guard: Guard, frozen: FrozenRequest, { body }: RequestFacts): Promise<void> {
-  if (body.kind !== 'bytes' || frozen.body === null || !('blob' in frozen.body)) return
-  await guard.internals.blobs.putBlob(frozen.body.sha256, body.bytes)
+interface LargeBody {
+  readonly sha256: string
+  readonly bytes: Uint8Array
+}
+
+/** A body too large for the record, which has to be durable before the marker, so that it can be sent again. */
+function largeBody(frozen: FrozenRequest, { body }: RequestFacts): LargeBody | undefined {
+  if (body.kind !== 'bytes' || frozen.body === null || !('blob' in frozen.body)) return undefined
+  return { sha256: frozen.body.sha256, bytes: body.bytes }
+}
+
+/**
+ * Retention may have erased an earlier operation of the same key between the body and the marker, and the body with it.
+ * From the marker on nothing erases it any more.
+ * @throws UnsentError
+ */
+async function stillKept(guard: Guard, owner: BlobOwner, { sha256, bytes }: LargeBody): Promise<void> {
+  const { blobs } = guard.internals
+  try {
+    if ((await blobs.getBlob(owner, sha256)) === undefined) await blobs.putBlob(owner, sha256, bytes)
+  } catch (error) {
+    throw new UnsentError('the body of the request could not be kept', { cause: error })
+  }
 }
 
 interface Own {
@@ -116,10 +146,12 @@ interface Own {
 function sender(
   request: Exchange,
   own: Own,
+  large: LargeBody | undefined,
 ): { readonly early: Promise<Told>; readonly execute: NonNullable<PerformOptions['execute']> } {
   let tellEarly = (_told: Told): void => {}
   const early = new Promise<Told>((resolve) => (tellEarly = resolve))
   const execute = async (input: unknown, context: ToolContext): Promise<unknown> => {
+    if (large !== undefined) await stillKept(request.guard, ownerOf(context), large)
     own.sent = true
     try {
       const answer = judge(await request.send(context, input as FrozenRequest), request.plan.errors)

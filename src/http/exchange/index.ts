@@ -28,6 +28,7 @@ export {
   isSecret,
   proofOf,
   viewOf,
+  ownerOf,
   withBody,
   type FrozenRequest,
   type RequestBody,

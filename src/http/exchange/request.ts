@@ -1,4 +1,6 @@
 import { hash } from 'node:crypto'
+import type { ProbeContext } from '../../contract/index.ts'
+import type { BlobOwner } from '../../engine/index.ts'
 import { isOnefoldError } from '../../error/index.ts'
 import { parseJson } from '../../key/index.ts'
 import { isHopByHop, namedByConnection } from './answer.ts'
@@ -201,6 +203,12 @@ export function viewOf(frozen: FrozenRequest): RequestView {
   views.set(frozen, view)
   return view
 }
+
+/** Whose the body of a request is, for the functions of its contract: every write over HTTP belongs to a run. */
+export const ownerOf = ({ key, run }: Pick<ProbeContext, 'key' | 'run'>): BlobOwner => ({
+  key,
+  tenant: run?.tenant ?? '',
+})
 
 /** A frozen request with its body at hand, where that lies beside the record and can be looked into. */
 export async function withBody(

@@ -1,7 +1,9 @@
+import type { ProbeContext } from '../../contract/index.ts'
 import { UnsentError, type Guard } from '../../engine/index.ts'
 import {
   errorsOf,
   judge,
+  ownerOf,
   withBody,
   type Answer,
   type DeclaredProbe,
@@ -32,7 +34,8 @@ type KeepAnswer = (answer: Answer) => Answer
 /** How the gateway reaches the service when no client of the operation is there. */
 export function createReach(options: ReachOptions, keep: KeepAnswer): (declared: DeclaredWrite) => Reach {
   const { guard, upstream, secrets } = options
-  const getBlob = async (sha256: string): Promise<Uint8Array | undefined> => await guard.internals.blobs.getBlob(sha256)
+  const getBlob = (context: Pick<ProbeContext, 'key' | 'run'>) => async (sha256: string) =>
+    await guard.internals.blobs.getBlob(ownerOf(context), sha256)
 
   async function get(target: string, own: readonly string[], signal: AbortSignal): Promise<Answer> {
     const headers = ['accept', 'application/json', ...own]
@@ -40,12 +43,12 @@ export function createReach(options: ReachOptions, keep: KeepAnswer): (declared:
     return await captureAnswer(incoming, { answerBytes: options.answerBytes, live: undefined })
   }
 
-  async function bodyOf({ body }: FrozenRequest): Promise<Uint8Array | undefined> {
+  async function bodyOf({ body }: FrozenRequest, context: ProbeContext): Promise<Uint8Array | undefined> {
     if (body === null) return undefined
     if ('text' in body) return Buffer.from(body.text)
     if ('base64' in body) return Buffer.from(body.base64, 'base64')
     if ('value' in body) return Buffer.from(JSON.stringify(body.value))
-    const bytes = body.blob === true ? await getBlob(body.sha256) : undefined
+    const bytes = body.blob === true ? await getBlob(context)(body.sha256) : undefined
     if (bytes === undefined) throw new UnsentError('the body of the request was not kept')
     return bytes
   }
@@ -63,7 +66,7 @@ export function createReach(options: ReachOptions, keep: KeepAnswer): (declared:
       const known = credentialsOf(frozen, context.run?.session)
       // Without the caller's credentials it would be refused, which proves nothing about the first send.
       if (known === undefined) throw new UnsentError(NOBODY)
-      const body = await bodyOf(frozen)
+      const body = await bodyOf(frozen, context)
       const plan = { declared } as WritePlan
       const headers = frozenHeaders(frozen, plan, context, known, options.forward)
       if (body !== undefined) headers.push('content-length', String(body.byteLength))
@@ -86,7 +89,7 @@ export function createReach(options: ReachOptions, keep: KeepAnswer): (declared:
   const probing =
     (declared: DeclaredWrite, probe: DeclaredProbe): NonNullable<Reach['probe']> =>
     async (frozen, context) => {
-      const whole = await withBody(frozen, getBlob)
+      const whole = await withBody(frozen, getBlob(context))
       const target = probeTarget(probe, whole, sentKey(declared, frozen) ?? context.downstreamKey())
       if (target === undefined) return { found: 'unknown', why: 'the request has no value for a part of the probe' }
       const known = credentialsOf(frozen, context.run?.session)

@@ -46,6 +46,7 @@ interface PageInput {
 }
 
 interface QueryInput extends PageInput {
+  readonly ProjectionExpression?: string | undefined
   readonly IndexName?: string | undefined
   readonly KeyConditionExpression?: string | undefined
   readonly ConsistentRead?: boolean | undefined

@@ -13,7 +13,7 @@ afterAll(() => server.close())
 storeSuite(
   'dynamodb on dynalite [OR-11]',
   {
-    means: ['crash', 'another', 'obstruct'],
+    means: ['crash', 'another', 'obstruct', 'contents'],
     async open() {
       const table = await server.table()
       const proxy = await startTcpProxy(server.port)
@@ -34,6 +34,21 @@ storeSuite(
         },
         another: () => opened(server.port),
         obstruct: () => server.holdWrites(),
+        async contents() {
+          const items: unknown[] = []
+          let from: Record<string, never> | undefined
+          do {
+            const page = await server.client().scan({
+              TableName: table,
+              ...(from === undefined ? {} : { ExclusiveStartKey: from }),
+            })
+            items.push(...(page.Items ?? []))
+            from = page.LastEvaluatedKey as typeof from
+          } while (from !== undefined)
+          return JSON.stringify(items, (_, value: unknown) =>
+            value instanceof Uint8Array ? Buffer.from(value).toString('base64') : value,
+          )
+        },
         async close() {
           for (const one of stores) await one.close()
           await proxy.close()

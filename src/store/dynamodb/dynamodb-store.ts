@@ -133,8 +133,8 @@ export function dynamodbStore({ client, table, home, deadlineMs = DEFAULT_DEADLI
     watch: (key, listener) => watchers.watch(key, listener),
     epoch: () => whileOpen(() => meta.epoch()),
     markAmnesia: (mark) => whileOpen(() => meta.markAmnesia(mark)),
-    putBlob: (sha256, bytes) => whileOpen(() => blobs.put(sha256, bytes)),
-    getBlob: (sha256) => whileOpen(() => blobs.get(sha256)),
+    putBlob: (owner, sha256, bytes) => whileOpen(() => blobs.put(owner, sha256, bytes)),
+    getBlob: (owner, sha256) => whileOpen(() => blobs.get(owner, sha256)),
     doctor: () => whileOpen(async () => await examine(context, meta, await describe())),
     close,
   }

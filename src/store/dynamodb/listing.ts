@@ -87,6 +87,7 @@ export function createListings(context: Context, records: Records): Listings {
         )
         for (const item of Responses?.[table] ?? []) {
           const record = await records.parse(item, options)
+          await records.finish(item, options)
           if (record !== undefined) byId.set(numberOf(item['i']), record)
         }
         keys = UnprocessedKeys?.[table]?.Keys ?? []

@@ -1,5 +1,13 @@
-import { stamp, type Draft, type OperationRecord, type Write, type WriteAnswer } from '../../engine/index.ts'
+import {
+  erasesBlobs,
+  stamp,
+  type Draft,
+  type OperationRecord,
+  type Write,
+  type WriteAnswer,
+} from '../../engine/index.ts'
 import { OnefoldError } from '../../error/index.ts'
+import { dropBlobs, hasBlobs } from './blobs.ts'
 import { number, numberOf, text, type Attribute, type Item } from './client.ts'
 import type { Context, StepOptions } from './context.ts'
 import { isConflict } from './failure.ts'
@@ -15,6 +23,8 @@ export interface Records {
   write(write: Write): Promise<WriteAnswer>
   /** The record of an item that was read consistently; undefined when it has changed since. */
   parse(item: Item, options: StepOptions): Promise<OperationRecord | undefined>
+  /** Erases what a process that was killed has left beside the tombstone in an item. Best effort. */
+  finish(item: Item, options: StepOptions): Promise<void>
 }
 
 /** A write that was let in, or that met another record; then with that one's item where the service shows it. */
@@ -23,7 +33,7 @@ type Tried =
   | { readonly applied: false; readonly item: Item | undefined }
 
 /** Attributes that an update removes where the next record has none. */
-const OPTIONAL = ['rn', 'o', 'd', 'dx', 'dn', 'n', 'nx', 'nn'] as const
+const OPTIONAL = ['rn', 'o', 'd', 'dx', 'dn', 'n', 'nx', 'nn', 'z'] as const
 
 export function createRecords(context: Context, meta: Meta): Records {
   const { client, table, clock } = context
@@ -118,7 +128,10 @@ export function createRecords(context: Context, meta: Meta): Records {
   ): Promise<OperationRecord> {
     const partition = partitionOf(write.key, write.tenant)
     const stamped = stamp(draft, { revision: write.expect, leaseUntil: 0 }, now, sequence)
-    const content = await contentOf(stamped, partition, write.expect, options)
+    const erases = erasesBlobs(write)
+    // Written with the tombstone, so that a process that is killed before it has erased is made up for.
+    const left: Item = erases && (await hasBlobs(context, partition, options)) ? { z: number(1) } : {}
+    const content = { ...(await contentOf(stamped, partition, write.expect, options)), ...left }
     // The lease stays as it is where the draft says so; what it is shows in the answer.
     if (draft.leaseMs === undefined) delete content['l']
     const event = eventOf(write, stamped)
@@ -144,8 +157,31 @@ export function createRecords(context: Context, meta: Meta): Records {
       options,
     )
     inputs.remember(partition, stamped.revision, undefined, referenceIn(content, 'n'))
+    if (erases)
+      await eraseBeside(partition, stamped.revision, content['z'] !== undefined, options).catch(() => undefined)
     await tidy(partition, stamped.revision, old, content, event, options).catch(() => undefined)
     return draft.leaseMs === undefined ? { ...stamped, leaseUntil: numberOf(old['l']) } : stamped
+  }
+
+  /** What lay beside a record that is a tombstone; `noted` in its item until it is gone. */
+  async function eraseBeside(
+    partition: Uint8Array,
+    revision: number,
+    noted: boolean,
+    options: StepOptions,
+  ): Promise<void> {
+    await dropBlobs(context, partition, options)
+    if (!noted) return
+    await client.updateItem(
+      {
+        TableName: table,
+        Key: keyOfRecord(partition),
+        UpdateExpression: 'REMOVE z',
+        ConditionExpression: 'v = :revision',
+        ExpressionAttributeValues: { ':revision': number(revision) },
+      },
+      options,
+    )
   }
 
   /** After a write that is durable already. Best effort: what fails costs room, and the next write does it. */
@@ -182,7 +218,9 @@ export function createRecords(context: Context, meta: Meta): Records {
       },
       options,
     )
-    if (old !== undefined) await dropBeside(context, partition, old, options).catch(() => undefined)
+    if (old === undefined) return undefined
+    await dropBlobs(context, partition, options).catch(() => undefined)
+    await dropBeside(context, partition, old, options).catch(() => undefined)
     return undefined
   }
 
@@ -226,6 +264,10 @@ export function createRecords(context: Context, meta: Meta): Records {
 
   return {
     parse,
+    async finish(item, options) {
+      if (item['z'] === undefined) return
+      await eraseBeside(item['p']?.B as Uint8Array, numberOf(item['v']), true, options).catch(() => undefined)
+    },
     read: (key, tenant) => context.step('read the record', (options) => readWith(partitionOf(key, tenant), options)),
     async write(write) {
       for (;;) {

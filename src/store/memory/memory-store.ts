@@ -1,4 +1,5 @@
 import {
+  erasesBlobs,
   OPEN_STATES,
   stamp,
   type AmnesiaMark,
@@ -33,7 +34,8 @@ export function memoryStore(options: MemoryOptions = {}): Store {
   const clock = steady(options.clock ?? Date.now)
   const rows = new Map<string, Row>()
   const unfinished = new Set<Row>()
-  const blobs = new Map<string, Uint8Array>()
+  /** By the place of the operation, then by content. */
+  const blobs = new Map<string, Map<string, Uint8Array>>()
   const listeners = new Map<string, Set<() => void>>()
   let sequence = 0
   let ids = 0
@@ -59,6 +61,7 @@ export function memoryStore(options: MemoryOptions = {}): Store {
     const at = place(write.key, write.tenant)
     const row = rows.get(at)
     sequence += 1
+    if (erasesBlobs(write)) blobs.delete(at)
     if (write.draft === undefined) {
       rows.delete(at)
       if (row !== undefined) unfinished.delete(row)
@@ -171,13 +174,15 @@ export function memoryStore(options: MemoryOptions = {}): Store {
       demandOpen()
       amnesia = mark
     },
-    async putBlob(sha256, bytes) {
+    async putBlob({ key, tenant }, sha256, bytes) {
       demandOpen()
-      blobs.set(sha256, Uint8Array.from(bytes))
+      if (find(key, tenant)?.record.state === 'expired') return
+      const own = blobs.get(place(key, tenant)) ?? new Map<string, Uint8Array>()
+      blobs.set(place(key, tenant), own.set(sha256, Uint8Array.from(bytes)))
     },
-    async getBlob(sha256) {
+    async getBlob({ key, tenant }, sha256) {
       demandOpen()
-      const bytes = blobs.get(sha256)
+      const bytes = blobs.get(place(key, tenant))?.get(sha256)
       return bytes === undefined ? undefined : Uint8Array.from(bytes)
     },
     async doctor() {

@@ -227,15 +227,13 @@ export function postgresStore(options: PostgresOptions): Store {
       await ask(() => saveMark(driver, schema, mark, writers.highest()))
     },
 
-    async putBlob(sha256, bytes) {
+    async putBlob({ key, tenant }, sha256, bytes) {
       const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('base64')
-      await query(PUT_BLOB, [sha256, text])
+      await query(PUT_BLOB, [toColumn(key), toColumn(tenant), sha256, text])
     },
 
-    async getBlob(sha256) {
-      const [row] = await query(`SELECT encode(bytes, 'base64') AS bytes FROM $schema.blobs WHERE sha256 = $1`, [
-        sha256,
-      ])
+    async getBlob({ key, tenant }, sha256) {
+      const [row] = await query(GET_BLOB, [toColumn(key), toColumn(tenant), sha256])
       return row === undefined ? undefined : new Uint8Array(Buffer.from(row['bytes'] as string, 'base64'))
     },
 
@@ -287,9 +285,16 @@ const STATS = `
 
 const SIZE = `
   SELECT (pg_total_relation_size('$schema.records') + pg_total_relation_size('$schema.events')
-    + pg_total_relation_size('$schema.blobs') + pg_total_relation_size('$schema.outbox'))::float8 AS bytes`
+    + pg_total_relation_size('$schema.payloads') + pg_total_relation_size('$schema.blobs') + pg_total_relation_size('$schema.outbox'))::float8 AS bytes`
 
+/** The lock makes a tombstone that is under way come first, or wait: nothing is kept beside it after it has erased. */
 const PUT_BLOB = `
   WITH durably AS MATERIALIZED (SELECT set_config('synchronous_commit', CASE
-    WHEN current_setting('synchronous_commit') IN ('on', 'remote_apply') THEN current_setting('synchronous_commit') ELSE 'on' END, true))
-  INSERT INTO $schema.blobs (sha256, bytes) SELECT $1, decode($2, 'base64') FROM durably ON CONFLICT (sha256) DO NOTHING`
+    WHEN current_setting('synchronous_commit') IN ('on', 'remote_apply') THEN current_setting('synchronous_commit') ELSE 'on' END, true)),
+  owner AS MATERIALIZED (SELECT state FROM $schema.records WHERE key = $1 AND tenant = $2 FOR SHARE)
+  INSERT INTO $schema.payloads (key, tenant, sha256, bytes) SELECT $1, $2, $3, decode($4, 'base64') FROM durably
+  WHERE NOT EXISTS (SELECT FROM owner WHERE state = 'expired') ON CONFLICT (key, tenant, sha256) DO NOTHING`
+
+const GET_BLOB = `
+  SELECT encode(bytes, 'base64') AS bytes FROM $schema.payloads WHERE key = $1 AND tenant = $2 AND sha256 = $3
+  UNION ALL SELECT encode(bytes, 'base64') FROM $schema.blobs WHERE sha256 = $3 LIMIT 1`

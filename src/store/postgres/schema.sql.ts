@@ -24,6 +24,9 @@ export const APPLICATION = 'onefold'
  * - `outbox`: messages that were committed with an effect and are still to be published. Of the attempts of an operation
  *   only one commits, so `id` needs no constraint, which would make a takeover wait for the transaction of the old owner.
  *   The index is for the order of messages that share a key.
+ * - `blobs`: by content alone, until version 2. What lies there is still read; it belongs to nobody, so nothing erases it.
+ * - `payloads`: what a record is too large for, by the operation that it belongs to. By its key and not by its record, since
+ *   a body is kept before its operation is recorded. Triggers erase it, so that processes of an older version do so too.
  */
 export const migrations = (schema: string): readonly string[] => {
   const s = quotedSchema(schema)
@@ -77,6 +80,26 @@ export const migrations = (schema: string): readonly string[] => {
     CREATE INDEX outbox_order ON ${s}.outbox (topic, key, n);
     ${writeFunction(s, literal(channelOf(schema)))};
     `,
+    `
+    CREATE TABLE ${s}.payloads (
+      key text COLLATE "C",
+      tenant text COLLATE "C",
+      sha256 text COLLATE "C",
+      bytes bytea NOT NULL,
+      stored_at timestamptz NOT NULL DEFAULT now(),
+      PRIMARY KEY (key, tenant, sha256)
+    );
+    CREATE FUNCTION ${s}.erase_payloads() RETURNS trigger LANGUAGE plpgsql AS $function$
+    BEGIN
+      DELETE FROM ${s}.payloads p WHERE p.key = OLD.key AND p.tenant = OLD.tenant;
+      RETURN NULL;
+    END
+    $function$;
+    CREATE TRIGGER payloads_of_expired AFTER UPDATE OF state ON ${s}.records FOR EACH ROW
+      WHEN (NEW.state = 'expired') EXECUTE FUNCTION ${s}.erase_payloads();
+    CREATE TRIGGER payloads_of_deleted AFTER DELETE ON ${s}.records FOR EACH ROW
+      EXECUTE FUNCTION ${s}.erase_payloads();
+    `,
   ]
 }
 
@@ -86,7 +109,8 @@ export const grants = (schema: string, role: string): string => {
   return `
     GRANT USAGE ON SCHEMA ${s} TO ${role};
     GRANT SELECT, INSERT, UPDATE, DELETE ON ${s}.records, ${s}.events, ${s}.writers, ${s}.awaited, ${s}.outbox TO ${role};
-    GRANT SELECT, INSERT ON ${s}.blobs TO ${role};
+    GRANT SELECT ON ${s}.blobs TO ${role};
+    GRANT SELECT, INSERT, DELETE ON ${s}.payloads TO ${role};
     GRANT SELECT, UPDATE ON ${s}.meta TO ${role};
     GRANT USAGE, SELECT ON ${s}.sequence TO ${role};
     GRANT EXECUTE ON FUNCTION ${writeSignature(s)} TO ${role};

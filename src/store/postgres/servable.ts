@@ -97,7 +97,8 @@ const RIGHTS: readonly (readonly [table: string, rights: readonly string[]])[] =
   ['writers', ['SELECT', 'INSERT', 'UPDATE', 'DELETE']],
   ['awaited', ['SELECT', 'INSERT', 'UPDATE', 'DELETE']],
   ['outbox', ['SELECT', 'INSERT', 'DELETE']],
-  ['blobs', ['SELECT', 'INSERT']],
+  ['blobs', ['SELECT']],
+  ['payloads', ['SELECT', 'INSERT', 'DELETE']],
   ['meta', ['SELECT', 'UPDATE']],
 ]
 

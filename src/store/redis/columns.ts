@@ -5,7 +5,10 @@ import { fromMember, fromWord, memberOf, runWord } from './names.ts'
 
 type Place = HistoryEvent['from'] | HistoryEvent['to']
 
-/** States as they lie in a record's head. The numbers are for ever; `scan.lua.ts` knows those of accepted and in-doubt. */
+/**
+ * States as they lie in a record's head. The numbers are for ever; `scan.lua.ts` knows those of accepted and in-doubt,
+ * `write.lua.ts` and `blob.lua.ts` that of expired.
+ */
 const NUMBERS: Readonly<Record<Place, number>> = {
   deleted: 0,
   claimed: 1,

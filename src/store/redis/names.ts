@@ -46,7 +46,8 @@ export const baseOf = (prefix: string, partition: number): string => `{${prefix}
 
 export const channelOf = (prefix: string, key: string): string => `${prefix}!${toWord(key)}`
 
-export const blobKey = (prefix: string, sha256: string): string => `{${prefix}.b.${toWord(sha256)}}`
+/** Where versions before ownership kept bytes, by content alone: still read, and nobody's to erase. */
+export const oldBlobKey = (prefix: string, sha256: string): string => `{${prefix}.b.${toWord(sha256)}}`
 
 /** Where a record lies. For ever the same for one number of partitions, which the ledger keeps. */
 export function partitionOf(member: string, partitions: number): number {

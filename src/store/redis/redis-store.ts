@@ -1,5 +1,6 @@
 import { stamp, type Store, type StoreGuarantees, type Write, type WriteAnswer } from '../../engine/index.ts'
 import type { OnefoldError } from '../../error/index.ts'
+import { PUT_BLOB } from './blob.lua.ts'
 import type { RedisClient } from './clients.ts'
 import { eventsOf, eventText, itemOf, recordOf } from './columns.ts'
 import { within } from './deadline.ts'
@@ -10,7 +11,7 @@ import { errorOf, late, notOpen } from './failure.ts'
 import { findLedger, type FoundLedger } from './ledger.ts'
 import { CLOSED_SCAN, DUE, page, scanOf } from './listing.ts'
 import { RIGHTS } from './meta.lua.ts'
-import { baseOf, blobKey, checkedPrefix, memberOf } from './names.ts'
+import { baseOf, checkedPrefix, memberOf, oldBlobKey } from './names.ts'
 import { createNotices } from './notices.ts'
 import { createNumbers } from './numbers.ts'
 import { createPartitions } from './partitions.ts'
@@ -41,6 +42,7 @@ export interface RedisOptions {
 }
 
 const DEFAULT_LIMIT = 100
+const blobScript = script(PUT_BLOB)
 const readScript = script(READ)
 const noteScript = script(NOTE)
 const historyScript = script(HISTORY)
@@ -205,15 +207,20 @@ export function redisStore(options: RedisOptions): Store {
       numbers.marked()
     },
 
-    async putBlob(sha256, bytes) {
-      const key = blobKey(prefix, sha256)
+    async putBlob({ key, tenant }, sha256, bytes) {
+      const member = memberOf(key, tenant)
       const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('base64')
-      await ask(() => driver.command(key, ['SET', key, text, 'NX']))
+      const keys = [`r${member}`, `b${member}`]
+      await ask(() => partitions.run(partitions.of(member), blobScript, keys, [sha256, text]))
     },
 
-    async getBlob(sha256) {
-      const key = blobKey(prefix, sha256)
-      const text = await ask(() => driver.command(key, ['GET', key]))
+    async getBlob({ key, tenant }, sha256) {
+      const member = memberOf(key, tenant)
+      const own = `${partitions.base(partitions.of(member))}b${member}`
+      const old = oldBlobKey(prefix, sha256)
+      const text = await ask(
+        async () => (await driver.command(own, ['HGET', own, sha256])) ?? (await driver.command(old, ['GET', old])),
+      )
       return text === null ? undefined : new Uint8Array(Buffer.from(text as string, 'base64'))
     },
 

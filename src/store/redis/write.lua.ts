@@ -17,7 +17,8 @@ import { WRITER_CLOCK } from './clock.lua.ts'
  * A record is one string of lines: its head `revision place state open run lease updated fence first doubt created`, its
  * body, and its events, oldest first. Where they grow long they move into a list (`h` and the member), so that a step
  * costs the same however many were before it. Records are written last, all of them by one command: where a script is cut
- * off by a key that moves to another node, an index may know a record that is not there, never the reverse.
+ * off by a key that moves to another node, an index may know a record that is not there, never the reverse. What lies
+ * beside a record that becomes a tombstone (13) goes after it.
  */
 export const WRITE: string = `
 local base, writer, channel = ARGV[1], ARGV[2], ARGV[4]
@@ -29,15 +30,16 @@ local given = clock
 local out = { now, tonumber(meta[1]), tonumber(meta[3] or '0'), tonumber(meta[4] or '0') }
 local n = 4
 local touched, leases, counts = {}, {}, {}
-local placed, opened, closed, gone, records = {}, {}, {}, {}, {}
+local placed, opened, closed, gone, records, expired = {}, {}, {}, {}, {}, {}
 local function flush()
   if placed[1] then call('ZADD', KEYS[2], unpack(placed)) end
   if opened[1] then call('ZADD', KEYS[3], unpack(opened)) end
   if closed[1] then call('ZREM', KEYS[3], unpack(closed)) end
   if gone[1] then call('ZREM', KEYS[2], unpack(gone)) end
-  for i = 1, #gone do call('DEL', base .. 'r' .. gone[i], base .. 'h' .. gone[i]) end
+  for i = 1, #gone do call('DEL', base .. 'r' .. gone[i], base .. 'h' .. gone[i], base .. 'b' .. gone[i]) end
   if records[1] then call('MSET', unpack(records)) end
-  touched, placed, opened, closed, gone, records = {}, {}, {}, {}, {}, {}
+  for i = 1, #expired do call('DEL', base .. 'b' .. expired[i]) end
+  touched, placed, opened, closed, gone, records, expired = {}, {}, {}, {}, {}, {}, {}
 end
 local function count(state, member, by)
   local name = state .. ' ' .. match(member, '^(%S*) ')
@@ -106,6 +108,7 @@ for i = 5, #ARGV, 4 do
       end
       if fence == '0' then fence = number end
       if eventFence == '0' then eventFence = fence end
+      if state == '13' then expired[#expired + 1] = member end
       records[#records + 1] = record
       records[#records + 1] = next .. ' ' .. place .. ' ' .. state .. ' ' .. open .. ' ' .. run .. ' ' .. lease .. ' '
         .. nowText .. ' ' .. fence .. ' ' .. ARGV[i + 2] .. '\\n' .. events

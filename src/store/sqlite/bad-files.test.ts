@@ -16,6 +16,7 @@ import { DatabaseSync } from 'node:sqlite'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { sqliteStore } from './index.ts'
 
+const OWNER = { key: 'k', tenant: 't' }
 let folder = ''
 let path = ''
 
@@ -35,7 +36,7 @@ const CHILD = `
   const store = sqliteStore(path)
   try {
     await store.open()
-    for (let n = 0; n < Number(count); n += 1) await store.putBlob('blob ' + n, new Uint8Array(100_000).fill(n))
+    for (let n = 0; n < Number(count); n += 1) await store.putBlob(${JSON.stringify(OWNER)}, 'blob ' + n, new Uint8Array(100_000).fill(n))
     console.log(JSON.stringify({ code: 'none' }))
   } catch ({ code, effect, message }) {
     console.log(JSON.stringify({ code, effect, message }))
@@ -119,7 +120,7 @@ describe('a path that cannot be a ledger', () => {
   it('is refused when it is damaged', async () => {
     const store = sqliteStore(path)
     await store.open()
-    for (let n = 0; n < 50; n += 1) await store.putBlob(`blob ${n}`, new Uint8Array(10_000))
+    for (let n = 0; n < 50; n += 1) await store.putBlob(OWNER, `blob ${n}`, new Uint8Array(10_000))
     await store.close()
     const bytes = readFileSync(path)
     bytes.fill(0xaa, 100, 8192)
@@ -135,7 +136,7 @@ describe('a path that cannot be a ledger', () => {
     async (direct) => {
       const made = sqliteStore(path)
       await made.open()
-      for (let n = 0; n < 20; n += 1) await made.putBlob(`blob ${n}`, new Uint8Array(10_000).fill(n))
+      for (let n = 0; n < 20; n += 1) await made.putBlob(OWNER, `blob ${n}`, new Uint8Array(10_000).fill(n))
       await made.close()
       // Everything behind the first pages, which are looked at when it is opened.
       const bytes = readFileSync(path)
@@ -145,7 +146,7 @@ describe('a path that cannot be a ledger', () => {
       await store.open()
       const told: unknown[] = []
       for (let n = 0; n < 20; n += 1)
-        await store.getBlob(`blob ${n}`).catch((error: unknown) => told.push((error as { code: string }).code))
+        await store.getBlob(OWNER, `blob ${n}`).catch((error: unknown) => told.push((error as { code: string }).code))
       expect(told).toContain('STORE_UNSAFE')
       await store.close()
     },
@@ -173,7 +174,7 @@ describe('rights', () => {
     path = join(folder, 'a', 'b', 'ledger.db')
     const store = sqliteStore(path)
     await store.open()
-    await store.putBlob('a', new Uint8Array(1))
+    await store.putBlob(OWNER, 'a', new Uint8Array(1))
     const modes = ['', '-wal', '-shm'].map((end) => statSync(path + end).mode & 0o777)
     expect(modes).toEqual([0o600, 0o600, 0o600])
     expect([join(folder, 'a'), join(folder, 'a', 'b')].map((made) => statSync(made).mode & 0o777)).toEqual([
@@ -224,7 +225,7 @@ describe('a full disk', () => {
     expect(child(1)).toEqual({ code: 'none' })
     const store = sqliteStore(path)
     await store.open()
-    expect((await store.getBlob('blob 0'))?.byteLength).toBe(100_000)
+    expect((await store.getBlob(OWNER, 'blob 0'))?.byteLength).toBe(100_000)
     expect((await store.doctor()).filter((finding) => finding.unsafe)).toEqual([])
     await store.close()
   })

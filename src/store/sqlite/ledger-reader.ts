@@ -1,5 +1,5 @@
 import type { AmnesiaMark, Epoch } from '../../engine/index.ts'
-import { SELECT_BLOB } from './blob.sql.ts'
+import { SELECT_BLOB, SELECT_OLD_BLOB } from './blob.sql.ts'
 import type { Row, Value } from './columns.ts'
 import { SELECT_HISTORY } from './history.sql.ts'
 import { keyToColumn } from './key-column.ts'
@@ -26,7 +26,7 @@ export interface LedgerReader {
     after: number,
   ): { readonly states: readonly (readonly [number, number])[]; readonly next: number | undefined }
   epoch(): Epoch
-  blob(sha256: string): Uint8Array | null
+  blob(key: string, tenant: string, sha256: string): Uint8Array | null
 }
 
 export function ledgerReader(ledger: Ledger): LedgerReader {
@@ -41,6 +41,7 @@ export function ledgerReader(ledger: Ledger): LedgerReader {
   const selectHistory = arrays(SELECT_HISTORY)
   const selectMeta = database.prepare(SELECT_META)
   const selectBlob = database.prepare(SELECT_BLOB)
+  const selectOldBlob = database.prepare(SELECT_OLD_BLOB)
 
   const scan = scanner(ledger)
 
@@ -73,8 +74,10 @@ export function ledgerReader(ledger: Ledger): LedgerReader {
         amnesia: meta.amnesia === null ? undefined : (JSON.parse(meta.amnesia) as AmnesiaMark),
       }
     },
-    blob(sha256) {
-      const found = selectBlob.get(sha256)
+    blob(key, tenant, sha256) {
+      const id = names.find(tenant)
+      const own = id === undefined ? undefined : selectBlob.get(keyToColumn(key), id, sha256)
+      const found = own ?? selectOldBlob.get(sha256)
       return found === undefined ? null : ((found['bytes'] as Uint8Array | null) ?? new Uint8Array(0))
     },
   }

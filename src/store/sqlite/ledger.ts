@@ -1,7 +1,6 @@
 import type { AmnesiaMark } from '../../engine/index.ts'
 import { connect } from './connection.ts'
 import { busyFailure, concernsFile, FailureError, failureOf, isBusy, unavailable, type Failure } from './failure.ts'
-import { INSERT_BLOB } from './blob.sql.ts'
 import { makeLogRoom } from './log-room.ts'
 import { RAISE_CLOCK, SELECT_META, SELECT_POSITION, UPDATE_AMNESIA, UPDATE_META } from './meta.sql.ts'
 import { assertOurs, migrate } from './migrate.ts'
@@ -97,7 +96,6 @@ function ledgerOn(database: DatabaseSync, clock: SteadyClock, options: LedgerOpt
   selectPosition.setReturnArrays(true)
   const updateMeta = database.prepare(UPDATE_META)
   const updateAmnesia = database.prepare(UPDATE_AMNESIA)
-  const insertBlob = database.prepare(INSERT_BLOB)
   const passive = database.prepare('PRAGMA wal_checkpoint(PASSIVE)')
   let acknowledged = 0
   let noted = 0
@@ -170,7 +168,8 @@ function ledgerOn(database: DatabaseSync, clock: SteadyClock, options: LedgerOpt
       case 'mark':
         return void updateAmnesia.run(step[2])
       case 'put-blob':
-        return void insertBlob.run(step[2], step[3], progress.now)
+        records.putBlob(step, progress)
+        return undefined
     }
   }
 

@@ -27,7 +27,7 @@ const hurried = (): Ledger => openLedger({ path, wall: Date.now, hurried: true }
 /** Writes of 500 bytes each, in transactions of their own. */
 function fill(ledger: Ledger, count: number): void {
   for (let n = 0; n < count; n += 1) {
-    const outcome = ledger.write([[0, 'put-blob', `${Math.random()}`, new Uint8Array(500)]], () => [])
+    const outcome = ledger.write([[0, 'put-blob', 'k', 't', `${Math.random()}`, new Uint8Array(500)]], () => [])
     if (outcome === 'busy' || outcome.replies[0]?.[3][0]?.[1] !== 1) throw new Error('was not written')
   }
 }

@@ -14,6 +14,9 @@ export const APPLICATION_ID = 0x4f463100
  * - `open_records`: what sweepers look through; 7 is LAST_OPEN of `states.ts`.
  * - `events`: the later events, and notes. `n` is the store-wide sequence, so the order within a record is that of writing.
  * - `history`: all events, for reading.
+ * - `blobs`: by content alone, until schema 2. What lies there is still read; it belongs to nobody, so nothing erases it.
+ * - `payloads`: what a record is too large for, by the operation that it belongs to, and erased with what that record says.
+ *   By key and not by record, since a body is kept before its operation is recorded.
  */
 export const MIGRATIONS: readonly string[] = [
   `
@@ -95,6 +98,16 @@ export const MIGRATIONS: readonly string[] = [
     sha256 TEXT PRIMARY KEY,
     bytes BLOB NOT NULL,
     stored_at INTEGER NOT NULL
+  ) STRICT;
+  `,
+  `
+  CREATE TABLE payloads (
+    key BLOB NOT NULL,
+    tenant INTEGER NOT NULL,
+    sha256 TEXT NOT NULL,
+    bytes BLOB NOT NULL,
+    stored_at INTEGER NOT NULL,
+    UNIQUE (key, tenant, sha256)
   ) STRICT;
   `,
 ]

@@ -16,7 +16,7 @@ function suite(onCallersThread: boolean): void {
   storeSuite(
     onCallersThread ? 'sqlite, on the caller’s thread' : 'sqlite',
     {
-      means: ['crash', 'another', 'stepClock', 'obstruct'],
+      means: ['crash', 'another', 'stepClock', 'obstruct', 'contents'],
       async open() {
         const folder = mkdtempSync(join(tmpdir(), 'onefold-sqlite-'))
         const path = join(folder, 'ledger.db')
@@ -44,6 +44,15 @@ function suite(onCallersThread: boolean): void {
             const other = new DatabaseSync(path)
             other.exec('BEGIN IMMEDIATE')
             return async () => other.close()
+          },
+          async contents() {
+            const file = new DatabaseSync(path, { readOnly: true })
+            const tables = file.prepare("SELECT name FROM sqlite_schema WHERE type = 'table'").all()
+            const rows = tables.flatMap(({ name }) => file.prepare(`SELECT * FROM ${String(name)}`).all())
+            file.close()
+            return JSON.stringify(rows, (_, value: unknown) =>
+              value instanceof Uint8Array ? Buffer.from(value).toString('hex') : value,
+            )
           },
           async close() {
             await Promise.all(opened.map((each) => each.close()))

@@ -248,12 +248,12 @@ export function sqliteStore(where: string | SqliteOptions): Store {
       await send('mark', mark === undefined ? null : JSON.stringify(mark))
     },
 
-    async putBlob(sha256, bytes) {
-      await send('put-blob', sha256, bytes)
+    async putBlob({ key, tenant }, sha256, bytes) {
+      await send('put-blob', key, tenant, sha256, bytes)
     },
 
-    async getBlob(sha256) {
-      return (await send<Uint8Array | null>('get-blob', sha256)) ?? undefined
+    async getBlob({ key, tenant }, sha256) {
+      return (await send<Uint8Array | null>('get-blob', key, tenant, sha256)) ?? undefined
     },
 
     async doctor() {

@@ -25,7 +25,14 @@ export type WriteStep = readonly [
 ]
 export type NoteStep = readonly [id: number, verb: 'note', key: string, tenant: string, event: EventColumns]
 export type MarkStep = readonly [id: number, verb: 'mark', amnesia: string | null]
-export type PutBlobStep = readonly [id: number, verb: 'put-blob', sha256: string, bytes: Uint8Array]
+export type PutBlobStep = readonly [
+  id: number,
+  verb: 'put-blob',
+  key: string,
+  tenant: string,
+  sha256: string,
+  bytes: Uint8Array,
+]
 /** Steps that need the write lock. */
 export type WritingStep = WriteStep | NoteStep | MarkStep | PutBlobStep
 
@@ -48,7 +55,7 @@ export type ReadingStep =
   | readonly [id: number, verb: 'history', key: string, tenant: string]
   | readonly [id: number, verb: 'count', tenant: string | undefined, after: number]
   | readonly [id: number, verb: 'epoch']
-  | readonly [id: number, verb: 'get-blob', sha256: string]
+  | readonly [id: number, verb: 'get-blob', key: string, tenant: string, sha256: string]
   | readonly [id: number, verb: 'doctor']
   /** Folds as much of the log into the file as nobody reads any more. */
   | readonly [id: number, verb: 'checkpoint']

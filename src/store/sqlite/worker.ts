@@ -157,7 +157,7 @@ function serve(ledger: Ledger, reader: LedgerReader): void {
       case 'epoch':
         return reader.epoch()
       case 'get-blob':
-        return reader.blob(step[2])
+        return reader.blob(step[2], step[3], step[4])
       case 'doctor':
         return examine(ledger, reader, options.path)
       case 'checkpoint':

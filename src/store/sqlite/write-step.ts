@@ -1,10 +1,12 @@
 import type { Moments, Stamped } from '../../engine/index.ts'
+import { DELETE_BLOBS, INSERT_BLOB } from './blob.sql.ts'
 import { NAME_PLACES, NOW, type DraftColumns, type Row, type Value } from './columns.ts'
 import { keyToColumn } from './key-column.ts'
+import { numberOf } from './states.ts'
 import { momentsInWorker } from './moments.ts'
 import type { Names } from './names.ts'
 import type { DatabaseSync } from './sqlite-module.ts'
-import type { EventColumns, NoteStep, WriteReply, WriteStep } from './wire.ts'
+import type { EventColumns, NoteStep, PutBlobStep, WriteReply, WriteStep } from './wire.ts'
 import {
   DELETE_HISTORY,
   DELETE_RECORD,
@@ -29,6 +31,7 @@ export interface Progress {
 export interface RecordWriter {
   write(step: WriteStep, progress: Progress): WriteReply
   note(step: NoteStep, progress: Progress): void
+  putBlob(step: PutBlobStep, progress: Progress): void
   /** Forgets ids that were given out in a transaction that was rolled back. */
   forget(): void
 }
@@ -38,6 +41,8 @@ const EARLY_EVENTS = 8
 
 /** Records that were lately written, so that an update needs no look-up by key. */
 const REMEMBERED = 20_000
+
+const EXPIRED = numberOf('expired')
 
 const moment = (at: number): number | 'now' => (at === NOW ? 'now' : at)
 
@@ -59,6 +64,8 @@ export function recordWriter(database: DatabaseSync, names: Names): RecordWriter
   const leaseOfRecord = database.prepare(LEASE_OF_RECORD)
   const selectRecord = database.prepare(SELECT_RECORD)
   selectRecord.setReturnArrays(true)
+  const insertBlob = database.prepare(INSERT_BLOB)
+  const deleteBlobs = database.prepare(DELETE_BLOBS)
   const ids = idMemory()
 
   function find(key: string, tenant: number): number | undefined {
@@ -106,7 +113,13 @@ export function recordWriter(database: DatabaseSync, names: Names): RecordWriter
   }
 
   /** Undefined when the record of that id is not at the expected revision. */
-  function update(step: WriteStep, draft: DraftColumns, id: number, progress: Progress): WriteReply | undefined {
+  function update(
+    step: WriteStep,
+    draft: DraftColumns,
+    id: number,
+    tenant: number,
+    progress: Progress,
+  ): WriteReply | undefined {
     const revision = step[4]
     const event = step[6]
     const sequence = progress.sequence + 1
@@ -119,6 +132,7 @@ export function recordWriter(database: DatabaseSync, names: Names): RecordWriter
     addColumns(values, draft, moments, names)
     values.push(isEarly ? `,${earlyText(event, fence, sequence, progress.now)}` : '', id, revision)
     if (updateRecord.run(...values).changes !== 1) return undefined
+    if (draft[1] === EXPIRED) deleteBlobs.run(keyToColumn(step[2]), tenant)
     progress.sequence = sequence
     if (!isEarly) append(id, event, fence, progress)
     return applied(progress, leaseUntil)
@@ -127,6 +141,7 @@ export function recordWriter(database: DatabaseSync, names: Names): RecordWriter
   function erase(step: WriteStep, id: number, tenant: number, progress: Progress): WriteReply | undefined {
     if (deleteRecord.run(id, step[4]).changes !== 1) return undefined
     deleteHistory.run(id)
+    deleteBlobs.run(keyToColumn(step[2]), tenant)
     ids.delete(step[2], tenant)
     progress.sequence += 1
     return applied(progress, 0)
@@ -138,7 +153,7 @@ export function recordWriter(database: DatabaseSync, names: Names): RecordWriter
       const tenant = names.idOf(tenantName)
       if (expect === 0 && draft !== null) return insert(step, draft, tenant, progress)
       const change = (id: number): WriteReply | undefined =>
-        draft === null ? erase(step, id, tenant, progress) : update(step, draft, id, progress)
+        draft === null ? erase(step, id, tenant, progress) : update(step, draft, id, tenant, progress)
       if (expect === 0) ids.delete(key, tenant)
       const known = find(key, tenant)
       if (expect === 0) {
@@ -163,6 +178,12 @@ export function recordWriter(database: DatabaseSync, names: Names): RecordWriter
       if (id === undefined) return
       progress.sequence += 1
       append(id, event, event[3], progress)
+    },
+    putBlob(step, progress) {
+      const [, , key, tenantName, sha256, bytes] = step
+      const tenant = names.idOf(tenantName)
+      const column = keyToColumn(key)
+      insertBlob.run(column, tenant, sha256, bytes, progress.now, column, tenant, EXPIRED)
     },
     forget() {
       ids.clear()

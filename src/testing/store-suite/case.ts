@@ -16,6 +16,8 @@ export interface StoreUnderTest {
   readonly stepClock?: (ms: number) => void
   /** Makes writes impossible (a lock, a full disk, lost rights) until the returned function is called. */
   readonly obstruct?: () => Promise<() => Promise<void>>
+  /** Everything that the backend holds for its ledger, as text; bytes as hex or base64. What is erased must not be in it. */
+  readonly contents?: () => Promise<string>
   /** Closes everything and removes the data. */
   readonly close: () => Promise<void>
 }

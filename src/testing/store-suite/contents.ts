@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { createHash, randomBytes } from 'node:crypto'
+import type { BlobOwner } from '../../engine/index.ts'
 import { WHO, assertSame, fold, type Bench } from './bench.ts'
 import { group, type Case } from './case.ts'
 
@@ -8,10 +9,12 @@ const MEBIBYTE = 1024 * KIBIBYTE
 
 const sha256 = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex')
 
-async function putAndGet(bench: Bench, bytes: Uint8Array): Promise<void> {
+const ownerIn = ({ tenant }: Bench, key: string): BlobOwner => ({ key, tenant })
+
+async function putAndGet(bench: Bench, bytes: Uint8Array, owner = ownerIn(bench, bench.key())): Promise<void> {
   const name = sha256(bytes)
-  await bench.store.putBlob(name, bytes)
-  const back = await bench.store.getBlob(name)
+  await bench.store.putBlob(owner, name, bytes)
+  const back = await bench.store.getBlob(owner, name)
   assert.ok(back !== undefined)
   assert.equal(back.byteLength, bytes.byteLength)
   assert.equal(sha256(back), name)
@@ -101,8 +104,9 @@ const sizes: readonly Omit<Case, 'group'>[] = [
     name: 'a blob put twice, also at once',
     async run(bench) {
       const bytes = randomBytes(1000)
-      await Promise.all([putAndGet(bench, bytes), putAndGet(bench, bytes)])
-      await putAndGet(bench, bytes)
+      const owner = ownerIn(bench, bench.key())
+      await Promise.all([putAndGet(bench, bytes, owner), putAndGet(bench, bytes, owner)])
+      await putAndGet(bench, bytes, owner)
     },
   },
   {
@@ -110,9 +114,10 @@ const sizes: readonly Omit<Case, 'group'>[] = [
     async run(bench) {
       const bytes = randomBytes(1000)
       const name = sha256(bytes)
-      await bench.store.putBlob(name, bytes)
+      const owner = ownerIn(bench, bench.key())
+      await bench.store.putBlob(owner, name, bytes)
       bytes.fill(0)
-      const back = await bench.store.getBlob(name)
+      const back = await bench.store.getBlob(owner, name)
       assert.ok(back !== undefined)
       assert.equal(sha256(back), name)
     },
@@ -120,7 +125,7 @@ const sizes: readonly Omit<Case, 'group'>[] = [
   {
     name: 'a blob that nobody put is undefined',
     async run(bench) {
-      assert.equal(await bench.store.getBlob(sha256(randomBytes(10))), undefined)
+      assert.equal(await bench.store.getBlob(ownerIn(bench, bench.key()), sha256(randomBytes(10))), undefined)
     },
   },
 ]

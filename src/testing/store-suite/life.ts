@@ -133,7 +133,8 @@ async function filled(bench: Bench): Promise<(store: Store) => Promise<void>> {
   const records = [await bench.reach('committed'), await bench.reach('in-doubt'), await bench.reach('executing')]
   const bytes = Buffer.from('a large result')
   const sha256 = createHash('sha256').update(bytes).digest('hex')
-  await bench.store.putBlob(sha256, bytes)
+  const owner = { key: records[0]?.key ?? '', tenant: bench.tenant }
+  await bench.store.putBlob(owner, sha256, bytes)
   const histories = await Promise.all(records.map((record) => bench.store.history(record.key, bench.tenant)))
   const { id, sequence } = await bench.store.epoch()
   return async (store) => {
@@ -142,7 +143,7 @@ async function filled(bench: Bench): Promise<(store: Store) => Promise<void>> {
       assertSame(await on.record(record.key), record)
       assertSame(await store.history(record.key, bench.tenant), histories[n])
     }
-    assert.equal(Buffer.from((await store.getBlob(sha256)) ?? []).toString(), bytes.toString())
+    assert.equal(Buffer.from((await store.getBlob(owner, sha256)) ?? []).toString(), bytes.toString())
     const epoch = await store.epoch()
     assert.equal(epoch.id, id)
     assert.ok(epoch.sequence >= sequence, 'the sequence fell')
@@ -216,7 +217,7 @@ const life: readonly Omit<Case, 'group'>[] = [
         () => bench.store.write(write),
         () => bench.store.epoch(),
         () => bench.store.list({ tenant: bench.tenant }),
-        () => bench.store.putBlob('a', new Uint8Array(1)),
+        () => bench.store.putBlob({ key: write.key, tenant: bench.tenant }, 'a', new Uint8Array(1)),
       ]
       for (const call of calls) {
         await assert.rejects(async () => await call(), { code: 'STORE_UNAVAILABLE', effect: 'none' })

@@ -1,5 +1,6 @@
 import { attempts } from './attempts.ts'
 import { benchFor } from './bench.ts'
+import { blobs } from './blobs.ts'
 import assert from 'node:assert/strict'
 import type { Case, Means, StoreUnderTest } from './case.ts'
 import { clock } from './clock.ts'
@@ -36,6 +37,7 @@ export const STORE_CASES: readonly Case[] = [
   ...clock,
   ...text,
   ...contents,
+  ...blobs,
   ...listings,
   ...lifeCases,
   ...concurrentHistories,
