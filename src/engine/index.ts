@@ -56,6 +56,7 @@ export {
   type StoredError,
   type StoredOutcome,
 } from './record.ts'
+export { fullPage } from './full-page.ts'
 export { Question } from './question.ts'
 export { recoversByItself } from './recover.ts'
 export { currentOperation, currentRun, type CurrentOperation } from './run.ts'

@@ -2,6 +2,7 @@ import type { Contract } from '../contract/index.ts'
 import { OnefoldError } from '../error/index.ts'
 import { isOperationKey } from '../key/index.ts'
 import type { Core } from './core.ts'
+import { fullPage } from './full-page.ts'
 import { ticketOf } from './operation.ts'
 import { seal } from './outcome.ts'
 import { purgeClosed, type Purged, type PurgeOptions } from './purge.ts'
@@ -61,8 +62,21 @@ export function createLedger(core: Core, options: { readonly tenant: string; rea
     tenant ?? (options.all === true ? undefined : options.tenant)
   const { store, withDeadline } = core.journal
 
+  /** Each within the deadline, however many it takes. */
+  const listOnce = (query: ListQuery): Promise<ListPage> => withDeadline(store.list(query))
+
   const list = (query: Partial<ListQuery> = {}): Promise<ListPage> =>
-    withDeadline(store.list({ ...query, tenant: 'tenant' in query ? query.tenant : tenantOf(undefined) }))
+    fullPage(listOnce, { ...query, tenant: 'tenant' in query ? query.tenant : tenantOf(undefined) })
+
+  async function stats(tenant: string | undefined): Promise<StoreStats> {
+    const states: Record<string, number> = {}
+    for (let after: string | undefined; ;) {
+      const part: StoreStats = await withDeadline(store.stats(tenant, after))
+      for (const [state, count] of Object.entries(part.states)) states[state] = (states[state] ?? 0) + count
+      if (part.next === undefined) return { states, sizeBytes: part.sizeBytes }
+      after = part.next
+    }
+  }
 
   async function find(keyOrTicket: string, tenant: string | undefined): Promise<OperationRecord> {
     const keyPrefix = keyOrTicket.startsWith('of1_') ? keyOrTicket : `of1_${keyOrTicket}`
@@ -74,7 +88,7 @@ export function createLedger(core: Core, options: { readonly tenant: string; rea
       const { record } = await core.journal.read(keyPrefix, where)
       if (record !== undefined) return record
     }
-    const page = await withDeadline(store.list({ tenant: where, keyPrefix, limit: 2 }))
+    const page = await fullPage(listOnce, { tenant: where, keyPrefix, limit: 2 })
     const [record, second] = page.records
     if (record === undefined)
       throw new OnefoldError('KEY_INVALID', `No operation ${keyOrTicket} is in this ledger. Nothing was changed.`)
@@ -133,7 +147,7 @@ export function createLedger(core: Core, options: { readonly tenant: string; rea
     export: exportAll,
     reconcile: (items, reconcileOptions) => reconcileWith(core.journal, list, items, reconcileOptions),
     purge: (purgeOptions = {}) => purgeClosed(core, tenantOf(undefined), purgeOptions),
-    stats: (tenant) => withDeadline(store.stats(tenantOf(tenant))),
+    stats: (tenant) => stats(tenantOf(tenant)),
     doctor: () => store.doctor(),
     amnesia: async () => (await withDeadline(store.epoch())).amnesia,
     liftAmnesia: async () => {

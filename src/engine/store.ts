@@ -58,8 +58,10 @@ export interface ListQuery {
   readonly after?: string
 }
 
+/** It may hold fewer records than the limit, none even: a backend that has to search answers with what it found in time. */
 export interface ListPage {
   readonly records: readonly OperationRecord[]
+  /** Where to go on; undefined at the end, and only there. */
   readonly next: string | undefined
   readonly now: number
 }
@@ -67,6 +69,8 @@ export interface ListPage {
 /** Counts for `onefold ledger stats`, over one tenant or all. */
 export interface StoreStats {
   readonly states: Readonly<Record<string, number>>
+  /** Where to go on counting, for a backend that counts a part at a time; absent at the end. */
+  readonly next?: string
   readonly sizeBytes: number | undefined
 }
 
@@ -157,7 +161,8 @@ export interface Store {
   due(limit: number, after?: string): Promise<ListPage>
   /** Closed records in no order, a page at a time, for retention. */
   closed(limit: number, after: string | undefined): Promise<ListPage>
-  stats(tenant: string | undefined): Promise<StoreStats>
+  /** @param after the `next` of the counts before */
+  stats(tenant: string | undefined, after?: string): Promise<StoreStats>
   /** Hints that a record changed, also from other processes where the backend can tell. Never relied on. */
   watch(key: string, listener: () => void): () => void
   epoch(): Promise<Epoch>

@@ -12,6 +12,8 @@ export interface Context {
   readonly client: DynamoClient
   readonly table: string
   readonly clock: ServiceClock
+  /** How long a step may take, in milliseconds. */
+  readonly deadlineMs: number
   /**
    * Runs one step of the store: within the deadline, with errors as the engine knows them; a conflict comes as it is.
    * `doing` completes "DynamoDB failed to …".
@@ -24,6 +26,7 @@ export function createContext(client: DynamoClient, table: string, clock: Servic
     client,
     table,
     clock,
+    deadlineMs,
     async step(doing, work) {
       try {
         return await work({ abortSignal: AbortSignal.timeout(deadlineMs) })

@@ -129,7 +129,7 @@ export function dynamodbStore({ client, table, home, deadlineMs = DEFAULT_DEADLI
     list: (query) => whileOpen(() => listings.list(query)),
     due: (limit, after) => whileOpen(() => listings.due(limit, after)),
     closed: (limit, after) => whileOpen(() => listings.closed(limit, after)),
-    stats: (tenant) => whileOpen(() => listings.stats(tenant)),
+    stats: (tenant, after) => whileOpen(() => listings.stats(tenant, after)),
     watch: (key, listener) => watchers.watch(key, listener),
     epoch: () => whileOpen(() => meta.epoch()),
     markAmnesia: (mark) => whileOpen(() => meta.markAmnesia(mark)),

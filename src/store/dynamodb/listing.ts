@@ -13,6 +13,8 @@ import { OPEN, RECORDED, SHARDS } from './table.ts'
 const DEFAULT_LIMIT = 100
 /** What BatchGetItem takes. */
 const BATCH = 100
+/** Items of one partition that one request of a long search looks at; about as many as fit into its 1 MB. */
+const WIDEST = 2_000
 
 /** Which items of an index are worth reading, and which records are then wanted. */
 interface Search {
@@ -32,7 +34,7 @@ export interface Listings {
   list(query: ListQuery): Promise<ListPage>
   due(limit: number, after: string | undefined): Promise<ListPage>
   closed(limit: number, after: string | undefined): Promise<ListPage>
-  stats(tenant: string | undefined): Promise<StoreStats>
+  stats(tenant: string | undefined, after: string | undefined): Promise<StoreStats>
 }
 
 /**
@@ -42,37 +44,33 @@ export interface Listings {
 export function createListings(context: Context, records: Records): Listings {
   const { client, table, clock } = context
 
-  /** The next items of one partition of an index. */
+  /** The next `width` items of one partition of an index, without the unlikely ones, and how far that is. */
   async function partitionPage(
     search: Search,
     shard: number,
     after: number,
-    limit: number,
+    width: number,
     options: StepOptions,
-  ): Promise<{ readonly items: readonly Item[]; readonly more: boolean }> {
-    const items: Item[] = []
-    let from: Item | undefined
-    do {
-      const page = await client.query(
-        {
-          TableName: table,
-          IndexName: search.index,
-          KeyConditionExpression: `${search.index === OPEN ? 'o' : 'a'} = :shard AND i > :after`,
-          ExpressionAttributeValues: {
-            ':shard': text(String(shard)),
-            ':after': number(after),
-            ...search.filter?.values,
-          },
-          Limit: limit,
-          ...(search.filter === undefined ? {} : { FilterExpression: search.filter.expression }),
-          ...(from === undefined ? {} : { ExclusiveStartKey: from }),
+  ): Promise<{ readonly items: readonly Item[]; readonly upTo: number }> {
+    const page = await client.query(
+      {
+        TableName: table,
+        IndexName: search.index,
+        KeyConditionExpression: `${search.index === OPEN ? 'o' : 'a'} = :shard AND i > :after`,
+        ExpressionAttributeValues: {
+          ':shard': text(String(shard)),
+          ':after': number(after),
+          ...search.filter?.values,
         },
-        options,
-      )
-      items.push(...(page.Items ?? []).filter(search.likely))
-      from = page.LastEvaluatedKey
-    } while (from !== undefined && items.length < limit)
-    return { items, more: from !== undefined }
+        Limit: width,
+        ...(search.filter === undefined ? {} : { FilterExpression: search.filter.expression }),
+      },
+      options,
+    )
+    return {
+      items: (page.Items ?? []).filter(search.likely),
+      upTo: page.LastEvaluatedKey === undefined ? Infinity : numberOf(page.LastEvaluatedKey['i']),
+    }
   }
 
   /** The records that items of an index stand for, as they are now; without those that are gone. */
@@ -100,45 +98,59 @@ export function createListings(context: Context, records: Records): Listings {
     })
   }
 
-  /** The next hits behind `after`, and where to go on; undefined at the end. */
+  /** At most `limit` hits behind `after`, and where to go on; undefined at the end. */
   async function hitsBehind(
     search: Search,
     after: number,
+    width: number,
     limit: number,
     options: StepOptions,
   ): Promise<{ readonly hits: readonly Hit[]; readonly next: number | undefined }> {
     const shards = await Promise.all(
-      Array.from({ length: SHARDS }, (_, shard) => partitionPage(search, shard, after, limit, options)),
+      Array.from({ length: SHARDS }, (_, shard) => partitionPage(search, shard, after, width, options)),
     )
     // Up to here every partition has told what it has; beyond, one that stopped early may have more.
-    const end = Math.min(...shards.map(({ items, more }) => (more ? numberOf(items.at(-1)?.['i']) : Infinity)))
-    const items = shards
+    const end = Math.min(...shards.map(({ upTo }) => upTo))
+    const likely = shards
       .flatMap((shard) => shard.items)
       .filter((item) => numberOf(item['i']) <= end)
       .toSorted((one, other) => numberOf(one['i']) - numberOf(other['i']))
-      .slice(0, limit)
+    const items = likely.slice(0, limit)
     const hits = (await recordsOf(items, options)).filter(({ record }) => search.wanted(record))
-    return { hits, next: items.length < limit ? undefined : numberOf(items.at(-1)?.['i']) }
+    if (items.length < likely.length) return { hits, next: numberOf(items.at(-1)?.['i']) }
+    return { hits, next: end === Infinity ? undefined : end }
   }
 
+  /** What is found in time, and where to go on: a search through a large ledger comes to its end over several calls. */
   async function page(search: Search, limit: number, after: string | undefined): Promise<ListPage> {
     const hits: Hit[] = []
+    const most = Math.max(BATCH, limit + 1)
+    let width = most
     let from: number | undefined = Number(after ?? 0)
+    const mayGoOn = inTime()
     // One more than asked for, to know whether there is a next page.
     while (from !== undefined && hits.length <= limit) {
       const behind: number = from
-      const found = await context.step('list records', (options) =>
-        hitsBehind(search, behind, Math.max(BATCH, limit + 1), options),
-      )
+      const wide = width
+      const found = await context.step('list records', (options) => hitsBehind(search, behind, wide, most, options))
       hits.push(...found.hits)
       from = found.next
+      width = Math.min(WIDEST, width * 4)
+      if (!mayGoOn()) break
     }
     const shown = hits.slice(0, limit)
+    const next = hits.length > limit ? shown.at(-1)?.id : from
     return {
       records: shown.map((hit) => hit.record),
-      next: hits.length > limit ? String(shown.at(-1)?.id) : undefined,
+      next: next === undefined ? undefined : String(next),
       now: clock.now(),
     }
+  }
+
+  /** True while another step, which may take its whole deadline, still fits into what a caller waits for. */
+  function inTime(): () => boolean {
+    const until = performance.now() + context.deadlineMs / 4
+    return () => performance.now() < until
   }
 
   return {
@@ -192,9 +204,10 @@ export function createListings(context: Context, records: Records): Listings {
         limit,
         after,
       ),
-    async stats(tenant) {
+    async stats(tenant, after) {
       const states: Record<string, number> = {}
-      let from: Item | undefined
+      const mayGoOn = inTime()
+      let from = after === undefined ? undefined : keyOfCursor(after)
       do {
         const start: Item | undefined = from
         const found = await context.step('count records', (options) =>
@@ -216,8 +229,16 @@ export function createListings(context: Context, records: Records): Listings {
           states[state] = (states[state] ?? 0) + 1
         }
         from = found.LastEvaluatedKey
-      } while (from !== undefined)
-      return { states, sizeBytes: undefined }
+      } while (from !== undefined && mayGoOn())
+      return { states, sizeBytes: undefined, ...(from === undefined ? {} : { next: cursorOf(from) }) }
     },
   }
+}
+
+/** An item's key as one word: its partition in base64, which has no blank, and what stands behind it. */
+const cursorOf = (key: Item): string => `${Buffer.from(key['p']?.B ?? []).toString('base64')} ${key['s']?.S ?? ''}`
+
+function keyOfCursor(cursor: string): Item {
+  const blank = cursor.indexOf(' ')
+  return { p: { B: Buffer.from(cursor.slice(0, blank), 'base64') }, s: text(cursor.slice(blank + 1)) }
 }

@@ -2,13 +2,17 @@ import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
 import {
   decide,
+  fullPage,
   type Command,
   type Descriptor,
   type HistoryEvent,
+  type ListPage,
+  type ListQuery,
   type OperationRecord,
   type State,
   type Store,
   type StoredOutcome,
+  type StoreStats,
   type Write,
   type WriteAnswer,
 } from '../../engine/index.ts'
@@ -253,4 +257,20 @@ export async function everyPage(
     after = next
   } while (after !== undefined)
   return records
+}
+
+/** A page as it was asked for, also of a backend that answers with what it has found in time. */
+export const listed = ({ store }: Bench, query: ListQuery): Promise<ListPage> =>
+  fullPage((part) => store.list(part), query)
+
+/** All counts of a store that counts a part at a time. */
+export async function counted({ store }: Bench, tenant: string | undefined): Promise<StoreStats> {
+  const states: Record<string, number> = {}
+  let after: string | undefined
+  do {
+    const part: StoreStats = await store.stats(tenant, after)
+    for (const [state, count] of Object.entries(part.states)) states[state] = (states[state] ?? 0) + count
+    after = part.next
+  } while (after !== undefined)
+  return { states, sizeBytes: undefined }
 }

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { WHO, type Bench } from './bench.ts'
+import { WHO, listed, type Bench } from './bench.ts'
 import { group, type Case } from './case.ts'
 
 const DAY_MS = 86_400_000
@@ -12,7 +12,7 @@ async function times(bench: Bench, count: number): Promise<number[]> {
     seen.push((await bench.read(record.key)).now)
     seen.push((await bench.store.write(bench.touch(await bench.record(record.key)))).now)
     seen.push((await bench.store.due(1)).now)
-    seen.push((await bench.store.list({ tenant: bench.tenant, limit: 1 })).now)
+    seen.push((await listed(bench, { tenant: bench.tenant, limit: 1 })).now)
   }
   return seen
 }

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { createHash, randomBytes } from 'node:crypto'
 import type { BlobOwner } from '../../engine/index.ts'
-import { WHO, assertSame, fold, type Bench } from './bench.ts'
+import { WHO, assertSame, fold, listed, counted, type Bench } from './bench.ts'
 import { group, type Case } from './case.ts'
 
 const KIBIBYTE = 1024
@@ -186,12 +186,12 @@ const tenants: readonly Omit<Case, 'group'>[] = [
       const mine = await bench.reach('in-doubt')
       await other.reach('committed')
       assert.deepEqual(
-        (await bench.store.list({ tenant: bench.tenant })).records.map((record) => record.key),
+        (await listed(bench, { tenant: bench.tenant })).records.map((record) => record.key),
         [mine.key],
       )
-      assert.deepEqual((await bench.store.stats(bench.tenant)).states, { 'in-doubt': 1 })
-      assert.deepEqual((await bench.store.stats(`${bench.tenant} nobody`)).states, {})
-      assert.deepEqual([...(await bench.store.list({ tenant: `${bench.tenant} nobody` })).records], [])
+      assert.deepEqual((await counted(bench, bench.tenant)).states, { 'in-doubt': 1 })
+      assert.deepEqual((await counted(bench, `${bench.tenant} nobody`)).states, {})
+      assert.deepEqual([...(await listed(bench, { tenant: `${bench.tenant} nobody` })).records], [])
     },
   },
 ]

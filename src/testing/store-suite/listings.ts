@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict'
 import { OPEN_STATES, STATES, type ListQuery, type OperationRecord } from '../../engine/index.ts'
-import { WHO, assertSame, everyPage, type Bench } from './bench.ts'
+import { WHO, assertSame, everyPage, listed, counted, type Bench } from './bench.ts'
 import { group, type Case } from './case.ts'
 
 const keysOf = (records: readonly OperationRecord[]): readonly string[] => records.map((record) => record.key)
 
 const listAll = (bench: Bench, query: Partial<ListQuery> = {}): Promise<OperationRecord[]> =>
-  everyPage((after) => bench.store.list({ tenant: bench.tenant, ...query, ...(after === undefined ? {} : { after }) }))
+  everyPage((after) => listed(bench, { tenant: bench.tenant, ...query, ...(after === undefined ? {} : { after }) }))
 
 /** The bench's own records among all tenants'. */
 const own = (bench: Bench, records: readonly OperationRecord[]): readonly OperationRecord[] =>
@@ -58,7 +58,7 @@ const lists: readonly Omit<Case, 'group'>[] = [
     name: `pages of ${limit} hold each record once, and no more than that many`,
     async run(bench: Bench) {
       const records = await reachAll(bench)
-      const first = await bench.store.list({ tenant: bench.tenant, limit })
+      const first = await listed(bench, { tenant: bench.tenant, limit })
       assert.ok(first.records.length <= limit)
       assert.equal(first.next === undefined, limit >= records.length)
       assert.deepEqual(keysOf(await listAll(bench, { limit })), keysOf(records))
@@ -69,7 +69,7 @@ const lists: readonly Omit<Case, 'group'>[] = [
     name: 'a page has 100 records when no limit is given',
     async run(bench) {
       await Promise.all(Array.from({ length: 105 }, () => bench.claim(bench.key())))
-      const { records, next } = await bench.store.list({ tenant: bench.tenant })
+      const { records, next } = await listed(bench, { tenant: bench.tenant })
       assert.equal(records.length, 100)
       assert.ok(next !== undefined)
       assert.equal((await listAll(bench)).length, 105)
@@ -83,7 +83,7 @@ const lists: readonly Omit<Case, 'group'>[] = [
       const seen: string[] = []
       let after: string | undefined
       do {
-        const page = await bench.store.list({
+        const page = await listed(bench, {
           tenant: bench.tenant,
           limit: 2,
           ...(after === undefined ? {} : { after }),
@@ -155,7 +155,7 @@ const lists: readonly Omit<Case, 'group'>[] = [
       const other = bench.on(bench.store, `${bench.tenant} other`)
       const keys = [(await bench.claim(bench.key())).key, (await other.claim(bench.key())).key]
       const all = await everyPage((after) =>
-        bench.store.list({ tenant: undefined, ...(after === undefined ? {} : { after }) }),
+        listed(bench, { tenant: undefined, ...(after === undefined ? {} : { after }) }),
       )
       assert.deepEqual(keysOf(all.filter((record) => keys.includes(record.key))), keys)
     },
@@ -167,7 +167,7 @@ const lists: readonly Omit<Case, 'group'>[] = [
       await bench.apply(record.key, { type: 'expire', who: WHO })
       assert.deepEqual(await listAll(bench), [])
       assert.deepEqual([...(await closedNow(bench))], [])
-      assert.deepEqual((await bench.store.stats(bench.tenant)).states, {})
+      assert.deepEqual((await counted(bench, bench.tenant)).states, {})
     },
   },
   {
@@ -175,9 +175,9 @@ const lists: readonly Omit<Case, 'group'>[] = [
     async run(bench) {
       await reachAll(bench)
       await bench.reach('committed')
-      const { states } = await bench.store.stats(bench.tenant)
+      const { states } = await counted(bench, bench.tenant)
       for (const state of STATES) assert.equal(states[state], state === 'committed' ? 2 : 1, state)
-      const all = (await bench.store.stats(undefined)).states
+      const all = (await counted(bench, undefined)).states
       for (const state of STATES) assert.ok((all[state] ?? 0) >= (states[state] ?? 0))
     },
   },

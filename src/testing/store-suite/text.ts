@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { WHO, assertSame, type Bench } from './bench.ts'
+import { WHO, assertSame, listed, counted, type Bench } from './bench.ts'
 import { group, type Case } from './case.ts'
 
 /** Text that a store may trip over, by what it is. */
@@ -41,8 +41,8 @@ async function claimUnder(bench: Bench, key: string): Promise<void> {
   const record = await bench.claim(key)
   assert.equal(record.key, key)
   assertSame(await bench.record(key), record)
-  const listed = await bench.store.list({ tenant: bench.tenant })
-  assert.ok(listed.records.some((one) => one.key === key))
+  const page = await listed(bench, { tenant: bench.tenant })
+  assert.ok(page.records.some((one) => one.key === key))
 }
 
 const each = (what: string, run: (bench: Bench, text: string) => Promise<void>): readonly Omit<Case, 'group'>[] =>
@@ -58,10 +58,10 @@ export const text: readonly Case[] = group('odd text', [
     assert.equal(record.tenant, tenant)
     assertSame(await there.record(record.key), record)
     assert.deepEqual(
-      (await bench.store.list({ tenant })).records.map((one) => one.key),
+      (await listed(bench, { tenant })).records.map((one) => one.key),
       [record.key],
     )
-    assert.deepEqual((await bench.store.stats(tenant)).states, { claimed: 1 })
+    assert.deepEqual((await counted(bench, tenant)).states, { claimed: 1 })
   }),
   ...each('content', async (bench, odd) => {
     const descriptor = bench.descriptor({ tool: odd, run: odd, session: odd, call: odd, fingerprint: odd })
@@ -87,7 +87,7 @@ export const text: readonly Case[] = group('odd text', [
     const [, event] = await bench.store.history(key, bench.tenant)
     assert.deepEqual([event?.who, event?.why, event?.nonce], [odd, odd, odd])
     assert.deepEqual(
-      (await bench.store.list({ tenant: bench.tenant, tool: odd, run: odd })).records.map((one) => one.key),
+      (await listed(bench, { tenant: bench.tenant, tool: odd, run: odd })).records.map((one) => one.key),
       [key],
     )
   }),
@@ -128,9 +128,9 @@ export const text: readonly Case[] = group('odd text', [
       ].filter((key, n, all) => all.indexOf(key) === n)
       for (const key of keys) await bench.claim(key)
       for (const key of keys) assert.equal((await bench.record(key)).key, key)
-      const listed = await bench.store.list({ tenant: bench.tenant, limit: 1000 })
+      const page = await listed(bench, { tenant: bench.tenant, limit: 1000 })
       assert.deepEqual(
-        listed.records.map((record) => record.key),
+        page.records.map((record) => record.key),
         keys,
       )
     },

@@ -1,0 +1,33 @@
+import { expect, it } from 'vitest'
+import { fullPage } from './full-page.ts'
+import type { OperationRecord } from './record.ts'
+import type { ListQuery } from './store.ts'
+
+const NAMES = ['a', 'b', 'c', 'd', 'e']
+
+/** Answers with at most one record, every second time with none. */
+function searching(): { readonly asked: ListQuery[]; list: Parameters<typeof fullPage>[0] } {
+  const asked: ListQuery[] = []
+  return {
+    asked,
+    list: async (query) => {
+      asked.push(query)
+      const at = Number(query.after ?? 0)
+      const found = at % 2 === 1 ? NAMES.slice((at - 1) / 2, (at + 1) / 2) : []
+      const records = found.map((key) => ({ key }) as OperationRecord)
+      return { records, next: at === 2 * NAMES.length - 1 ? undefined : String(at + 1), now: at }
+    },
+  }
+}
+
+const keysOf = ({ records }: { readonly records: readonly OperationRecord[] }): string =>
+  records.map(({ key }) => key).join('')
+
+it('asks until the page is full', async () => {
+  const { asked, list } = searching()
+  const page = await fullPage(list, { tenant: 't', limit: 2 })
+  expect([keysOf(page), page.next, page.now]).toEqual(['ab', '4', 3])
+  expect(asked.at(-1)).toEqual({ tenant: 't', limit: 1, after: '3' })
+  const rest = await fullPage(list, { tenant: 't', after: '4' })
+  expect([keysOf(rest), rest.next]).toEqual(['cde', undefined])
+})

@@ -1,0 +1,15 @@
+import type { ListPage, ListQuery } from './store.ts'
+
+const DEFAULT_LIMIT = 100
+
+/** A page as `query` asks for it, from a backend that has to search and answers with what it has found in time. */
+export async function fullPage(list: (query: ListQuery) => Promise<ListPage>, query: ListQuery): Promise<ListPage> {
+  const { limit = DEFAULT_LIMIT } = query
+  let page = await list(query)
+  const records = [...page.records]
+  while (page.next !== undefined && records.length < limit) {
+    page = await list({ ...query, limit: limit - records.length, after: page.next })
+    records.push(...page.records)
+  }
+  return { ...page, records }
+}
