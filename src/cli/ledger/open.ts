@@ -4,6 +4,7 @@ import { storeFrom } from '../../config/index.ts'
 import { systemClock, systemIds, systemProcesses } from '../../system/index.ts'
 import { locate, missingLedger, type Where, type WhereOptions } from './locate.ts'
 import type { View } from './next.ts'
+import { patient } from './patient.ts'
 
 /** A ledger that is open for a command. */
 export interface OpenLedger {
@@ -37,7 +38,13 @@ export async function withLedger<T>(options: WhereOptions, work: (ledger: OpenLe
     await guard.internals.tick()
     const { now } = await guard.internals.operators.list({ limit: 1 })
     const view = { now, flags: where.flags, quarantineMs: where.quarantineMs }
-    return await work({ where, own: guard.ledger, all: guard.internals.operators, view, whole: wholeFrom(guard) })
+    return await work({
+      where,
+      own: patient(guard.ledger),
+      all: patient(guard.internals.operators),
+      view,
+      whole: wholeFrom(guard),
+    })
   } finally {
     await guard.close()
   }
@@ -48,7 +55,7 @@ const wholeFrom =
   async (record) => {
     const { outcome } = record
     if (outcome?.blob !== true) return record
-    const bytes = await internals.blobs.getBlob(outcome.sha256)
+    const bytes = await internals.blobs.getBlob(record, outcome.sha256)
     return bytes === undefined ? record : { ...record, outcome: { ...outcome, text: Buffer.from(bytes).toString() } }
   }
 
