@@ -115,6 +115,22 @@ describe('the ledger', () => {
     return { b, tool, key }
   }
 
+  it('counts on where a store counts a part at a time', async () => {
+    const { b } = await two()
+    const asked: unknown[] = []
+    b.trouble.answer = (verb, [, after]) => {
+      if (verb !== 'stats') return undefined
+      asked.push(after)
+      const states = { committed: 1, [after === undefined ? 'released' : 'rejected']: 2 }
+      return { states, sizeBytes: 7, ...(after === undefined ? { next: 'more' } : {}) }
+    }
+    expect(await b.until(b.guard.ledger.stats())).toEqual({
+      states: { committed: 2, released: 2, rejected: 2 },
+      sizeBytes: 7,
+    })
+    expect(asked).toEqual([undefined, 'more'])
+  })
+
   it('lists within its tenant, operators see all', async () => {
     const { b } = await two()
     const other = bench({ beside: b, tenant: 'other' })
