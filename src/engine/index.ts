@@ -25,6 +25,7 @@ export {
 } from './guard.ts'
 export type { Forensics, Ledger, Verdict } from './ledger.ts'
 export { decide, type Decision } from './machine.ts'
+export { ownerOf, stillKept, type KeptBytes } from './kept-bytes.ts'
 export { keepNewest } from './newest.ts'
 export { ticketOf, type Secret } from './operation.ts'
 export type { Purged, PurgeOptions } from './purge.ts'

@@ -1,12 +1,11 @@
 import type { Duration, ProbeAnswer, ProbeContext, Recovery } from '../contract/index.ts'
-import { currentOperation, type Guard } from '../engine/index.ts'
+import { currentOperation, ownerOf, type Guard } from '../engine/index.ts'
 import { OnefoldError } from '../error/index.ts'
 import {
   compactBody,
   errorsOf,
   judge,
   kept,
-  ownerOf,
   viewOf,
   withBody,
   type Answer,

@@ -6,9 +6,9 @@ import {
   type Recovery,
   type ToolContext,
 } from '../contract/index.ts'
-import type { Guard, Outcome } from '../engine/index.ts'
+import { stillKept, type Guard, type Outcome } from '../engine/index.ts'
 import { isOnefoldError, OnefoldError } from '../error/index.ts'
-import { keep, unkeep, unkeeping, type Kept } from './kept.ts'
+import { keepingOf, unkeep, unkeeping, type Kept } from './kept.ts'
 import { DAY_MS, type Delivery, type Scheme, type Verified } from './scheme.ts'
 
 /** An event as its handler gets it. */
@@ -60,7 +60,7 @@ export function webhookInbox(guard: Guard, options: InboxOptions): Inbox {
   }
   const recovery = options.recovery ?? manual()
   const handle = async (input: Kept, context: ToolContext): Promise<unknown> =>
-    await options.handle(await unkeep(guard, input), context)
+    await options.handle(await unkeep(guard, input, context), context)
   claimName(guard, name, from)
   const contract = guard.internals.register(
     defineContract({
@@ -69,13 +69,14 @@ export function webhookInbox(guard: Guard, options: InboxOptions): Inbox {
       effect: 'write',
       identity: ['id'],
       // A redelivery may be printed anew: Stripe counts in it how many deliveries are pending.
-      ignore: ['body', 'type', 'printed'],
+      ignore: ['body', 'type', 'printed', 'beside'],
       retention: `${rememberMs}ms`,
       retryHorizon: `${from.retryHorizonMs}ms`,
       recovery: unkeeping(guard, recovery),
       execute: handle,
     } as unknown as AnyToolOptions),
   )
+  const { blobs } = guard.internals
   const maxBytes = options.maxBytes ?? MAX_BYTES
   const waitMs = options.waitMs ?? (from.name === 'slack' ? SLACK_WAIT_MS : WAIT_MS)
   const nowMs = options.nowMs ?? Date.now
@@ -98,10 +99,15 @@ export function webhookInbox(guard: Guard, options: InboxOptions): Inbox {
     try {
       const run = guard.internals.runOf({ id: `webhook:${name}:${delivery.id}` })
       const patience = createPatience(waitMs)
-      const execute = async (input: unknown, context: ToolContext): Promise<unknown> =>
-        await patience.within(handle(input as Kept, context))
+      const { kept, large } = keepingOf(delivery)
+      const owner = guard.internals.name(contract, kept, { run })
+      if (large !== undefined) await blobs.putBlob(owner, large.sha256, large.bytes)
+      const execute = async (input: unknown, context: ToolContext): Promise<unknown> => {
+        if (large !== undefined) await stillKept(blobs, owner, large)
+        return await patience.within(handle(input as Kept, context))
+      }
       const performed = guard.internals
-        .perform(contract, await keep(guard, delivery), { run, waitMs, callId: delivery.id, execute })
+        .perform(contract, kept, { run, waitMs, callId: delivery.id, execute })
         .then(taken)
       // The sender may not wait for the engine's word that a handler goes on; what that comes to is the ledger's.
       performed.catch(() => undefined)

@@ -1,9 +1,10 @@
 import type { ToolContext } from '../../contract/index.ts'
 import {
+  ownerOf,
+  stillKept,
   ticketOf,
-  UnsentError,
-  type BlobOwner,
   type Guard,
+  type KeptBytes,
   type Outcome,
   type PerformOptions,
 } from '../../engine/index.ts'
@@ -14,7 +15,7 @@ import type { HttpRules } from './declared.ts'
 import type { Doubts } from './doubts.ts'
 import { answerIn, judge } from './judge.ts'
 import { isolationOf, isShared, runIdOf, type Caller } from './principal.ts'
-import { freeze, ownerOf, type FrozenRequest, type RequestFacts } from './request.ts'
+import { freeze, type FrozenRequest, type RequestFacts } from './request.ts'
 import type { WritePlan } from './routes.ts'
 
 /** One request for a write. */
@@ -107,29 +108,10 @@ export async function exchange(request: Exchange): Promise<Told> {
   }
 }
 
-interface LargeBody {
-  readonly sha256: string
-  readonly bytes: Uint8Array
-}
-
 /** A body too large for the record, which has to be durable before the marker, so that it can be sent again. */
-function largeBody(frozen: FrozenRequest, { body }: RequestFacts): LargeBody | undefined {
+function largeBody(frozen: FrozenRequest, { body }: RequestFacts): KeptBytes | undefined {
   if (body.kind !== 'bytes' || frozen.body === null || !('blob' in frozen.body)) return undefined
   return { sha256: frozen.body.sha256, bytes: body.bytes }
-}
-
-/**
- * Retention may have erased an earlier operation of the same key between the body and the marker, and the body with it.
- * From the marker on nothing erases it any more.
- * @throws UnsentError
- */
-async function stillKept(guard: Guard, owner: BlobOwner, { sha256, bytes }: LargeBody): Promise<void> {
-  const { blobs } = guard.internals
-  try {
-    if ((await blobs.getBlob(owner, sha256)) === undefined) await blobs.putBlob(owner, sha256, bytes)
-  } catch (error) {
-    throw new UnsentError('the body of the request could not be kept', { cause: error })
-  }
 }
 
 interface Own {
@@ -146,12 +128,12 @@ interface Own {
 function sender(
   request: Exchange,
   own: Own,
-  large: LargeBody | undefined,
+  large: KeptBytes | undefined,
 ): { readonly early: Promise<Told>; readonly execute: NonNullable<PerformOptions['execute']> } {
   let tellEarly = (_told: Told): void => {}
   const early = new Promise<Told>((resolve) => (tellEarly = resolve))
   const execute = async (input: unknown, context: ToolContext): Promise<unknown> => {
-    if (large !== undefined) await stillKept(request.guard, ownerOf(context), large)
+    if (large !== undefined) await stillKept(request.guard.internals.blobs, ownerOf(context), large)
     own.sent = true
     try {
       const answer = judge(await request.send(context, input as FrozenRequest), request.plan.errors)

@@ -28,7 +28,6 @@ export {
   isSecret,
   proofOf,
   viewOf,
-  ownerOf,
   withBody,
   type FrozenRequest,
   type RequestBody,

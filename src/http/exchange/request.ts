@@ -204,12 +204,6 @@ export function viewOf(frozen: FrozenRequest): RequestView {
   return view
 }
 
-/** Whose the body of a request is, for the functions of its contract: every write over HTTP belongs to a run. */
-export const ownerOf = ({ key, run }: Pick<ProbeContext, 'key' | 'run'>): BlobOwner => ({
-  key,
-  tenant: run?.tenant ?? '',
-})
-
 /** A frozen request with its body at hand, where that lies beside the record and can be looked into. */
 export async function withBody(
   frozen: FrozenRequest,

@@ -1,9 +1,8 @@
 import type { ProbeContext } from '../../contract/index.ts'
-import { UnsentError, type Guard } from '../../engine/index.ts'
+import { ownerOf, UnsentError, type Guard } from '../../engine/index.ts'
 import {
   errorsOf,
   judge,
-  ownerOf,
   withBody,
   type Answer,
   type DeclaredProbe,
