@@ -7,10 +7,10 @@ import { dynamodbStore, type DynamoClient } from '../../src/store/dynamodb/index
 import { startDynalite, type Dynalite } from '../support/servers/dynalite.ts'
 import { testGuard } from '../support/guard.ts'
 
-const RECORDS = 80
+const RECORDS = 40
 const DEADLINE_MS = 600
 /** Of a whole search, which a ledger of many thousand records needs, no deadline holds more than a few requests. */
-const ANSWERED_IN_MS = 200
+const ANSWERED_IN_MS = 150
 
 let server: Dynalite
 let fill: Guard
