@@ -46,7 +46,7 @@ let tools = 0
  * effect and record, in other words. After each, the end state must be that of a single call. A protected tool is tested
  * by guards of the kit's own, with short times; of a plain function only repeats can be tested.
  * @throws AssertionError naming each check that failed, with both end states
- * @throws OnefoldError INPUT_INVALID when the checks could not be told apart
+ * @throws OnefoldError INPUT_INVALID when the checks could not be told apart, or `state` does not see a single call
  */
 export async function verifyTool<Input>(
   tool: ProtectedTool<Input, unknown> | AnyTool<Input>,
@@ -159,23 +159,42 @@ function trialOf<Input>(
     const fresh = typeof given === 'function'
     const input = fresh ? (given as (unique: string) => Input)(unique) : given
     await reset?.()
-    const before = fresh || reset !== undefined ? undefined : await countOf(state, input)
+    const counted = !fresh && reset === undefined
+    const before = counted ? await countOf(state, input) : 0
+    const unseen = nth === 1 ? await seen(state, input) : undefined
     if ('contract' in tool) await guardedTrial(tool, store, input, act, { unique, occurrence: fresh ? 1 : nth + 1 })
-    else if (!fresh && reset === undefined) throw unseparated(name)
+    else if (counted) throw unseparated(name)
     else await act({ input, call: async (value) => await tool(value), crash: never, settle: async () => {} })
     const after = await state(input)
-    if (before !== undefined) return (after as number) - before
-    return JSON.parse(JSON.stringify(after ?? null).replaceAll(unique, '*'))
+    const text = JSON.stringify(after ?? null)
+    // What does not see the effect of a single call would not see a second one either.
+    if (text === unseen) throw blind(text)
+    return counted ? (after as number) - before : JSON.parse(text.replaceAll(unique, '*'))
   }
 }
 
 const never = (): Promise<never> => Promise.reject(new Error('a plain function has no process of its own'))
+
+/** The state as text, before there is anything: it may have nothing to look at yet. */
+async function seen<Input>(state: VerifyOptions<Input>['state'], input: Input): Promise<string | undefined> {
+  try {
+    return JSON.stringify((await state(input)) ?? null)
+  } catch {
+    return undefined
+  }
+}
 
 async function countOf<Input>(state: VerifyOptions<Input>['state'], input: Input): Promise<number> {
   const count = await state(input)
   if (typeof count === 'number') return count
   throw unseparated('called once')
 }
+
+const blind = (state: string): OnefoldError =>
+  new OnefoldError(
+    'INPUT_INVALID',
+    `The state is ${state.slice(0, 120)} both before a single call and after it, so nothing was proven: a second effect would not be seen either. Let state look at what the call changes, and check that a single call succeeds.`,
+  )
 
 const unseparated = (check: string): OnefoldError =>
   new OnefoldError(

@@ -105,6 +105,20 @@ describe('what the kit says', () => {
     expect(other.cases.map(({ faults }) => faults)).not.toEqual(report.cases.map(({ faults }) => faults))
   })
 
+  it('proves nothing by a snapshot that does not see the effects, and says so', async () => {
+    let orders = 0
+    const workflow: typeof sell = async ({ app, unique, tool }) => {
+      await tool('order', app)({ ref: unique })
+      orders = await downstream.effects(unique)
+    }
+    const trial = chaos({ ...bare, workflow, snapshot: () => ({ orders: 'many' }) })
+    await expect(trial).rejects.toMatchObject({
+      code: 'INPUT_INVALID',
+      message: expect.stringContaining('nothing would be proven'),
+    })
+    expect(orders).toBe(1)
+  })
+
   it('refuses what cannot be judged', async () => {
     let n = 0
     const tooled: ChaosOptions['workflow'] = ({ tool }) => tool('nothing', () => 1)({})

@@ -55,6 +55,34 @@ describe('verifyTool', () => {
     })
   })
 
+  it.each([
+    ['always answers the same', () => 1],
+    ['answers nothing', () => undefined],
+    ['looks elsewhere', ({ ref }: OrderInput) => downstream.effects(`${ref}-of-somebody-else`)],
+  ])('proves nothing by a state that %s, and says so', async (_how, blind) => {
+    const bare = (order: OrderInput): Promise<unknown> => place(downstream, order)
+    const guarded = orderTool(testGuard(), downstream, { recovery: keyed('24h') })
+    for (const tool of [bare, guarded]) {
+      await expect(verifyTool(tool, { input, state: blind })).rejects.toMatchObject({
+        code: 'INPUT_INVALID',
+        message: expect.stringContaining('nothing was proven'),
+      })
+    }
+    const plain = { input: { ref: `plain-${String(_how)}` }, state: () => 0 }
+    await expect(verifyTool(guarded, plain)).rejects.toThrow(/nothing was proven/)
+    expect(await downstream.effects(plain.input.ref)).toBe(1)
+  })
+
+  it('takes a state that has nothing to look at before the first call', async () => {
+    const tool = orderTool(testGuard(), downstream, { recovery: keyed('24h') })
+    const late = async ({ ref }: OrderInput): Promise<number> => {
+      const orders = await downstream.effects(ref)
+      if (orders === 0) throw new Error('no such order')
+      return orders
+    }
+    expect((await verifyTool(tool, { input, state: late })).every(({ ok }) => ok)).toBe(true)
+  })
+
   it('catches a tool that says its key is honoured and sends another at each attempt', async () => {
     const tool = testGuard().tool({
       name: 'place_order',

@@ -12,7 +12,7 @@ import { runScenario, type Ended, type World } from './run-scenario.ts'
  * Runs a workflow undisturbed, then with every fault at every call that it makes, then with random combinations of
  * faults; the whole run is retried until it succeeds. Each must end in the state of the undisturbed run.
  * @throws AssertionError with the failures, shrunk: seed, faults, both end states side by side
- * @throws OnefoldError INPUT_INVALID when two undisturbed runs differ, or nothing can be disturbed
+ * @throws OnefoldError INPUT_INVALID when two undisturbed runs differ, nothing can be disturbed, or the snapshot sees no effect
  */
 export async function chaos<App = undefined>(options: ChaosOptions<App>): Promise<ChaosReport> {
   return await chaosIn(
@@ -43,6 +43,7 @@ export async function chaosIn(
       'The workflow passed no call that can be disturbed. Call tools through run.tool(), models through run.model(), services through run.fetch or life.fetch.',
     )
   }
+  refuseBlind(baseline)
   const plans = [
     ...singles.map((single) => [single]),
     ...combinations(singles, options.combinations ?? 20, seeded(seed)),
@@ -143,6 +144,14 @@ function refuseUnsteady(first: Ended, second: Ended): void {
   if (isDeepStrictEqual(first.state, second.state)) return
   throw invalid(
     `Two undisturbed runs end in different states, so no fault can be judged. Leave ids and times out of the snapshot, give a reset, or look at what belongs to \`unique\` only. First: ${JSON.stringify(first.state)} Second: ${JSON.stringify(second.state)}`,
+  )
+}
+
+/** What does not see the effects of one run would not see a second effect either. */
+function refuseBlind({ before, state }: Ended): void {
+  if (!isDeepStrictEqual(before, state)) return
+  throw invalid(
+    `The snapshot is ${JSON.stringify(state).slice(0, 120)} both before an undisturbed run and after it, so nothing would be proven: it has to see the effects of the workflow, each one counted, also one that is undone again.`,
   )
 }
 

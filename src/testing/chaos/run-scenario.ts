@@ -1,3 +1,4 @@
+import { OnefoldError } from '../../error/index.ts'
 import type { PlannedFault } from './faults.ts'
 import type { AttemptEnd, LifeHandle, RunNames } from './local-life.ts'
 import { createSites, type Sites } from './sites.ts'
@@ -6,6 +7,8 @@ import { createSites, type Sites } from './sites.ts'
 export interface Ended {
   /** The end state, with this run's own names masked. */
   readonly state: unknown
+  /** The state that an undisturbed run began with; undefined where there was nothing to look at yet. */
+  readonly before: unknown
   readonly reached: readonly string[]
   readonly fired: readonly PlannedFault[]
   readonly executions: number
@@ -39,11 +42,13 @@ export async function runScenario(world: World, plan: readonly PlannedFault[]): 
   const unique = `cz${process.pid.toString(36)}x${(++runs).toString(36)}`
   const names = { runId: `run-${unique}`, unique }
   const sites = createSites(plan)
+  const look = async (): Promise<unknown> => masked(await world.snapshot(names), unique)
   await world.reset()
+  const before = plan.length === 0 ? await look().catch(() => undefined) : undefined
   const buried: LifeHandle[] = []
   let executions = 0
   let processes = 1
-  let never: string | undefined = 'it was not executed'
+  let never: string | undefined = 'its process ended before it did'
   let life = await world.host.begin(sites, names, processes)
 
   async function reborn(): Promise<void> {
@@ -94,14 +99,17 @@ export async function runScenario(world: World, plan: readonly PlannedFault[]): 
     } else if (settled.asked) await untilDone(2)
     else break
   }
-  const state = masked(await world.snapshot(names), unique)
+  const state = await look()
   await life.end()
   for (const one of buried) await one.end()
-  return { state, reached: sites.reached, fired: sites.fired, executions, processes, doubts, never }
+  return { state, before, reached: sites.reached, fired: sites.fired, executions, processes, doubts, never }
 }
 
 /** The state as JSON data, in which this run's own name is not to be seen. */
 function masked(state: unknown, unique: string): unknown {
-  const text = JSON.stringify(state ?? null)
-  return JSON.parse(text.replaceAll(unique, '*'))
+  try {
+    return JSON.parse(JSON.stringify(state ?? null).replaceAll(unique, '*'))
+  } catch (error) {
+    throw new OnefoldError('INPUT_INVALID', `The snapshot is no JSON data: ${String(error)}. Nothing was proven.`)
+  }
 }
