@@ -1,10 +1,10 @@
 import { existsSync } from 'node:fs'
-import { writeFile } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import { chaosFile, junit, showReport } from '../testing/index.ts'
 import { EXIT, wrongUse } from './exit-code.ts'
 import { print, printJson } from './output.ts'
 import { liveLine } from './live-line.ts'
+import { reportFile } from './report-file.ts'
 
 /** The flags of `onefold chaos`. */
 export interface ChaosFlags {
@@ -18,6 +18,7 @@ export interface ChaosFlags {
 export async function chaos(file: string, flags: ChaosFlags): Promise<number> {
   const path = resolve(file)
   if (!existsSync(path)) throw wrongUse(`There is no file ${file}. Nothing was run.`)
+  const writeReport = reportFile(flags.junit)
   const line = liveLine()
   const { seed, combinations } = flags
   const report = await chaosFile(path, {
@@ -25,9 +26,8 @@ export async function chaos(file: string, flags: ChaosFlags): Promise<number> {
     onRun: (done, total) => line.show(`${done} of ${total} disturbed runs`),
     ...(seed === undefined ? {} : { seed }),
     ...(combinations === undefined ? {} : { combinations }),
-  })
-  line.clear()
-  if (flags.junit !== undefined) await writeFile(flags.junit, junit(file, report))
+  }).finally(() => line.clear())
+  writeReport(() => junit(file, report))
   if (flags.json === true) printJson(report)
   else print(showReport(report))
   return report.ok ? EXIT.ok : EXIT.findings

@@ -1,9 +1,9 @@
 import { exec } from 'node:child_process'
-import { writeFile } from 'node:fs/promises'
 import { promisify } from 'node:util'
 import { junitOf, probeEndpoint, UNIQUE, type ProbeCheck, type ProbeTarget } from '../testing/index.ts'
 import { EXIT, wrongUse } from './exit-code.ts'
 import { liveLine } from './live-line.ts'
+import { reportFile } from './report-file.ts'
 import { colors, plain, print, printJson, table } from './output.ts'
 
 /** The flags of `onefold probe`. */
@@ -26,17 +26,18 @@ const run = promisify(exec)
 /** `onefold probe`: duplicates against an endpoint or an MCP tool, judged by the user's own count; exit 1 on findings. */
 export async function probe(command: string | undefined, args: readonly string[], flags: ProbeFlags): Promise<number> {
   const target = targetOf(command, args, flags)
+  const writeReport = reportFile(flags.junit)
   const line = liveLine()
   const checks = await probeEndpoint({
     target,
-    count: (unique) => counted(flags.count, unique),
+    count: (unique) => counted(flags.count, unique, flags.timeout),
     callers: flags.callers,
     timeoutMs: flags.timeout,
     onCheck: (name) => line.show(name),
   }).finally(() => line.clear())
   const ok = checks.every((check) => check.ok)
   const name = target.kind === 'http' ? `${target.method} ${target.url}` : target.tool
-  if (flags.junit !== undefined) await writeFile(flags.junit, junitOf(name, checks.map(asCase)))
+  writeReport(() => junitOf(name, checks.map(asCase)))
   if (flags.json === true) printJson({ target: name, ok, checks })
   else show(name, checks, ok)
   return ok ? EXIT.ok : EXIT.findings
@@ -63,16 +64,25 @@ function show(name: string, checks: readonly ProbeCheck[], ok: boolean): void {
 function targetOf(command: string | undefined, args: readonly string[], flags: ProbeFlags): ProbeTarget {
   const { url, tool } = flags
   if (url !== undefined && command === undefined && tool === undefined) {
-    if (!URL.canParse(url)) throw wrongUse(`${JSON.stringify(url.slice(0, 120))} is no address. Nothing was called.`)
+    if (!URL.canParse(url) || !/^https?:$/.test(new URL(url).protocol))
+      throw wrongUse(
+        `${JSON.stringify(url.slice(0, 120))} is no address. Write http://… or https://…. Nothing was called.`,
+      )
     const headers = Object.fromEntries((flags.header ?? []).map(headerOf))
     const { method, body } = flags
-    return {
+    const target: ProbeTarget = {
       kind: 'http',
       url,
       method,
       headers: body === undefined ? headers : { 'content-type': 'application/json', ...headers },
       body,
     }
+    try {
+      new Request(url, { method, headers: target.headers, ...(body === undefined ? {} : { body }) })
+    } catch (error) {
+      throw wrongUse(`Such a request cannot be sent: ${(error as Error).message} Nothing was called.`)
+    }
+    return target
   }
   if (tool !== undefined && command !== undefined && url === undefined) {
     try {
@@ -92,12 +102,28 @@ function headerOf(text: string): readonly [string, string] {
 }
 
 /** A number from the user's address or command. */
-async function counted(how: string, unique: string): Promise<number> {
-  const filled = how.replaceAll(UNIQUE, unique)
-  const text = /^https?:\/\//.test(filled) ? await (await fetch(filled)).text() : (await run(filled)).stdout
+async function counted(how: string, unique: string, withinMs: number): Promise<number> {
+  const text = await answerOf(how.replaceAll(UNIQUE, unique), withinMs).catch((error: unknown) => {
+    throw wrongUse(`--count cannot be asked: ${plain(whyOf(error))}. Try it by itself; it has to print a number.`)
+  })
   const value = Number(text.trim())
   if (text.trim() !== '' && Number.isSafeInteger(value)) return value
   throw wrongUse(
     `--count answered ${JSON.stringify(plain(text).slice(0, 80))}, which is no whole number. It has to print how many effects there are.`,
   )
+}
+
+async function answerOf(how: string, withinMs: number): Promise<string> {
+  if (/^https?:\/\//.test(how)) return await (await fetch(how, { signal: AbortSignal.timeout(withinMs) })).text()
+  const { stdout } = await run(how, { timeout: withinMs }).catch((error: unknown) => {
+    throw (error as { killed?: boolean }).killed === true ? new Error(`no answer within ${withinMs} ms`) : error
+  })
+  return stdout
+}
+
+/** What fetch says of a failed connection stands in its cause. */
+function whyOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error)
+  const { cause } = error
+  return (cause instanceof Error && cause.message !== '' ? cause.message : error.message).trim()
 }

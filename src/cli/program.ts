@@ -139,7 +139,7 @@ function addChaos(program: Command, run: Run): void {
     .option('--arguments <json>', 'with --tool', '{}')
     .requiredOption('--count <how>', 'a command or an address that answers how many effects there are')
     .option('--callers <number>', 'how many at once', whole(2), 16)
-    .option('--timeout <ms>', 'how long a call waits for its answer', whole(1), 10_000)
+    .option('--timeout <ms>', 'how long a call waits for its answer, and --count for its number', whole(1), 10_000)
     .option('--junit <file>', 'write JUnit XML there')
     .addOption(json())
     .passThroughOptions()

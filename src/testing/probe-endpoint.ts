@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util'
-import { OnefoldError } from '../error/index.ts'
+import { OnefoldError, type EffectKnowledge } from '../error/index.ts'
 import { faultyHttp } from './proxies/faulty-http.ts'
 import { faultyMcp } from './proxies/faulty-mcp.ts'
 import { mcpCaller } from './proxies/mcp-caller.ts'
@@ -71,7 +71,7 @@ export async function probeEndpoint(options: ProbeOptions): Promise<readonly Pro
   }
 
   try {
-    const once = await added((unique) => line.call(unique))
+    const once = await added((unique) => line.call(unique).catch(unanswered))
     if (once < 1) {
       throw invalid(
         `One call added ${once} effects by your --count, so repeats cannot be judged. Check that the call succeeds, and that --count sees its effect at once.`,
@@ -138,7 +138,7 @@ async function httpLine(
         ...(target.body === undefined ? {} : { body: fill(target.body) }),
       })
       await answer.arrayBuffer()
-      if (answer.status === 502) throw new Error('502')
+      if (answer.status === 502) throw new Error('it answers 502, or nothing can be reached there')
     },
     close: proxy.close,
   }
@@ -149,7 +149,10 @@ async function mcpLine(
   { timeoutMs = TIMEOUT_MS }: ProbeOptions,
 ): Promise<Line> {
   const proxy = await faultyMcp({ command: target.command, args: target.args })
-  let client = await mcpCaller(proxy.command, proxy.args)
+  let client = await mcpCaller(proxy.command, proxy.args).catch(async (error: unknown) => {
+    await proxy.close()
+    return unstarted(error)
+  })
   return {
     call: async (unique, fault) => {
       if (fault !== undefined) proxy.plan(fault)
@@ -172,4 +175,20 @@ async function mcpLine(
   }
 }
 
-const invalid = (message: string): OnefoldError => new OnefoldError('INPUT_INVALID', message)
+/** A first call that fails is no measure for the others; what it did at the downstream is not known. */
+function unanswered(error: unknown): never {
+  throw invalid(
+    `The first call failed: ${whyOf(error)}. So repeats cannot be judged. Check the target with a single call of your own.`,
+    error,
+    'unknown',
+  )
+}
+
+function unstarted(error: unknown): never {
+  throw invalid(`The MCP server cannot be used: ${whyOf(error)}. No tool was called.`, error)
+}
+
+const whyOf = (error: unknown): string => (error instanceof Error ? error.message : String(error))
+
+const invalid = (message: string, cause?: unknown, effect: EffectKnowledge = 'none'): OnefoldError =>
+  new OnefoldError('INPUT_INVALID', message, { cause, effect })

@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process'
-import { readFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -9,6 +9,7 @@ import { temporaryFolder } from '../support/guard.ts'
 const folder = temporaryFolder()
 const bin = fileURLToPath(new URL('../../bin/onefold.js', import.meta.url))
 let downstream: Downstream
+let wrong = 0
 
 beforeAll(async () => {
   downstream = await startDownstream()
@@ -71,8 +72,34 @@ describe('onefold chaos', () => {
     expect(out).toContain('tool place_order #1: crash-after')
     expect(out).toMatch(/1 +≠ 2/)
     expect((await onefold(['chaos', 'no-such-file.ts'])).code).toBe(2)
+    const nowhere = join(folder.path, 'no-such-folder', 'report.xml')
+    expect(await onefold(['chaos', workflow, '--junit', nowhere], env)).toMatchObject({
+      code: 2,
+      err: expect.stringContaining('cannot be written (ENOENT)'),
+    })
     expect((await onefold(['chaos', bin.replace('bin/onefold.js', 'test/vectors/read.ts')])).code).toBe(2)
   })
+
+  it.each([
+    ['snapshot', { snapshot: `() => { throw new Error('no books') }` }, /snapshot failed: no books \(at .*wrong-1/],
+    ['snapshot', { snapshot: '() => 1n' }, /no JSON data/],
+    ['open', { open: `() => { throw new Error('no books') }` }, /wrong-3\.mjs: no books/],
+    ['reset', { reset: `() => { throw new Error('no books') }` }, /reset failed: no books/],
+    ['module', { workflow: '{{' }, /the module failed/],
+    ['snapshot', { snapshot: '() => 1' }, /both before an undisturbed run and after/],
+  ])(
+    'a %s that cannot work is the file’s mistake: it is named, exit 2, and nothing is left running',
+    async (...[, part, says]) => {
+      const path = join(folder.path, `wrong-${++wrong}.mjs`)
+      const parts = { workflow: `({ tool }) => tool('nothing', () => 1)({})`, snapshot: '() => 0', ...part }
+      const text = Object.entries(parts).map(([name, source]) => `${name}: ${source}`)
+      writeFileSync(path, `export const chaos = { ${text.join(', ')} }`)
+      const { code, out, err } = await onefold(['chaos', path, '--combinations', '0'])
+      expect([code, out]).toEqual([2, ''])
+      expect(err).toMatch(says)
+      expect(err).not.toContain('UNEXPECTED')
+    },
+  )
 })
 
 describe('onefold probe', () => {
@@ -143,4 +170,33 @@ describe('onefold probe', () => {
     const still = await onefold(['probe', '--url', url(), '--count', 'echo 1'])
     expect([still.code, still.err]).toEqual([2, expect.stringContaining('One call added 0 effects')])
   })
+
+  it.each([
+    [['--url', 'http://127.0.0.1:1/orders', '--count', 'echo 1'], /first call failed: .*nothing can be reached/],
+    [['--url', 'http://127.0.0.1:1/orders', '--count', 'exit 3'], /--count cannot be asked: Command failed: exit 3/],
+    [
+      ['--url', 'http://127.0.0.1:1/orders', '--count', 'http://127.0.0.1:1/'],
+      /--count cannot be asked: .*(refused|port)/,
+    ],
+    [
+      ['--url', 'http://127.0.0.1:1/', '--count', 'cat /dev/zero', '--timeout', '50'],
+      /no answer within 50 ms|maxBuffer/,
+    ],
+    [['--url', 'ftp://127.0.0.1/orders', '--count', 'echo 1'], /no address/],
+    [['--url', 'http://127.0.0.1:1/', '--method', 'A B', '--count', 'echo 1'], /cannot be sent/],
+    [['--tool', 'place', '--count', 'echo 1', '--', '/no/such/server'], /cannot be used: the MCP server ended/],
+    [
+      ['--tool', 'place', '--count', 'echo 1', '--', process.execPath, '-e', ''],
+      /cannot be used: the MCP server ended/,
+    ],
+  ])(
+    'is not at fault for what it is given, and does not wait for ever: %j',
+    { timeout: 30_000 },
+    async (args, says) => {
+      const { code, err } = await onefold(['probe', ...args])
+      expect(err).toMatch(says)
+      expect(err).not.toMatch(/UNEXPECTED|node:/)
+      expect(code).toBe(2)
+    },
+  )
 })

@@ -2,6 +2,7 @@
 import type { Order, Word } from './life-messages.ts'
 import { localLife, type LifeHandle } from './local-life.ts'
 import { loadWorkflow } from './load-workflow.ts'
+import { troubleOf } from './trouble.ts'
 import { createSites, type Sites } from './sites.ts'
 
 const say = (word: Word, then?: () => void): void => void process.send?.(word, () => then?.())
@@ -40,7 +41,7 @@ process.on('message', (order: Order) => {
       say({
         type: 'failed',
         id: order.id,
-        why: error instanceof Error ? (error.stack ?? error.message) : String(error),
+        why: troubleOf(error),
       }),
   )
 })

@@ -1,4 +1,4 @@
-import { fork } from 'node:child_process'
+import { fork, type ChildProcess } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { OnefoldError } from '../../error/index.ts'
 import { chaosIn } from './chaos.ts'
@@ -9,6 +9,7 @@ import type { AttemptEnd } from './local-life.ts'
 import type { ChaosOptions } from './options.ts'
 import type { ChaosReport } from './report.ts'
 import type { Host } from './run-scenario.ts'
+import { partOf } from './trouble.ts'
 import type { Settlement } from './settle-guards.ts'
 
 type Given = Omit<ChaosOptions, 'open' | 'reset' | 'snapshot' | 'workflow'>
@@ -17,23 +18,30 @@ type Given = Omit<ChaosOptions, 'open' | 'reset' | 'snapshot' | 'workflow'>
  * {@link chaos} over a module that exports its options as `chaos`: each process of a run is a real one, and a crash a
  * real SIGKILL. `snapshot` and `reset` are called in this process.
  * @throws AssertionError as `chaos` does
- * @throws OnefoldError INPUT_INVALID for a file that exports no workflow and snapshot
+ * @throws OnefoldError INPUT_INVALID for a file that exports no workflow and snapshot, or whose parts other than the workflow throw
  */
 export async function chaosFile(file: string, overrides: Partial<Given> = {}): Promise<ChaosReport> {
-  const options = await loadWorkflow(file)
+  const options = await partOf(file, 'the module', () => loadWorkflow(file))
   if (typeof options?.workflow !== 'function' || typeof options.snapshot !== 'function') {
     throw new OnefoldError(
       'INPUT_INVALID',
       `${file} does not export chaos with workflow and snapshot: export const chaos = { open, workflow, snapshot }. Nothing was run.`,
     )
   }
+  const living = new Set<ChildProcess>()
   const world = {
-    host: processHost(file),
-    reset: async () => await options.reset?.(),
-    snapshot: async (names: { readonly runId: string; readonly unique: string }) => await options.snapshot(names),
+    host: processHost(file, living),
+    reset: () => partOf(file, 'reset', () => options.reset?.()),
+    snapshot: (names: { readonly runId: string; readonly unique: string }) =>
+      partOf(file, 'snapshot', () => options.snapshot(names)),
   }
   const { faults, combinations, seed } = options
-  return await chaosIn(world, { ...defined({ faults, combinations, seed }), ...overrides })
+  try {
+    return await chaosIn(world, { ...defined({ faults, combinations, seed }), ...overrides })
+  } finally {
+    // A run that was given up leaves its processes.
+    for (const child of living) child.kill('SIGKILL')
+  }
 }
 
 const defined = <T extends object>(options: T): { [K in keyof T]?: Exclude<T[K], undefined> } =>
@@ -41,7 +49,7 @@ const defined = <T extends object>(options: T): { [K in keyof T]?: Exclude<T[K],
 
 type Payload = Order extends infer O ? (O extends Order ? Omit<O, 'id'> : never) : never
 
-function processHost(file: string): Host {
+function processHost(file: string, living: Set<ChildProcess>): Host {
   const isSource = import.meta.url.endsWith('.ts')
   const program = fileURLToPath(new URL(`./life.process.${isSource ? 'ts' : 'js'}`, import.meta.url))
   return {
@@ -50,12 +58,14 @@ function processHost(file: string): Host {
         execArgv: [...process.execArgv, ...(isSource ? ['--conditions=onefold-source'] : [])],
         stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
       })
+      living.add(child)
       const waiting = new Map<number, { resolve(value: unknown): void; reject(error: Error): void }>()
       let orders = 0
       let over = false
       const ended = new Promise<void>((resolve) => {
         child.once('exit', () => {
           over = true
+          living.delete(child)
           for (const { resolve: tell } of waiting.values()) tell('crashed')
           waiting.clear()
           resolve()
@@ -67,7 +77,8 @@ function processHost(file: string): Host {
         else {
           const one = waiting.get(word.id)
           waiting.delete(word.id)
-          if (word.type === 'failed') return one?.reject(new OnefoldError('INPUT_INVALID', `${file}: ${word.why}`))
+          if (word.type === 'failed')
+            return one?.reject(new OnefoldError('INPUT_INVALID', `${file}: ${word.why}. Nothing was proven.`))
           sites.skewMs = Math.max(sites.skewMs, word.skewMs)
           one?.resolve(word.value)
         }

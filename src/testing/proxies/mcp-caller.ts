@@ -21,7 +21,7 @@ interface Answer {
 
 const START_MS = 60_000
 
-/** Starts a server and shakes hands with it. */
+/** Starts a server and shakes hands with it. @throws Error where it does not answer; it is ended then */
 export async function mcpCaller(command: string, args: readonly string[]): Promise<McpCaller> {
   const child = spawn(command, args, { stdio: ['pipe', 'pipe', 'inherit'] })
   const waiting = new Map<number, { resolve(answer: Answer): void; reject(error: Error): void }>()
@@ -67,17 +67,23 @@ export async function mcpCaller(command: string, args: readonly string[]): Promi
     }
   }
 
+  const close = async (): Promise<void> => {
+    child.stdin.end()
+    child.kill()
+    await ended
+  }
   const clientInfo = { name: 'onefold-probe', version: '1' }
-  await ask('initialize', { protocolVersion: '2025-11-25', capabilities: {}, clientInfo }, START_MS)
+  try {
+    await ask('initialize', { protocolVersion: '2025-11-25', capabilities: {}, clientInfo }, START_MS)
+  } catch (error) {
+    await close()
+    throw error
+  }
   write({ method: 'notifications/initialized' })
   return {
     call: async (tool, input, timeoutMs) => ({
       result: await ask('tools/call', { name: tool, arguments: input }, timeoutMs),
     }),
-    close: async () => {
-      child.stdin.end()
-      child.kill()
-      await ended
-    },
+    close,
   }
 }
