@@ -21,5 +21,5 @@ export function exitCodeOf(error: unknown): number {
 /** Wrong use of a command: told with code INPUT_INVALID, exit 2. */
 export const wrongUse = (message: string): OnefoldError => new OnefoldError('INPUT_INVALID', message)
 
-/** True for what a cancelled command throws: Ctrl-C or SIGTERM, between two steps. */
-export const isCancelled = (error: unknown): boolean => error instanceof DOMException && error.name === 'AbortError'
+/** True for what a cancelled command throws: Ctrl-C or SIGTERM, between two steps. Node has an AbortError of its own. */
+export const isCancelled = (error: unknown): boolean => error instanceof Error && error.name === 'AbortError'

@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs'
-import { Command, InvalidArgumentError, Option } from 'commander'
+import { Command, InvalidArgumentError, Option, type OptionValues } from 'commander'
 
 /** What a command resolves to: the exit code. */
 type Action = (...args: never[]) => Promise<number>
@@ -10,8 +10,9 @@ export type Done = (code: number) => void
 /**
  * The command line. Commands are loaded when they run; `--help` and a mistyped flag load none of them.
  * @param done told the exit code of the command that ran
+ * @param json true where wrong use is told as data, by the caller
  */
-export function createProgram(done: Done): Command {
+export function createProgram(done: Done, json = false): Command {
   /** Loads a command and hands it its arguments and options, without commander's own last argument. */
   const run =
     (load: () => Promise<Action>) =>
@@ -23,7 +24,8 @@ export function createProgram(done: Done): Command {
   const program = new Command('onefold')
     .description('Every side effect of an AI agent happens once: a ledger between the agent and the tools it calls.')
     .version(version(), '--version', 'print the version')
-    .helpOption('--help', 'print this help')
+    .helpOption('-h, --help', 'print this help')
+    .configureOutput(json ? { writeErr: () => {} } : {})
     .helpCommand(false)
     .enablePositionalOptions()
     .exitOverride()
@@ -36,14 +38,14 @@ export function createProgram(done: Done): Command {
   addGateway(program, run)
   addLedger(program, run)
   addAudit(program, run)
-  withWhere(command(program, 'doctor', 'check the ledger, the clock and the configuration'))
+  const doctor = withWhere(command(program, 'doctor', 'check the ledger, the clock and the configuration'))
     .option('--retries', 'instead: time-outs and retries that this project inherits in front of its writes')
     .option(
       '--layer <name=NxTIME>',
       'with --retries: what repeats the program, outermost first; may be repeated',
       gather,
     )
-    .addOption(json())
+    .addOption(jsonFlag())
     .addHelpText(
       'after',
       examples([
@@ -53,13 +55,15 @@ export function createProgram(done: Done): Command {
       ]),
     )
     .action(run(async () => (await import('./doctor.ts')).doctor))
-  command(program, 'demo', 'run an incident without and with Onefold, and print both end states')
+  only(doctor, ['layer'], 'with --retries', ({ retries }) => retries === true)
+  only(doctor, ['config', 'store', 'tenant'], 'without --retries', ({ retries }) => retries !== true)
+  const demo = command(program, 'demo', 'run an incident without and with Onefold, and print both end states')
     .argument('[name]', 'which one (default: list them)')
     .option('--seed <number>', 'which answers are lost', whole(0), 7)
     .option('--orders <number>', 'black-friday: how many; five effects each', whole(1), 4_200)
     .option('--returns <number>', 'lost-answers: how many; three effects each', whole(1), 20)
     .option('--keep', 'keep the ledger, to look around in it')
-    .addOption(json())
+    .addOption(jsonFlag())
     .addHelpText(
       'after',
       examples([
@@ -70,6 +74,10 @@ export function createProgram(done: Done): Command {
       ]),
     )
     .action(run(async () => (await import('./demo/command.ts')).demo))
+  const played = ['black-friday', 'lost-answers']
+  only(demo, ['orders'], 'for black-friday', (_options, name) => name === 'black-friday')
+  only(demo, ['returns'], 'for lost-answers', (_options, name) => name === 'lost-answers')
+  only(demo, ['seed', 'keep'], `for ${played.join(' and ')}`, (_options, name) => played.includes(String(name)))
   addChaos(program, run)
   return program
 }
@@ -85,7 +93,7 @@ function addInit(program: Command, run: Run): void {
     .argument('<command>', 'the MCP server; it is started, asked for its tools, and ended')
     .argument('[args...]', 'its arguments')
     .option('--write <file>', 'write the starter file there; never over one that is there')
-    .addOption(json())
+    .addOption(jsonFlag())
     .passThroughOptions()
     .addHelpText(
       'after',
@@ -103,7 +111,7 @@ function addAudit(program: Command, run: Run): void {
     .usage('[options] -- COMMAND [ARGS...]')
     .argument('<command>', 'the MCP server; it is started, asked for its tools, and ended')
     .argument('[args...]', 'its arguments')
-    .addOption(json())
+    .addOption(jsonFlag())
     .passThroughOptions()
     .addHelpText(
       'after',
@@ -120,14 +128,14 @@ function addChaos(program: Command, run: Run): void {
     .option('--seed <number>', 'which random combinations of faults (default: the file’s, then 1)', whole(0))
     .option('--combinations <number>', 'how many of them (default: the file’s, then 20)', whole(0))
     .option('--junit <file>', 'write JUnit XML there')
-    .addOption(json())
+    .addOption(jsonFlag())
     .addHelpText(
       'after',
       examples(['onefold chaos workflow.ts', 'onefold chaos workflow.ts --seed 7 --junit report.xml']),
     )
     .action(run(async () => (await import('./chaos.ts')).chaos))
 
-  command(program, 'probe', 'fire duplicates at an endpoint or an MCP tool of yours, and count effects')
+  const probe = command(program, 'probe', 'fire duplicates at an endpoint or an MCP tool of yours, and count effects')
     .usage('[options] [-- COMMAND [ARGS...]]')
     .argument('[command]', 'with --tool: the MCP server')
     .argument('[args...]', 'its arguments')
@@ -141,7 +149,7 @@ function addChaos(program: Command, run: Run): void {
     .option('--callers <number>', 'how many at once', whole(2), 16)
     .option('--timeout <ms>', 'how long a call waits for its answer, and --count for its number', whole(1), 10_000)
     .option('--junit <file>', 'write JUnit XML there')
-    .addOption(json())
+    .addOption(jsonFlag())
     .passThroughOptions()
     .addHelpText(
       'after',
@@ -151,10 +159,12 @@ function addChaos(program: Command, run: Run): void {
       ]),
     )
     .action(run(async () => (await import('./probe.ts')).probe))
+  only(probe, ['method', 'header', 'body'], 'with --url', ({ url }) => url !== undefined)
+  only(probe, ['arguments'], 'with --tool', ({ tool }) => tool !== undefined)
 }
 
 function addMcp(program: Command, run: Run): void {
-  withWhere(
+  const mcp = withWhere(
     command(program, 'mcp', 'run an MCP server with a ledger in front of its tools'),
     'one of the user, named by the server',
   )
@@ -164,7 +174,7 @@ function addMcp(program: Command, run: Run): void {
     .option(
       '--http <port>',
       'serve Streamable HTTP there instead of standard input and output; 0 for a free port',
-      whole(0),
+      port,
     )
     .option('--host <address>', 'with --http: the address to listen on', '127.0.0.1')
     .option('--upstream <url>', 'with --http: the MCP endpoint behind, instead of a command')
@@ -182,6 +192,8 @@ function addMcp(program: Command, run: Run): void {
       ]),
     )
     .action(run(async () => (await import('./mcp-dry-run.ts')).mcpOrDryRun))
+  only(mcp, ['host'], 'with --http', ({ http }) => http !== undefined)
+  only(mcp, ['http', 'upstream', 'store', 'tenant'], 'without --dry-run', ({ dryRun }) => dryRun !== true)
 }
 
 function addGateway(program: Command, run: Run): void {
@@ -190,7 +202,7 @@ function addGateway(program: Command, run: Run): void {
     'one of the user, named by the service',
   )
     .option('--upstream <url>', 'the service (default: the configuration’s)')
-    .option('--port <number>', 'where to listen; 0 for a free port', whole(0), 8787)
+    .option('--port <number>', 'where to listen; 0 for a free port', port, 8787)
     .option('--host <address>', 'the address to listen on', '127.0.0.1')
     .addHelpText(
       'after',
@@ -213,14 +225,14 @@ function addLedger(program: Command, run: Run): void {
     .option('--run <id>', 'only those of one run')
     .addOption(allTenants())
     .option('--limit <number>', 'at most so many', whole(1), 50)
-    .addOption(json())
+    .addOption(jsonFlag())
     .addHelpText('after', examples(['onefold ledger list --in-doubt', 'onefold ledger list --tool refund --json']))
     .action(run(async () => (await import('./ledger/list.ts')).ledgerList))
 
   withWhere(command(group, 'show', 'print the timeline of one operation: attempts, who, why, what settles it'))
     .argument('<key>', 'a key, a ticket, or any unique beginning of a key')
     .option('--show-input', 'show arguments and refusals, which may be private')
-    .addOption(json())
+    .addOption(jsonFlag())
     .addHelpText('after', examples(['onefold ledger show 3q2-7wEjRl0x']))
     .action(run(async () => (await import('./ledger/show.ts')).ledgerShow))
 
@@ -234,7 +246,7 @@ function addLedger(program: Command, run: Run): void {
     .option('--value <json>', 'with --done: what repeats are answered')
     .option('--value-file <file>', 'with --done: the same, from a file')
     .option('--yes', 'do not ask back')
-    .addOption(json())
+    .addOption(jsonFlag())
     .addHelpText(
       'after',
       examples([
@@ -246,13 +258,13 @@ function addLedger(program: Command, run: Run): void {
 
   withWhere(command(group, 'stats', 'count operations by state'))
     .addOption(allTenants())
-    .addOption(json())
+    .addOption(jsonFlag())
     .addHelpText('after', examples(['onefold ledger stats --json']))
     .action(run(async () => (await import('./ledger/stats.ts')).ledgerStats))
 
   withWhere(command(group, 'lift', 'say that a ledger that lost records can be trusted again; asks back on a terminal'))
     .option('--yes', 'do not ask back')
-    .addOption(json())
+    .addOption(jsonFlag())
     .addHelpText('after', examples(['onefold ledger lift --store sqlite:restored.db']))
     .action(run(async () => (await import('./ledger/lift.ts')).ledgerLift))
 
@@ -268,7 +280,7 @@ function addLedger(program: Command, run: Run): void {
   withWhere(command(group, 'migrate', 'create the schema of a ledger on a server, or bring it to this version'))
     .option('--role <name>', 'also grant a role what it needs to serve the ledger, and no more')
     .option('--print', 'print what would be made, and make nothing (DynamoDB)')
-    .addOption(json())
+    .addOption(jsonFlag())
     .addHelpText(
       'after',
       examples([
@@ -282,7 +294,7 @@ function addLedger(program: Command, run: Run): void {
     .option('--dry-run', 'count, and change nothing')
     .addOption(allTenants())
     .option('--yes', 'do not ask back')
-    .addOption(json())
+    .addOption(jsonFlag())
     .addHelpText(
       'after',
       `
@@ -306,7 +318,7 @@ ${examples(['onefold ledger purge --dry-run', 'onefold ledger purge --all-tenant
     .option('--since <date>', 'only operations recorded from then on')
     .option('--until <date>', 'only operations recorded before')
     .addOption(allTenants())
-    .addOption(json())
+    .addOption(jsonFlag())
     .passThroughOptions()
     .addHelpText(
       'after',
@@ -330,19 +342,34 @@ const withWhere = (to: Command, otherwise = 'this project’s, or the only one o
 
 const gather = (value: string, before: readonly string[] = []): readonly string[] => [...before, value]
 
-const json = (): Option => new Option('--json', 'print data')
+const jsonFlag = (): Option => new Option('--json', 'print data')
 const allTenants = (): Option => new Option('--all-tenants', 'look across tenants').conflicts('tenant')
 
-/** Reads a whole number of at least `least`. */
+/** Reads a whole number of at least `least`, and at most `most`. */
 const whole =
-  (least: number) =>
+  (least: number, most = Number.MAX_SAFE_INTEGER) =>
   (text: string): number => {
     const value = Number(text)
-    if (!Number.isSafeInteger(value) || value < least) {
-      throw new InvalidArgumentError(`It must be a whole number of at least ${least}.`)
-    }
-    return value
+    if (text.trim() !== '' && Number.isSafeInteger(value) && value >= least && value <= most) return value
+    const range = most === Number.MAX_SAFE_INTEGER ? `of at least ${least}` : `from ${least} to ${most}`
+    throw new InvalidArgumentError(`It must be a whole number ${range}.`)
   }
+
+const port = whole(0, 65_535)
+
+/** Refuses flags that would change nothing: what is silently ignored promises what is not done. */
+function only(
+  command: Command,
+  flags: readonly string[],
+  where: string,
+  holds: (options: OptionValues, first: unknown) => boolean,
+): void {
+  command.hook('preAction', (_this, action) => {
+    if (holds(action.opts(), action.processedArgs[0])) return
+    const idle = flags.find((name) => action.getOptionValueSource(name) === 'cli')
+    if (idle !== undefined) action.error(`error: option '--${idle}' has an effect only ${where}`)
+  })
+}
 
 const ROOT_EXAMPLES = [
   'onefold demo',

@@ -1,4 +1,5 @@
 import { isOnefoldError, type ErrorCode } from '../error/index.ts'
+import { isCancelled } from './exit-code.ts'
 import { colors, plain, printJson } from './output.ts'
 
 /** What to do about a code, where the message itself does not say it. */
@@ -13,6 +14,10 @@ const NEXT: Partial<Record<ErrorCode, string>> = {
 export function tellError(error: unknown, json: boolean): void {
   if (json) {
     printJson({ error: asData(error) })
+    return
+  }
+  if (isCancelled(error)) {
+    process.stderr.write('onefold: cancelled\n')
     return
   }
   if (!isOnefoldError(error)) {
@@ -31,6 +36,7 @@ export function tellError(error: unknown, json: boolean): void {
 }
 
 function asData(error: unknown): object {
+  if (isCancelled(error)) return { code: 'CANCELLED', message: 'cancelled' }
   if (!isOnefoldError(error)) {
     return { code: 'UNEXPECTED', message: error instanceof Error ? error.message : String(error) }
   }

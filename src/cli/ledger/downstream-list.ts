@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { createReadStream } from 'node:fs'
+import { addAbortSignal } from 'node:stream'
 import { text } from 'node:stream/consumers'
 import { isOnefoldError } from '../../error/index.ts'
 import { isCancelled, wrongUse } from '../exit-code.ts'
@@ -24,7 +25,7 @@ export async function itemsOf(command: readonly string[], options: ListOptions):
   const { file, signal } = options
   if ((file === undefined) === (command.length === 0))
     throw wrongUse('Give the downstream’s list: --list FILE (- for standard input), or -- COMMAND that prints it.')
-  if (file === '-') return itemsIn(await text(process.stdin), 'standard input', options)
+  if (file === '-') return itemsIn(await text(addAbortSignal(signal, process.stdin)), 'standard input', options)
   if (file === undefined) return itemsIn(await printedBy(command, signal), command[0] ?? '', options)
   try {
     return itemsIn(await text(createReadStream(file, { signal })), file, options)
