@@ -4,7 +4,7 @@ import { tellOperators } from '../engine/index.ts'
 import { isReachable } from '../http/edge/index.ts'
 import { serviceName, startGateway } from '../http/gateway/index.ts'
 import { onefold } from '../index.ts'
-import { choiceOf, configOf, type WhereOptions } from './ledger/locate.ts'
+import { choiceOf, configOf, flagsTo, type WhereOptions } from './ledger/locate.ts'
 import { defined, invalid, startedOn, stopAsked, tell, upstreamOf } from './serve.ts'
 
 /** The flags of `onefold gateway`. */
@@ -34,7 +34,7 @@ export async function gateway(options: GatewayFlags): Promise<number> {
     allowVolatile: volatile,
     ...defined({ spool, tenant, keySecret: config?.keySecret, ...timing }),
   })
-  const stopTelling = tellOperators(guard, tell)
+  const stopTelling = tellOperators(guard, tell, flagsTo(choice))
   try {
     await guard.open()
     const { http } = config ?? defaultConfig()

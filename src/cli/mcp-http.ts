@@ -11,6 +11,7 @@ export type Behind = { readonly upstream: URL } | { readonly command: string; re
 export interface McpHttpFlags {
   readonly http: number
   readonly host: string
+  readonly ledgerFlags: string
 }
 
 /** How long the service may be silent in the middle of an answer: as long as a person may need, and more. */
@@ -18,7 +19,7 @@ const SILENCE_MS = 15 * 60_000
 
 /** Serves MCP over HTTP until it is told to stop. The guard is opened and closed here. */
 export async function serveMcpHttp(
-  { http, host }: McpHttpFlags,
+  { http, host, ledgerFlags }: McpHttpFlags,
   behind: Behind,
   guard: Guard,
   contracts: McpHttpOptions['contracts'],
@@ -52,6 +53,7 @@ export async function serveMcpHttp(
         port: http,
         host,
         tell,
+        ledgerFlags,
         ...(config === undefined
           ? {}
           : {

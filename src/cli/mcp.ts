@@ -3,7 +3,7 @@ import { parseDuration } from '../contract/index.ts'
 import { onefold } from '../index.ts'
 import { serviceName } from '../http/gateway/index.ts'
 import { NOTHING_DECLARED, runProxy, upstreamName } from '../mcp/index.ts'
-import { choiceOf, configOf, type WhereOptions } from './ledger/locate.ts'
+import { choiceOf, configOf, flagsTo, type WhereOptions } from './ledger/locate.ts'
 import { behindOf, serveMcpHttp, type Behind } from './mcp-http.ts'
 import { defined, invalid, upstreamOf } from './serve.ts'
 
@@ -42,12 +42,14 @@ export async function mcp(command: string | undefined, args: readonly string[], 
     name,
     timeoutMs: timeout === undefined ? undefined : parseDuration(timeout, 'timeout'),
   }
+  const ledgerFlags = flagsTo(choice)
   if (http !== undefined)
-    return await serveMcpHttp({ http, host: options.host }, behind, guard, contracts, config?.mcp.http)
+    return await serveMcpHttp({ http, host: options.host, ledgerFlags }, behind, guard, contracts, config?.mcp.http)
   return await runProxy({
     ...(behind as Extract<Behind, { readonly command: string }>),
     contracts,
     guard,
+    ledgerFlags,
     stdin: process.stdin,
     stdout: process.stdout,
     stderr: process.stderr,

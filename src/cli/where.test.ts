@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process'
-import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { copyFileSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -84,6 +84,31 @@ describe('which ledger', () => {
     expect(status).toBe(2)
     expect(stderr).toContain(`--store sqlite:${only}`)
     expect(stderr).toContain(`--store sqlite:${other}`)
+  })
+
+  it('does not count what a mistyped server left behind, which changes nothing there', () => {
+    const typo = onefold(['mcp', '--', 'no-such-server'])
+    expect(typo).toMatchObject({ status: 2, stderr: expect.stringContaining('there is no such command') })
+    const folder = join(home, 'state/onefold')
+    const left = readdirSync(folder)
+    expect(left.filter((name) => name.endsWith('.db'))).toHaveLength(1)
+    const used = ledgerAt(join(folder, 'shop-2.db'))
+    expect(ledgerOf(stats)).toBe(`sqlite:${used}`)
+    expect(readdirSync(folder).filter((name) => !name.startsWith('shop-2'))).toEqual(left)
+  })
+
+  it.each([
+    [['ledger', 'list']],
+    [['ledger', 'stats']],
+    [['ledger', 'show', 'x']],
+    [['ledger', 'export']],
+    [['doctor']],
+  ])('makes no ledger of an empty file by looking: %j', (command) => {
+    writeFileSync(join(home, 'empty.db'), '')
+    const { status, stdout, stderr } = onefold([...command, '--store', 'sqlite:./empty.db'])
+    expect(stdout + stderr).toContain('the file is empty')
+    expect(status).toBe(command[0] === 'doctor' ? 1 : 3)
+    expect(readdirSync(home).map((name) => [name, statSync(join(home, name)).size])).toEqual([['empty.db', 0]])
   })
 
   it.each([

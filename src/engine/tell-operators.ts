@@ -3,11 +3,12 @@ import type { Guard } from './guard.ts'
 /**
  * Tells people what they may have to act on, a line each: names and tickets only, never arguments or results. What it
  * returns ends it.
+ * @param flags what names this ledger behind a command to type: empty, or with a space before it
  */
-export function tellOperators(guard: Guard, tell: (message: string) => void): () => void {
+export function tellOperators(guard: Guard, tell: (message: string) => void, flags = ''): () => void {
   const listeners = [
     guard.on('doubt', ({ tool, ticket, reason }) =>
-      tell(`${tool} is in doubt (${reason}); onefold ledger show ${ticket}`),
+      tell(`${tool} is in doubt (${reason}); onefold ledger show ${ticket}${flags}`),
     ),
     guard.on('alarm', ({ tool, message }) => tell(`alarm${tool === '' ? '' : ` for ${tool}`}: ${message}`)),
     guard.on('suspected-repeat', ({ tool, occurrence }) =>

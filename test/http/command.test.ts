@@ -67,7 +67,9 @@ describe('the gateway killed between the effect and its answer', () => {
       const manual = await post(second.url, 'kill-manual')
       expect([manual.status, manual.json()]).toMatchObject([422, { code: 'IN_DOUBT', effect: 'unknown' }])
       expect([await orders.effects('kill-manual'), await orders.effects('kill-keyed')]).toEqual([1, 1])
-      await eventually(() => (second.stderr().includes('ledger show') ? true : undefined))
+      // What an operator is told to type finds the ledger from any folder.
+      const told = `; onefold ledger show \\S+ --store sqlite:${join(folder.path, 'ledger.db')}\n`
+      await eventually(() => (new RegExp(told).test(second.stderr()) ? true : undefined))
     } finally {
       expect(await second.stop()).toBe(0)
     }

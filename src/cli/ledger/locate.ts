@@ -1,4 +1,4 @@
-import { existsSync, readdirSync } from 'node:fs'
+import { existsSync, readdirSync, statSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
 import {
   loadConfig,
@@ -11,6 +11,7 @@ import {
 import { parseDuration } from '../../contract/index.ts'
 import { DEFAULTS } from '../../engine/index.ts'
 import { OnefoldError } from '../../error/index.ts'
+import { isUnusedLedger } from '../../store/sqlite/index.ts'
 import { plain } from '../output.ts'
 
 /** The flags that say which ledger. */
@@ -51,7 +52,7 @@ export function choiceOf({ store }: WhereOptions, config: Config | undefined): S
 
 /**
  * The ledger to look into: that of `--store`, else the configuration's, else `.onefold/ledger.db` of this project, else
- * the only one in the user's state folder (where `onefold mcp` puts them).
+ * the only one in the user's state folder (where `onefold mcp` puts them) that anything was recorded in.
  * @throws OnefoldError CONFIG_INVALID, also when several could be meant
  */
 export function locate(options: WhereOptions, reading?: { readonly secrets?: boolean }): Where {
@@ -67,7 +68,7 @@ export function locate(options: WhereOptions, reading?: { readonly secrets?: boo
   const { quarantine } = config?.timing ?? {}
   return {
     choice: found,
-    url: found.kind === 'sqlite' ? `sqlite:${found.path}` : withoutPassword(found.url),
+    url: urlOf(found),
     tenant: options.tenant ?? config?.tenant ?? 'default',
     config: config?.file,
     quarantineMs: quarantine === undefined ? DEFAULTS.quarantineMs : parseDuration(quarantine, 'quarantine'),
@@ -76,15 +77,23 @@ export function locate(options: WhereOptions, reading?: { readonly secrets?: boo
   }
 }
 
-/** Says that the ledger's file is not there; undefined when it is. A server says so itself when it is opened. */
+/**
+ * Says that the ledger's file is not there, or is empty, which SQLite would make a ledger of; undefined when it is there.
+ * A server says so itself when it is opened.
+ */
 export function missingLedger({ choice }: Where): string | undefined {
-  return choice.kind !== 'sqlite' || existsSync(choice.path) ? undefined : `there is no ledger at ${choice.path}`
+  if (choice.kind !== 'sqlite') return undefined
+  const file = statSync(choice.path, { throwIfNoEntry: false })
+  if (file === undefined) return `there is no ledger at ${choice.path}`
+  return file.size === 0 ? `there is no ledger at ${choice.path}, the file is empty` : undefined
 }
 
 function defaultPath(): string {
   const own = join(projectFolder(process.cwd()), '.onefold', 'ledger.db')
   if (existsSync(own)) return own
-  const found = userLedgers()
+  const all = userLedgers()
+  const used = all.length > 1 ? all.filter((path) => !isUnusedLedger(path)) : all
+  const found = used.length > 0 ? used : all
   if (found.length > 1) {
     throw new OnefoldError(
       'CONFIG_INVALID',
@@ -114,6 +123,14 @@ function projectFolder(from: string): string {
     if (existsSync(join(folder, 'package.json'))) return folder
     if (dirname(folder) === folder) return from
   }
+}
+
+/** The flag by which a command finds this ledger from any folder. A proxy's lines are read anywhere. */
+export const flagsTo = (choice: StoreChoice): string =>
+  choice.kind === 'memory' ? '' : flagsOf({ store: urlOf(choice) })
+
+function urlOf(choice: Where['choice']): string {
+  return choice.kind === 'sqlite' ? `sqlite:${choice.path}` : withoutPassword(choice.url)
 }
 
 function flagsOf({ config, store }: WhereOptions): string {

@@ -86,6 +86,8 @@ export interface McpHttpOptions {
   readonly clientTimeoutMs?: number
   /** Told what people should know. */
   readonly tell: (message: string) => void
+  /** Name the ledger behind commands that people are told to type. @default '' */
+  readonly ledgerFlags?: string
 }
 
 export interface McpHttp {
@@ -336,7 +338,7 @@ export async function startMcpHttp(options: McpHttpOptions): Promise<McpHttp> {
     single: [...SINGLE, ...tenantNames, ...headerOf(principalRule)],
     handle,
   })
-  const stopTelling = tellOperators(guard, tell)
+  const stopTelling = tellOperators(guard, tell, options.ledgerFlags)
   return {
     url: `${edge.url}${options.endpoint}`,
     async close(graceMs = 2_000) {

@@ -44,6 +44,8 @@ export interface ProxyOptions {
   readonly clientTimeoutMs?: number
   /** Between the server's input being closed, SIGTERM and SIGKILL. @default 2000 */
   readonly stopGraceMs?: number
+  /** Name the ledger behind commands that people are told to type. @default '' */
+  readonly ledgerFlags?: string
 }
 
 const MEBIBYTE = 1024 * 1024
@@ -68,7 +70,7 @@ export async function runProxy(options: ProxyOptions): Promise<number> {
     tell(`${error.code}: ${error.message} The MCP server was not started.`)
     return error.code.startsWith('STORE_') ? STORE_STATUS : WRONG_USE_STATUS
   }
-  const stopTelling = tellOperators(guard, tell)
+  const stopTelling = tellOperators(guard, tell, options.ledgerFlags)
   try {
     upstream = startUpstream({
       command: options.command,

@@ -46,7 +46,7 @@ export async function examine(driver: Driver, schema: string, channel: string): 
       amnesia === undefined,
       amnesia === undefined ? `${id}, step ${sequence}` : `records were lost: ${amnesia.why}`,
       {
-        fix: 'settle what was lost, then "onefold ledger lift-amnesia"',
+        fix: 'settle what was lost, then "onefold ledger lift"',
       },
     ),
     await notices(driver, channel),

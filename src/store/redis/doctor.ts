@@ -91,7 +91,7 @@ export async function examine(it: Examined): Promise<readonly Finding[]> {
       amnesia === undefined,
       amnesia === undefined ? `${id}, step ${sequence}` : `records were lost: ${amnesia.why}`,
       {
-        fix: 'settle what was lost, then "onefold ledger lift-amnesia"',
+        fix: 'settle what was lost, then "onefold ledger lift"',
       },
     ),
     await notifications(it),

@@ -5,4 +5,5 @@
  * const guard = onefold({ store: sqliteStore('effects.db') })
  * @module
  */
+export { isUnusedLedger } from './is-unused.ts'
 export { sqliteStore, type SqliteOptions } from './sqlite-store.ts'
