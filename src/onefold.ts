@@ -1,5 +1,6 @@
-import { parseDuration, type Duration } from './contract/index.ts'
+import { knownOptions, parseDuration, type Duration, type NamesOf } from './contract/index.ts'
 import { createGuard, type Guard, type GuardOptions, type Secret, type Settings, type Store } from './engine/index.ts'
+import { OnefoldError } from './error/index.ts'
 import { systemClock, systemIds, systemProcesses } from './system/index.ts'
 import { defaultStore } from './default-store.ts'
 import { downstreamFetch, type DownstreamOptions } from './downstream/index.ts'
@@ -31,11 +32,27 @@ export interface OnefoldOptions {
   readonly downstream?: DownstreamOptions
 }
 
+const NAMES: NamesOf<OnefoldOptions> = {
+  store: true,
+  tenant: true,
+  keySecret: true,
+  previousSecrets: true,
+  allowVolatile: true,
+  spool: true,
+  quarantine: true,
+  wait: true,
+  lease: true,
+  storeDeadline: true,
+  downstream: true,
+}
+
 /**
  * A guard on this machine's clocks. Nothing is opened before the first call (or `guard.open()`).
- * @throws OnefoldError STORE_UNSAFE, CONTRACT_INVALID
+ * @throws OnefoldError STORE_UNSAFE, CONTRACT_INVALID, CONFIG_INVALID for an option that there is not
  */
 export function onefold(options: OnefoldOptions = {}): Guard {
+  knownOptions('onefold', options, NAMES)
+  if (options.store !== undefined) assertStore(options.store)
   const chosen = options.store === undefined ? defaultStore() : { store: options.store, spool: options.spool }
   const spool = options.spool ?? chosen.spool
   return createGuard({
@@ -48,6 +65,15 @@ export function onefold(options: OnefoldOptions = {}): Guard {
     processes: systemProcesses(),
     makeFetch: downstreamFetch(fetch, options.downstream),
   } as GuardOptions)
+}
+
+function assertStore(store: Store): void {
+  if (typeof store?.open === 'function' && typeof store.write === 'function') return
+  const given: unknown = store
+  throw new OnefoldError(
+    'CONFIG_INVALID',
+    `store takes a store and was given ${typeof given === 'string' ? 'a text' : typeof given}. Write store: sqliteStore('effects.db'), with sqliteStore from 'onefold/sqlite', or that of another door. Nothing was started.`,
+  )
 }
 
 function settingsOf(options: OnefoldOptions): Partial<Settings> {

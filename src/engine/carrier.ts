@@ -1,5 +1,5 @@
 import { isOperationKey } from '../key/index.ts'
-import type { RunOptions } from './guard.ts'
+import type { RunOptions } from './call-options.ts'
 import type { ParentReference } from './record.ts'
 import { currentFrame, currentRun } from './run.ts'
 

@@ -12,6 +12,7 @@ import {
 import { OnefoldError } from '../error/index.ts'
 import { inDoubt } from './answers.ts'
 import type { FetchMaker } from './attempt.ts'
+import { knownCall, knownEvent, knownRun, type RunOptions, type ToolCallOptions } from './call-options.ts'
 import type { Clock, Ids, Processes } from './clock.ts'
 import { compensateOperation } from './compensate.ts'
 import type { Core } from './core.ts'
@@ -58,9 +59,6 @@ export interface GuardOptions {
   readonly faults?: Faults
 }
 
-/** How a protected tool is called beside its input. */
-export type ToolCallOptions = Omit<PerformOptions, 'run' | 'execute'> & { readonly run?: Run }
-
 /** A tool whose effect happens once per operation. */
 export interface ProtectedTool<Input, Output> {
   /** The value, or an OnefoldError. An error that the contract reads as "done" is thrown as it was. */
@@ -86,17 +84,6 @@ export interface Run {
   settled(): Promise<void>
   /** Runs `work` inside this run: explicit binding, where AsyncLocalStorage does not reach. */
   bind<T>(work: () => T): T
-}
-
-export interface RunOptions {
-  /** The outermost boundary's id, the same through every retry. Minted, and flagged `unanchored`, when absent. */
-  readonly id?: string
-  readonly tenant?: string
-  readonly session?: string
-  /** W3C Trace Context's `traceparent` of the request; carried along, never part of a key. */
-  readonly traceparent?: string
-  /** The operation of another process that this run is one part of, as `runFrom` reads it. @default none */
-  readonly parent?: ParentReference
 }
 
 export interface Guard {
@@ -249,7 +236,8 @@ export function createGuard(options: GuardOptions): Guard {
     return handle
   }
 
-  function unbound({ run, ...rest }: ToolCallOptions): PerformOptions {
+  function unbound(given: ToolCallOptions): PerformOptions {
+    const { run, ...rest } = knownCall(given)
     if (run === undefined) return rest
     const active = handles.get(run)
     if (active === undefined) throw foreign()
@@ -287,7 +275,7 @@ export function createGuard(options: GuardOptions): Guard {
   const guard: Guard = {
     tool: (toolOptions) => protect(register(defineContract(toolOptions as unknown as AnyToolOptions))),
     run: async (runOptions, work) => {
-      const active = runOf(runOptions)
+      const active = runOf(knownRun(runOptions))
       return await withRun(active, () => work(handleOf(active)))
     },
     saga: (name, steps, sagaOptions = {}) => {
@@ -305,7 +293,7 @@ export function createGuard(options: GuardOptions): Guard {
         ({ name }) => name !== 'once' && !isOwn(name),
       ),
     ledger: opened(createLedger(core, { tenant: defaultTenant }), lifecycle.open),
-    on: (name, listener) => emitter.on(name, listener),
+    on: (name, listener) => emitter.on(knownEvent(name), listener),
     open: lifecycle.open,
     close: lifecycle.close,
     internals: {

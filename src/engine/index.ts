@@ -6,6 +6,7 @@ export { carryRun, runFrom, type CarrierLike, type RunCarrier, type RunFromOptio
 export { AnsweredError, UnsentError, type Send } from './classify.ts'
 export type { Clock, Ids, Processes } from './clock.ts'
 export { decode, encode } from './codec.ts'
+export type { RunOptions, ToolCallOptions } from './call-options.ts'
 export type { Attempt, Claim, Command, Refusal } from './commands.ts'
 export type { Transition } from './edges.ts'
 export type { PerformOptions } from './engine.ts'
@@ -13,16 +14,7 @@ export type { Outcome } from './told.ts'
 export type { EngineEvents, EventName } from './events.ts'
 export { FAULT_POINTS, type FaultPoint, type Faults } from './faults.ts'
 export type { FetchMaker, SendPort } from './attempt.ts'
-export {
-  createGuard,
-  type Guard,
-  type GuardOptions,
-  type Internals,
-  type ProtectedTool,
-  type Run,
-  type RunOptions,
-  type ToolCallOptions,
-} from './guard.ts'
+export { createGuard, type Guard, type GuardOptions, type Internals, type ProtectedTool, type Run } from './guard.ts'
 export type { Forensics, Ledger, Verdict } from './ledger.ts'
 export { decide, type Decision } from './machine.ts'
 export { ownerOf, stillKept, type KeptBytes } from './kept-bytes.ts'

@@ -1,3 +1,4 @@
+import { knownOptions, type NamesOf } from '../../contract/index.ts'
 import type { Store } from '../../engine/index.ts'
 import { OnefoldError } from '../../error/index.ts'
 import { createBlobs } from './blobs.ts'
@@ -24,6 +25,8 @@ export interface DynamodbOptions {
   readonly deadlineMs?: number
 }
 
+const NAMES: NamesOf<DynamodbOptions> = { client: true, table: true, home: true, deadlineMs: true }
+
 const DEFAULT_DEADLINE_MS = 1500
 /** https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/HowItWorks.NamingRulesDataTypes.html */
 const TABLE_NAME = /^[a-zA-Z0-9_.-]{3,255}$/u
@@ -37,7 +40,8 @@ const TABLE_NAME = /^[a-zA-Z0-9_.-]{3,255}$/u
  * writer wins outside its home region, and with `STORE_UNAVAILABLE` for one that is missing or cannot be reached.
  * @throws OnefoldError CONFIG_INVALID for a client that has no methods for commands, or for a name that no table can have
  */
-export function dynamodbStore({ client, table, home, deadlineMs = DEFAULT_DEADLINE_MS }: DynamodbOptions): Store {
+export function dynamodbStore(options: DynamodbOptions): Store {
+  const { client, table, home, deadlineMs = DEFAULT_DEADLINE_MS } = knownOptions('dynamodbStore', options, NAMES)
   if (typeof client.updateItem !== 'function') {
     throw new OnefoldError(
       'CONFIG_INVALID',

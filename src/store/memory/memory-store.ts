@@ -10,6 +10,7 @@ import {
   type Write,
   type WriteAnswer,
 } from '../../engine/index.ts'
+import { knownOptions, type NamesOf } from '../../contract/index.ts'
 import { OnefoldError } from '../../error/index.ts'
 
 export interface MemoryOptions {
@@ -18,6 +19,8 @@ export interface MemoryOptions {
 }
 
 /** One record with its place in the order of recording, which pages are cut by. */
+const NAMES: NamesOf<MemoryOptions> = { clock: true }
+
 interface Row {
   readonly id: number
   record: OperationRecord
@@ -31,6 +34,7 @@ const FIRST_PAGE = '0'
  * Deterministic under an injected clock. Calls on a store that is not open reject with `STORE_UNAVAILABLE`.
  */
 export function memoryStore(options: MemoryOptions = {}): Store {
+  knownOptions('memoryStore', options, NAMES)
   const clock = steady(options.clock ?? Date.now)
   const rows = new Map<string, Row>()
   const unfinished = new Set<Row>()

@@ -1,4 +1,5 @@
 import { stamp, type OperationRecord, type Store, type Write, type WriteAnswer } from '../../engine/index.ts'
+import { knownOptions, type NamesOf } from '../../contract/index.ts'
 import { OnefoldError } from '../../error/index.ts'
 import { examine } from './doctor.ts'
 import type { PostgresClient } from './clients.ts'
@@ -27,6 +28,8 @@ export interface PostgresOptions {
   readonly prepare?: boolean
 }
 
+const NAMES: NamesOf<PostgresOptions> = { client: true, schema: true, deadlineMs: true, prepare: true }
+
 const DEFAULT_LIMIT = 100
 
 /**
@@ -39,7 +42,12 @@ const DEFAULT_LIMIT = 100
  * cannot be reached or refuses the login. It creates nothing: that is `onefold ledger migrate`, or {@link migratePostgres}.
  */
 export function postgresStore(options: PostgresOptions): Store {
-  const { client, schema = 'onefold', deadlineMs = 1500, prepare = true } = options
+  const {
+    client,
+    schema = 'onefold',
+    deadlineMs = 1500,
+    prepare = true,
+  } = knownOptions('postgresStore', options, NAMES)
   const s = quotedSchema(schema)
   const driver = driverFor(client, { deadlineMs, prepare })
   const what = `the ledger in the schema ${schema}`

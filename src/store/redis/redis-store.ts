@@ -1,4 +1,5 @@
 import { stamp, type Store, type StoreGuarantees, type Write, type WriteAnswer } from '../../engine/index.ts'
+import { knownOptions, type NamesOf } from '../../contract/index.ts'
 import type { OnefoldError } from '../../error/index.ts'
 import { PUT_BLOB } from './blob.lua.ts'
 import type { RedisClient } from './clients.ts'
@@ -41,6 +42,15 @@ export interface RedisOptions {
   readonly partitions?: number
 }
 
+const NAMES: NamesOf<RedisOptions> = {
+  client: true,
+  prefix: true,
+  deadlineMs: true,
+  replicas: true,
+  appendfsync: true,
+  partitions: true,
+}
+
 const DEFAULT_LIMIT = 100
 const blobScript = script(PUT_BLOB)
 const readScript = script(READ)
@@ -58,6 +68,7 @@ const rightsScript = script(RIGHTS)
  * `STORE_UNAVAILABLE` for one that cannot be reached or refuses the login.
  */
 export function redisStore(options: RedisOptions): Store {
+  knownOptions('redisStore', options, NAMES)
   const prefix = checkedPrefix(options.prefix ?? 'onefold')
   const { deadlineMs = 1500 } = options
   const driver = driverFor(options.client)

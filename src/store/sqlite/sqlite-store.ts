@@ -11,6 +11,7 @@ import type {
   Write,
   WriteAnswer,
 } from '../../engine/index.ts'
+import { knownOptions, type NamesOf } from '../../contract/index.ts'
 import { OnefoldError } from '../../error/index.ts'
 import { statSync } from 'node:fs'
 import { filledIn, recordOf, toDraftColumns, type Row } from './columns.ts'
@@ -39,6 +40,7 @@ export interface SqliteOptions {
   readonly clockSkewMs?: Float64Array
 }
 
+const NAMES: NamesOf<SqliteOptions> = { path: true, busyMs: true, onCallersThread: true, clockSkewMs: true }
 const DEFAULT_BUSY_MS = 1500
 const DEFAULT_LIMIT = 100
 
@@ -53,11 +55,11 @@ const DEFAULT_LIMIT = 100
  * started anew by the next call.
  */
 export function sqliteStore(where: string | SqliteOptions): Store {
-  const options = typeof where === 'string' ? { path: where } : where
-  if (options.path === '' || options.path === ':memory:') {
+  const options = typeof where === 'string' ? { path: where } : knownOptions('sqliteStore', where, NAMES)
+  if (typeof options.path !== 'string' || options.path === '' || options.path === ':memory:') {
     throw new OnefoldError(
       'CONFIG_INVALID',
-      'sqliteStore needs a file, since several connections share it. For tests use memoryStore() from onefold/memory.',
+      "sqliteStore needs a file, as sqliteStore('effects.db'), since several connections share it. For tests use memoryStore() from onefold/memory.",
     )
   }
   const path = resolve(options.path)

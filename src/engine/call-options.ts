@@ -1,0 +1,66 @@
+import { knownOptions, nearest, unknownName, type NamesOf } from '../contract/index.ts'
+import type { EventName } from './events.ts'
+import type { PerformOptions } from './engine.ts'
+import type { Run } from './guard.ts'
+import type { ParentReference } from './record.ts'
+
+/** How a protected tool is called beside its input. */
+export type ToolCallOptions = Omit<PerformOptions, 'run' | 'execute'> & { readonly run?: Run }
+
+export interface RunOptions {
+  /** The outermost boundary's id, the same through every retry. Minted, and flagged `unanchored`, when absent. */
+  readonly id?: string
+  readonly tenant?: string
+  readonly session?: string
+  /** W3C Trace Context's `traceparent` of the request; carried along, never part of a key. */
+  readonly traceparent?: string
+  /** The operation of another process that this run is one part of, as `runFrom` reads it. @default none */
+  readonly parent?: ParentReference
+}
+
+const RUN: NamesOf<RunOptions> = { id: true, tenant: true, session: true, traceparent: true, parent: true }
+
+const CALL: NamesOf<ToolCallOptions> = {
+  idempotencyKey: true,
+  occurrence: true,
+  callId: true,
+  signal: true,
+  onDoubt: true,
+  waitMs: true,
+  run: true,
+  round: true,
+  confirm: true,
+}
+
+const EVENTS: Readonly<Record<EventName, true>> = {
+  transition: true,
+  duplicate: true,
+  doubt: true,
+  alarm: true,
+  'aborted-after-commit': true,
+  'suspected-repeat': true,
+  spooled: true,
+  store: true,
+}
+
+/** @throws OnefoldError CONFIG_INVALID for an option that a run does not have */
+export const knownRun = (options: RunOptions): RunOptions => knownOptions('guard.run', options, RUN)
+
+/**
+ * Refuses what looks like a misspelt option. Other names pass: a framework that is handed a protected tool as its function
+ * gives it its own options behind the input.
+ * @throws OnefoldError CONFIG_INVALID
+ */
+export function knownCall(options: ToolCallOptions): ToolCallOptions {
+  const names = Object.keys(CALL)
+  for (const word in options)
+    if (!Object.hasOwn(CALL, word) && nearest(word, names) !== undefined)
+      throw unknownName('The call of a tool', 'option', word, names)
+  return options
+}
+
+/** @throws OnefoldError CONFIG_INVALID for an event that is never told */
+export function knownEvent<Name extends EventName>(name: Name): Name {
+  if (Object.hasOwn(EVENTS, name)) return name
+  throw unknownName('guard.on', 'event', String(name), Object.keys(EVENTS))
+}

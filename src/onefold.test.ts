@@ -1,0 +1,70 @@
+import { describe, expect, it } from 'vitest'
+import * as z from 'zod'
+import { onefold, keyed, type Guard, type OnefoldError } from './index.ts'
+import { dynamodbStore } from './store/dynamodb/index.ts'
+import { memoryStore } from './store/memory/index.ts'
+import { postgresStore } from './store/postgres/index.ts'
+import { redisStore } from './store/redis/index.ts'
+import { sqliteStore } from './store/sqlite/index.ts'
+
+/** As plain JavaScript sees it: without types. */
+const bare = <T>(value: unknown): T => value as T
+const guardOf = (): Guard => onefold({ store: memoryStore(), allowVolatile: true })
+
+const refused = (message: string): unknown =>
+  expect.objectContaining({ code: 'CONFIG_INVALID', effect: 'none', message: expect.stringContaining(message) })
+
+describe('what plain JavaScript may get wrong is refused by name', () => {
+  it.each<[string, () => unknown, string]>([
+    ['onefold', () => onefold(bare({ tennant: 'acme' })), 'no option "tennant". Did you mean tenant?'],
+    ['onefold', () => onefold(bare({ retention: '7d' })), 'no option "retention". There are store, tenant'],
+    ['onefold', () => onefold(bare('effects.db')), 'onefold takes an object'],
+    ['its store', () => onefold(bare({ store: 'sqlite:x.db' })), "store: sqliteStore('effects.db')"],
+    ['its store', () => onefold(bare({ store: sqliteStore })), 'was given function'],
+    ['sqliteStore', () => sqliteStore(bare({ path: 'x.db', busy: 9 })), 'Did you mean busyMs?'],
+    ['sqliteStore', () => sqliteStore(bare(undefined)), 'sqliteStore takes an object'],
+    ['sqliteStore', () => sqliteStore(bare({})), "sqliteStore('effects.db')"],
+    ['memoryStore', () => memoryStore(bare({ clok: Date.now })), 'Did you mean clock?'],
+    ['redisStore', () => redisStore(bare({ client: {}, prefx: 'x' })), 'Did you mean prefix?'],
+    ['redisStore', () => redisStore(bare(undefined)), 'redisStore takes an object'],
+    ['postgresStore', () => postgresStore(bare({ client: {}, shcema: 'x' })), 'Did you mean schema?'],
+    ['dynamodbStore', () => dynamodbStore(bare({ client: {}, tabel: 'x' })), 'Did you mean table?'],
+    [
+      'guard.on',
+      () => guardOf().on(bare<'doubt'>('doubts'), () => undefined),
+      'no event "doubts". Did you mean doubt?',
+    ],
+  ])('%s', (_of, make, message) => {
+    expect(make).toThrow(refused(message) as OnefoldError)
+  })
+
+  it('guard.run', async () => {
+    const run = guardOf().run(bare({ id: 'r', tennant: 'acme' }), () => 'ran')
+    await expect(run).rejects.toEqual(refused('Did you mean tenant?'))
+    await expect(
+      guardOf().run(
+        bare(() => 'ran'),
+        bare(undefined),
+      ),
+    ).rejects.toEqual(refused('guard.run takes an object'))
+  })
+
+  it('a call, before its effect; what a framework hands along behind the input is not ours', async () => {
+    let effects = 0
+    const pay = guardOf().tool({
+      name: 'pay',
+      input: z.object({ ref: z.string() }),
+      effect: 'write',
+      identity: ['ref'],
+      recovery: keyed('24h'),
+      execute: () => (effects += 1),
+    })
+    await expect(pay({ ref: 'a' }, bare({ occurence: 2 }))).rejects.toEqual(refused('Did you mean occurrence?'))
+    await expect(pay.perform({ ref: 'a' }, bare({ idempotencykey: 'k' }))).rejects.toEqual(refused('idempotencyKey?'))
+    await expect(pay.compensate({ ref: 'a' }, bare({ onDoubts: 'wait' }))).rejects.toEqual(refused('onDoubt?'))
+    expect(effects).toBe(0)
+    const { signal } = new AbortController()
+    await pay({ ref: 'a' }, bare({ toolCallId: 'c1', messages: [], abortSignal: signal, experimental_context: {} }))
+    expect(effects).toBe(1)
+  })
+})
