@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, describe, expect, it } from 'vitest'
 import { loadConfig } from '../../src/config/index.ts'
+import { auditTools, type ListedTool } from '../../src/mcp/index.ts'
 import { PROGRAMS } from './fixtures/harness.ts'
 
 const bin = fileURLToPath(new URL('../../bin/onefold.js', import.meta.url))
@@ -54,6 +55,24 @@ describe('onefold audit tools', { timeout: 60_000 }, () => {
       'delete_order contradicting-annotation',
     ])
     expect(findings[2]?.found).toContain('Generate a new UUID for every request')
+  })
+
+  it('says nothing where a name does not tell', () => {
+    const listed = (name: string, annotations: object): ListedTool => ({
+      name,
+      annotations,
+      inputSchema: { properties: { path: {}, id: {} } },
+    })
+    const rules = (tool: ListedTool): readonly string[] =>
+      auditTools([tool]).map(({ rule, found }) => `${rule} ${found}`)
+    for (const name of ['open_nodes', 'order_history', 'run_query', 'create_embedding', 'share_price', 'book_search'])
+      expect(rules(listed(name, { readOnlyHint: true }))).toEqual([])
+    for (const name of ['create_directory', 'add_tag', 'insert_row', 'upload_file', 'book_seat'])
+      expect(rules(listed(name, { idempotentHint: true, readOnlyHint: false }))).toEqual([])
+    for (const name of ['remove_background', 'reset_view', 'clear_filters'])
+      expect(rules(listed(name, { destructiveHint: false }))).toEqual([])
+    expect(rules(listed('delete_order', { readOnlyHint: true }))).toEqual([expect.stringContaining('“delete”')])
+    expect(rules(listed('append_line', { idempotentHint: true }))).toEqual([expect.stringContaining('“append”')])
   })
 
   it('a contract is an identity', () => {

@@ -1,4 +1,4 @@
-import { contractOf, guessOf, identifyingArguments, isHappening, isProtected, keyArgumentOf, verbOf } from './guess.ts'
+import { contractOf, guessOf, identifyingArguments, isProtected, keyArgumentOf, verbOf } from './guess.ts'
 import type { ListedTool } from './list-tools.ts'
 
 /** One thing about a tool that lets a repeat act twice, or makes it look safe when it is not. */
@@ -85,7 +85,7 @@ function annotations(tool: ListedTool): readonly ToolFinding[] {
     fix,
   })
   const findings: ToolFinding[] = []
-  if (readOnlyHint === true && verb?.effect === 'write')
+  if (readOnlyHint === true && verb !== undefined && CHANGING.has(verb.verb))
     findings.push(contradicts(`readOnlyHint is true, and its name says “${verb.verb}”`, 'set readOnlyHint to false'))
   if (readOnlyHint === true && destructiveHint === true)
     findings.push(contradicts('it only reads, and is destructive', 'keep one of readOnlyHint and destructiveHint'))
@@ -93,7 +93,7 @@ function annotations(tool: ListedTool): readonly ToolFinding[] {
     findings.push(contradicts('readOnlyHint is true, and its contract is a write', 'set readOnlyHint to false'))
   if (readOnlyHint !== true && contract?.effect === 'read')
     findings.push(contradicts('its contract is a read, and readOnlyHint is not set', 'set readOnlyHint to true'))
-  if (destructiveHint === false && verb !== undefined && DESTRUCTIVE.has(verb.verb))
+  if (destructiveHint === false && verb?.verb === 'delete')
     findings.push(
       contradicts(`destructiveHint is false, and its name says “${verb.verb}”`, 'set destructiveHint to true'),
     )
@@ -102,7 +102,8 @@ function annotations(tool: ListedTool): readonly ToolFinding[] {
     idempotentHint === true &&
     readOnlyHint !== true &&
     verb !== undefined &&
-    (isHappening(tool) || verb.verb === 'toggle') &&
+    REPEATING.has(verb.verb) &&
+    keyArgumentOf(tool) === undefined &&
     contract === undefined
   )
     findings.push(
@@ -114,4 +115,20 @@ function annotations(tool: ListedTool): readonly ToolFinding[] {
   return findings
 }
 
-const DESTRUCTIVE: ReadonlySet<string> = new Set(['delete', 'remove', 'drop', 'clear', 'reset', 'kill', 'revoke'])
+/**
+ * Words that are no noun and no reading in a tool's name, so that they can contradict what its server says. “open” opens
+ * a file to read it, “order” begins order_history, “run” runs a query: of those nothing is said.
+ */
+const CHANGING: ReadonlySet<string> = new Set([
+  'delete',
+  'send',
+  'publish',
+  'pay',
+  'refund',
+  'upload',
+  'revoke',
+  'deploy',
+])
+
+/** Words that by their meaning do more each time. To create what is there already may be harmless, and its server knows. */
+const REPEATING: ReadonlySet<string> = new Set(['send', 'reply', 'append', 'increment', 'decrement', 'toggle'])
