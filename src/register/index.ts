@@ -8,12 +8,12 @@
  * ```
  */
 import { install } from './install.ts'
-import { writeReport } from './report.ts'
+import { reportAtExit } from './report.ts'
 import { settingsOf } from './settings.ts'
 
 const settings = settingsOf(process.env)
 install(settings)
 const { report } = settings
-if (report !== undefined) process.once('exit', () => writeReport(report))
+if (report !== undefined) process.once('exit', () => reportAtExit(report))
 
 export { attemptReport, type AttemptReport, type AttemptRow } from '../downstream/index.ts'

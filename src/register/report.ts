@@ -18,6 +18,15 @@ export function reportText(report: AttemptReport): string {
   return `${lines.join('\n')}\n`
 }
 
+/** {@link writeReport} as a program ends: trouble with the file is told, and is not the program's, whose exit code stays. */
+export function reportAtExit(to: string): void {
+  try {
+    writeReport(to)
+  } catch (error) {
+    process.stderr.write(`onefold: the report of attempts cannot be written: ${(error as Error).message}\n`)
+  }
+}
+
 /** Writes the report to standard error, or as JSON to a file. */
 export function writeReport(to: string, report: AttemptReport = attemptReport()): void {
   if (to === 'stderr') process.stderr.write(reportText(report))

@@ -42,15 +42,27 @@ function toolOf(work: (context: ToolContext) => unknown, options: Partial<WriteO
   })
 }
 
-const runApp = (name: string, flags: readonly string[]): Promise<{ readonly stderr: string }> =>
+const runApp = (name: string, flags: readonly string[], attempts = 'stderr'): Promise<{ readonly stderr: string }> =>
   promisify(execFile)(
     process.execPath,
     ['-C', 'onefold-source', ...flags, file('./fixtures/app.process.ts'), service.url, name],
-    { env: { ...process.env, ONEFOLD_ATTEMPTS: 'stderr' } },
+    { env: { ...process.env, ONEFOLD_ATTEMPTS: attempts } },
   )
 const file = (name: string): string => fileURLToPath(new URL(name, import.meta.url))
 
 describe('node --import onefold/register', () => {
+  it('leaves the exit code to the program, also where its report cannot be written', { timeout: 20_000 }, async () => {
+    guard = testGuard()
+    // Rejects for any exit code but 0.
+    const { stderr } = await runApp(
+      'unwritable',
+      ['--import', file('../../src/register/index.ts')],
+      '/no/such/folder/x',
+    )
+    expect(stderr).toContain('onefold: the report of attempts cannot be written: ENOENT')
+    expect((await service.seen('unwritable-own')).requests).toBeGreaterThan(0)
+  })
+
   it('keys, counts and reports an application that was not changed [AG-2][AG-6]', { timeout: 20_000 }, async () => {
     guard = testGuard()
     const { stderr } = await runApp('app', ['--import', file('../../src/register/index.ts')])
