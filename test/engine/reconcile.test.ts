@@ -287,6 +287,12 @@ describe('onefold ledger reconcile, purge and export', { timeout: 60_000 }, () =
       [[], 'Give the downstream’s list'],
       [['--list', 'list.json', '--since', 'yesterday'], '--since cannot be yesterday'],
       [['--list', 'list.json', '--operation-key', 'output.id'], '--operation-key cannot be output.id'],
+      [['--list', 'list.json', '--operation-key', 'input.reff'], '--operation-key input.reff is in none of'],
+      [
+        ['--list', 'list.json', '--tool', 'place_ordr'],
+        'No operation of place_ordr is recorded here. Did you mean place_order?',
+      ],
+      [['--list', 'list.json', '--tool', 'mail'], 'No operation of mail is recorded here. Recorded are: place_order.'],
     ] as const) {
       const ran = onefold('reconcile', '--tool', 'place_order', ...args)
       expect([ran.status, ran.stderr]).toEqual([2, expect.stringContaining(said)])

@@ -1,4 +1,11 @@
-import { nameOfItem, type ReconcileEntry, type ReconcileOperation, type Reconciliation } from '../../engine/index.ts'
+import { nearest } from '../../contract/index.ts'
+import {
+  nameOfItem,
+  type Ledger,
+  type ReconcileEntry,
+  type ReconcileOperation,
+  type Reconciliation,
+} from '../../engine/index.ts'
 import { dateOf } from '../ago.ts'
 import { EXIT, isCancelled, wrongUse } from '../exit-code.ts'
 import { colors, plain, print, printJson, table } from '../output.ts'
@@ -24,7 +31,7 @@ export interface ReconcileCommandOptions extends WhereOptions {
  * differ. Changes nothing; exit 1 when they differ.
  */
 export async function ledgerReconcile(command: readonly string[], options: ReconcileCommandOptions): Promise<number> {
-  const operation = options.operationKey === undefined ? undefined : operationBy(options.operationKey)
+  const place = options.operationKey === undefined ? undefined : operationBy(options.operationKey)
   const { itemKey } = options
   const item = itemKey === undefined ? undefined : (one: unknown) => textAt(one, itemKey)
   const since = options.since === undefined ? undefined : timeOf(options.since, '--since')
@@ -35,17 +42,20 @@ export async function ledgerReconcile(command: readonly string[], options: Recon
     return await withLedger(options, async ({ own, all, where }) => {
       const progress = progressOf('operations compared')
       try {
-        const found = await (options.allTenants === true ? all : own).reconcile(items, {
+        const ledger = options.allTenants === true ? all : own
+        await assertRecorded(ledger, options.tool)
+        const found = await ledger.reconcile(items, {
           tool: options.tool,
           signal,
           progress: progress.at,
           ...(item === undefined ? {} : { item }),
-          ...(operation === undefined ? {} : { operation }),
+          ...(place === undefined ? {} : { operation: place.names }),
           ...(options.request === undefined ? {} : { request: requestBy(options.request) }),
           ...(since === undefined ? {} : { since }),
           ...(until === undefined ? {} : { until }),
         })
         progress.done()
+        place?.assertMet()
         const differences = differencesIn(found)
         if (options.json === true)
           printJson({ ledger: where.url, tool: options.tool, items: items.length, differences, ...found })
@@ -123,13 +133,47 @@ function report(found: Reconciliation, items: number, differences: number, flags
   return lines.join('\n')
 }
 
+/** A tool without operations would make every item of the list "of no operation here". */
+async function assertRecorded(ledger: Ledger, tool: string): Promise<void> {
+  if ((await ledger.list({ tool, limit: 1 })).records.length > 0) return
+  const { records } = await ledger.list({ limit: 1_000 })
+  const tools = [...new Set(records.map((record) => record.tool))]
+  const meant = nearest(tool, tools)
+  const known = meant === undefined ? tools.slice(0, 10).map(plain).join(', ') : `Did you mean ${plain(meant)}?`
+  throw wrongUse(
+    `No operation of ${plain(tool)} is recorded here. ${meant === undefined && known !== '' ? `Recorded are: ${known}.` : known} Nothing was changed.`,
+  )
+}
+
+interface Place {
+  readonly names: (operation: ReconcileOperation) => readonly (string | undefined)[]
+  /** @throws OnefoldError INPUT_INVALID where operations have such a thing, and none of them has it at this place */
+  readonly assertMet: () => void
+}
+
 /** What identifies an operation downstream: `key`, or a path into its recorded arguments or answer. */
-function operationBy(place: string): (operation: ReconcileOperation) => readonly (string | undefined)[] {
+function operationBy(place: string): Place {
   const [root = '', ...steps] = place.split('.')
   const path = steps.join('.')
-  if (root === 'key' && path === '') return ({ record }) => [record.key]
-  if ((root === 'input' || root === 'result') && path !== '' && !steps.includes(''))
-    return (operation) => [textAt(answerOf(operation[root]), path)]
+  if (root === 'key' && path === '') return { names: ({ record }) => [record.key], assertMet: () => {} }
+  if ((root === 'input' || root === 'result') && path !== '' && !steps.includes('')) {
+    let [looked, met] = [0, 0]
+    return {
+      names: (operation) => {
+        const value = answerOf(operation[root])
+        const name = textAt(value, path)
+        if (value !== undefined) looked += 1
+        if (name !== undefined) met += 1
+        return [name]
+      },
+      assertMet: () => {
+        if (looked === 0 || met > 0) return
+        throw wrongUse(
+          `--operation-key ${plain(place)} is in none of ${looked} operations, so nothing was compared. \`onefold ledger show KEY --show-input\` shows what they hold.`,
+        )
+      },
+    }
+  }
   throw wrongUse(
     `--operation-key cannot be ${plain(place)}. Write key, input.order_id (its arguments) or result.id (its recorded answer).`,
   )
