@@ -96,6 +96,20 @@ process.on('exit', () => console.log(JSON.stringify([...seen])))
     expect(graph.some((url) => url.includes('/node_modules/onefold/dist/'))).toBe(true)
   })
 
+  it('is imported by a CommonJS program in TypeScript with module nodenext', () => {
+    const program = join(consumer.folder, 'app.cts')
+    writeFileSync(
+      program,
+      `import { onefold, keyed } from 'onefold'\nimport { memoryStore } from 'onefold/memory'\nconst guard = onefold({ store: memoryStore(), allowVolatile: true })\nconsole.log(typeof guard.tool, keyed('24h').class)\n`,
+    )
+    const tsc = join(root, 'node_modules/typescript/bin/tsc')
+    const types = ['--typeRoots', join(root, 'node_modules/@types'), '--types', 'node']
+    const built = run(tsc, '--module', 'nodenext', '--strict', '--target', 'es2023', ...types, program)
+    expect(built.stdout).toBe('')
+    const ran = run(join(consumer.folder, 'app.cjs'))
+    expect([ran.status, ran.stdout, ran.stderr]).toEqual([0, 'function keyed\n', ''])
+  })
+
   it('the command says its version and rejects a mistyped flag', () => {
     consumer.link(Object.keys(manifest.dependencies))
     const command = join(consumer.folder, 'node_modules/onefold/bin/onefold.js')
