@@ -60,9 +60,13 @@ export function readYaml(text: string, file: string): Reader {
   }
   const refuse = (offset: number, path: string, problem: string, fix: string): never => {
     const { line, column } = at(offset)
-    throw new OnefoldError('CONFIG_INVALID', `${file}:${line}:${column}: ${problem}. ${fix}. Nothing was started.`, {
-      details: { file, line, column, path, problem },
-    })
+    throw new OnefoldError(
+      'CONFIG_INVALID',
+      `${file}:${line}:${column}: ${problem}. ${fix}${fix.endsWith('?') ? '' : '.'} Nothing was started.`,
+      {
+        details: { file, line, column, path, problem },
+      },
+    )
   }
   const [broken] = [...document.errors, ...document.warnings]
   if (broken !== undefined) {

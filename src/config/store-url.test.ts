@@ -33,6 +33,7 @@ describe('parseStoreUrl', () => {
   ])('refuses %s', (url, message) => {
     expect(() => parseStoreUrl(url, '/')).toThrow(message)
     expect(() => parseStoreUrl(url, '/')).not.toThrow('secret')
+    expect(() => parseStoreUrl(url, '/')).not.toThrow('?.')
   })
 })
 

@@ -53,7 +53,7 @@ export function parseStoreUrl(url: string, folder: string): StoreChoice {
 const invalid = (url: string, problem: string): OnefoldError =>
   new OnefoldError(
     'CONFIG_INVALID',
-    `The store ${JSON.stringify(withoutPassword(url))} cannot be used: ${problem}. Nothing was started.`,
+    `The store ${JSON.stringify(withoutPassword(url))} cannot be used: ${problem}${problem.endsWith('?') ? '' : '.'} Nothing was started.`,
     {
       details: { problem },
     },

@@ -5,7 +5,7 @@ export function contractError(name: unknown, problem: string, fix: string): Onef
   const contract = typeof name === 'string' && name !== '' ? name.slice(0, 64) : '(no name)'
   return new OnefoldError(
     'CONTRACT_INVALID',
-    `Contract ${JSON.stringify(contract)}: ${problem}. ${fix}. Nothing was registered.`,
+    `Contract ${JSON.stringify(contract)}: ${problem}. ${fix}${fix.endsWith('?') ? '' : '.'} Nothing was registered.`,
     {
       details: { contract, problem, fix },
     },

@@ -114,7 +114,7 @@ describe('defineContract refuses', () => {
     ['no execute', { execute: undefined }, ['execute is missing']],
     ['execute that is no function', { execute: 5 }, ['execute must be a function']],
     ['a description that is no text', { description: 5 }, ['description must be text']],
-    ['an unknown option', { retentoin: '24h' }, ['"retentoin"', 'Did you mean retention?']],
+    ['an unknown option', { retentoin: '24h' }, ['"retentoin"', 'Did you mean retention? Nothing was registered.']],
     ['an option of another library', { ttl: '24h' }, ['Did you mean retention?']],
     ['an option like nothing', { zebra: 1 }, ['The options are name']],
     ['a version of 0', { version: 0 }, ['whole number from 1']],

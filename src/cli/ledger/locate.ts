@@ -61,7 +61,7 @@ export function locate(options: WhereOptions, reading?: { readonly secrets?: boo
   if (choice?.kind === 'memory') {
     throw new OnefoldError(
       'CONFIG_INVALID',
-      'A ledger in memory: lives in its own process only; there is nothing to look into.',
+      'A ledger in memory lives in its own process only; there is nothing to look into.',
     )
   }
   const found = choice ?? ({ kind: 'sqlite', path: defaultPath() } as const)
