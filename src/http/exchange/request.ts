@@ -1,6 +1,4 @@
 import { hash } from 'node:crypto'
-import type { ProbeContext } from '../../contract/index.ts'
-import type { BlobOwner } from '../../engine/index.ts'
 import { isOnefoldError } from '../../error/index.ts'
 import { parseJson } from '../../key/index.ts'
 import { isHopByHop, namedByConnection } from './answer.ts'
