@@ -64,7 +64,10 @@ describe('what plain JavaScript may get wrong is refused by name', () => {
     await expect(pay.compensate({ ref: 'a' }, bare({ onDoubts: 'wait' }))).rejects.toEqual(refused('onDoubt?'))
     expect(effects).toBe(0)
     const { signal } = new AbortController()
-    await pay({ ref: 'a' }, bare({ toolCallId: 'c1', messages: [], abortSignal: signal, experimental_context: {} }))
+    await pay(
+      { ref: 'a' },
+      bare({ toolCallId: 'c1', messages: [], abortSignal: signal, experimental_context: {}, runId: 'r', config: {} }),
+    )
     expect(effects).toBe(1)
   })
 })

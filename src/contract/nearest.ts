@@ -14,11 +14,18 @@ function distance(a: string, b: string): number {
   return previous[b.length] as number
 }
 
-/** The word that was probably meant, if one is near: at most a third of the letters, and at least two, may differ. */
-export function nearest(word: string, words: readonly string[]): string | undefined {
+/**
+ * The word that was probably meant, if one is near.
+ * @param most letters that may differ @default a third of the word's, and at least two
+ */
+export function nearest(
+  word: string,
+  words: readonly string[],
+  most: number = Math.max(2, Math.floor(word.length / 3)),
+): string | undefined {
   if (word.length > LONGEST) return undefined
   let best: string | undefined
-  let least = Math.max(2, Math.floor(word.length / 3)) + 1
+  let least = most + 1
   for (const candidate of words) {
     const steps = distance(word.toLowerCase(), candidate.toLowerCase())
     // Two letters of a two-letter word make any other word.

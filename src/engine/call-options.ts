@@ -46,16 +46,24 @@ const EVENTS: Readonly<Record<EventName, true>> = {
 /** @throws OnefoldError CONFIG_INVALID for an option that a run does not have */
 export const knownRun = (options: RunOptions): RunOptions => knownOptions('guard.run', options, RUN)
 
+const CALL_NAMES = Object.keys(CALL)
+
+/** Names that no option is near, so that a framework's are compared once and not at every call. Bounded. */
+const strangers = new Set<string>()
+const KEPT = 1_000
+
 /**
- * Refuses what looks like a misspelt option. Other names pass: a framework that is handed a protected tool as its function
- * gives it its own options behind the input.
+ * Refuses what looks like a misspelt option. Other names pass, also `runId` and `config`: a framework that is handed a
+ * protected tool as its function gives it its own options behind the input.
  * @throws OnefoldError CONFIG_INVALID
  */
 export function knownCall(options: ToolCallOptions): ToolCallOptions {
-  const names = Object.keys(CALL)
-  for (const word in options)
-    if (!Object.hasOwn(CALL, word) && nearest(word, names) !== undefined)
-      throw unknownName('The call of a tool', 'option', word, names)
+  for (const word in options) {
+    if (Object.hasOwn(CALL, word) || strangers.has(word)) continue
+    if (nearest(word, CALL_NAMES, Math.max(1, Math.floor(word.length / 4))) !== undefined)
+      throw unknownName('The call of a tool', 'option', word, CALL_NAMES)
+    if (strangers.size < KEPT) strangers.add(word)
+  }
   return options
 }
 
