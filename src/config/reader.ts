@@ -12,7 +12,7 @@ import {
 } from 'yaml'
 import { parseDuration, type Duration } from '../contract/index.ts'
 import { OnefoldError } from '../error/index.ts'
-import { nearest } from './nearest.ts'
+import { nearest } from '../contract/index.ts'
 
 /** A value of the file, with its place and the words that lead to it. */
 export interface Value {

@@ -1,7 +1,7 @@
 import { isAbsolute, join, resolve } from 'node:path'
 import type { Store } from '../engine/index.ts'
 import { OnefoldError } from '../error/index.ts'
-import { nearest } from './nearest.ts'
+import { nearest } from '../contract/index.ts'
 import type { RemoteKind, RemoteStore } from './remote-store.ts'
 import { REMOTE_KINDS } from './remote-stores.ts'
 import { stateFolder } from './state-folder.ts'

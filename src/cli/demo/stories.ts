@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import { playStory, startTown, STORIES, total, type Played } from '../../scenario/index.ts'
 import { sqliteStore } from '../../store/sqlite/index.ts'
-import { nearest } from '../../config/index.ts'
+import { nearest } from '../../contract/index.ts'
 import { EXIT, wrongUse } from '../exit-code.ts'
 import { colors, print, printJson, table } from '../output.ts'
 import { inFolder } from './folder.ts'
