@@ -36,7 +36,7 @@ function replication(table: TableDescription): Finding {
     check: 'replication',
     ok: false,
     found: `copied to ${regions.join(', ')}; the last writer wins there`,
-    fix: `write only in ${regionOf(table)} (the ledger refuses other regions); after a fail-over to another region acknowledged claims may be missing: mark it with 'onefold ledger' as a loss`,
+    fix: `write only in ${regionOf(table)} (the ledger refuses other regions); after a fail-over to another region acknowledged claims may be missing, which processes that ran before it tell by the sequence, and new ones cannot`,
   }
 }
 
