@@ -87,4 +87,20 @@ describe.each(MAJORS)('$name, a tool without a contract', (sdk) => {
     await go()
     expect(await downstream.effects(order)).toBe(wanted + 1)
   })
+
+  it('keeps the tools of one name of two sets apart where it is said where they come from', async () => {
+    const order = newOrder()
+    const { model } = scriptedModel(sdk, (prompt) =>
+      outputOf(prompt) === undefined ? [toolCall('charge', { order, amount: 100 })] : [text('Done.')],
+    )
+    const effectsOf = async (...sets: readonly string[]): Promise<number> => {
+      for (const from of sets) {
+        const tools = protectTools(guard, { charge: chargeTool(sdk) }, {}, { ...quiet, from })
+        await ai.generateText({ model, tools, stopWhen, prompt: 'go' })
+      }
+      return await downstream.effects(order)
+    }
+    expect(await effectsOf('acme', 'acme')).toBe(1)
+    expect(await effectsOf('globex', 'acme')).toBe(2)
+  })
 })

@@ -1,4 +1,4 @@
-import type { ToolContext } from '../../contract/index.ts'
+import { ledgerName, type ToolContext } from '../../contract/index.ts'
 import { currentRun, type Guard, type Run, type RunOptions, type UndeclaredPolicy } from '../../engine/index.ts'
 import { assertKnown, declaredContract, undeclaredContract, type Contracts } from './declaration.ts'
 import { answerGiven } from './delivered.ts'
@@ -21,6 +21,11 @@ export interface AdaptedTool {
 export interface AdapterOptions {
   /** The run of every call, where AsyncLocalStorage does not reach. @default the run that is current at the call */
   readonly run?: Run | RunOptions
+  /**
+   * Where the tools come from, where several sets have tools of one name: `from: 'slack-acme'` makes each `slack-acme:NAME`
+   * in the ledger. Without it equal calls of two such tools are one operation. @default a tool's name is its own
+   */
+  readonly from?: string
   /** What becomes of equal calls of a tool without a contract. @default afterDelivery run, afterError hold */
   readonly undeclared?: Partial<UndeclaredPolicy>
   /** Is told once which tools have no contract, with the contracts to paste. @default standard error */
@@ -66,8 +71,10 @@ export function guardTools(
     tools.map(({ name }) => name),
     contracts,
   )
-  const undeclared = tools.filter(({ name }) => declarationOf(contracts, name) === undefined)
-  const guarded = new Map(tools.map((tool) => [tool.name, guardTool(guard, tool, contracts, options)]))
+  const { from } = options
+  const named = from === undefined ? tools : tools.map((tool) => ({ ...tool, ledgerName: ledgerName(from, tool.name) }))
+  const undeclared = named.filter(({ name }) => declarationOf(contracts, name) === undefined)
+  const guarded = new Map(named.map((tool) => [tool.name, guardTool(guard, tool, contracts, options)]))
   reportUndeclared(guard, at, undeclared, options.warn)
   return guarded
 }
