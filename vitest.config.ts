@@ -2,6 +2,8 @@ import { availableParallelism } from 'node:os'
 import { fileURLToPath } from 'node:url'
 import { defineConfig } from 'vitest/config'
 
+const UNITS = ['src/**/*.test.ts', 'test/mutation/**/*.test.ts']
+
 export default defineConfig({
   ssr: { resolve: { conditions: ['onefold-source', 'node', 'development|production'] } },
   test: {
@@ -17,6 +19,14 @@ export default defineConfig({
     // On CI's shared machine a process may stand still for seconds. A second try is printed as such, and a cause to mend.
     retry: process.env['CI'] === undefined ? 0 : 1,
     hookTimeout: 60_000,
-    include: ['src/**/*.test.ts', 'test/**/*.test.ts'],
+    projects: [
+      // A process of its own for each of these would load the sources 155 times: a minute of two cores. They keep no state
+      // between files but in what they make themselves.
+      { extends: true, test: { name: 'units', include: UNITS, isolate: false } },
+      {
+        extends: true,
+        test: { name: 'programs', include: ['test/**/*.test.ts'], exclude: [...UNITS, '**/node_modules/**'] },
+      },
+    ],
   },
 })
