@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { TWINS, type Break } from '../../../test/stores/twins.ts'
+import type { Break } from '../../../test/stores/blob-twins.ts'
+import { TWINS } from '../../../test/stores/twins.ts'
 import { memoryStore } from '../../store/memory/index.ts'
 import { benchFor } from './bench.ts'
 import { casesFor, STORE_CASES, storeSuite } from './store-suite.ts'
