@@ -6,7 +6,7 @@ import {
   type Recovery,
   type ToolContext,
 } from '../contract/index.ts'
-import { stillKept, type Guard, type Outcome } from '../engine/index.ts'
+import { ownerOf, stillKept, type Guard, type Outcome } from '../engine/index.ts'
 import { isOnefoldError, OnefoldError } from '../error/index.ts'
 import { keepingOf, unkeep, unkeeping, type Kept } from './kept.ts'
 import { DAY_MS, type Delivery, type Scheme, type Verified } from './scheme.ts'
@@ -100,10 +100,10 @@ export function webhookInbox(guard: Guard, options: InboxOptions): Inbox {
       const run = guard.internals.runOf({ id: `webhook:${name}:${delivery.id}` })
       const patience = createPatience(waitMs)
       const { kept, large } = keepingOf(delivery)
-      const owner = guard.internals.name(contract, kept, { run })
-      if (large !== undefined) await blobs.putBlob(owner, large.sha256, large.bytes)
+      if (large !== undefined)
+        await blobs.putBlob(guard.internals.name(contract, kept, { run }), large.sha256, large.bytes)
       const execute = async (input: unknown, context: ToolContext): Promise<unknown> => {
-        if (large !== undefined) await stillKept(blobs, owner, large)
+        if (large !== undefined) await stillKept(blobs, ownerOf(context), large)
         return await patience.within(handle(input as Kept, context))
       }
       const performed = guard.internals
