@@ -211,6 +211,30 @@ describe('answers that clients come back for', PATIENCE, () => {
   })
 })
 
+describe('a client that comes back for a call that it has taken back', PATIENCE, () => {
+  it('is given what there was, and its stream ends', async () => {
+    let finish = (): void => undefined
+    await behind(
+      (_request, response, { id }) => {
+        if (id === undefined) return void response.writeHead(202).end()
+        response.writeHead(200, { 'content-type': 'text/event-stream' })
+        response.write('id: e1\ndata: \n\n')
+        finish = () => response.end(`data: ${JSON.stringify({ jsonrpc: '2.0', id, result: says('done') })}\n\n`)
+      },
+      async ({ url }) => {
+        const first = await send(url, toolCall(1, 'act'), SESSION)
+        const reader = first.body?.getReader()
+        expect(Buffer.from((await reader?.read())?.value ?? []).toString()).toContain('id: e1')
+        await send(url, { method: 'notifications/cancelled', params: { requestId: 1 } }, SESSION)
+        expect((await reader?.read())?.done).toBe(true)
+        const headers = { accept: 'text/event-stream', 'last-event-id': 'e1', ...SESSION }
+        expect(await (await fetch(url, { headers })).text()).toBe('')
+        finish()
+      },
+    )
+  })
+})
+
 describe('a front that is closed', PATIENCE, () => {
   it('does not wait for a stream that a client opens meanwhile on a connection that it has', async () => {
     let held: ServerResponse | undefined

@@ -54,6 +54,8 @@ export function createRelay(
   let finalId: string | undefined
   let last: { readonly raw: string; readonly flushed: (() => void) | undefined } | undefined
   let forgotten: string | undefined
+  /** Nothing comes any more: who comes back is not to wait for it. */
+  let over = false
 
   function begin(to: ServerResponse): void {
     const flat: string[] = []
@@ -111,6 +113,7 @@ export function createRelay(
       })
     },
     whole(answer) {
+      over = true
       if (!usable(outgoing)) return
       if (begun) outgoing.destroy()
       else writeAnswer(outgoing, answer)
@@ -123,8 +126,9 @@ export function createRelay(
       begin(to)
       const at = kept.findIndex(({ id }) => id === after)
       for (const { raw } of kept.slice(at + 1)) to.write(raw)
-      if (last === undefined) outgoing = to
-      else finish(to, last.raw, last.flushed)
+      if (last !== undefined) finish(to, last.raw, last.flushed)
+      else if (over) to.end()
+      else outgoing = to
     },
     forget(line) {
       forgotten = line
@@ -135,11 +139,13 @@ export function createRelay(
       if (usable(outgoing) && !begun) begin(outgoing)
     },
     close() {
+      over = true
       if (!usable(outgoing)) return
       if (!begun) begin(outgoing)
       outgoing.end()
     },
     broken() {
+      over = true
       if (usable(outgoing)) outgoing.destroy()
       outgoing = undefined
     },
