@@ -35,6 +35,8 @@ const TITLES: Readonly<Record<WireProblem, string>> = {
 export interface Problem {
   readonly problem: WireProblem
   readonly detail: string
+  /** @default the profile's status for the problem */
+  readonly status?: number
   /** @default 'none' */
   readonly effect?: 'done' | 'none' | 'unknown'
   readonly ticket?: string | undefined
@@ -60,10 +62,10 @@ export function problemAnswer(profile: ProfileName, problem: Problem): Answer {
 
 function shaped(
   name: ProfileName,
-  { problem, detail, effect = 'none', ticket, fields }: Problem,
+  { problem, detail, status: given, effect = 'none', ticket, fields }: Problem,
 ): { readonly status: number; readonly body: string; readonly contentType: string } {
   const profile = PROFILES[name]
-  const status = profile.status(problem)
+  const status = given ?? profile.status(problem)
   const facts: ProblemFacts = { problem, status, title: TITLES[problem], detail, effect, ticket, fields }
   return { status, body: JSON.stringify(profile.body(facts)), contentType: profile.contentType }
 }

@@ -45,8 +45,8 @@ export function createPassing({
       if (outgoing.destroyed) return
       const unsent = error instanceof UnsentError
       const detail = `${unsent ? error.message : 'the service broke off before it answered'}.`
-      const told = problemAnswer(profile, { problem: 'UPSTREAM_DOWN', detail, retryAfterMs: 1000 })
-      writeAnswer(outgoing, unsent ? told : { ...told, status: 502 })
+      const more = unsent ? {} : ({ status: 502, effect: 'unknown' } as const)
+      writeAnswer(outgoing, problemAnswer(profile, { problem: 'UPSTREAM_DOWN', detail, retryAfterMs: 1000, ...more }))
       return
     }
     const flat: string[] = []

@@ -299,8 +299,8 @@ function tellDown(outgoing: ServerResponse, error: unknown): void {
   if (outgoing.destroyed) return
   const unsent = error instanceof UnsentError
   const detail = `${unsent ? error.message : 'the MCP server broke off before it answered'}.`
-  const told = problemAnswer('ietf', { problem: 'UPSTREAM_DOWN', detail, retryAfterMs: 1000 })
-  writeAnswer(outgoing, unsent ? told : { ...told, status: 502 })
+  const more = unsent ? {} : ({ status: 502, effect: 'unknown' } as const)
+  writeAnswer(outgoing, problemAnswer('ietf', { problem: 'UPSTREAM_DOWN', detail, retryAfterMs: 1000, ...more }))
 }
 
 /** An answer as it comes, to its end. */
