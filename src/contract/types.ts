@@ -172,8 +172,9 @@ export interface WriteOptions<Schema extends StandardSchemaV1, Output> {
   readonly compensate?: (outcome: Output, context: ToolContext) => Promise<unknown>
   readonly errors?: readonly ErrorMapping[]
   /**
-   * Deadline of one attempt, and of each question to `probe`, `precondition` and `verify`: an answer that comes later
-   * counts for nothing, and the question is asked again.
+   * Deadline of one attempt, of `prepare` before it, and of each question to `probe`, `precondition` and `verify`: an
+   * answer that comes later counts for nothing. A question is asked again; an attempt that did not come past `prepare`
+   * has started no effect.
    * @default '60s'
    */
   readonly timeout?: Duration

@@ -1,3 +1,4 @@
+import type { ToolContext } from '../contract/index.ts'
 import { isStoreUnavailable } from '../error/index.ts'
 import { canonicalize } from '../key/index.ts'
 import type { Operation } from './operation.ts'
@@ -5,7 +6,7 @@ import { contextOf, maySend, newAttempt, portOf, type LiveAttempt } from './atte
 import { cancelled, closed } from './answers.ts'
 import { sleep } from './clock.ts'
 import { at, inBackground, tellNewDoubt, type Core } from './core.ts'
-import { executeMarked, type Ended, type ExecuteOptions } from './execute.ts'
+import { executeMarked, timeoutError, withinDeadline, type Ended, type ExecuteOptions } from './execute.ts'
 import { freeze } from './frozen.ts'
 import { executeInTransaction } from './transact.ts'
 import type { OperationRecord } from './record.ts'
@@ -194,7 +195,7 @@ async function prepare(
   const port = portOf(attempt, core.clock, options.run, [])
   const context = contextOf(attempt, core.clock, options.run, core.makeFetch, port)
   try {
-    const input = await withFrame(options.run, options.frame, () => op.contract.prepare?.(op.input, context))
+    const input = await prepared(core, attempt, options, context)
     if (input !== undefined) {
       const canonical = canonicalize(input, { maxBytes: core.naming.maxInputBytes })
       attempt.op = { ...op, input, frozen: freeze(input, canonical) }
@@ -228,6 +229,24 @@ async function prepare(
     return OVERTAKEN
   }
   return undefined
+}
+
+/** What `prepare` hands to `execute`, within the attempt's deadline: for ever, its lease would be renewed for nothing. */
+async function prepared(
+  core: Core,
+  attempt: LiveAttempt,
+  { run, frame }: ClaimOptions,
+  context: ToolContext,
+): Promise<unknown> {
+  const { contract, input } = attempt.op
+  if (contract.prepare === undefined) return undefined
+  const work = async (): Promise<unknown> => await contract.prepare?.(input, context)
+  const result = await withinDeadline(core, contract, withFrame(run, frame, work))
+  if (result.kind === 'value') return result.value
+  if (result.kind === 'error') throw result.error
+  const late = timeoutError(contract.timeoutMs)
+  attempt.controller.abort(late)
+  throw late
 }
 
 /**

@@ -110,6 +110,33 @@ describe('one call, from claim to commit', () => {
     expect(record).toMatchObject({ generation: 1, attempts: 1 })
   })
 
+  it('a prepare phase that never ends is given up at the time-out: no effect, and what it does later does not count', async () => {
+    const b = bench()
+    let later = (): void => {}
+    let hangs = true
+    let given: AbortSignal | undefined
+    const tool = b.tool({
+      timeout: '10s',
+      prepare: async (_input: object, context: { signal: AbortSignal; checkpoint: () => void }) => {
+        if (!hangs) return
+        given = context.signal
+        await new Promise<void>((resolve) => (later = resolve))
+        context.checkpoint()
+      },
+    })
+    const error = await refusalOf(b.until(tool({ ref: 'a' })))
+    expect(facts(error)).toMatchObject({ code: 'REJECTED', effect: 'none' })
+    expect(error.cause).toMatchObject({ name: 'TimeoutError' })
+    expect(given?.aborted).toBe(true)
+    expect(b.record(tool, { ref: 'a' })).toMatchObject({ state: 'released', openSends: 0, attempts: 0 })
+    later()
+    await settle()
+    expect(b.downstream.log).toEqual([])
+    hangs = false
+    expect(await b.until(tool({ ref: 'a' }))).toEqual({ id: 1, ref: 'a' })
+    expect(b.time.timers().filter(({ background }) => !background)).toEqual([])
+  })
+
   it('a prepared input that is too large or not JSON starts nothing', async () => {
     const b = bench({ settings: { maxInputBytes: 100 } })
     const tool = b.tool({ prepare: (input: object) => ({ ...input, note: 'x'.repeat(100) }) })

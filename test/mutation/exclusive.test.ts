@@ -231,7 +231,8 @@ describe('who waits for a turn elsewhere', () => {
   it('waits for one that prepares for longer than the turn lasts', async () => {
     const [a, b] = await pair()
     let go = (): void => {}
-    const slow = a.tool({ ...exclusive, prepare: () => new Promise<void>((resolve) => (go = resolve)) })
+    const prepare = (): Promise<void> => new Promise<void>((resolve) => (go = resolve))
+    const slow = a.tool({ ...exclusive, timeout: '1h', prepare })
     const there = b.tool(exclusive)
     a.downstream.plan('a', 'hold')
     const first = slow(order('a'))
