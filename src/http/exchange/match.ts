@@ -90,10 +90,25 @@ export function firstMatch<Route extends { readonly pattern: Pattern }>(
 ): { readonly route: Route; readonly params: Readonly<Record<string, string>> } | undefined {
   for (const route of routes) {
     const { pattern } = route
-    if (pattern.method !== '*' && pattern.method !== method && !(pattern.method === 'GET' && method === 'HEAD'))
-      continue
+    if (!takes(pattern, method)) continue
     const params = pattern.match(segments)
     if (params !== undefined) return { route, params }
   }
   return undefined
+}
+
+const takes = (pattern: Pattern, method: string): boolean =>
+  pattern.method === '*' || pattern.method === method || (pattern.method === 'GET' && method === 'HEAD')
+
+/** The first of the routes before `at` that takes all its requests: what it declares would protect nothing. */
+export function hiddenBy(routes: readonly string[], at: number): string | undefined {
+  const [method = '', path = ''] = (routes[at] as string).trim().split(/ +/)
+  // Parts that vary stand for themselves: only a part that varies too takes them.
+  const parts = segmentsOf(path) ?? []
+  const examples = parts.at(-1) === '**' ? [parts.slice(0, -1), parts, [...parts, '**']] : [parts]
+  return routes.slice(0, at).find((earlier) => {
+    const pattern = readPattern(earlier)
+    if ('problem' in pattern || !takes(pattern, method)) return false
+    return examples.every((segments) => pattern.match(segments) !== undefined)
+  })
 }

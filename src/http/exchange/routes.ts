@@ -3,7 +3,7 @@ import { OnefoldError } from '../../error/index.ts'
 import { contractName, routeContract, type Reach } from './contract.ts'
 import type { DeclaredRoute, DeclaredWrite, HttpRules, UndeclaredRule } from './declared.ts'
 import type { DeclaredError } from './judge.ts'
-import { firstMatch, readPattern, type Pattern } from './match.ts'
+import { firstMatch, hiddenBy, readPattern, type Pattern } from './match.ts'
 
 /** A write and everything that its operations need. */
 export interface WritePlan {
@@ -46,7 +46,7 @@ const SAFE = new Set(['GET', 'HEAD', 'OPTIONS', 'TRACE'])
 
 const UNDECLARED: DeclaredWrite = { effect: 'write', key: 'accepted', identity: 'all', recovery: { class: 'manual' } }
 
-/** @throws OnefoldError CONTRACT_INVALID for a route that contradicts itself */
+/** @throws OnefoldError CONTRACT_INVALID for a route that contradicts itself or that is never reached */
 export function createRoutes(options: RoutesOptions): Routes {
   const { service, rules, register } = options
   const planOf = (name: string, declared: DeclaredWrite, undeclared: UndeclaredRule | undefined): WritePlan => ({
@@ -60,6 +60,7 @@ export function createRoutes(options: RoutesOptions): Routes {
     errors: errorsOf(declared, rules),
     frozenHeaders: frozenHeadersOf(declared, rules),
   })
+  refuseHidden(options.routes.map(({ match }) => match))
   const routes = options.routes.map(({ match, rule }) => {
     const pattern = patternOf(match)
     return { pattern, plan: rule.effect === 'read' ? undefined : planOf(pattern.text, rule, undefined) }
@@ -104,6 +105,17 @@ function patternOf(text: string): Pattern {
     'CONTRACT_INVALID',
     `The route ${JSON.stringify(text)} ${pattern.problem}. ${pattern.fix}. Nothing was registered.`,
   )
+}
+
+function refuseHidden(matches: readonly string[]): void {
+  for (const at of matches.keys()) {
+    const before = hiddenBy(matches, at)
+    if (before === undefined) continue
+    throw new OnefoldError(
+      'CONTRACT_INVALID',
+      `The route ${JSON.stringify(matches[at])} is never reached: the first route that fits is taken, and ${JSON.stringify(before)} before it fits all its requests. Put it before that one, or take one of them out. Nothing was registered.`,
+    )
+  }
 }
 
 function frozenHeadersOf(declared: DeclaredWrite, rules: HttpRules): ReadonlySet<string> {
