@@ -1,6 +1,6 @@
 import { AssertionError } from 'node:assert'
 import { isDeepStrictEqual } from 'node:util'
-import type { Contract } from '../contract/index.ts'
+import { knownOptions, type Contract, type NamesOf } from '../contract/index.ts'
 import type { Guard, PerformOptions, ProtectedTool, Store } from '../engine/index.ts'
 import { OnefoldError } from '../error/index.ts'
 import { memoryStore } from '../store/memory/index.ts'
@@ -24,6 +24,8 @@ export interface VerifyOptions<Input> {
   /** The ledger of the trial. @default one in memory; a composite tool's own, since its parts are recorded there */
   readonly store?: Store
 }
+
+const NAMES: NamesOf<VerifyOptions<never>> = { input: true, state: true, reset: true, store: true }
 
 /** One way of repeating a call, and what it came to. */
 export interface VerifyCheck {
@@ -52,6 +54,7 @@ export async function verifyTool<Input>(
   tool: ProtectedTool<Input, unknown> | AnyTool<Input>,
   options: VerifyOptions<Input>,
 ): Promise<readonly VerifyCheck[]> {
+  knownOptions('verifyTool', options, NAMES)
   const name = 'contract' in tool ? tool.contract.name : tool.name || 'the tool'
   const trial = trialOf(tool, options, `vt${process.pid.toString(36)}x${(++tools).toString(36)}`)
   const expected = await trial('called once', async ({ call, input }) => void (await call(input)))

@@ -39,6 +39,27 @@ const guarded: ChaosOptions<Tool> = {
   open: (life) => orderTool(life.onefold({ store }), downstream, { recovery: keyed('24h') }),
 }
 
+describe('a workflow that never ends', () => {
+  const waiting = new Promise<never>(() => {})
+
+  it('is given up at its time-out, undisturbed as well', async () => {
+    const stuck = chaos({ ...bare, workflow: () => waiting, timeoutMs: 50 })
+    await expect(stuck).rejects.toThrow('The undisturbed workflow did not succeed: it had not ended after 0.05 s')
+  })
+
+  it('after a fault: that is the failure, and the other faults are tried', { timeout: 60_000 }, async () => {
+    const workflow = async (run: RunContext<Tool>): Promise<void> => {
+      await sell(run)
+      if (run.attempt > 1) await waiting
+    }
+    const only = { faults: ['lost-answer'], combinations: 0, onFailure: 'return', timeoutMs: 1_000 } as const
+    const report = await chaos({ ...guarded, ...only, workflow })
+    expect(report.failures.length).toBeGreaterThan(0)
+    expect(report.failures[0]?.notes).toContain('no execution succeeded: it had not ended after 1 s')
+    expect(report.cases.length).toBe(report.runs)
+  })
+})
+
 describe('a workflow whose model is slower than the gateway waits', () => {
   it('is run twice, and ends as if it had run once [BF-6]', { timeout: 60_000 }, async () => {
     const only = { faults: ['delay'], combinations: 0, onFailure: 'return' } as const

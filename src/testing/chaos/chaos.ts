@@ -3,7 +3,7 @@ import { isDeepStrictEqual } from 'node:util'
 import { OnefoldError } from '../../error/index.ts'
 import { FAULTS_OF, kindOf, type FaultName, type PlannedFault } from './faults.ts'
 import { localLife } from './local-life.ts'
-import type { ChaosOptions } from './options.ts'
+import { knownChaos, type ChaosOptions } from './options.ts'
 import { seeded } from './random.ts'
 import { showReport, type ChaosCase, type ChaosFailure, type ChaosReport } from './report.ts'
 import { runScenario, type Ended, type World } from './run-scenario.ts'
@@ -12,9 +12,11 @@ import { runScenario, type Ended, type World } from './run-scenario.ts'
  * Runs a workflow undisturbed, then with every fault at every call that it makes, then with random combinations of
  * faults; the whole run is retried until it succeeds. Each must end in the state of the undisturbed run.
  * @throws AssertionError with the failures, shrunk: seed, faults, both end states side by side
- * @throws OnefoldError INPUT_INVALID when two undisturbed runs differ, nothing can be disturbed, or the snapshot sees no effect
+ * @throws OnefoldError INPUT_INVALID when two undisturbed runs differ, nothing can be disturbed, or the snapshot sees no
+ * effect, CONFIG_INVALID for an option or a fault that there is not
  */
 export async function chaos<App = undefined>(options: ChaosOptions<App>): Promise<ChaosReport> {
+  knownChaos(options)
   return await chaosIn(
     {
       host: { begin: (sites, names, number) => localLife({ chaos: options, sites, names, number }) },
@@ -27,11 +29,13 @@ export async function chaos<App = undefined>(options: ChaosOptions<App>): Promis
 
 /** {@link chaos} over processes of any kind. */
 export async function chaosIn(
-  world: World,
-  options: Pick<ChaosOptions<never>, 'faults' | 'combinations' | 'seed' | 'onRun' | 'onFailure'>,
+  given: World,
+  options: Pick<ChaosOptions<never>, 'faults' | 'combinations' | 'seed' | 'timeoutMs' | 'onRun' | 'onFailure'>,
 ): Promise<ChaosReport> {
   const seed = options.seed ?? 1
+  const world = { ...given, timeoutMs: options.timeoutMs }
   const baseline = await runScenario(world, [])
+  if (baseline.never !== undefined) throw invalid(`The undisturbed workflow did not succeed: ${baseline.never}`)
   const again = await runScenario(world, [])
   refuseUnsteady(baseline, again)
   const sites = [...new Set([...baseline.reached, ...again.reached])]
@@ -108,7 +112,9 @@ async function shrunk(
   return { faults, foundWith: plan, expected: baseline.state, actual: ended.state, notes }
 }
 
-const isSame = (baseline: Ended, ended: Ended): boolean => isDeepStrictEqual(baseline.state, ended.state)
+/** Whoever waits for ever is not served by a right end state. */
+const isSame = (baseline: Ended, ended: Ended): boolean =>
+  !ended.stuck && isDeepStrictEqual(baseline.state, ended.state)
 
 const faultsAt = (site: string, only: readonly FaultName[] | undefined): readonly FaultName[] =>
   FAULTS_OF[kindOf(site)].filter(
@@ -138,9 +144,6 @@ function combinations(
 }
 
 function refuseUnsteady(first: Ended, second: Ended): void {
-  if (first.never !== undefined) {
-    throw invalid(`The undisturbed workflow did not succeed: ${first.never}`)
-  }
   if (isDeepStrictEqual(first.state, second.state)) return
   throw invalid(
     `Two undisturbed runs end in different states, so no fault can be judged. Leave ids and times out of the snapshot, give a reset, or look at what belongs to \`unique\` only. First: ${JSON.stringify(first.state)} Second: ${JSON.stringify(second.state)}`,

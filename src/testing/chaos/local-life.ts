@@ -20,6 +20,8 @@ export interface LifeHandle {
   /** Waits for what still runs, and for recovery. */
   settle(withinMs: number): Promise<Settlement | 'crashed'>
   end(): Promise<void>
+  /** Waits for nothing. */
+  abandon(): Promise<void>
 }
 
 /** What identifies a run to its processes. */
@@ -193,6 +195,11 @@ export async function localLife<App>(options: LocalLifeOptions<App>): Promise<Li
       })()
       idle.catch(() => undefined)
       return await Promise.race([idle, crashed.then(() => 'crashed' as const)])
+    },
+    abandon: async () => {
+      dead = true
+      letGo()
+      for (const { bury } of guards) await bury()
     },
     end: async () => {
       if (!dead) for (const { guard } of guards) await guard.close()

@@ -1,5 +1,6 @@
 import type { Guard, OperationRecord, Settings, Store } from '../../engine/index.ts'
-import type { FaultName } from './faults.ts'
+import { knownOptions, unknownName, type NamesOf } from '../../contract/index.ts'
+import { MEANING, type FaultName } from './faults.ts'
 
 /** What a guard of a disturbed process is made from; the rest comes from the kit. */
 export interface LifeGuardOptions {
@@ -67,6 +68,8 @@ export interface ChaosOptions<App = undefined> {
   readonly seed?: number
   /** Longest time that a late answer is held, in milliseconds; it ends earlier when the retry has ended. @default 300 */
   readonly delayMs?: number
+  /** Longest time that one execution may take, in milliseconds; then it counts as one that never ends. @default 60,000 */
+  readonly timeoutMs?: number
   /**
    * Plays the person who settles what is left in doubt: looks at the downstream and says whether it was done. The run
    * is then tried once more. Without it, a doubt is a failure where the end state is not the undisturbed one.
@@ -78,4 +81,27 @@ export interface ChaosOptions<App = undefined> {
   readonly onRun?: (done: number, total: number) => void
   /** `return`: a failure is reported, not thrown. @default 'throw' */
   readonly onFailure?: 'return' | 'throw'
+}
+
+const NAMES: NamesOf<ChaosOptions<never>> = {
+  open: true,
+  workflow: true,
+  snapshot: true,
+  reset: true,
+  faults: true,
+  combinations: true,
+  seed: true,
+  delayMs: true,
+  timeoutMs: true,
+  person: true,
+  settle: true,
+  onRun: true,
+  onFailure: true,
+}
+
+/** @throws OnefoldError CONFIG_INVALID for an option or a fault that there is not: less would be tried than was meant */
+export function knownChaos(options: object): void {
+  const { faults = [] } = knownOptions<Partial<ChaosOptions<never>>>('chaos', options, NAMES)
+  for (const fault of faults)
+    if (!Object.hasOwn(MEANING, fault)) throw unknownName('chaos', 'fault', String(fault), Object.keys(MEANING))
 }

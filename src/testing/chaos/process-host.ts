@@ -6,7 +6,7 @@ import { kindOf } from './faults.ts'
 import type { Order, Word } from './life-messages.ts'
 import { loadWorkflow } from './load-workflow.ts'
 import type { AttemptEnd } from './local-life.ts'
-import type { ChaosOptions } from './options.ts'
+import { knownChaos, type ChaosOptions } from './options.ts'
 import type { ChaosReport } from './report.ts'
 import type { Host } from './run-scenario.ts'
 import { partOf } from './trouble.ts'
@@ -28,6 +28,7 @@ export async function chaosFile(file: string, overrides: Partial<Given> = {}): P
       `${file} does not export chaos with workflow and snapshot: export const chaos = { open, workflow, snapshot }. Nothing was run.`,
     )
   }
+  knownChaos({ ...options, ...overrides })
   const living = new Set<ChildProcess>()
   const world = {
     host: processHost(file, living),
@@ -35,9 +36,9 @@ export async function chaosFile(file: string, overrides: Partial<Given> = {}): P
     snapshot: (names: { readonly runId: string; readonly unique: string }) =>
       partOf(file, 'snapshot', () => options.snapshot(names)),
   }
-  const { faults, combinations, seed } = options
+  const { faults, combinations, seed, timeoutMs } = options
   try {
-    return await chaosIn(world, { ...defined({ faults, combinations, seed }), ...overrides })
+    return await chaosIn(world, { ...defined({ faults, combinations, seed, timeoutMs }), ...overrides })
   } finally {
     // A run that was given up leaves its processes.
     for (const child of living) child.kill('SIGKILL')
@@ -104,6 +105,10 @@ function processHost(file: string, living: Set<ChildProcess>): Host {
           const settled = (await ask({ type: 'settle', withinMs })) as Settlement | 'crashed'
           if (settled === 'crashed') await ended
           return settled
+        },
+        abandon: async () => {
+          child.kill('SIGKILL')
+          await ended
         },
         end: async () => {
           if (over) return

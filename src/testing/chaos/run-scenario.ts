@@ -16,6 +16,8 @@ export interface Ended {
   readonly doubts: readonly string[]
   /** Why the last execution failed, where none succeeded. */
   readonly never: string | undefined
+  /** True when an execution went on for longer than anybody waits. */
+  readonly stuck: boolean
 }
 
 /** Where the processes of a run come from. */
@@ -27,9 +29,12 @@ export interface World {
   readonly host: Host
   readonly reset: () => Promise<void>
   readonly snapshot: (names: RunNames) => Promise<unknown>
+  /** How long one execution is waited for. @default 60,000 */
+  readonly timeoutMs?: number | undefined
 }
 
 const SETTLE_MS = 2_000
+const TIMEOUT_MS = 60_000
 const MOST_EXECUTIONS = 8
 
 let runs = 0
@@ -49,6 +54,8 @@ export async function runScenario(world: World, plan: readonly PlannedFault[]): 
   let executions = 0
   let processes = 1
   let never: string | undefined = 'its process ended before it did'
+  let stuck = false
+  const { timeoutMs = TIMEOUT_MS } = world
   let life = await world.host.begin(sites, names, processes)
 
   async function reborn(): Promise<void> {
@@ -56,15 +63,24 @@ export async function runScenario(world: World, plan: readonly PlannedFault[]): 
     life = await world.host.begin(sites, names, ++processes)
   }
 
-  async function execute(): Promise<AttemptEnd> {
-    if (sites.reach('run', 'started').fault !== 'duplicate') return await life.attempt(++executions)
-    const [first, second] = await Promise.all([life.attempt(++executions), life.attempt(++executions)])
-    return first.kind === 'done' || second.kind === 'crashed' ? first : second
+  async function execute(): Promise<AttemptEnd | undefined> {
+    const twice = sites.reach('run', 'started').fault === 'duplicate'
+    const attempts = Array.from({ length: twice ? 2 : 1 }, () => life.attempt(++executions))
+    const ends = await within(timeoutMs, Promise.all(attempts))
+    return ends?.find(({ kind }) => kind === 'done') ?? ends?.find(({ kind }) => kind === 'crashed') ?? ends?.at(-1)
+  }
+
+  /** It hangs, and would hang again however often it were tried. */
+  async function giveUp(): Promise<void> {
+    never = `it had not ended after ${timeoutMs / 1000} s`
+    stuck = true
+    await life.abandon()
   }
 
   async function untilDone(most: number): Promise<void> {
     for (let left = most; left > 0; left -= 1) {
       const end = await execute()
+      if (end === undefined) return await giveUp()
       if (end.kind === 'crashed') await reborn()
       if (end.kind === 'failed') {
         never = end.why
@@ -83,7 +99,7 @@ export async function runScenario(world: World, plan: readonly PlannedFault[]): 
 
   await untilDone(MOST_EXECUTIONS)
   let doubts: readonly string[] = []
-  for (let round = 0; round < 3; round += 1) {
+  for (let round = 0; round < 3 && !stuck; round += 1) {
     const settled = await life.settle(SETTLE_MS)
     if (settled === 'crashed') {
       await reborn()
@@ -100,9 +116,20 @@ export async function runScenario(world: World, plan: readonly PlannedFault[]): 
     else break
   }
   const state = await look()
-  await life.end()
+  if (!stuck) await life.end()
   for (const one of buried) await one.end()
-  return { state, before, reached: sites.reached, fired: sites.fired, executions, processes, doubts, never }
+  return { state, before, reached: sites.reached, fired: sites.fired, executions, processes, doubts, never, stuck }
+}
+
+/** Undefined when it takes longer. */
+async function within<T>(ms: number, work: Promise<T>): Promise<T | undefined> {
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<undefined>((resolve) => (timer = setTimeout(() => resolve(undefined), ms)))
+  try {
+    return await Promise.race([work, late])
+  } finally {
+    clearTimeout(timer)
+  }
 }
 
 /** The state as JSON data, in which this run's own name is not to be seen. */

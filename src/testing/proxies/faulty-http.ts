@@ -7,6 +7,7 @@ import {
 } from 'node:http'
 import { request as sendSecurely } from 'node:https'
 import type { AddressInfo } from 'node:net'
+import { knownOptions, type NamesOf } from '../../contract/index.ts'
 import { holding, planner, type FaultPlan, type ProxyFault } from './plan.ts'
 
 /** A request that has passed, or would have. */
@@ -26,6 +27,8 @@ export interface FaultyHttpOptions {
   /** How long `delay` holds an answer at most, in milliseconds. @default 30,000 */
   readonly delayMs?: number
 }
+
+const NAMES: NamesOf<FaultyHttpOptions> = { upstream: true, faults: true, delayMs: true }
 
 /** An HTTP proxy on loopback that loses requests and answers. `crash-…` is a lost one: a proxy has no process to kill. */
 export interface FaultyHttp extends AsyncDisposable {
@@ -49,8 +52,9 @@ const DELAY_MS = 30_000
 /** Headers that belong to one connection (RFC 9110, section 7.6.1). */
 const HOP = ['connection', 'keep-alive', 'transfer-encoding', 'upgrade', 'te', 'trailer', 'proxy-connection']
 
-/** Starts the proxy on a free port of 127.0.0.1. */
+/** Starts the proxy on a free port of 127.0.0.1. @throws OnefoldError CONFIG_INVALID for an unknown option or fault */
 export async function faultyHttp(options: FaultyHttpOptions): Promise<FaultyHttp> {
+  knownOptions('faultyHttp', options, NAMES)
   const upstream = new URL(options.upstream)
   const plan = planner(options.faults)
   const held = holding()

@@ -1,6 +1,7 @@
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { fileURLToPath } from 'node:url'
+import { knownOptions, type NamesOf } from '../../contract/index.ts'
 import { holding, planner, type FaultPlan, type ProxyFault } from './plan.ts'
 
 /** A tool call that has passed, or would have. */
@@ -20,6 +21,8 @@ export interface FaultyMcpOptions {
   readonly delayMs?: number
 }
 
+const NAMES: NamesOf<FaultyMcpOptions> = { command: true, args: true, faults: true, delayMs: true }
+
 /** A program between an MCP client and its server. Give `command` and `args` to the client in the server's place. */
 export interface FaultyMcp extends AsyncDisposable {
   readonly command: string
@@ -38,6 +41,7 @@ const DELAY_MS = 30_000
  * all, so the client's own time-out ends the waiting; `crash-…` kills the server and the program.
  */
 export async function faultyMcp(options: FaultyMcpOptions): Promise<FaultyMcp> {
+  knownOptions('faultyMcp', options, NAMES)
   const plan = planner(options.faults)
   const held = holding()
   const passed: PassedCall[] = []

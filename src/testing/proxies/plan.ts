@@ -1,3 +1,5 @@
+import { unknownName } from '../../contract/index.ts'
+
 /** What a proxy can do to a call that passes. */
 export const PROXY_FAULTS = [
   'crash-after',
@@ -24,8 +26,13 @@ export interface Planner<Call> {
   add(faults: readonly (ProxyFault | undefined)[]): void
 }
 
+/** @throws OnefoldError CONFIG_INVALID for a fault that there is not: the call would pass, and the test with it */
 export function planner<Call>(plan: FaultPlan<Call> = []): Planner<Call> {
-  const queue = typeof plan === 'function' ? [] : [...plan]
+  const known = (fault: ProxyFault | undefined): ProxyFault | undefined => {
+    if (fault === undefined || PROXY_FAULTS.includes(fault)) return fault
+    throw unknownName('A proxy', 'fault', String(fault), PROXY_FAULTS)
+  }
+  const queue = typeof plan === 'function' ? [] : plan.map(known)
   let nth = 0
   return {
     next: (call) => {
@@ -33,7 +40,7 @@ export function planner<Call>(plan: FaultPlan<Call> = []): Planner<Call> {
       const queued = queue.shift()
       return queued ?? (typeof plan === 'function' ? plan(call, nth) : undefined)
     },
-    add: (faults) => void queue.push(...faults),
+    add: (faults) => void queue.push(...faults.map(known)),
   }
 }
 
