@@ -10,6 +10,7 @@ export { ledgerName } from './ledger-name.ts'
 export { knownOptions, unknownName, type NamesOf } from './known-options.ts'
 export { nearest } from './nearest.ts'
 export { composite, idempotent, keyed, manual, probe, transactional, type KeyedWithoutProbe } from './recovery.ts'
+export { withDefaults } from './with-defaults.ts'
 export { jsonSchemaOf } from './schema-fields.ts'
 export type { StandardSchemaV1 } from './standard-schema.ts'
 export type {

@@ -1,5 +1,6 @@
 import { OnefoldError } from '../error/index.ts'
 import { parseDuration } from './duration.ts'
+import { knownOptions, type NamesOf } from './known-options.ts'
 import type {
   CompositeRecovery,
   Duration,
@@ -16,6 +17,13 @@ function demandFunction(value: unknown, what: string, fix: string): void {
   throw new OnefoldError('CONTRACT_INVALID', `${what} must be a function: ${fix}. Nothing was registered.`)
 }
 
+interface Probing<Input, Output> {
+  readonly probe?: ProbeFunction<Input, Output>
+  readonly settle?: Duration
+}
+
+const PROBING: NamesOf<Probing<never, never>> = { probe: true, settle: true }
+
 /** `keyed` without a probe fits a tool of any input and output. */
 export type KeyedWithoutProbe = Omit<KeyedRecovery, 'probe'>
 
@@ -23,17 +31,15 @@ export type KeyedWithoutProbe = Omit<KeyedRecovery, 'probe'>
  * The downstream honours our key for `window` after the first send: an unknown outcome is settled by sending again
  * with the same key. With a `probe`, that is asked where the window has closed; its "not found" counts only
  * `settle` after the last send could land.
- * @throws OnefoldError CONTRACT_INVALID for a window that is not a positive duration
+ * @throws OnefoldError CONTRACT_INVALID for a window that is not a positive duration, CONFIG_INVALID for an unknown option
  */
 export function keyed(window: Duration): KeyedWithoutProbe
 export function keyed<Input, Output>(
   window: Duration,
   options: { readonly probe: ProbeFunction<Input, Output>; readonly settle?: Duration },
 ): KeyedRecovery<Input, Output>
-export function keyed<Input, Output>(
-  window: Duration,
-  options?: { readonly probe?: ProbeFunction<Input, Output>; readonly settle?: Duration },
-): KeyedRecovery<Input, Output> {
+export function keyed<Input, Output>(window: Duration, options?: Probing<Input, Output>): KeyedRecovery<Input, Output> {
+  if (options !== undefined) knownOptions('keyed()', options, PROBING)
   const windowMs = parseDuration(window, 'the window of keyed()')
   if (windowMs === 0) {
     throw new OnefoldError(

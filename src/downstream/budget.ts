@@ -1,3 +1,4 @@
+import { knownOptions, withDefaults, type NamesOf } from '../contract/index.ts'
 import type { SendPort } from '../engine/index.ts'
 import { OnefoldError } from '../error/index.ts'
 import type { LogicalRequest } from './lines.ts'
@@ -12,6 +13,20 @@ export interface RetryBudget {
 
 /** Enough for one SDK's own retries; a 3 × 3 storm of nine attempts ends after six. */
 export const DEFAULT_BUDGET: Required<RetryBudget> = { call: 5, run: 50 }
+
+const NAMES: NamesOf<RetryBudget> = { call: true, run: true }
+
+/** @throws OnefoldError CONFIG_INVALID for what is no budget: a limit that is no number would limit nothing */
+export function checkedBudget(budget: RetryBudget): RetryBudget {
+  for (const [name, limit] of Object.entries(knownOptions('The retry budget', budget, NAMES))) {
+    if (limit === undefined || (Number.isFinite(limit) && limit >= 0)) continue
+    throw new OnefoldError(
+      'CONFIG_INVALID',
+      `The retry budget's ${name} must be a number of at least 0, not ${String(limit)}. Nothing was started.`,
+    )
+  }
+  return budget
+}
 
 /** Who pays for an attempt. */
 export type Payer = Pick<SendPort, 'tool' | 'run'>
@@ -30,7 +45,7 @@ export function overBudget(
   what: string,
 ): OnefoldError | undefined {
   if (request.attempts === 0 || isRead(request)) return undefined
-  const limit = { ...DEFAULT_BUDGET, ...budget }
+  const limit = withDefaults(DEFAULT_BUDGET, budget)
   if (retriesOf(payer) >= limit.call)
     return exhausted(payer, request, `this call may cause ${limit.call} retries`, what)
   if (payer.run !== undefined && (ofRuns.get(payer.run) ?? 0) >= limit.run) {

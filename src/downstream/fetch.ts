@@ -1,7 +1,7 @@
-import { parseDuration } from '../contract/index.ts'
+import { knownOptions, parseDuration, type NamesOf } from '../contract/index.ts'
 import type { FetchMaker, SendPort } from '../engine/index.ts'
 import { OnefoldError } from '../error/index.ts'
-import type { RetryBudget } from './budget.ts'
+import { checkedBudget, type RetryBudget } from './budget.ts'
 import { carryKey, type Carried } from './carry.ts'
 import { fly, type Flight } from './flight.ts'
 import { linesOf, type LogicalRequest } from './lines.ts'
@@ -18,6 +18,8 @@ export interface DownstreamOptions {
   /** False: requests are counted and name their run, but carry no key. @default true */
   readonly carries?: boolean
 }
+
+const NAMES: NamesOf<DownstreamOptions> = { budget: true, providers: true, carries: true }
 
 const WRITES = new Set(['POST', 'PUT', 'PATCH', 'DELETE'])
 
@@ -38,10 +40,16 @@ interface Settings {
  * deadline ends what was not sent yet, never what was. A write is not redirected to another host: the caller is given
  * the 3xx answer. Throws RETRY_BUDGET_EXHAUSTED, and CONTRACT_INVALID for a keyless write of a `keyed` tool; nothing was
  * sent then.
+ * @throws OnefoldError CONFIG_INVALID for an option that there is not
  */
 export function downstreamFetch(base: typeof fetch = fetch, options: DownstreamOptions = {}): FetchMaker {
-  const { budget = {}, carries = true } = options
-  const settings: Settings = { base, takerOf: providersByHost(options.providers), budget, carries }
+  const { budget = {}, carries = true } = knownOptions('downstream', options, NAMES)
+  const settings: Settings = {
+    base,
+    takerOf: providersByHost(options.providers),
+    budget: checkedBudget(budget),
+    carries,
+  }
   return (port) => (input, init) => sendFor(port, settings, input, init)
 }
 

@@ -1,4 +1,12 @@
-import { anySchema, defineContract, manual, type AnyToolOptions, type Contract } from '../contract/index.ts'
+import {
+  anySchema,
+  defineContract,
+  knownOptions,
+  manual,
+  type AnyToolOptions,
+  type Contract,
+  type NamesOf,
+} from '../contract/index.ts'
 import { currentOperation, currentRun, type Guard, type SendPort } from '../engine/index.ts'
 import { downstreamKey } from '../key/index.ts'
 import { downstreamFetch, type DownstreamOptions } from './fetch.ts'
@@ -8,6 +16,8 @@ export interface ProtectFetchOptions extends DownstreamOptions {
   /** What makes the requests. @default the global fetch */
   readonly fetch?: typeof fetch
 }
+
+const NAMES: NamesOf<ProtectFetchOptions> = { fetch: true, budget: true, providers: true, carries: true }
 
 type ActiveRun = NonNullable<ReturnType<typeof currentRun>>
 
@@ -34,9 +44,9 @@ export function protectFetch(guard: Guard, options: ProtectFetchOptions = {}): t
 type KeyOf = SendPort['downstreamKey']
 
 function routed(options: ProtectFetchOptions, keysOf: (run: ActiveRun) => KeyOf | undefined): typeof fetch {
-  const base = options.fetch ?? fetch
-  const make = downstreamFetch(base, options)
-  const keyless = downstreamFetch(base, { ...options, carries: false })
+  const { fetch: base = fetch, ...sending } = knownOptions('The fetch of onefold/fetch', options, NAMES)
+  const make = downstreamFetch(base, sending)
+  const keyless = downstreamFetch(base, { ...sending, carries: false })
   const ofRuns = new WeakMap<ActiveRun, typeof fetch>()
   const fetchOf = (run: ActiveRun): typeof fetch => {
     const known = ofRuns.get(run)

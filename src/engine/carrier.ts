@@ -1,3 +1,4 @@
+import { knownOptions, type NamesOf } from '../contract/index.ts'
 import { isOperationKey } from '../key/index.ts'
 import type { RunOptions } from './call-options.ts'
 import type { ParentReference } from './record.ts'
@@ -51,11 +52,14 @@ export interface RunFromOptions {
   readonly trustTenant?: boolean
 }
 
+const RUN_FROM: NamesOf<RunFromOptions> = { trustTenant: true }
+
 /**
  * The run that a carrier names, for `guard.run`: by HTTP headers in any form, or by `_meta`. What is missing there is
  * left out, so that a request without a run mints one.
  */
 export function runFrom(carrier: CarrierLike, options: RunFromOptions = {}): RunOptions {
+  knownOptions('runFrom', options, RUN_FROM)
   const read = (name: string): string | undefined => {
     const value = isHeaders(carrier) ? carrier.get(name) : carrier[name]
     return typeof value === 'string' && value !== '' && value.length <= LONGEST ? value : undefined

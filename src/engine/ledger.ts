@@ -1,4 +1,4 @@
-import type { Contract } from '../contract/index.ts'
+import { knownOptions, type Contract, type NamesOf } from '../contract/index.ts'
 import { OnefoldError } from '../error/index.ts'
 import { isOperationKey } from '../key/index.ts'
 import type { Core } from './core.ts'
@@ -26,6 +26,20 @@ export interface Verdict {
   readonly note: string
   /** The result to replay; only with `committed`. */
   readonly value?: unknown
+}
+
+const VERDICT: NamesOf<Verdict> = { verdict: true, who: true, note: true, value: true }
+const VERDICTS: Readonly<Record<Verdict['verdict'], true>> = { committed: true, released: true, abandoned: true }
+
+const QUERY: NamesOf<ListQuery> = {
+  tenant: true,
+  states: true,
+  tool: true,
+  run: true,
+  keyPrefix: true,
+  updatedBefore: true,
+  limit: true,
+  after: true,
 }
 
 /** Looking into the ledger, and settling what only a person can. */
@@ -56,6 +70,24 @@ export interface Ledger {
   liftAmnesia(): Promise<AmnesiaMark>
 }
 
+/** Whoever calls from plain JavaScript may have written anything. */
+function assertVerdict(verdict: Verdict): void {
+  knownOptions('A verdict', verdict, VERDICT)
+  const { who, note }: { readonly who?: unknown; readonly note?: unknown } = verdict
+  if (typeof who !== 'string' || typeof note !== 'string' || who.trim() === '' || note.trim() === '') {
+    throw new OnefoldError(
+      'INPUT_INVALID',
+      'A doubt is settled under a name and with a reason: give both who and note. Nothing was changed.',
+    )
+  }
+  if (!Object.hasOwn(VERDICTS, verdict.verdict)) {
+    throw new OnefoldError(
+      'INPUT_INVALID',
+      `A verdict is one of ${Object.keys(VERDICTS).join(', ')}. Nothing was changed.`,
+    )
+  }
+}
+
 /** `all: true` looks across tenants: for operators of the whole ledger only. */
 export function createLedger(core: Core, options: { readonly tenant: string; readonly all?: boolean }): Ledger {
   const tenantOf = (tenant: string | undefined): string | undefined =>
@@ -65,8 +97,10 @@ export function createLedger(core: Core, options: { readonly tenant: string; rea
   /** Each within the deadline, however many it takes. */
   const listOnce = (query: ListQuery): Promise<ListPage> => withDeadline(store.list(query))
 
-  const list = (query: Partial<ListQuery> = {}): Promise<ListPage> =>
-    fullPage(listOnce, { ...query, tenant: 'tenant' in query ? query.tenant : tenantOf(undefined) })
+  async function list(query: Partial<ListQuery> = {}): Promise<ListPage> {
+    knownOptions('A query of the ledger', query, QUERY as NamesOf<Partial<ListQuery>>)
+    return await fullPage(listOnce, { ...query, tenant: 'tenant' in query ? query.tenant : tenantOf(undefined) })
+  }
 
   async function stats(tenant: string | undefined): Promise<StoreStats> {
     const states: Record<string, number> = {}
@@ -106,12 +140,7 @@ export function createLedger(core: Core, options: { readonly tenant: string; rea
   })
 
   async function resolve(keyOrTicket: string, verdict: Verdict, tenant?: string): Promise<OperationRecord> {
-    if (verdict.who.trim() === '' || verdict.note.trim() === '') {
-      throw new OnefoldError(
-        'INPUT_INVALID',
-        'A doubt is settled under a name and with a reason: give both who and note. Nothing was changed.',
-      )
-    }
+    assertVerdict(verdict)
     const record = await find(keyOrTicket, tenant)
     const outcome =
       verdict.verdict === 'committed' && 'value' in verdict

@@ -2,9 +2,11 @@ import {
   anySchema,
   defineContract,
   idempotent,
+  knownOptions,
   type AnyToolOptions,
   type Contract,
   type Duration,
+  type NamesOf,
 } from '../contract/index.ts'
 import { OnefoldError } from '../error/index.ts'
 import { orderIntentKey, type OrderIntentParts } from '../key/index.ts'
@@ -18,6 +20,8 @@ export interface OrderIntentOptions {
   /** How long a late retry finds its intent again. @default '72h' */
   readonly retention?: Duration
 }
+
+const NAMES: NamesOf<OrderIntentOptions> = { retention: true }
 
 export interface AnchoredIntent {
   /** Send it as the order's idempotency key, to every service on the way. */
@@ -36,6 +40,7 @@ export async function orderIntent(
   intent: OrderIntent,
   options: OrderIntentOptions = {},
 ): Promise<AnchoredIntent> {
+  knownOptions('orderIntent', options, NAMES)
   checkIntent(intent)
   const { occurrence = 1, ...parts } = intent
   const contract = guard.internals.register(contractOf(options.retention ?? '72h'))

@@ -1,3 +1,4 @@
+import { knownOptions, type NamesOf } from '../contract/index.ts'
 import type { Core } from './core.ts'
 import { decide } from './machine.ts'
 import type { OperationRecord, State } from './record.ts'
@@ -10,6 +11,8 @@ export interface PurgeOptions {
   /** Told how many closed operations have been looked at. */
   readonly progress?: (looked: number) => void
 }
+
+const NAMES: NamesOf<PurgeOptions> = { dryRun: true, signal: true, progress: true }
 
 /** What a purge came to. */
 export interface Purged {
@@ -29,6 +32,7 @@ const ERASED: readonly State[] = ['committed', 'compensated', 'abandoned']
  * and nothing goes before the longest retry horizon is over.
  */
 export async function purgeClosed(core: Core, tenant: string | undefined, options: PurgeOptions): Promise<Purged> {
+  knownOptions('ledger.purge', options, NAMES)
   const purged = { expired: 0, deleted: 0, kept: 0 }
   const command = { type: 'expire', who: core.processes.self } as const
   let looked = 0

@@ -1,3 +1,4 @@
+import { knownOptions, type NamesOf } from '../contract/index.ts'
 import { downstreamKey, KEY_SHAPES, type KeyForm } from '../key/index.ts'
 import { thaw } from './frozen.ts'
 import type { Journal } from './journal.ts'
@@ -31,6 +32,17 @@ export interface ReconcileOptions {
   readonly signal?: AbortSignal
   /** Told how many operations have been looked at. */
   readonly progress?: (looked: number) => void
+}
+
+const OPTIONS: NamesOf<ReconcileOptions> = {
+  tool: true,
+  item: true,
+  operation: true,
+  request: true,
+  since: true,
+  until: true,
+  signal: true,
+  progress: true,
 }
 
 /** An operation as it is compared. */
@@ -90,7 +102,7 @@ export async function reconcileWith(
   items: Iterable<DownstreamItem> | AsyncIterable<DownstreamItem>,
   options: ReconcileOptions,
 ): Promise<Reconciliation> {
-  const { item = nameOfItem, request } = options
+  const { item = nameOfItem, request } = knownOptions('ledger.reconcile', options, OPTIONS)
   const operation = options.operation ?? ((one: ReconcileOperation) => namesOf(one, [request?.(one) ?? []].flat()))
   const times = new Map<string, number>()
   let unnamed = 0

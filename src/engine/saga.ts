@@ -3,9 +3,11 @@ import {
   composite,
   defineContract,
   idempotent,
+  knownOptions,
   type AnyToolOptions,
   type Contract,
   type Duration,
+  type NamesOf,
   type StandardSchemaV1,
 } from '../contract/index.ts'
 import { OnefoldError, isOnefoldError } from '../error/index.ts'
@@ -55,6 +57,17 @@ export interface SagaOptions<Input> {
   readonly timeout?: Duration
 }
 
+const OPTIONS: NamesOf<SagaOptions<never>> = {
+  input: true,
+  identity: true,
+  ignore: true,
+  version: true,
+  retention: true,
+  timeout: true,
+}
+const STEP: NamesOf<SagaStep<never>> = { name: true, tool: true, input: true, undo: true }
+const UNDO: NamesOf<SagaUndo<never>> = { tool: true, input: true }
+
 /** How a saga ended: every step done, or every done step undone. */
 export type SagaEnd =
   | { readonly status: 'done'; readonly results: SagaResults }
@@ -71,7 +84,7 @@ const FINAL_CODES: readonly string[] = ['INPUT_INVALID', 'COMPENSATED', 'KEY_MIS
 /**
  * The contract of a saga. It runs forward step by step; when one is refused for good, that is recorded, and what was done
  * is undone in reverse. Each step and each undo is an operation of its own, so a crash at any point goes on from there.
- * @throws OnefoldError CONTRACT_INVALID
+ * @throws OnefoldError CONTRACT_INVALID, CONFIG_INVALID for an option that there is not
  */
 export function sagaContract<Input>(
   core: Core,
@@ -80,6 +93,7 @@ export function sagaContract<Input>(
   steps: readonly SagaStep<Input>[],
   options: SagaOptions<Input>,
 ): Contract {
+  knownOptions(`Saga ${name}`, options, OPTIONS)
   const named = steps.map((step) => ({ ...step, name: step.name ?? step.tool.contract.name }))
   checkSteps(name, named)
   async function execute(input: unknown): Promise<SagaEnd> {
@@ -189,6 +203,8 @@ function checkSteps<Input>(saga: string, steps: readonly (SagaStep<Input> & { re
   if (steps.length === 0) throw invalid(`Saga ${saga} has no steps.`)
   const names = new Set<string>()
   for (const [at, step] of steps.entries()) {
+    knownOptions(`Step ${step.name} of saga ${saga}`, step, STEP)
+    if (typeof step.undo === 'object') knownOptions(`The undo of step ${step.name} of saga ${saga}`, step.undo, UNDO)
     if (names.has(step.name)) throw invalid(`Saga ${saga} has two steps called ${step.name}: name one of them.`)
     names.add(step.name)
     const { contract } = step.tool

@@ -1,3 +1,4 @@
+import { withDefaults } from '../contract/index.ts'
 import { OnefoldError } from '../error/index.ts'
 
 /** The engine's times and limits: protocol.md section 9. Milliseconds and bytes. */
@@ -46,7 +47,7 @@ export const DEFAULTS: Settings = {
 
 /** @throws OnefoldError CONTRACT_INVALID when the times contradict one another */
 export function settingsWith(overrides: Partial<Settings> = {}): Settings {
-  const settings = { ...DEFAULTS, ...overrides }
+  const settings = withDefaults(DEFAULTS, overrides)
   if (overrides.windowMarginMs === undefined) {
     Object.assign(settings, { windowMarginMs: Math.max(settings.quarantineMs * 2, settings.sendGraceMs) })
   }

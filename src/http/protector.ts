@@ -1,4 +1,4 @@
-import type { ToolContext } from '../contract/index.ts'
+import { withDefaults, type ToolContext } from '../contract/index.ts'
 import { currentOperation, UnsentError, type Guard } from '../engine/index.ts'
 import {
   callerOf,
@@ -16,7 +16,7 @@ import {
   type RequestFacts,
   type WritePlan,
 } from './exchange/index.ts'
-import { declaredOf, routeReach, type Again, type HttpOptions, type WriteRoute } from './route.ts'
+import { declaredOf, knownHttpOptions, routeReach, type Again, type HttpOptions, type WriteRoute } from './route.ts'
 
 /** A request that is to go through the ledger. */
 export interface Matched {
@@ -41,10 +41,13 @@ export interface Protector {
 
 const BODY_BYTES = 1024 * 1024
 
-/** @throws OnefoldError CONTRACT_INVALID for a route that contradicts itself or that the form cannot carry out */
+/**
+ * @throws OnefoldError CONTRACT_INVALID for a route that contradicts itself, that the form cannot carry out or that an
+ * earlier one hides; CONFIG_INVALID for an option that there is not
+ */
 export function createProtector(guard: Guard, options: HttpOptions, again: Again | undefined): Protector {
-  const { name = 'http', routes: declared, bodyBytes = BODY_BYTES, ...given } = options
-  const rules: HttpRules = { ...HTTP_DEFAULTS, ...given }
+  const { name = 'http', routes: declared, bodyBytes = BODY_BYTES, ...given } = knownHttpOptions(options)
+  const rules = withDefaults(HTTP_DEFAULTS, given)
   const replayHeaders = new Set(rules.replayHeaders.map((header) => header.toLowerCase()))
   const sources = new Map<object, WriteRoute>()
   const routes = createRoutes({

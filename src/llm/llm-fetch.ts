@@ -1,3 +1,4 @@
+import { knownOptions, type NamesOf } from '../contract/index.ts'
 import type { Guard } from '../engine/index.ts'
 import { OnefoldError } from '../error/index.ts'
 import { canonicalizeJson } from '../key/index.ts'
@@ -22,6 +23,8 @@ export interface LlmFetchOptions {
   readonly onAnswered?: (body: unknown) => Promise<void> | void
 }
 
+const NAMES: NamesOf<LlmFetchOptions> = { fetch: true, onSample: true, identity: true, onAnswered: true }
+
 /**
  * A fetch for a model's client: inside a run an equal POST is the same logical call. It is made once, detached from who
  * asked: a client that gave up and tries again joins it, a stream that was stopped is read again from its first byte,
@@ -29,6 +32,7 @@ export interface LlmFetchOptions {
  * requests without a JSON body, it is the plain fetch.
  */
 export function llmFetch(guard: Guard, options: LlmFetchOptions = {}): typeof fetch {
+  knownOptions('llmFetch', options, NAMES)
   const base = options.fetch ?? fetch
   return async (input, init) => {
     const request = readRequest(input, init)

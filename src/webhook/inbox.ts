@@ -1,8 +1,10 @@
 import {
   anySchema,
   defineContract,
+  knownOptions,
   manual,
   type AnyToolOptions,
+  type NamesOf,
   type Recovery,
   type ToolContext,
 } from '../contract/index.ts'
@@ -33,6 +35,17 @@ export interface InboxOptions {
   readonly nowMs?: () => number
 }
 
+const NAMES: NamesOf<InboxOptions> = {
+  from: true,
+  name: true,
+  handle: true,
+  recovery: true,
+  rememberMs: true,
+  waitMs: true,
+  maxBytes: true,
+  nowMs: true,
+}
+
 /** Takes one delivery and answers the sender. */
 export type Inbox = (request: Request) => Promise<Response>
 
@@ -48,7 +61,7 @@ const SLACK_WAIT_MS = 2_500
  * app.post('/stripe', (c) => inbox(c.req.raw))
  */
 export function webhookInbox(guard: Guard, options: InboxOptions): Inbox {
-  const { from } = options
+  const { from } = knownOptions('webhookInbox', options, NAMES)
   const name = options.name ?? from.name
   const leastMs = 2 * from.retryHorizonMs
   const rememberMs = options.rememberMs ?? Math.max(7 * DAY_MS, leastMs)

@@ -1,3 +1,4 @@
+import { knownOptions, type NamesOf } from '../contract/index.ts'
 import { hmac } from './hmac.ts'
 
 /** What a verified delivery says of itself. */
@@ -50,13 +51,25 @@ const TOLERANCE_MS = 300_000
 
 export const refused = (why: string): Verified => ({ ok: false, why })
 
-/** @throws TypeError for no secret: an inbox without one would take anything */
-export function secretsOf({ secret }: SchemeOptions): readonly string[] {
+const NAMES: NamesOf<SchemeOptions> = { secret: true }
+const TIMED_NAMES: NamesOf<TimedSchemeOptions> = { secret: true, toleranceMs: true }
+
+/** @throws TypeError for no secret: an inbox without one would take anything; OnefoldError for an unknown option */
+export function secretsOf(of: string, options: SchemeOptions, names: object = NAMES): readonly string[] {
+  const { secret } = knownOptions(of, options, names as NamesOf<SchemeOptions>)
   const secrets = typeof secret === 'string' ? [secret] : secret
   if (secrets.length === 0 || secrets.some((one) => typeof one !== 'string' || one === '')) {
     throw new TypeError('A webhook needs its signing secret. Without one, anybody could deliver.')
   }
   return secrets
+}
+
+/** {@link secretsOf} a sender that signs the time. @throws TypeError also for a tolerance that tolerates anything */
+export function timedSecretsOf(of: string, options: TimedSchemeOptions): readonly string[] {
+  const secrets = secretsOf(of, options, TIMED_NAMES)
+  const { toleranceMs = TOLERANCE_MS } = options
+  if (Number.isFinite(toleranceMs) && toleranceMs >= 0) return secrets
+  throw new TypeError(`toleranceMs of ${of} must be a number of at least 0, not ${String(toleranceMs)}.`)
 }
 
 /** {@link Scheme.endpoint} of these secrets. */

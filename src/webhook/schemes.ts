@@ -6,6 +6,7 @@ import {
   member,
   refused,
   secretsOf,
+  timedSecretsOf,
   tooOld,
   type RawDelivery,
   type Scheme,
@@ -23,7 +24,7 @@ const nameless = (where: string): Verified => refused(`it names no event: ${wher
  * (docs.stripe.com/webhooks).
  */
 export function stripe(options: TimedSchemeOptions): Scheme {
-  const secrets = secretsOf(options)
+  const secrets = timedSecretsOf('stripe', options)
   return {
     name: 'stripe',
     endpoint: endpointOf('stripe', secrets),
@@ -49,7 +50,7 @@ export function stripe(options: TimedSchemeOptions): Scheme {
  * redelivered, which people and programs may ask for three days long (docs.github.com/webhooks). It is not signed.
  */
 export function github(options: SchemeOptions): Scheme {
-  const secrets = secretsOf(options)
+  const secrets = secretsOf('github', options)
   return {
     name: 'github',
     endpoint: endpointOf('github', secrets),
@@ -69,7 +70,7 @@ export function github(options: SchemeOptions): Scheme {
  * September 2024 for two days (shopify.dev/docs/apps/build/webhooks). The id is not signed.
  */
 export function shopify(options: SchemeOptions): Scheme {
-  const secrets = secretsOf(options)
+  const secrets = secretsOf('shopify', options)
   return {
     name: 'shopify',
     endpoint: endpointOf('shopify', secrets),
@@ -93,7 +94,7 @@ export function shopify(options: SchemeOptions): Scheme {
  * (`url_verification`) are answered and not handled.
  */
 export function slack(options: TimedSchemeOptions): Scheme {
-  const secrets = secretsOf(options)
+  const secrets = timedSecretsOf('slack', options)
   return {
     name: 'slack',
     endpoint: endpointOf('slack', secrets),
@@ -121,7 +122,9 @@ export function slack(options: TimedSchemeOptions): Scheme {
  * where a secret is base64 after `whsec_`. The specification's schedule of redeliveries ends within three days.
  */
 export function standardWebhooks(options: TimedSchemeOptions): Scheme {
-  const keys = secretsOf(options).map((secret) => Buffer.from(secret.replace(/^whsec_/, ''), 'base64'))
+  const keys = timedSecretsOf('standardWebhooks', options).map((secret) =>
+    Buffer.from(secret.replace(/^whsec_/, ''), 'base64'),
+  )
   // What is no base64 decodes to nothing, and anybody can sign with an empty key.
   if (keys.some((key) => key.byteLength === 0))
     throw new TypeError('A Standard Webhooks secret is base64 behind whsec_. With this one, anybody could deliver.')

@@ -1,3 +1,4 @@
+import { knownOptions, type NamesOf } from '../../contract/index.ts'
 import type { Guard } from '../../engine/index.ts'
 import { OnefoldError } from '../../error/index.ts'
 import { OCCURRENCE_HEADER, occurrenceIn, recordedCall, unlessAborted, type Sample } from '../../llm/index.ts'
@@ -8,6 +9,8 @@ export interface ProtectModelOptions {
   /** Is told of every sample that the provider really made: the one place to count usage. */
   readonly onSample?: (sample: Sample) => void
 }
+
+const NAMES: NamesOf<ProtectModelOptions> = { onSample: true }
 
 /** What the specifications V2 to V4 of a language model have in common. */
 interface Call {
@@ -36,6 +39,7 @@ interface Model {
  * @throws OnefoldError CONFIG_INVALID for the mere name of a model
  */
 export function protectModel<M>(guard: Guard, model: M, options: ProtectModelOptions = {}): M {
+  knownOptions('protectModel', options, NAMES)
   if (typeof model !== 'object' || model === null || !('doGenerate' in model))
     throw new OnefoldError(
       'CONFIG_INVALID',

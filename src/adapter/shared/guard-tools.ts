@@ -1,4 +1,4 @@
-import { ledgerName, type ToolContext } from '../../contract/index.ts'
+import { knownOptions, ledgerName, withDefaults, type NamesOf, type ToolContext } from '../../contract/index.ts'
 import { currentRun, type Guard, type Run, type RunOptions, type UndeclaredPolicy } from '../../engine/index.ts'
 import { assertKnown, declaredContract, undeclaredContract, type Contracts } from './declaration.ts'
 import { answerGiven } from './delivered.ts'
@@ -32,6 +32,9 @@ export interface AdapterOptions {
   readonly warn?: (text: string) => void
 }
 
+const NAMES: NamesOf<AdapterOptions> = { run: true, from: true, undeclared: true, warn: true }
+const POLICY_NAMES: NamesOf<UndeclaredPolicy> = { afterDelivery: true, afterError: true }
+
 /** One call, as the framework makes it. */
 export interface AdapterCall {
   /** The framework's name of this call. */
@@ -57,7 +60,7 @@ export interface GuardedTool {
  * The tools of a framework, guarded. Registers the contracts and says once which tools have none.
  * @param door the door's name, for messages
  * @param how the code that protects these tools, for the contract to paste: `protectTools(guard, tools, …)`
- * @throws OnefoldError CONTRACT_INVALID
+ * @throws OnefoldError CONTRACT_INVALID, CONFIG_INVALID for an option that there is not
  */
 export function guardTools(
   guard: Guard,
@@ -66,6 +69,8 @@ export function guardTools(
   contracts: Contracts,
   options: AdapterOptions = {},
 ): ReadonlyMap<string, GuardedTool> {
+  knownOptions(at.door, options, NAMES)
+  if (options.undeclared !== undefined) knownOptions(`undeclared of ${at.door}`, options.undeclared, POLICY_NAMES)
   assertKnown(
     at.door,
     tools.map(({ name }) => name),
@@ -109,7 +114,7 @@ function guardTool(guard: Guard, tool: AdaptedTool, contracts: Contracts, option
       note: (told) => noteFor(told, contract.notice),
     }
   }
-  const policy = { ...POLICY, ...options.undeclared }
+  const policy = withDefaults(POLICY, options.undeclared)
   const inRun = undeclaredContract(tool, 'run')
   const inGuard = undeclaredContract(tool, 'tenant')
   return {

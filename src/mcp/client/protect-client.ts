@@ -1,3 +1,4 @@
+import { knownOptions, type NamesOf } from '../../contract/index.ts'
 import type { OnefoldError } from '../../error/index.ts'
 import { CONTRACT } from '../proxy/listed-contracts.ts'
 import { callKey, type CallParams } from './call-key.ts'
@@ -22,6 +23,13 @@ export interface ProtectClientOptions<C> {
   readonly honoursKeys?: readonly string[]
 }
 
+const NAMES: NamesOf<ProtectClientOptions<never>> = {
+  retries: true,
+  backoffMs: true,
+  reconnect: true,
+  honoursKeys: true,
+}
+
 type CallTool = (params: CallParams, ...rest: unknown[]) => Promise<SeenResult>
 
 const plainCalls = new WeakMap<object, CallTool>()
@@ -34,7 +42,7 @@ const plainCalls = new WeakMap<object, CallTool>()
  * error is as it was.
  */
 export function protectClient<C extends ProtectableClient>(client: C, options: ProtectClientOptions<C> = {}): C {
-  const { retries = 2, backoffMs = 200, reconnect, honoursKeys = [] } = options
+  const { retries = 2, backoffMs = 200, reconnect, honoursKeys = [] } = knownOptions('protectClient', options, NAMES)
   const safe = new Map<string, boolean>(honoursKeys.map((tool) => [tool, true]))
   let current: ProtectableClient = client
   let reconnecting: Promise<void> | undefined

@@ -1,3 +1,4 @@
+import { knownOptions, withDefaults, type NamesOf } from '../../contract/index.ts'
 import type { Guard } from '../../engine/index.ts'
 import { OnefoldError } from '../../error/index.ts'
 import { CONTRACT } from '../proxy/listed-contracts.ts'
@@ -18,6 +19,10 @@ export interface ProtectServerOptions {
   readonly clientTimeoutMs?: number
 }
 
+const NAMES: NamesOf<ProtectServerOptions> = { name: true, unknownTools: true, principal: true, clientTimeoutMs: true }
+const UNKNOWN_NAMES: NamesOf<UnknownTools> = { mode: true, afterDelivery: true, afterError: true }
+const UNKNOWN: UnknownTools = { mode: 'guarded', afterDelivery: 'run', afterError: 'hold' }
+
 /** The servers of both SDKs: `McpServer` (with the low-level one in it) and `Server`. */
 export type ProtectableServer =
   | { readonly server: object }
@@ -28,7 +33,8 @@ export type ProtectableServer =
  * `Server` of @modelcontextprotocol/sdk 1 and @modelcontextprotocol/server 2, changes that object, and returns it.
  * A tool's contract stands here by name, or beside its schema as `_meta: contract({ … })`; a tool without one is guarded
  * by all its arguments. What goes wrong with a call is told to its caller, never thrown into the server.
- * @throws OnefoldError CONTRACT_INVALID for a contract that contradicts itself, or an object that is no such server
+ * @throws OnefoldError CONTRACT_INVALID for a contract that contradicts itself, or an object that is no such server,
+ * CONFIG_INVALID for an option that there is not
  */
 export function protectServer<S extends ProtectableServer>(
   guard: Guard,
@@ -37,12 +43,10 @@ export function protectServer<S extends ProtectableServer>(
   options: ProtectServerOptions = {},
 ): S {
   const low = lowLevel(server)
-  const unknownTools: UnknownTools = {
-    mode: 'guarded',
-    afterDelivery: 'run',
-    afterError: 'hold',
-    ...options.unknownTools,
-  }
+  knownOptions('protectServer', options, NAMES)
+  if (options.unknownTools !== undefined)
+    knownOptions('unknownTools of protectServer', options.unknownTools, UNKNOWN_NAMES)
+  const unknownTools = withDefaults(UNKNOWN, options.unknownTools)
   const calls = createServerCalls({
     guard,
     unknownTools,

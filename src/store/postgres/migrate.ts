@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto'
+import { knownOptions, type NamesOf } from '../../contract/index.ts'
 import type { PostgresClient } from './clients.ts'
 import type { Driver } from './driver.ts'
 import { driverFor } from './driver-for.ts'
@@ -13,6 +14,8 @@ export interface MigrateOptions {
   /** A role that is to serve the ledger; it is granted the least that it needs. @default none */
   readonly role?: string
 }
+
+const NAMES: NamesOf<MigrateOptions> = { schema: true, role: true }
 
 /** What {@link migratePostgres} did. */
 export interface Migrated {
@@ -31,7 +34,7 @@ export const versionOf = (schema: string): number => migrations(schema).length
  * @throws OnefoldError STORE_UNSAFE for a newer ledger or another program's tables, STORE_UNAVAILABLE, CONFIG_INVALID
  */
 export async function migratePostgres(client: PostgresClient, options: MigrateOptions = {}): Promise<Migrated> {
-  const { schema = 'onefold', role } = options
+  const { schema = 'onefold', role } = knownOptions('migratePostgres', options, NAMES)
   quotedSchema(schema)
   const driver = driverFor(client, { deadlineMs: DEADLINE_MS, prepare: false })
   try {

@@ -1,7 +1,13 @@
 import type { Guard } from '../../engine/index.ts'
 import { isOnefoldError, OnefoldError } from '../../error/index.ts'
 import { canonicalize } from '../../key/index.ts'
-import type { Recovery, StandardSchemaV1, ToolContext } from '../../contract/index.ts'
+import {
+  knownOptions,
+  type NamesOf,
+  type Recovery,
+  type StandardSchemaV1,
+  type ToolContext,
+} from '../../contract/index.ts'
 import type { PostgresClient } from './clients.ts'
 import { driverFor } from './driver-for.ts'
 import { errorOf } from './failure.ts'
@@ -86,6 +92,17 @@ export interface RelayOptions {
   readonly onTrouble?: (message: OutboxMessage, error: unknown) => void
 }
 
+const NAMES: NamesOf<RelayOptions> = {
+  client: true,
+  schema: true,
+  recovery: true,
+  publish: true,
+  tool: true,
+  atOnce: true,
+  everyMs: true,
+  onTrouble: true,
+}
+
 export interface Relay {
   /** Publishes what can be published now; resolves to the number of messages that left the outbox. */
   drain(): Promise<number>
@@ -99,7 +116,7 @@ export interface Relay {
  * settles. Any number of relays may run. A message leaves the outbox only when it is known to be published.
  */
 export function relayOutbox(guard: Guard, options: RelayOptions): Relay {
-  const { client, schema = 'onefold', atOnce = 16, everyMs = 200 } = options
+  const { client, schema = 'onefold', atOnce = 16, everyMs = 200 } = knownOptions('relayOutbox', options, NAMES)
   const s = quotedSchema(schema)
   const driver = driverFor(client, { deadlineMs: 5_000, prepare: false })
   const publish = guard.tool({

@@ -1,0 +1,152 @@
+import { afterAll, describe, expect, it } from 'vitest'
+import { mcpFetch, protectModel, protectTools } from '../src/adapter/ai-sdk/index.ts'
+import { keyed, manual } from '../src/contract/index.ts'
+import { downstreamFetch } from '../src/downstream/index.ts'
+import { onefoldFetch, protectFetch } from '../src/downstream/public.ts'
+import { orderIntent, runFrom } from '../src/engine/index.ts'
+import { protectHandler } from '../src/http/index.ts'
+import { llmFetch } from '../src/llm/index.ts'
+import { protectClient, protectServer } from '../src/mcp/public.ts'
+import { migratePostgres, relayOutbox } from '../src/store/postgres/index.ts'
+import { chaos, faultyHttp, faultyMcp, verifyTool } from '../src/testing/index.ts'
+import { github, stripe, webhookInbox } from '../src/webhook/index.ts'
+import { testGuard } from './support/guard.ts'
+
+const guard = testGuard()
+afterAll(() => guard.close())
+
+const charge = guard.tool({
+  name: 'charge',
+  input: { '~standard': { version: 1, vendor: 'test', validate: (value: unknown) => ({ value }) } } as never,
+  effect: 'write',
+  identity: 'all',
+  recovery: manual(),
+  execute: () => 'done',
+} as never) as never
+const server = { setRequestHandler: () => undefined }
+const client = { callTool: async () => undefined, listTools: async () => undefined }
+const inbox = { from: github({ secret: 's' }), handle: () => undefined }
+const answer = (): Response => new Response()
+const pay = { match: 'POST /pay', recovery: manual() }
+const drill = { workflow: () => undefined, snapshot: () => 0 }
+const verdict = { verdict: 'released', who: 'ops', note: 'looked' }
+
+/** What somebody wrote who works without types, and the option that was meant. */
+const misspelt: readonly (readonly [door: string, word: string, meant: string, call: () => unknown])[] = [
+  ['keyed()', 'prob', 'probe', () => keyed('24h', { prob: () => undefined } as never)],
+  [
+    'a saga',
+    'retenton',
+    'retention',
+    () => guard.saga('s', [{ tool: charge, input: String }], { retenton: '7d' } as never),
+  ],
+  ['a step', 'undoo', 'undo', () => guard.saga('s', [{ tool: charge, input: String, undoo: 'none' } as never])],
+  [
+    'an undo',
+    'inputs',
+    'input',
+    () => guard.saga('s', [{ tool: charge, input: String, undo: { tool: charge, inputs: String } } as never]),
+  ],
+  ['orderIntent', 'retenton', 'retention', () => orderIntent(guard, {} as never, { retenton: '7d' } as never)],
+  ['runFrom', 'trustTenants', 'trustTenant', () => runFrom({}, { trustTenants: true } as never)],
+  ['purge', 'dryrun', 'dryRun', () => guard.ledger.purge({ dryrun: true } as never)],
+  ['reconcile', 'tools', 'tool', () => guard.ledger.reconcile([], { tools: 'refund' } as never)],
+  ['list', 'state', 'states', () => guard.ledger.list({ state: ['in-doubt'] } as never)],
+  ['resolve', 'values', 'value', () => guard.ledger.resolve('of1_x', { ...verdict, values: 1 } as never)],
+  ['protectTools', 'form', 'from', () => protectTools(guard, {}, {}, { form: 'slack' } as never)],
+  [
+    'undeclared',
+    'afterDelivry',
+    'afterDelivery',
+    () => protectTools(guard, {}, {}, { undeclared: { afterDelivry: 'hold' } } as never),
+  ],
+  ['protectModel', 'onsample', 'onSample', () => protectModel(guard, {} as never, { onsample: String } as never)],
+  ['mcpFetch', 'fech', 'fetch', () => mcpFetch({ fech: fetch } as never)],
+  ['llmFetch', 'identify', 'identity', () => llmFetch(guard, { identify: String } as never)],
+  ['onefoldFetch', 'carrys', 'carries', () => onefoldFetch({ carrys: false } as never)],
+  ['protectFetch', 'provider', 'providers', () => protectFetch(guard, { provider: {} } as never)],
+  ['downstream', 'budgets', 'budget', () => downstreamFetch(fetch, { budgets: {} } as never)],
+  ['the budget', 'calls', 'call', () => downstreamFetch(fetch, { budget: { calls: 1 } } as never)],
+  [
+    'a service',
+    'principals',
+    'principal',
+    () => protectHandler(guard, { routes: [], principals: 'none' } as never, answer),
+  ],
+  ['a route', 'ignored', 'ignore', () => protectHandler(guard, { routes: [{ ...pay, ignored: [] }] } as never, answer)],
+  [
+    'protectServer',
+    'unknownTool',
+    'unknownTools',
+    () => protectServer(guard, server, {}, { unknownTool: {} } as never),
+  ],
+  [
+    'unknownTools',
+    'afterErrors',
+    'afterError',
+    () => protectServer(guard, server, {}, { unknownTools: { afterErrors: 'hold' } } as never),
+  ],
+  ['protectClient', 'honorsKeys', 'honoursKeys', () => protectClient(client as never, { honorsKeys: [] } as never)],
+  ['webhookInbox', 'remember', 'rememberMs', () => webhookInbox(guard, { ...inbox, remember: 1 } as never)],
+  ['github', 'secrets', 'secret', () => github({ secrets: 's' } as never)],
+  ['stripe', 'tolerance', 'toleranceMs', () => stripe({ secret: 's', tolerance: 1 } as never)],
+  ['chaos', 'persons', 'person', () => chaos({ ...drill, persons: () => true } as never)],
+  ['the faults of chaos', 'lost_answer', 'lost-answer', () => chaos({ ...drill, faults: ['lost_answer'] } as never)],
+  ['verifyTool', 'states', 'state', () => verifyTool(String, { input: 1, states: String } as never)],
+  ['faultyHttp', 'fault', 'faults', () => faultyHttp({ upstream: 'http://127.0.0.1', fault: [] } as never)],
+  ['faultyMcp', 'fault', 'faults', () => faultyMcp({ command: 'node', fault: [] } as never)],
+  [
+    'the faults of a proxy',
+    'lost_request',
+    'lost-request',
+    () => faultyHttp({ upstream: 'http://127.0.0.1', faults: ['lost_request'] } as never),
+  ],
+  ['relayOutbox', 'atonce', 'atOnce', () => relayOutbox(guard, { client: {}, atonce: 1 } as never)],
+  ['migratePostgres', 'roles', 'role', () => migratePostgres({} as never, { roles: 'x' } as never)],
+]
+
+describe('an option that there is not', () => {
+  it.each(misspelt)('of %s: %s is refused, and %s named', async (_door, word, meant, call) => {
+    await expect((async () => await call())()).rejects.toMatchObject({
+      code: 'CONFIG_INVALID',
+      details: { name: word, nearest: meant },
+    })
+  })
+})
+
+describe('a limit that would limit nothing', () => {
+  it.each([Number.NaN, -1, '3', null])('a retry budget of %j is refused', (call) => {
+    expect(() => downstreamFetch(fetch, { budget: { call } } as never)).toThrow(
+      expect.objectContaining({ code: 'CONFIG_INVALID' }),
+    )
+  })
+
+  it.each([Number.NaN, -1, Infinity])('signatures %d ms old are no tolerance', (toleranceMs) => {
+    expect(() => stripe({ secret: 's', toleranceMs })).toThrow('toleranceMs of stripe must be a number')
+  })
+})
+
+describe('a verdict', () => {
+  it.each([
+    [{ ...verdict, verdict: 'commited' }, 'A verdict is one of committed, released, abandoned. Nothing was changed.'],
+    [{ verdict: 'released', note: 'looked' }, 'under a name and with a reason'],
+    [{ ...verdict, note: 7 }, 'under a name and with a reason'],
+  ])('%j is refused', async (given, message) => {
+    await expect(guard.ledger.resolve('of1_x', given as never)).rejects.toMatchObject({
+      code: 'INPUT_INVALID',
+      message: expect.stringContaining(message) as string,
+    })
+  })
+})
+
+describe('a route that an earlier one hides', () => {
+  it('is refused in code as it is in onefold.yaml', () => {
+    const routes = [{ match: '* /admin/**', effect: 'read' } as const, { ...pay, match: 'POST /admin/refunds' }]
+    expect(() => protectHandler(guard, { routes }, answer)).toThrow(
+      expect.objectContaining({
+        code: 'CONTRACT_INVALID',
+        message: expect.stringContaining('"* /admin/**" before it fits all its requests') as string,
+      }),
+    )
+  })
+})
