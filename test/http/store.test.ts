@@ -1,3 +1,5 @@
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { Store } from '../../src/engine/index.ts'
 import { memoryStore } from '../../src/store/memory/index.ts'
@@ -80,5 +82,19 @@ describe('without a service', () => {
     const { records } = await lonely.guard.ledger.list({})
     expect(records.map(({ state }) => state)).toEqual(['released'])
     await lonely.close()
+  })
+
+  it('one that breaks off: 502, and what a request that passes came to is not known', async () => {
+    const service = createServer((_request, response) => response.destroy())
+    await new Promise<void>((resolve) => service.listen(0, '127.0.0.1', resolve))
+    const { port } = service.address() as AddressInfo
+    const broken = await startFront({ upstream: `http://127.0.0.1:${port}`, routes: [write('POST /orders')] })
+    const seen = await ask(`${broken.url}/orders`, { method: 'GET' })
+    expect([seen.status, seen.json()]).toMatchObject([
+      502,
+      { code: 'UPSTREAM_DOWN', status: 502, effect: 'unknown', detail: 'the service broke off before it answered.' },
+    ])
+    await broken.close()
+    service.close()
   })
 })

@@ -254,7 +254,8 @@ describe('a front that is closed', PATIENCE, () => {
     await arrived
     const closed = proxy.close(100)
     // The proxy has let go of its server, and answers what it held.
-    expect(await asked).toMatchObject({ detail: 'the MCP server broke off before it answered.' })
+    const detail = 'the MCP server broke off before it answered.'
+    expect(await asked).toMatchObject({ status: 502, effect: 'unknown', detail })
     const headers = { accept: 'text/event-stream', ...SESSION }
     const stream = httpRequest(proxy.url, { agent, headers }, (response) => response.resume())
     stream.on('error', () => undefined).end()
