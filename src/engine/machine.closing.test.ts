@@ -329,7 +329,7 @@ describe('steps that move nothing', () => {
     for (const state of ['released', 'rejected'] as const) {
       expect(decided(recordIn(state), give('supersede'))).toMatchObject({
         transition: 'superseded',
-        draft: { state: 'superseded', nonce: 'of1_newer', fence: 7 },
+        draft: { state: 'superseded', nonce: 'of1_newer', fence: 7, input: undefined, error: undefined },
       })
     }
     for (const state of STATES.filter((one) => one !== 'released' && one !== 'rejected')) {

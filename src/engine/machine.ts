@@ -197,7 +197,13 @@ export function decide(key: string, record: OperationRecord | undefined, command
       return expire(record, command, now)
     case 'supersede':
       if (record.state !== 'released' && record.state !== 'rejected') return refuse('state')
-      return move(record, 'superseded', 'superseded', command, { nonce: command.by, leaseMs: 0 })
+      // It never runs again, and nothing ever expires it: what is personal goes now.
+      return move(record, 'superseded', 'superseded', command, {
+        nonce: command.by,
+        leaseMs: 0,
+        input: undefined,
+        error: undefined,
+      })
   }
 }
 
