@@ -12,8 +12,8 @@ export default defineConfig({
       // Tests start hundreds of processes; without this each of them would strip and compile the sources anew.
       NODE_COMPILE_CACHE: fileURLToPath(new URL('node_modules/.cache/onefold/compiled', import.meta.url)),
     },
-    // One for each core, not one fewer: much of the time goes into waiting for processes and servers.
-    maxWorkers: availableParallelism(),
+    // One more than there are cores: nearly half of the time goes into waiting for processes and servers.
+    maxWorkers: availableParallelism() + 1,
     // Machines are shared and noisy; what must be fast is measured by benches, not by tests.
     testTimeout: 60_000,
     // On CI's shared machine a process may stand still for seconds. A second try is printed as such, and a cause to mend.
