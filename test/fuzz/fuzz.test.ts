@@ -35,7 +35,7 @@ describe('the fuzzer', () => {
       const from = process.threadCpuUsage()
       while (process.threadCpuUsage(from).user < 70_000);
     })
-    const { findings } = fuzz(spin, { seed: 1, ms: 10, seeds: [Buffer.from('a')] })
+    const { findings } = fuzz(spin, { seed: 1, ms: 10, seeds: [Buffer.from('a')], mostFindings: 1 })
     expect(findings[0]?.what).toMatch(/^took \d+ ms, more than 50 ms$/)
   })
 

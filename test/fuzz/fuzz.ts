@@ -63,8 +63,9 @@ export function fuzz(target: Target, options: FuzzOptions): FuzzResult {
   }
 
   const coverage = startCoverage(target.covers)
+  // One batch at least, however busy the machine is.
   const over = (): boolean =>
-    performance.now() - startedAt >= options.ms || findings.length >= (options.mostFindings ?? 5)
+    (runs >= BATCH && performance.now() - startedAt >= options.ms) || findings.length >= (options.mostFindings ?? 5)
   try {
     coverage.look()
     for (const input of options.seeds) {
