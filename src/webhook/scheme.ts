@@ -55,21 +55,24 @@ const NAMES: NamesOf<SchemeOptions> = { secret: true }
 const TIMED_NAMES: NamesOf<TimedSchemeOptions> = { secret: true, toleranceMs: true }
 
 /** @throws TypeError for no secret: an inbox without one would take anything; OnefoldError for an unknown option */
-export function secretsOf(of: string, options: SchemeOptions, names: object = NAMES): readonly string[] {
-  const { secret } = knownOptions(of, options, names as NamesOf<SchemeOptions>)
+export function secretsOf(of: string, options: SchemeOptions): readonly string[] {
+  return secretsIn(knownOptions(of, options, NAMES))
+}
+
+/** {@link secretsOf} a sender that signs the time. @throws TypeError also for a tolerance that tolerates anything */
+export function timedSecretsOf(of: string, options: TimedSchemeOptions): readonly string[] {
+  const { toleranceMs = TOLERANCE_MS } = knownOptions(of, options, TIMED_NAMES)
+  if (!Number.isFinite(toleranceMs) || toleranceMs < 0)
+    throw new TypeError(`toleranceMs of ${of} must be a number of at least 0, not ${String(toleranceMs)}.`)
+  return secretsIn(options)
+}
+
+function secretsIn({ secret }: SchemeOptions): readonly string[] {
   const secrets = typeof secret === 'string' ? [secret] : secret
   if (secrets.length === 0 || secrets.some((one) => typeof one !== 'string' || one === '')) {
     throw new TypeError('A webhook needs its signing secret. Without one, anybody could deliver.')
   }
   return secrets
-}
-
-/** {@link secretsOf} a sender that signs the time. @throws TypeError also for a tolerance that tolerates anything */
-export function timedSecretsOf(of: string, options: TimedSchemeOptions): readonly string[] {
-  const secrets = secretsOf(of, options, TIMED_NAMES)
-  const { toleranceMs = TOLERANCE_MS } = options
-  if (Number.isFinite(toleranceMs) && toleranceMs >= 0) return secrets
-  throw new TypeError(`toleranceMs of ${of} must be a number of at least 0, not ${String(toleranceMs)}.`)
 }
 
 /** {@link Scheme.endpoint} of these secrets. */
