@@ -99,7 +99,7 @@ export function createLedger(core: Core, options: { readonly tenant: string; rea
 
   async function list(query: Partial<ListQuery> = {}): Promise<ListPage> {
     knownOptions('A query of the ledger', query, QUERY as NamesOf<Partial<ListQuery>>)
-    return await fullPage(listOnce, { ...query, tenant: 'tenant' in query ? query.tenant : tenantOf(undefined) })
+    return await fullPage(listOnce, { ...query, tenant: tenantOf(query.tenant) })
   }
 
   async function stats(tenant: string | undefined): Promise<StoreStats> {

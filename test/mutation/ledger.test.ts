@@ -139,6 +139,8 @@ describe('the ledger', () => {
     expect((await other.guard.ledger.list()).records).toEqual([])
     expect((await other.guard.internals.operators.list()).records).toHaveLength(2)
     expect((await other.guard.ledger.list({ tenant: 'default' })).records).toHaveLength(2)
+    // A name that was looked up and not found is no word for all of them.
+    expect((await other.guard.ledger.list({ tenant: undefined })).records).toEqual([])
     expect((await b.guard.ledger.list({ states: ['in-doubt'] })).records).toHaveLength(1)
     expect((await other.guard.ledger.stats()).states).toEqual({})
     expect((await other.guard.ledger.stats('default')).states).toEqual({ committed: 1, 'in-doubt': 1 })
