@@ -7,7 +7,8 @@ import { orderIntent, runFrom } from '../src/engine/index.ts'
 import { protectHandler } from '../src/http/index.ts'
 import { llmFetch } from '../src/llm/index.ts'
 import { protectClient, protectServer } from '../src/mcp/public.ts'
-import { migratePostgres, relayOutbox } from '../src/store/postgres/index.ts'
+import { migratePostgres, postgresStore, relayOutbox } from '../src/store/postgres/index.ts'
+import { sqliteStore } from '../src/store/sqlite/index.ts'
 import { chaos, faultyHttp, faultyMcp, verifyTool } from '../src/testing/index.ts'
 import { github, stripe, webhookInbox } from '../src/webhook/index.ts'
 import { testGuard } from './support/guard.ts'
@@ -122,7 +123,20 @@ describe('a limit that would limit nothing', () => {
   })
 
   it.each([Number.NaN, -1, Infinity])('signatures %d ms old are no tolerance', (toleranceMs) => {
-    expect(() => stripe({ secret: 's', toleranceMs })).toThrow('toleranceMs of stripe must be a number')
+    expect(() => stripe({ secret: 's', toleranceMs })).toThrow(expect.objectContaining({ code: 'CONFIG_INVALID' }))
+  })
+})
+
+describe('a duration where milliseconds are asked for', () => {
+  it.each<readonly [name: string, call: () => unknown]>([
+    ['clientTimeoutMs', () => protectServer(guard, server, {}, { clientTimeoutMs: '30s' } as never)],
+    ['backoffMs', () => protectClient(client as never, { backoffMs: '1s' } as never)],
+    ['waitMs', () => webhookInbox(guard, { ...inbox, waitMs: '8s' } as never)],
+    ['bodyBytes', () => protectHandler(guard, { routes: [], bodyBytes: '1mb' } as never, answer)],
+    ['deadlineMs', () => postgresStore({ client: {}, deadlineMs: '2s' } as never)],
+    ['busyMs', () => sqliteStore({ path: 'never-made.db', busyMs: '2s' } as never)],
+  ])('%s is refused', (name, call) => {
+    expect(call).toThrow(expect.objectContaining({ code: 'CONFIG_INVALID', details: { name } }))
   })
 })
 

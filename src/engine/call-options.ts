@@ -22,11 +22,11 @@ const RUN: NamesOf<RunOptions> = { id: true, tenant: true, session: true, tracep
 
 const CALL: NamesOf<ToolCallOptions> = {
   idempotencyKey: true,
-  occurrence: true,
+  occurrence: 'number',
   callId: true,
   signal: true,
   onDoubt: true,
-  waitMs: true,
+  waitMs: 'number',
   run: true,
   round: true,
   confirm: true,

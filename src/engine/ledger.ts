@@ -37,8 +37,8 @@ const QUERY: NamesOf<ListQuery> = {
   tool: true,
   run: true,
   keyPrefix: true,
-  updatedBefore: true,
-  limit: true,
+  updatedBefore: 'number',
+  limit: 'number',
   after: true,
 }
 

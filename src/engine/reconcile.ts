@@ -39,8 +39,8 @@ const OPTIONS: NamesOf<ReconcileOptions> = {
   item: true,
   operation: true,
   request: true,
-  since: true,
-  until: true,
+  since: 'number',
+  until: 'number',
   signal: true,
   progress: true,
 }

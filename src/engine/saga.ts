@@ -61,7 +61,7 @@ const OPTIONS: NamesOf<SagaOptions<never>> = {
   input: true,
   identity: true,
   ignore: true,
-  version: true,
+  version: 'number',
   retention: true,
   timeout: true,
 }

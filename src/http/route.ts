@@ -69,7 +69,7 @@ export interface HttpOptions extends Partial<HttpRules> {
 const NAMES: NamesOf<HttpOptions> = {
   name: true,
   routes: true,
-  bodyBytes: true,
+  bodyBytes: 'number',
   profile: true,
   strict: true,
   principal: true,
@@ -88,7 +88,7 @@ const ROUTE: NamesOf<WriteRoute> = {
   recovery: true,
   ignore: true,
   scope: true,
-  version: true,
+  version: 'number',
   retention: true,
   retryHorizon: true,
   timeout: true,

@@ -54,7 +54,7 @@ export async function verifyTool<Input>(
   tool: ProtectedTool<Input, unknown> | AnyTool<Input>,
   options: VerifyOptions<Input>,
 ): Promise<readonly VerifyCheck[]> {
-  knownOptions('verifyTool', options, NAMES)
+  knownOptions<object>('verifyTool', options, NAMES)
   const name = 'contract' in tool ? tool.contract.name : tool.name || 'the tool'
   const trial = trialOf(tool, options, `vt${process.pid.toString(36)}x${(++tools).toString(36)}`)
   const expected = await trial('called once', async ({ call, input }) => void (await call(input)))

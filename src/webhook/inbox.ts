@@ -40,9 +40,9 @@ const NAMES: NamesOf<InboxOptions> = {
   name: true,
   handle: true,
   recovery: true,
-  rememberMs: true,
-  waitMs: true,
-  maxBytes: true,
+  rememberMs: 'number',
+  waitMs: 'number',
+  maxBytes: 'number',
   nowMs: true,
 }
 

@@ -52,20 +52,15 @@ const TOLERANCE_MS = 300_000
 export const refused = (why: string): Verified => ({ ok: false, why })
 
 const NAMES: NamesOf<SchemeOptions> = { secret: true }
-const TIMED_NAMES: NamesOf<TimedSchemeOptions> = { secret: true, toleranceMs: true }
+const TIMED_NAMES: NamesOf<TimedSchemeOptions> = { secret: true, toleranceMs: 'number' }
 
 /** @throws TypeError for no secret: an inbox without one would take anything; OnefoldError for an unknown option */
-export function secretsOf(of: string, options: SchemeOptions): readonly string[] {
-  return secretsIn(knownOptions(of, options, NAMES))
-}
+export const secretsOf = (of: string, options: SchemeOptions): readonly string[] =>
+  secretsIn(knownOptions(of, options, NAMES))
 
-/** {@link secretsOf} a sender that signs the time. @throws TypeError also for a tolerance that tolerates anything */
-export function timedSecretsOf(of: string, options: TimedSchemeOptions): readonly string[] {
-  const { toleranceMs = TOLERANCE_MS } = knownOptions(of, options, TIMED_NAMES)
-  if (!Number.isFinite(toleranceMs) || toleranceMs < 0)
-    throw new TypeError(`toleranceMs of ${of} must be a number of at least 0, not ${String(toleranceMs)}.`)
-  return secretsIn(options)
-}
+/** {@link secretsOf} a sender that signs the time. */
+export const timedSecretsOf = (of: string, options: TimedSchemeOptions): readonly string[] =>
+  secretsIn(knownOptions(of, options, TIMED_NAMES))
 
 function secretsIn({ secret }: SchemeOptions): readonly string[] {
   const secrets = typeof secret === 'string' ? [secret] : secret

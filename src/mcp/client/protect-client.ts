@@ -24,8 +24,8 @@ export interface ProtectClientOptions<C> {
 }
 
 const NAMES: NamesOf<ProtectClientOptions<never>> = {
-  retries: true,
-  backoffMs: true,
+  retries: 'number',
+  backoffMs: 'number',
   reconnect: true,
   honoursKeys: true,
 }

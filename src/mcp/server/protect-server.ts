@@ -19,7 +19,12 @@ export interface ProtectServerOptions {
   readonly clientTimeoutMs?: number
 }
 
-const NAMES: NamesOf<ProtectServerOptions> = { name: true, unknownTools: true, principal: true, clientTimeoutMs: true }
+const NAMES: NamesOf<ProtectServerOptions> = {
+  name: true,
+  unknownTools: true,
+  principal: true,
+  clientTimeoutMs: 'number',
+}
 const UNKNOWN_NAMES: NamesOf<UnknownTools> = { mode: true, afterDelivery: true, afterError: true }
 const UNKNOWN: UnknownTools = { mode: 'guarded', afterDelivery: 'run', afterError: 'hold' }
 

@@ -25,7 +25,7 @@ export interface DynamodbOptions {
   readonly deadlineMs?: number
 }
 
-const NAMES: NamesOf<DynamodbOptions> = { client: true, table: true, home: true, deadlineMs: true }
+const NAMES: NamesOf<DynamodbOptions> = { client: true, table: true, home: true, deadlineMs: 'number' }
 
 const DEFAULT_DEADLINE_MS = 1500
 /** https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/HowItWorks.NamingRulesDataTypes.html */

@@ -98,8 +98,8 @@ const NAMES: NamesOf<RelayOptions> = {
   recovery: true,
   publish: true,
   tool: true,
-  atOnce: true,
-  everyMs: true,
+  atOnce: 'number',
+  everyMs: 'number',
   onTrouble: true,
 }
 

@@ -28,7 +28,7 @@ export interface PostgresOptions {
   readonly prepare?: boolean
 }
 
-const NAMES: NamesOf<PostgresOptions> = { client: true, schema: true, deadlineMs: true, prepare: true }
+const NAMES: NamesOf<PostgresOptions> = { client: true, schema: true, deadlineMs: 'number', prepare: true }
 
 const DEFAULT_LIMIT = 100
 

@@ -45,10 +45,10 @@ export interface RedisOptions {
 const NAMES: NamesOf<RedisOptions> = {
   client: true,
   prefix: true,
-  deadlineMs: true,
-  replicas: true,
+  deadlineMs: 'number',
+  replicas: 'number',
   appendfsync: true,
-  partitions: true,
+  partitions: 'number',
 }
 
 const DEFAULT_LIMIT = 100

@@ -40,7 +40,7 @@ export interface SqliteOptions {
   readonly clockSkewMs?: Float64Array
 }
 
-const NAMES: NamesOf<SqliteOptions> = { path: true, busyMs: true, onCallersThread: true, clockSkewMs: true }
+const NAMES: NamesOf<SqliteOptions> = { path: true, busyMs: 'number', onCallersThread: true, clockSkewMs: true }
 const DEFAULT_BUSY_MS = 1500
 const DEFAULT_LIMIT = 100
 

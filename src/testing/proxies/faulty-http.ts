@@ -28,7 +28,7 @@ export interface FaultyHttpOptions {
   readonly delayMs?: number
 }
 
-const NAMES: NamesOf<FaultyHttpOptions> = { upstream: true, faults: true, delayMs: true }
+const NAMES: NamesOf<FaultyHttpOptions> = { upstream: true, faults: true, delayMs: 'number' }
 
 /** An HTTP proxy on loopback that loses requests and answers. `crash-…` is a lost one: a proxy has no process to kill. */
 export interface FaultyHttp extends AsyncDisposable {

@@ -21,7 +21,7 @@ export interface FaultyMcpOptions {
   readonly delayMs?: number
 }
 
-const NAMES: NamesOf<FaultyMcpOptions> = { command: true, args: true, faults: true, delayMs: true }
+const NAMES: NamesOf<FaultyMcpOptions> = { command: true, args: true, faults: true, delayMs: 'number' }
 
 /** A program between an MCP client and its server. Give `command` and `args` to the client in the server's place. */
 export interface FaultyMcp extends AsyncDisposable {
