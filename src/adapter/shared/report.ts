@@ -24,7 +24,7 @@ export function reportUndeclared(
   })
   const names = fresh.map(({ name }) => (PLAIN.test(name) ? name : quoted(name))).join(', ')
   warn(
-    `onefold: no contract for ${names} (${at.door}). An equal call is taken for a retry until the model has seen the answer, and a person settles what is in doubt. Say what identifies an operation, and what settles it:\n  ${at.how}, {\n${lines.join('\n')}\n  })\n`,
+    `onefold: no contract for ${names} (${at.door}). An equal call is taken for a retry until the model has seen the answer, outside guard.run() whoever makes it; a person settles what is in doubt. Say what identifies an operation, and what settles it:\n  ${at.how}, {\n${lines.join('\n')}\n  })\n`,
   )
 }
 
