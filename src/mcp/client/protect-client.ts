@@ -54,12 +54,18 @@ export function protectClient<C extends ProtectableClient>(client: C, options: P
     const params = { ...given, _meta: key.meta }
     const { name } = params
     let lost: unknown
+    // Once an answer was lost, what stopped a later send (a refused connection, a 401 on the way) says nothing of it.
+    const unlessLost = (error: unknown): unknown => (lost === undefined ? error : noAnswer(name, lost))
     for (let sends = 1; ; sends += 1) {
       const last = sends > retries
       let told: OnefoldError | undefined
       const used = current
       try {
         key.checkpoint()
+      } catch (error) {
+        throw unlessLost(error)
+      }
+      try {
         const result = await plain(used)(params, ...rest)
         told = errorOfResult(name, result)
         if (told === undefined) {
@@ -71,20 +77,21 @@ export function protectClient<C extends ProtectableClient>(client: C, options: P
         if (told === undefined) {
           const failure = failureOf(error)
           if (failure === 'lost') lost ??= error
-          if (failure === 'answered' || gaveUp(rest)) throw error
-          if (last) throw lost === undefined ? error : noAnswer(name, lost)
-          if (failure === 'unsent' && !(await reconnected(used)) && isClosed(error))
-            throw lost === undefined ? error : noAnswer(name, lost)
+          if (gaveUp(rest)) throw error
+          if (failure === 'answered' || last) throw unlessLost(error)
+          if (failure === 'unsent' && !(await reconnected(used, unlessLost)) && isClosed(error)) throw unlessLost(error)
           if (lost !== undefined && !(await isSafe(name, used))) throw noAnswer(name, lost)
         }
       }
-      if (told !== undefined && (last || !told.retryable || gaveUp(rest))) throw told
+      if (told !== undefined && (last || !told.retryable || gaveUp(rest))) {
+        throw NOT_OF_THE_RECORD.has(told.code) ? unlessLost(told) : told
+      }
       await pause(told?.retryAfterMs ?? backoffMs * 2 ** (sends - 1))
     }
   }
 
-  /** True when there is another connection than the one that failed. */
-  async function reconnected(failed: ProtectableClient): Promise<boolean> {
+  /** True when there is another connection than the one that failed. @throws what `told` makes of its failure */
+  async function reconnected(failed: ProtectableClient, told = (error: unknown): unknown => error): Promise<boolean> {
     if (reconnect === undefined) return false
     if (current !== failed) return true
     reconnecting ??= reconnect()
@@ -94,7 +101,9 @@ export function protectClient<C extends ProtectableClient>(client: C, options: P
       .finally(() => {
         reconnecting = undefined
       })
-    await reconnecting
+    await reconnecting.catch((error: unknown) => {
+      throw told(error)
+    })
     return true
   }
 
@@ -106,8 +115,12 @@ export function protectClient<C extends ProtectableClient>(client: C, options: P
       await learn(current)
     } catch (error) {
       // The connection went with the answer.
-      if (failureOf(error) !== 'unsent' || !(await reconnected(failed))) return false
-      await learn(current).catch(() => undefined)
+      if (failureOf(error) !== 'unsent') return false
+      try {
+        if (await reconnected(failed)) await learn(current)
+      } catch {
+        return false // nor is there another one: what was sent on the first stays unknown
+      }
     }
     return safe.get(tool) ?? false
   }
@@ -143,6 +156,9 @@ const isSafeBy = (contract: unknown): boolean => {
   const { declared, protected: isProtected } = contract as { declared?: unknown; protected?: unknown }
   return declared !== false && isProtected !== false
 }
+
+/** Told before the operation's record is read: they say nothing of an earlier send. */
+const NOT_OF_THE_RECORD: ReadonlySet<string> = new Set(['STORE_UNAVAILABLE', 'CANCELLED'])
 
 const noAnswer = (tool: string, cause: unknown): OnefoldError => inDoubt(tool, 'its answer was lost', cause)
 

@@ -207,4 +207,39 @@ describe.each(['v1', 'v2'] as const)('protectClient on SDK %s', (sdk) => {
     await closed.client.close()
     await expect(closed.call('order', { ref: ref('closed') })).rejects.toThrow(/[Nn]ot connected/)
   })
+
+  const told = async (session: Session, tool: string, of: string): Promise<unknown> =>
+    await session.call(tool, { ref: of }).catch((error: unknown) => error)
+
+  it.each([true, false])(
+    'a server that cannot be reached again after a lost answer leaves a doubt, not a refused connection (known to honour keys: %s)',
+    async (isKnown) => {
+      const network = await shop(true)
+      const session = await connect(network, {
+        ...(isKnown ? { honoursKeys: ['order'] } : {}),
+        reconnect: () => fetch(network.url) as never,
+      })
+      const of = ref(`gone-${isKnown}`)
+      network.loseAnd(() => network.shut())
+      expect(await told(session, 'order', of)).toMatchObject({ code: 'IN_DOUBT', effect: 'unknown' })
+      expect(await downstream.effects(of)).toBe(1)
+    },
+  )
+
+  it('a server without its ledger tells nothing of an earlier send whose answer was lost', async () => {
+    const network = await shop(true)
+    const session = await connect(network, { honoursKeys: ['order'] })
+    network.loseAnd(() => guard.close())
+    expect(await told(session, 'order', ref('store'))).toMatchObject({ code: 'IN_DOUBT', effect: 'unknown' })
+    expect(await downstream.effects(ref('store'))).toBe(1)
+  })
+
+  it.each([401, 404, 429])('nor does a %i from something on the way', async (status) => {
+    const network = await shop(true)
+    const session = await connect(network, { honoursKeys: ['order'] })
+    network.lose(1)
+    network.deny(9, status)
+    expect(await told(session, 'order', ref(`${status}`))).toMatchObject({ code: 'IN_DOUBT', effect: 'unknown' })
+    expect(await downstream.effects(ref(`${status}`))).toBe(1)
+  })
 })
