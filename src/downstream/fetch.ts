@@ -1,5 +1,5 @@
 import { knownOptions, parseDuration, type NamesOf } from '../contract/index.ts'
-import type { FetchMaker, SendPort } from '../engine/index.ts'
+import { headerText, type FetchMaker, type SendPort } from '../engine/index.ts'
 import { OnefoldError } from '../error/index.ts'
 import { checkedBudget, type RetryBudget } from './budget.ts'
 import { carryKey, type Carried } from './carry.ts'
@@ -66,7 +66,8 @@ async function sendFor(
   try {
     const request = linesOf(port).begin(`${call.method} ${call.url.pathname}`, call.url.search, traceOf(call.body))
     const carried = isWrite && settings.carries ? carry(port, settings, call, request) : undefined
-    if (port.run !== undefined && !call.headers.has('onefold-run')) call.headers.set('onefold-run', port.run)
+    if (port.run !== undefined && !call.headers.has('onefold-run'))
+      call.headers.set('onefold-run', headerText(port.run))
     const body = carried === undefined ? call.body : carried.body
     const flight: Flight = {
       port,
@@ -93,7 +94,7 @@ async function sendFor(
 /** Puts the key on, or refuses what the contract does not allow without one. */
 function carry(port: SendPort, settings: Settings, call: Call, request: LogicalRequest): Carried {
   const taker = settings.takerOf(call.url)
-  if (port.sequenceKey !== undefined) call.headers.set('onefold-sequence', port.sequenceKey)
+  if (port.sequenceKey !== undefined) call.headers.set('onefold-sequence', headerText(port.sequenceKey))
   const keys = {
     make: (provider: string | undefined) => port.downstreamKey(provider, request.operation, request.ordinal),
     isIn: (text: string) => port.holdsKey(text),

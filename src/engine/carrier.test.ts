@@ -40,3 +40,24 @@ it('what a run or a carrier does not have is left out, not sent or read as undef
   ])
   expect(Object.entries(runFrom({ 'onefold-run': 'r' }))).toEqual([['id', 'r']])
 })
+
+it.each(['заказ-17', 'a\nb', ' a ', 'é', '100%', "utf-8''x", "utf-8''%", '\ud800', 'x'.repeat(512), 'я'.repeat(512)])(
+  'a run called %j arrives as it is, through real headers',
+  (id) => {
+    const run = newRun({ id, tenant: id, session: id, unanchored: false, mintedUnder: 0 })
+    const sent = withRun(run, () => carryRun())
+    const name = id.toWellFormed()
+    expect(runFrom(new Headers(sent), { trustTenant: true })).toEqual({ id: name, tenant: name, session: name })
+    expect(withRun(run, () => runFrom(carryRun('meta')))).toEqual({ id, session: id })
+  },
+)
+
+it('a name that would be dropped on arrival is not sent', () => {
+  const run = newRun({ id: 'x'.repeat(513), tenant: 't', session: undefined, unanchored: false, mintedUnder: 0 })
+  expect(() => withRun(run, () => carryRun())).toThrow(expect.objectContaining({ code: 'INPUT_INVALID' }))
+})
+
+it('headers are read in any case, and what is no encoded name is one itself', () => {
+  expect(runFrom({ 'Onefold-Run': 'r', 'ONEFOLD-SESSION': 's' })).toEqual({ id: 'r', session: 's' })
+  expect(runFrom({ 'onefold-run': "utf-8''%zz" })).toEqual({ id: "utf-8''%zz" })
+})

@@ -2,7 +2,7 @@
  * The engine: one effect per operation, whatever retries. Time, names, processes, the store and the network are given to it.
  * @module
  */
-export { carryRun, runFrom, type CarrierLike, type RunCarrier, type RunFromOptions } from './carrier.ts'
+export { carryRun, headerText, runFrom, type CarrierLike, type RunCarrier, type RunFromOptions } from './carrier.ts'
 export { AnsweredError, UnsentError, type Send } from './classify.ts'
 export type { Clock, Ids, Processes } from './clock.ts'
 export { decode, encode } from './codec.ts'

@@ -1,5 +1,5 @@
 import type { LogicalRequest, Taker, WireAttempt } from '../downstream/index.ts'
-import type { SendPort } from '../engine/index.ts'
+import { headerText, type SendPort } from '../engine/index.ts'
 import { isSdkOwnKey } from '../key/index.ts'
 
 /**
@@ -8,8 +8,9 @@ import { isSdkOwnKey } from '../key/index.ts'
  * @returns true when the write carries a key now
  */
 export function injectKey(attempt: WireAttempt, port: SendPort, taker: Taker, request: LogicalRequest): boolean {
-  if (port.run !== undefined && attempt.header('onefold-run') === undefined) attempt.setHeader('onefold-run', port.run)
-  if (port.sequenceKey !== undefined) attempt.setHeader('onefold-sequence', port.sequenceKey)
+  if (port.run !== undefined && attempt.header('onefold-run') === undefined)
+    attempt.setHeader('onefold-run', headerText(port.run))
+  if (port.sequenceKey !== undefined) attempt.setHeader('onefold-sequence', headerText(port.sequenceKey))
   const { carrier, paths, name } = taker
   if (carrier.in !== 'header' || (paths !== undefined && !paths.test(attempt.url.pathname))) return false
   const header = carrier.name.toLowerCase()

@@ -9,7 +9,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import * as z from 'zod'
 import { manual, type ToolContext, type WriteOptions } from '../../src/contract/index.ts'
 import { attemptReport, clearAttempts, type AttemptReport } from '../../src/downstream/index.ts'
-import type { Guard } from '../../src/engine/index.ts'
+import { runFrom, type Guard } from '../../src/engine/index.ts'
 import { install } from '../../src/register/install.ts'
 import { testGuard } from '../support/guard.ts'
 import { startService, type Service } from './fixtures/service.ts'
@@ -113,6 +113,23 @@ describe('onefold/register in a process', () => {
     expect([new Set(keys).size, effects]).toEqual([2, 2])
     const rows = attemptReport().rows.filter((row) => row.client === 'fetch')
     expect(rows).toMatchObject([{ tool: 'writes', calls: 1, requests: 2, attempts: 2 }])
+  })
+
+  it.each([
+    ['register', () => axios.post(`${service.url}/odd-register/503-after`, {}).catch(() => undefined)],
+    [
+      'ctx.fetch',
+      (context: ToolContext) => context.fetch(`${service.url}/odd-ctx.fetch/503-after`, { method: 'POST' }),
+    ],
+  ])('a run whose name no header can hold has its key on every attempt, by %s', async (by, send) => {
+    uninstall = install()
+    const tool = toolOf(async (context) => {
+      for (let n = 0; n < 3; n += 1) await send(context)
+    })
+    await guard.run({ id: 'заказ\n17' }, () => tool({ n: 1 }))
+    const { keys, effects, runs } = await service.seen(`odd-${by}`)
+    expect([keys.length, new Set(keys).size, effects]).toEqual([3, 1, 1])
+    expect(runFrom({ 'onefold-run': runs[0] })).toEqual({ id: 'заказ\n17' })
   })
 
   it('leaves headers that a client has written down, and hosts that are to be ignored', async () => {
