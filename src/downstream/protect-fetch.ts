@@ -47,13 +47,14 @@ function routed(options: ProtectFetchOptions, keysOf: (run: ActiveRun) => KeyOf 
   const { fetch: base = fetch, ...sending } = knownOptions('The fetch of onefold/fetch', options, NAMES)
   const make = downstreamFetch(base, sending)
   const keyless = downstreamFetch(base, { ...sending, carries: false })
-  const ofRuns = new WeakMap<ActiveRun, typeof fetch>()
+  /** By what a run shares with the runs within it: its requests are counted as one. */
+  const ofRuns = new WeakMap<ActiveRun['sequences'], typeof fetch>()
   const fetchOf = (run: ActiveRun): typeof fetch => {
-    const known = ofRuns.get(run)
+    const known = ofRuns.get(run.sequences)
     if (known !== undefined) return known
     const keyOf = keysOf(run)
     const made = (keyOf === undefined ? keyless : make)(runPort(run, keyOf))
-    ofRuns.set(run, made)
+    ofRuns.set(run.sequences, made)
     return made
   }
   return (input, init) => {

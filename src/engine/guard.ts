@@ -209,13 +209,16 @@ export function createGuard(options: GuardOptions): Guard {
     for (const fact of ['id', 'tenant', 'session'] as const) if (given[fact] === '') throw nameless(fact)
     const outer = currentRun()
     const inherits = given.id === undefined && outer !== undefined
+    const tenant = given.tenant ?? outer?.tenant ?? defaultTenant
     return newRun({
       id: given.id ?? outer?.id ?? options.ids.runId(),
-      tenant: given.tenant ?? outer?.tenant ?? defaultTenant,
+      tenant,
       session: given.session ?? outer?.session,
       traceparent: given.traceparent ?? outer?.traceparent,
       parent: given.parent === undefined ? (inherits ? outer.parent : undefined) : { ...given.parent, nextChild: 0 },
       unanchored: inherits ? outer.unanchored : given.id === undefined,
+      // A part of the same run counts on: counting anew, its first call would be taken for a retry of the run's first.
+      sequences: inherits && tenant === outer.tenant ? outer.sequences : undefined,
       mintedUnder: inherits ? outer.mintedUnder : given.id === undefined ? (core.journal.amnesia()?.at ?? 0) : 0,
     })
   }

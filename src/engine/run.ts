@@ -36,6 +36,7 @@ export interface ActiveRun extends RunReference {
   /** The operation of another process that this run is a part of. */
   readonly parent: RemoteParent | undefined
   readonly touched: Map<string, Touched>
+  /** What is counted in the run's order of calls; one object for a run and the runs within it that go under its name. */
   readonly sequences: Map<string, SequenceState>
   readonly pending: Slots<Promise<unknown>>
 }
@@ -107,13 +108,14 @@ export function newRun(options: {
   readonly traceparent?: string | undefined
   readonly mintedUnder: number
   readonly parent?: RemoteParent | undefined
+  readonly sequences?: ActiveRun['sequences'] | undefined
 }): ActiveRun {
   return {
     traceparent: undefined,
     parent: undefined,
     ...options,
     touched: new Map(),
-    sequences: new Map(),
+    sequences: options.sequences ?? new Map(),
     pending: createSlots(),
   }
 }

@@ -310,4 +310,18 @@ describe('onefoldFetch and protectFetch', () => {
     expect(keys.slice(2, 4)).toEqual(keys.slice(0, 2))
     expect([new Set(keys).size, effects]).toEqual([3, 3])
   })
+
+  it('protectFetch counts a part of the run that is a run without a name of its own', async () => {
+    toolOf(() => undefined)
+    const send = protectFetch(guard)
+    for (let n = 0; n < 2; n += 1) {
+      await guard.run({ id: 'r4' }, async () => {
+        await (await send(`${service.url}/part/ok`, post)).text()
+        await guard.run({}, async () => (await send(`${service.url}/part/ok`, { ...post, body: '{"b":2}' })).text())
+      })
+    }
+    const { keys, effects } = await service.seen('part')
+    expect([new Set(keys.slice(0, 2)).size, effects]).toEqual([2, 2])
+    expect(keys.slice(2)).toEqual(keys.slice(0, 2))
+  })
 })

@@ -88,6 +88,28 @@ describe.each(STORES)('on %s', (name, makeStore) => {
     expect(await downstream.effects(`${ref('toggle')}-other`)).toBe(0)
   })
 
+  it('a part of a run that is a run without a name of its own counts on, also when the run is retried', async () => {
+    const toggle = guard.tool({
+      name: 'toggle_part',
+      input: z.object({ ref: z.string() }),
+      effect: 'write',
+      identity: 'sequence',
+      recovery: keyed('24h'),
+      execute: (input, context) => place(downstream, input, context.fetch),
+    })
+    for (let n = 0; n < 2; n += 1) {
+      await guard.run({ id: `${name}-parts` }, async () => {
+        await toggle({ ref: ref('parts') })
+        await guard.run({}, () => toggle({ ref: ref('parts') }))
+        await toggle({ ref: ref('parts') })
+        await guard.run({ tenant: 'other' }, () => toggle({ ref: ref('parts') }))
+      })
+    }
+    const headers = await downstream.requests(ref('parts'))
+    expect(headers.map((header) => header['onefold-sequence']?.toString().split('::')[2])).toEqual(['1', '2', '3', '1'])
+    expect(await downstream.effects(ref('parts'))).toBe(4)
+  })
+
   it('the result is replayed, not only the call: same value, byte for byte [SH-6][OR-3]', async () => {
     const value = {
       at: new Date(0),

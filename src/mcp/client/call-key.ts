@@ -19,7 +19,7 @@ export interface CallParams {
   readonly [name: string]: unknown
 }
 
-/** Answered equal calls of a run, by tool and arguments: lives as long as the run's object. */
+/** Answered equal calls by tool and arguments; of a run, by what it shares with the runs within it. */
 const answeredCalls = new WeakMap<object, Map<string, number>>()
 
 /**
@@ -52,8 +52,8 @@ export function callKey(params: CallParams): CallKey {
     return keyed(port.downstreamKey('mcp', about), undefined, () => checkpoint())
   }
   if (run === undefined) return keyed(crypto.randomUUID())
-  const counts = answeredCalls.get(run) ?? new Map<string, number>()
-  answeredCalls.set(run, counts)
+  const counts = answeredCalls.get(run.sequences) ?? new Map<string, number>()
+  answeredCalls.set(run.sequences, counts)
   const keyOf = (occurrence: number): string =>
     operationKey({
       contract: `mcp:${params.name}`,
