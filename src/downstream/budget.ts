@@ -35,7 +35,7 @@ export function overBudget(
   budget: RetryBudget,
   what: string,
 ): OnefoldError | undefined {
-  if (request.attempts === 0 || isRead(request)) return undefined
+  if (request.attempts === 0 || request.isHop || isRead(request)) return undefined
   const limit = withDefaults(DEFAULT_BUDGET, budget)
   if (retriesOf(payer) >= limit.call)
     return exhausted(payer, request, `this call may cause ${limit.call} retries`, what)
@@ -48,7 +48,7 @@ export function overBudget(
 /** Counts one more physical attempt of a request. */
 export function spend(payer: Payer, request: LogicalRequest): void {
   request.attempts += 1
-  if (request.attempts === 1 || isRead(request)) return
+  if (request.attempts === 1 || request.isHop || isRead(request)) return
   ofCalls.set(payer, retriesOf(payer) + 1)
   if (payer.run !== undefined) remember(payer.run, (ofRuns.get(payer.run) ?? 0) + 1)
 }

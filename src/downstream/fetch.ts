@@ -64,7 +64,8 @@ async function sendFor(
   const isWrite = WRITES.has(call.method)
   if (!isWrite) send.isRead = true
   try {
-    const request = linesOf(port).begin(`${call.method} ${call.url.pathname}`, call.url.search, traceOf(call.body))
+    const { method, url } = call
+    const request = linesOf(port).begin(`${method} ${url.pathname}`, url.search, traceOf(call.body), url.origin)
     const carried = isWrite && settings.carries ? carry(port, settings, call, request) : undefined
     if (port.run !== undefined && !call.headers.has('onefold-run'))
       call.headers.set('onefold-run', headerText(port.run))
@@ -74,8 +75,8 @@ async function sendFor(
       send,
       request,
       budget: settings.budget,
-      method: call.method,
-      origin: call.url.origin,
+      method,
+      url,
       isWrite,
       keyless: carried?.by === 'nobody' && NEEDS_KEY.has(call.method),
       attempts: [],
@@ -150,7 +151,7 @@ async function writeOut(base: typeof fetch, call: Call, body: unknown, flight: F
         send: { state: 'unsent' }, // the write is answered; what becomes of this read says nothing of it
         request: linesOf(flight.port).begin(`GET ${next.url.pathname}`, next.url.search, undefined),
         method: 'GET',
-        origin: next.url.origin,
+        url: next.url,
         isWrite: false,
         keyless: false,
         attempts: [],
@@ -158,7 +159,7 @@ async function writeOut(base: typeof fetch, call: Call, body: unknown, flight: F
       }
       return await fly(read, signal, () => base(next.url, { headers, ...cut }))
     }
-    const hop: Flight = { ...flight, origin: next.url.origin, method: next.method, attempts: [], over: false }
+    const hop: Flight = { ...flight, url: next.url, method: next.method, attempts: [], over: false }
     response = await fly(hop, signal, () =>
       base(next.url, { method: next.method, headers: call.headers, redirect, ...cut, ...bodyOf(body) }),
     )

@@ -4,6 +4,7 @@ import { count } from './attempt-book.ts'
 import { overBudget, spend, type RetryBudget } from './budget.ts'
 import { clientName } from './client-name.ts'
 import { isRetried, type LogicalRequest } from './lines.ts'
+import { movedTo } from './redirect.ts'
 import type { WireAttempt } from './wire/attempt.ts'
 import { watchWire } from './wire/watch.ts'
 
@@ -14,7 +15,7 @@ export interface Flight {
   readonly request: LogicalRequest
   readonly budget: RetryBudget
   readonly method: string
-  readonly origin: string
+  readonly url: URL
   readonly isWrite: boolean
   readonly keyless: boolean
   /** What was seen of this very request; empty where the base fetch does not go by a transport that can be watched. */
@@ -61,7 +62,9 @@ export async function fly(
     const response = await flights.run(flight, make)
     send.state = 'answered'
     send.status = response.status
-    request.settle(isRetried(response.status) ? 'failed' : 'answered')
+    const { status, headers } = response
+    const moved = movedTo(status, headers.get('location') ?? undefined, flight.method, flight.url)
+    request.settle(isRetried(status) ? 'failed' : 'answered', moved)
     return response
   } catch (error) {
     request.settle('failed')
@@ -80,7 +83,7 @@ function onWire(attempt: WireAttempt): void {
   const { port, request } = flight
   const { url } = attempt
   const client = clientName(attempt)
-  const isThis = attempt.method === flight.method && url.origin === flight.origin
+  const isThis = attempt.method === flight.method && url.origin === flight.url.origin
   const refusal = overBudget(port, request, flight.budget, client) ?? (flight.isWrite ? closedPort(port) : undefined)
   count({
     tool: port.tool,
@@ -99,8 +102,13 @@ function onWire(attempt: WireAttempt): void {
   spend(port, request)
   if (!isThis) return
   flight.attempts.push(attempt)
-  attempt.watch(({ type }) => {
-    if (type === 'failed') request.settle('failed') // also where the answer breaks off after its head
+  const { attempts: nth } = request
+  let isAnswered = false
+  attempt.watch((happening) => {
+    if (request.attempts !== nth) return // what comes later than the next attempt is no news
+    if (happening.type === 'answered') isAnswered = !isRetried(happening.status)
+    // Also where the answer breaks off after its head, which one that nobody wants the rest of does not.
+    else if (happening.type === 'failed' && !(isAnswered && happening.discarded)) request.settle('failed')
   })
 }
 
@@ -148,7 +156,7 @@ function countUnseen(flight: Flight): void {
   spend(port, request)
   count({
     tool: port.tool,
-    host: new URL(flight.origin).host,
+    host: flight.url.host,
     client: 'fetch',
     request,
     call: port,

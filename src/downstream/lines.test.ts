@@ -46,6 +46,30 @@ describe('which request a send is part of', () => {
     expect(lines.begin('POST /a', '', 'A')).toBe(first)
   })
 
+  it('one that was redirected to its own path at another origin goes on there, before any retry', () => {
+    const lines = createLines()
+    const failed = lines.begin('POST /a', '', 'A', 'http://b')
+    const moved = lines.begin('POST /a', '', 'A', 'http://a')
+    failed.settle('failed')
+    moved.settle('answered', 'http://b')
+    expect(lines.begin('POST /a', '', 'A', 'http://b')).toBe(moved)
+    expect([moved.isHop, failed.isHop]).toEqual([true, false])
+    expect(lines.begin('POST /a', '', 'A', 'http://b')).toBe(failed)
+    moved.settle('failed')
+    expect(lines.begin('POST /a', '', 'A', 'http://a')).toBe(moved)
+    expect(moved.isHop).toBe(false)
+    moved.settle('answered', 'http://b')
+    expect(lines.begin('POST /a', '', 'A', 'http://c').ordinal).toBe(2)
+  })
+
+  it('what failed and is never tried again is forgotten too', () => {
+    const lines = createLines(2)
+    const first = lines.begin('GET /a', '?n=0', undefined)
+    first.settle('failed')
+    for (const n of [1, 2]) lines.begin('GET /a', `?n=${n}`, undefined).settle('failed')
+    expect(lines.begin('GET /a', '?n=0', undefined)).not.toBe(first)
+  })
+
   it('are one for everything that sends for an attempt, and may be told to forget', () => {
     const port = {}
     expect(linesOf(port)).toBe(linesOf(port))

@@ -9,24 +9,30 @@ export interface LogicalRequest {
   readonly ordinal: number
   /** Physical attempts so far. */
   attempts: number
-  /** Told once an attempt has ended; `failed` means that a repeat would be a retry. */
-  settle(how: 'failed' | 'answered'): void
+  /** True while it goes on to where a redirect sent it: that send is no retry. */
+  isHop: boolean
+  /**
+   * Told once an attempt has ended; `failed` means that a repeat would be a retry. `movedTo` is the origin that the
+   * answer sends the same request on to: there it is still this one.
+   */
+  settle(how: 'failed' | 'answered', movedTo?: string): void
 }
 
 /** The requests of one attempt of an operation. */
 export interface Lines {
   /**
-   * The request that a send is part of: that of an earlier, failed send with the same method, path, query and body (then
-   * it is its retry), or else a new one.
+   * The request that a send is part of: that of an earlier send with the same method, path, query and body that was
+   * redirected to this origin, or failed (then it is its retry), or else a new one.
    * @param search the query, which stays out of the operation's name: that goes into keys, and is told
    */
-  begin(operation: string, search: string, body: BodyTrace): LogicalRequest
+  begin(operation: string, search: string, body: BodyTrace, origin?: string): LogicalRequest
 }
 
 interface Entry extends LogicalRequest {
   readonly search: string
   body: BodyTrace
   failed: boolean
+  movedTo: string | undefined
 }
 
 /** The requests of one `METHOD /path`. */
@@ -38,8 +44,8 @@ interface Line {
 
 /**
  * Lines of their own; an operation's are those of its port ({@link linesOf}).
- * @param most operations that are remembered; beyond it the oldest is forgotten and counts from 0 again, which only
- * requests without keys can afford @default all
+ * @param most operations, and failed requests of each, that are remembered; beyond it the oldest is forgotten and counts
+ * from 0 again, which only requests without keys can afford @default all
  */
 export function createLines(most: number = Infinity): Lines {
   const lines = new Map<string, Line>()
@@ -48,16 +54,25 @@ export function createLines(most: number = Infinity): Lines {
     if (known !== undefined) return known
     const line: Line = { next: 0, open: new Set() }
     lines.set(operation, line)
-    if (lines.size > most) lines.delete(lines.keys().next().value ?? '')
+    if (lines.size > most) forgetFirst(lines)
     return line
   }
   return {
-    begin: (operation, search, body) => {
+    begin: (operation, search, body, origin) => {
       const line = lineOf(operation)
+      let found: Entry | undefined
       for (const entry of line.open) {
-        if (!entry.failed || entry.search !== search || !mayBeSame(entry.body, body)) continue
-        entry.failed = false
-        return entry
+        const isHop = entry.movedTo !== undefined && entry.movedTo === origin
+        if (!(isHop || (entry.failed && found === undefined))) continue
+        if (entry.search !== search || !mayBeSame(entry.body, body)) continue
+        found = entry
+        if (isHop) break
+      }
+      if (found !== undefined) {
+        found.isHop = found.movedTo !== undefined
+        found.failed = false
+        found.movedTo = undefined
+        return found
       }
       const entry: Entry = {
         operation,
@@ -66,16 +81,27 @@ export function createLines(most: number = Infinity): Lines {
         search,
         body,
         failed: false,
-        settle: (how) => {
+        movedTo: undefined,
+        isHop: false,
+        settle: (how, movedTo) => {
           entry.failed = how === 'failed'
-          if (entry.failed) line.open.add(entry)
+          entry.movedTo = movedTo
+          if (entry.failed || movedTo !== undefined) line.open.add(entry)
           else line.open.delete(entry)
         },
       }
       line.next += 1
       line.open.add(entry)
+      if (line.open.size > most) forgetFirst(line.open)
       return entry
     },
+  }
+}
+
+function forgetFirst<T>(all: Map<T, unknown> | Set<T>): void {
+  for (const first of all.keys()) {
+    all.delete(first)
+    return
   }
 }
 

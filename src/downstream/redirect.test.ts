@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { nextHop, withoutCredentials } from './redirect.ts'
+import { movedTo, nextHop, withoutCredentials } from './redirect.ts'
 
 const hop = (status: number, location: string | undefined, method = 'POST', from = 'http://a.example/x') =>
   nextHop(new Response(null, { status, headers: location === undefined ? {} : { location } }), method, new URL(from))
@@ -36,4 +36,17 @@ describe('where a redirected write goes on', () => {
     expect(at('http://a.example/y')).toEqual(['accept', 'authorization'])
     expect(at('http://b.example/y')).toEqual(['accept'])
   })
+})
+
+it('moves as itself only where the method and the path stay', () => {
+  const moved = (status: number, location: string | undefined, method = 'POST') =>
+    movedTo(status, location, method, new URL('http://a.example/x?n=1'))
+  expect([307, 308].map((status) => moved(status, 'https://b.example/x?n=1'))).toEqual(
+    Array(2).fill('https://b.example'),
+  )
+  expect(moved(307, '/x?n=1')).toBe('http://a.example')
+  expect(moved(302, 'http://b.example/x?n=1', 'PUT')).toBe('http://b.example')
+  for (const other of ['http://b.example/y?n=1', 'http://b.example/x', 'http://', undefined])
+    expect(moved(307, other)).toBeUndefined()
+  for (const status of [200, 301, 302, 303, 304]) expect(moved(status, 'http://b.example/x?n=1')).toBeUndefined()
 })

@@ -27,6 +27,14 @@ export function nextHop(response: Response, method: string, url: URL): NextHop |
   return { url: target, method, isRead: false }
 }
 
+/** The origin at which a client that follows this answer repeats the request under the same path; undefined where it does not. */
+export function movedTo(status: number, location: string | undefined, method: string, url: URL): string | undefined {
+  const isRepeat = status === 307 || status === 308 || ((status === 301 || status === 302) && method !== 'POST')
+  if (!isRepeat || location === undefined || !URL.canParse(location, url.href)) return undefined
+  const { origin, pathname, search } = new URL(location, url.href)
+  return pathname === url.pathname && search === url.search ? origin : undefined
+}
+
 /** The same origin, or the same name and default port with TLS added. */
 function isSameHost(from: URL, to: URL): boolean {
   if (from.origin === to.origin) return true

@@ -6,6 +6,7 @@ import {
   isCarried,
   isRetried,
   linesOf,
+  movedTo,
   overBudget,
   providersByHost,
   spend,
@@ -39,7 +40,7 @@ export function install(settings: RegisterSettings = {}): () => void {
     const { payer, port } = ownerOfContext()
     const client = clientName(attempt)
     const lines = payer === NOBODY ? strays : linesOf(payer)
-    const request = lines.begin(`${method} ${url.pathname}`, url.search, attempt.length)
+    const request = lines.begin(`${method} ${url.pathname}`, url.search, attempt.length, url.origin)
     const isWrite = WRITES.has(method)
     const refusal =
       (payer === NOBODY ? undefined : overBudget(payer, request, settings.budget ?? {}, client)) ??
@@ -66,10 +67,18 @@ export function install(settings: RegisterSettings = {}): () => void {
   })
 }
 
+/** What comes of an attempt later than the next one was made is no news of the request. */
 function follow(attempt: WireAttempt, request: LogicalRequest): void {
+  const { attempts: nth } = request
+  const { method, url } = attempt
+  let isAnswered = false
   attempt.watch((happening) => {
-    if (happening.type === 'answered') request.settle(isRetried(happening.status) ? 'failed' : 'answered')
-    else if (happening.type === 'failed') request.settle('failed')
+    if (request.attempts !== nth) return
+    if (happening.type === 'answered') {
+      const { status, location } = happening
+      isAnswered = !isRetried(status)
+      request.settle(isAnswered ? 'answered' : 'failed', movedTo(status, location, method, url))
+    } else if (happening.type === 'failed' && !(isAnswered && happening.discarded)) request.settle('failed')
   })
 }
 

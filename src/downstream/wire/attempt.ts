@@ -1,9 +1,9 @@
 /** How a physical attempt goes on after it was made. */
 export type Happening =
   | { readonly type: 'sent' }
-  | { readonly type: 'answered'; readonly status: number }
-  /** Also after `answered`, when the answer breaks off. */
-  | { readonly type: 'failed'; readonly error: unknown }
+  | { readonly type: 'answered'; readonly status: number; readonly location: string | undefined }
+  /** Also after `answered`, when the answer breaks off; `discarded` where its reader did not want the rest. */
+  | { readonly type: 'failed'; readonly error: unknown; readonly discarded: boolean }
 
 /** One HTTP request as a client library hands it to the network, seen before its first byte. */
 export interface WireAttempt {

@@ -26,12 +26,14 @@ export function watchHttp(made: (attempt: WireAttempt) => void): () => void {
     'http.client.response.finish': ({ request, response }) => {
       const attempt = attempts.get(request)
       if (attempt === undefined || response === undefined) return
-      attempt.happens({ type: 'answered', status: response.statusCode ?? 0 })
+      attempt.happens({ type: 'answered', status: response.statusCode ?? 0, location: response.headers.location })
       response.once('close', () => {
-        if (!response.complete) attempt.happens({ type: 'failed', error: new Error('the answer broke off') })
+        const error = new Error('the answer broke off')
+        if (!response.complete) attempt.happens({ type: 'failed', error, discarded: response.errored === null })
       })
     },
-    'http.client.request.error': ({ request, error }) => attempts.get(request)?.happens({ type: 'failed', error }),
+    'http.client.request.error': ({ request, error }) =>
+      attempts.get(request)?.happens({ type: 'failed', error, discarded: false }),
   }
   const listeners = Object.entries(on).map(([name, listener]) => [name, guarded(listener)] as const)
   for (const [name, listener] of listeners) subscribe(name, listener)
