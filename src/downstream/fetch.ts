@@ -135,7 +135,7 @@ async function readOut(base: typeof fetch, call: Call, body: unknown, flight: Fl
 /** A write: the attempt's signal ends it only while no byte has left, and it does not leave for another host. */
 async function writeOut(base: typeof fetch, call: Call, body: unknown, flight: Flight): Promise<Response> {
   const signal = call.signal === flight.port.signal ? undefined : call.signal
-  const cut = signal === undefined ? {} : { signal }
+  const cut = { signal: signal ?? null } // null takes off the attempt's own, which the arguments may hold
   const redirect = call.redirect === 'follow' ? 'manual' : call.redirect
   let response = await fly(flight, signal, () => call.make(base, { body, signal, redirect }))
   if (call.redirect !== 'follow') return response
@@ -157,16 +157,17 @@ async function writeOut(base: typeof fetch, call: Call, body: unknown, flight: F
         attempts: [],
         over: false,
       }
-      return await fly(read, signal, () => base(next.url, { headers, ...cut }))
+      return await fly(read, signal, () =>
+        base(next.url, { ...call.init, method: 'GET', headers, body: null, redirect: 'follow', ...cut }),
+      )
     }
     const hop: Flight = { ...flight, url: next.url, method: next.method, attempts: [], over: false }
     response = await fly(hop, signal, () =>
-      base(next.url, { method: next.method, headers: call.headers, redirect, ...cut, ...bodyOf(body) }),
+      base(next.url, { ...call.init, method: next.method, headers: call.headers, redirect, ...cut, ...bodyOf(body) }),
     )
     at = next
   }
   return response
 }
 
-const bodyOf = (body: unknown): RequestInit =>
-  body === undefined ? {} : { body: body as NonNullable<RequestInit['body']> }
+const bodyOf = (body: unknown): RequestInit => ({ body: (body as RequestInit['body']) ?? null })

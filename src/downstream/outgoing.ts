@@ -11,6 +11,8 @@ export interface Call {
   readonly body: unknown
   readonly signal: AbortSignal | undefined
   readonly redirect: Redirect
+  /** The second argument, for what else goes with every hop of a redirect: the way out (`dispatcher`), for one. */
+  readonly init: RequestInit | undefined
   /** Makes the call, with what was changed. */
   make(base: typeof fetch, changed: Changed): Promise<Response>
 }
@@ -21,7 +23,13 @@ export interface Changed {
   readonly redirect: Redirect
 }
 
-/** Reads the arguments of a `fetch`. A JSON body inside a `Request` is read, since keys may belong into it. */
+const JSON_TYPE = /json/
+const TEXT_TYPE = /^(?:text\/|application\/x-www-form-urlencoded)|xml/
+
+/**
+ * Reads the arguments of a `fetch`. A body of text inside a `Request` is read, since it tells a retry from another
+ * request; keys may belong into JSON.
+ */
 export async function readCall(input: Parameters<typeof fetch>[0], init: RequestInit | undefined): Promise<Call> {
   if (!(input instanceof Request)) {
     const url = new URL(input)
@@ -35,13 +43,18 @@ export async function readCall(input: Parameters<typeof fetch>[0], init: Request
       body: body ?? undefined,
       signal: signal ?? undefined,
       redirect,
+      init,
       make: (base, changed) => base(url, { ...init, method, headers, ...withBody(changed) }),
     }
   }
   const headers = new Headers(init?.headers ?? input.headers)
   const ownBody = init?.body ?? undefined
-  const isJson = input.body !== null && ownBody === undefined && (headers.get('content-type') ?? '').includes('json')
-  const body = isJson ? await input.text() : ownBody
+  const type = headers.get('content-type') ?? ''
+  let body: unknown = ownBody
+  if (input.body !== null && ownBody === undefined) {
+    if (JSON_TYPE.test(type)) body = await input.text()
+    else if (TEXT_TYPE.test(type)) body = new Uint8Array(await input.arrayBuffer())
+  }
   return {
     method: methodOf(init?.method ?? input.method),
     url: new URL(input.url),
@@ -49,6 +62,7 @@ export async function readCall(input: Parameters<typeof fetch>[0], init: Request
     body,
     signal: init?.signal ?? input.signal,
     redirect: init?.redirect ?? input.redirect,
+    init,
     make: (base, changed) => base(new Request(input, { ...init, headers, ...withBody(changed) })),
   }
 }
@@ -67,6 +81,7 @@ export function traceOf(body: unknown): BodyTrace {
   if (body instanceof URLSearchParams) return body.toString()
   if (body instanceof Uint8Array) return body
   if (body instanceof ArrayBuffer) return new Uint8Array(body)
+  if (ArrayBuffer.isView(body)) return new Uint8Array(body.buffer, body.byteOffset, body.byteLength)
   if (body instanceof Blob) return body.size
   return body instanceof FormData ? JSON.stringify([...body].map(([name, value]) => [name, partOf(value)])) : undefined
 }

@@ -2,6 +2,7 @@ import { once } from 'node:events'
 import { createServer, type AddressInfo, type Server } from 'node:net'
 import OpenAI from 'openai'
 import Stripe from 'stripe'
+import { Agent } from 'undici'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import * as z from 'zod'
 import { keyed, manual, type ToolContext, type WriteOptions } from '../../src/contract/index.ts'
@@ -280,6 +281,36 @@ describe('ctx.fetch and redirects', () => {
     const { requests, keys, bodies } = await service.seen('stays')
     expect([requests, new Set(keys).size, new Set(bodies).size]).toEqual([2, 1, 1])
     expect((await service.seen('other')).requests).toBe(0)
+  })
+})
+
+describe('ctx.fetch reads what it is given', () => {
+  const forms = (n: number): URLSearchParams => new URLSearchParams({ n: `${n}` })
+  const request = (url: string, body: NonNullable<RequestInit['body']>): Request =>
+    new Request(url, { method: 'POST', body })
+  it.each([
+    ['a form', (send: typeof fetch, url: string, n: number) => send(request(url, new URLSearchParams({ n: `${n}` })))],
+    ['text', (send: typeof fetch, url: string, n: number) => send(request(url, `${n}`))],
+    ['bytes', (send: typeof fetch, url: string, n: number) => send(url, { ...post, body: new Uint16Array([n]) })],
+  ])('%s of another one that failed is not its retry, its own is', async (name, send) => {
+    const id = `body-${name.replace(' ', '-')}`
+    await toolOf(async (context) => {
+      for (const n of [1, 2, 1]) await (await send(context.fetch, `${service.url}/${id}/503-after`, n)).text()
+    })({ n: 1 })
+    const { keys, effects } = await service.seen(id)
+    expect([keys[2], new Set(keys).size, effects]).toEqual([keys[0], 2, 2])
+  })
+
+  it('a redirect takes the same way out', async () => {
+    const paths: string[] = []
+    const dispatcher = new Agent().compose((dispatch) => (options, handler) => {
+      paths.push(options.path)
+      return dispatch(options, handler)
+    })
+    const init = { ...post, dispatcher } as object
+    await toolOf(async (context) => (await context.fetch(`${service.url}/way-out/redirect`, init)).text())({ n: 1 })
+    expect(paths).toEqual(['/way-out/redirect', '/way-out/redirect/again'])
+    expect(await service.seen('way-out')).toMatchObject({ requests: 2, effects: 1 })
   })
 })
 
