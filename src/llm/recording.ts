@@ -54,11 +54,17 @@ export function createRecording<Head, Chunk>(): Recorder<Head, Chunk> {
     },
     stream: (signal) => {
       let next = 0
+      let wakeUp = (): void => {}
+      // One for each reader, and taken off at its end: a signal may live as long as the process.
       let onAbort = (): void => {}
+      const leave = (): void => signal?.removeEventListener('abort', onAbort)
       return new ReadableStream<Chunk>({
         start: (controller) => {
           if (signal === undefined) return
-          onAbort = () => controller.error(signal.reason)
+          onAbort = () => {
+            controller.error(signal.reason)
+            wakeUp()
+          }
           if (signal.aborted) onAbort()
           else signal.addEventListener('abort', onAbort, { once: true })
         },
@@ -66,18 +72,17 @@ export function createRecording<Head, Chunk>(): Recorder<Head, Chunk> {
           for (;;) {
             if (signal?.aborted === true) return
             if (next < chunks.length) return controller.enqueue(chunks[next++] as Chunk)
-            if (state === 'ended') {
-              signal?.removeEventListener('abort', onAbort)
-              return controller.close()
+            if (state !== 'open') {
+              leave()
+              return state === 'ended' ? controller.close() : controller.error(state.error)
             }
-            if (state !== 'open') return controller.error(state.error)
             await new Promise<void>((resolve) => {
+              wakeUp = resolve
               waiting.add(resolve)
-              signal?.addEventListener('abort', () => resolve(), { once: true })
             })
           }
         },
-        cancel: () => signal?.removeEventListener('abort', onAbort),
+        cancel: leave,
       })
     },
   }
