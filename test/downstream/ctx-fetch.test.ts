@@ -285,7 +285,6 @@ describe('ctx.fetch and redirects', () => {
 })
 
 describe('ctx.fetch reads what it is given', () => {
-  const forms = (n: number): URLSearchParams => new URLSearchParams({ n: `${n}` })
   const request = (url: string, body: NonNullable<RequestInit['body']>): Request =>
     new Request(url, { method: 'POST', body })
   it.each([
