@@ -314,6 +314,24 @@ describe.each(MAJORS)('$name', (sdk) => {
       },
     )
 
+    it('sends a call again that met an expired token: nothing has begun by then', async () => {
+      const order = newOrder()
+      await server.plan(0, false, false, 1)
+      const inner = mcpFetch()
+      // As the client's own transport does with an OAuth provider.
+      const renewing = async (...given: Parameters<typeof fetch>): Promise<Response> => {
+        const response = await inner(...given)
+        return response.status === 401 ? await inner(...given) : response
+      }
+      const client = await create({ transport: { type: 'http', url: server.url, fetch: renewing } })
+      const tools = protectTools(guard, (await client.tools()) as ToolSet, { charge: once as never })
+      const { model, shown } = scriptedModel(sdk, persistent({ order, amount: 100 }))
+      await guard.run({ id: order }, () => ai.generateText({ model, tools, stopWhen, prompt: 'go' }))
+      await client.close()
+      expect(JSON.stringify(shown)).toContain('charged')
+      expect(await server.effects(order)).toBe(1)
+    })
+
     it('hands on an error that the server answered, does not commit it, and does not do it again', async () => {
       const order = newOrder()
       await server.plan(0, false, true)

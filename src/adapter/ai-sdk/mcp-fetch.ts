@@ -18,7 +18,7 @@ const sent = new WeakMap<SendPort, Set<string>>()
  * The fetch for the transport of `createMCPClient`, whose own retries send `tools/call` again whatever the tool says of
  * itself: `createMCPClient({ transport: { type: 'http', url, fetch: mcpFetch() } })`. Inside a protected tool each send
  * of one call carries the operation's key, in `_meta` and in `Idempotency-Key`; where the contract is not `keyed`, the
- * call is sent once and its client's retries are refused.
+ * call is sent once and its client's retries are refused, except after a 401.
  */
 export function mcpFetch(options: McpFetchOptions = {}): typeof fetch {
   const counted = onefoldFetch(options)
@@ -36,7 +36,10 @@ export function mcpFetch(options: McpFetchOptions = {}): typeof fetch {
     const headers = new Headers(init?.headers)
     if (!headers.has('idempotency-key')) headers.set('idempotency-key', key)
     headers.delete('content-length')
-    return await counted(input, { ...init, headers, body: JSON.stringify(call.withKey(key)) })
+    const response = await counted(input, { ...init, headers, body: JSON.stringify(call.withKey(key)) })
+    // Asked for before a message is read (MCP, authorization): nothing has begun, and the call goes again with a new token.
+    if (response.status === 401) before.delete(about)
+    return response
   }
 }
 

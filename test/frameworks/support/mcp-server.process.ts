@@ -17,7 +17,7 @@ interface Message {
 
 const effects = new Map<string, number>()
 const done = new Map<string, string>()
-let plan = { failures: 0, honours: true, answersError: false }
+let plan = { failures: 0, honours: true, answersError: false, unauthorized: 0 }
 
 async function text(request: IncomingMessage): Promise<string> {
   let body = ''
@@ -57,6 +57,10 @@ const server = createServer((request, response) => {
       })
     if (message.method === 'tools/list') return answer({ result: { tools: [TOOL] } })
     if (message.method !== 'tools/call') return answer({ error: { code: -32601, message: 'no such method' } })
+    if (plan.unauthorized > 0) {
+      plan = { ...plan, unauthorized: plan.unauthorized - 1 }
+      return response.writeHead(401).end()
+    }
     const order = message.params.arguments?.order ?? ''
     const key = request.headers['idempotency-key'] ?? message.params._meta?.['io.onefold/idempotency-key']
     const known = plan.honours && typeof key === 'string' ? done.get(key) : undefined
