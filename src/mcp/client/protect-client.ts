@@ -86,7 +86,7 @@ export function protectClient<C extends ProtectableClient>(client: C, options: P
       if (told !== undefined && (last || !told.retryable || gaveUp(rest))) {
         throw NOT_OF_THE_RECORD.has(told.code) ? unlessLost(told) : told
       }
-      await pause(told?.retryAfterMs ?? backoffMs * 2 ** (sends - 1))
+      await pause(told?.retryAfterMs ?? backoffMs * 2 ** (sends - 1), signalIn(rest))
     }
   }
 
@@ -167,8 +167,22 @@ const isClosed = (error: unknown): boolean =>
   error instanceof Error &&
   (error.message === 'Not connected' || (error as { code?: unknown }).code === 'NOT_CONNECTED')
 
-/** True when the caller no longer wants an answer: its signal is in the options, the SDKs' last argument. */
-const gaveUp = (rest: readonly unknown[]): boolean =>
-  rest.some((one) => (one as { signal?: AbortSignal } | undefined)?.signal?.aborted === true)
+/** The caller's signal: in the options, the SDKs' last argument. */
+const signalIn = (rest: readonly unknown[]): AbortSignal | undefined =>
+  rest.map((one) => (one as { signal?: AbortSignal } | undefined)?.signal).find((signal) => signal !== undefined)
 
-const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms))
+/** True when the caller no longer wants an answer. */
+const gaveUp = (rest: readonly unknown[]): boolean => signalIn(rest)?.aborted === true
+
+/** A caller that gives up meanwhile does not wait for its end: the SDK throws what it is to be told. */
+const pause = (ms: number, signal: AbortSignal | undefined): Promise<void> =>
+  new Promise((resolve) => {
+    const go = (): void => {
+      clearTimeout(timer)
+      signal?.removeEventListener('abort', go)
+      resolve()
+    }
+    const timer = setTimeout(go, ms)
+    signal?.addEventListener('abort', go)
+    if (signal?.aborted === true) go()
+  })

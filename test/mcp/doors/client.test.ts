@@ -121,6 +121,18 @@ describe.each(['v1', 'v2'] as const)('protectClient on SDK %s', (sdk) => {
     expect(network.calls).toHaveLength(1)
   })
 
+  it('a caller that gives up between two sends is told at once, and nothing more is sent', async () => {
+    const network = await shop(true)
+    const session = await connect(network, { backoffMs: 60_000, honoursKeys: ['order'] })
+    network.lose(1)
+    const stop = new AbortController()
+    setTimeout(() => stop.abort(new Error('enough')), 200)
+    const begun = performance.now()
+    await expect(session.call('order', { ref: ref('stop') }, { signal: stop.signal })).rejects.toThrow('enough')
+    expect(performance.now() - begun).toBeLessThan(10_000)
+    expect(network.calls).toHaveLength(1)
+  })
+
   it('gives up after its retries, in doubt', async () => {
     const network = await shop(true)
     const session = await connect(network, { retries: 1 })
