@@ -10,8 +10,8 @@ import type { OperationFrame } from './run.ts'
  * @throws OnefoldError DIVERGED
  */
 export async function adoptChild(core: Core, parent: OperationFrame, op: Operation, ordinal: number): Promise<void> {
-  const reading = await core.journal.read(parent.key, op.tenant)
-  const adopted = await core.journal.apply(parent.key, op.tenant, reading, {
+  const reading = await core.journal.read(parent.key, parent.tenant)
+  const adopted = await core.journal.apply(parent.key, parent.tenant, reading, {
     type: 'adopt',
     fence: parent.fence(),
     nonce: parent.nonce(),

@@ -73,7 +73,7 @@ export async function executeMarked(core: Core, attempt: LiveAttempt, options: E
   const port = portOf(attempt, core.clock, options.run)
   const context = contextOf(attempt, core.clock, options.run, core.makeFetch, port)
   attempt.started = true
-  const work = entered(attempt, options, port, context)
+  const work = entered(core, attempt, options, port, context)
   const result = await withinDeadline(core, op.contract, work)
   if (result.kind === 'timeout') {
     attempt.closed = true
@@ -98,6 +98,7 @@ export async function executeMarked(core: Core, attempt: LiveAttempt, options: E
 
 /** Runs the tool in a frame of its own; what it leaves running there when it has ended is no longer the operation's. */
 export async function entered(
+  core: Core,
   attempt: LiveAttempt,
   options: ExecuteOptions,
   port: SendPort,
@@ -106,6 +107,8 @@ export async function entered(
   const { op } = attempt
   const frame: OperationFrame = {
     key: op.key,
+    tenant: op.tenant,
+    naming: core.naming,
     tool: op.contract.name,
     fence: () => attempt.record.fence,
     nonce: () => attempt.nonce,

@@ -30,7 +30,7 @@ import { isOwn, receiptOf, type Receipt } from './receipt.ts'
 import { createRemembered } from './remembered.ts'
 import { createQuestions } from './rounds.ts'
 import type { OperationRecord } from './record.ts'
-import { currentRun, newRun, withRun, type ActiveRun } from './run.ts'
+import { currentFrame, currentRun, newRun, tenantWithoutRun, withRun, type ActiveRun } from './run.ts'
 import { settingsWith, type Settings } from './settings.ts'
 import { sagaContract, type SagaEnd, type SagaOptions, type SagaStep } from './saga.ts'
 import { createSlots } from './slots.ts'
@@ -209,7 +209,7 @@ export function createGuard(options: GuardOptions): Guard {
     for (const fact of ['id', 'tenant', 'session'] as const) if (given[fact] === '') throw nameless(fact)
     const outer = currentRun()
     const inherits = given.id === undefined && outer !== undefined
-    const tenant = given.tenant ?? outer?.tenant ?? defaultTenant
+    const tenant = given.tenant ?? outer?.tenant ?? tenantWithoutRun(core.naming, currentFrame())
     return newRun({
       id: given.id ?? outer?.id ?? options.ids.runId(),
       tenant,

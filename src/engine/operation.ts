@@ -1,7 +1,7 @@
 import type { Contract } from '../contract/index.ts'
 import { OnefoldError } from '../error/index.ts'
 import { canonicalize, fingerprintText, operationKey, parseCallerKey } from '../key/index.ts'
-import type { ActiveRun, OperationFrame } from './run.ts'
+import { tenantWithoutRun, type ActiveRun, type OperationFrame } from './run.ts'
 import { freeze } from './frozen.ts'
 import type { Descriptor, ParentReference } from './record.ts'
 
@@ -60,7 +60,7 @@ export function nameOperation(
   frame: OperationFrame | undefined,
   index: number | undefined,
 ): Operation {
-  const tenant = run?.tenant ?? naming.defaultTenant
+  const tenant = run?.tenant ?? tenantWithoutRun(naming, frame)
   const limits = { maxBytes: naming.maxInputBytes }
   const canonical = canonicalize(input ?? null, limits)
   const binding = contract.bindingOf(input)

@@ -7,6 +7,9 @@ import { createSlots, type Slots } from './slots.ts'
 /** The operation that is executing in this asynchronous context; a chain up to the outermost. */
 export interface OperationFrame {
   readonly key: string
+  readonly tenant: string
+  /** Of the guard that executes it: another guard's operations inside it are of that one's tenant. */
+  readonly naming: object
   readonly tool: string
   readonly fence: () => number
   readonly nonce: () => string
@@ -80,6 +83,18 @@ export function currentFrame(): OperationFrame | undefined {
 }
 /** Also one that has ended: whoever observes requests must know that they are nobody's. */
 export const currentOperation = (): CurrentOperation | undefined => storage.getStore()?.frame
+
+/**
+ * The tenant of what is done outside every run: that of the operation around it, which may be recovered by a guard whose
+ * own tenant is another, else that guard's own.
+ */
+export function tenantWithoutRun(
+  naming: { readonly defaultTenant: string },
+  frame: OperationFrame | undefined,
+): string {
+  for (let up = frame; up !== undefined; up = up.up) if (up.naming === naming) return up.tenant
+  return naming.defaultTenant
+}
 
 /** Runs `work` inside a run; the operation that is executing, if any, stays the parent. */
 export function withRun<T>(run: ActiveRun, work: () => T): T {

@@ -32,7 +32,7 @@ export async function executeInTransaction(core: Core, attempt: LiveAttempt, opt
   await at(core, 'marked', op.key)
   const port = portOf(attempt, core.clock, options.run)
   const context = contextOf(attempt, core.clock, options.run, core.makeFetch, port, transaction.handle)
-  const result = await withinDeadline(core, op.contract, entered(attempt, options, port, context))
+  const result = await withinDeadline(core, op.contract, entered(core, attempt, options, port, context))
   if (result.kind === 'value') return await committed(core, attempt, transaction, result.value)
   if (result.kind === 'error') return await undone(core, attempt, transaction, result.error, mayPass(result.error))
   attempt.controller.abort(new DOMException('the attempt’s deadline passed', 'TimeoutError'))
