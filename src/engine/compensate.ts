@@ -5,6 +5,7 @@ import type { Performer, PerformOptions } from './engine.ts'
 import { standing } from './older.ts'
 import { ticketOf, type Operation } from './operation.ts'
 import { unseal } from './outcome.ts'
+import type { Outcome } from './told.ts'
 
 /**
  * Undoes a committed operation by the `compensate` of its contract.
@@ -32,11 +33,27 @@ export async function declaredUndo(
   value: unknown,
   options: PerformOptions,
 ): Promise<void> {
-  await performer.perform(
+  const outcome = await performer.perform(
     undoOf(contract),
     { key },
     { ...options, execute: (_input, context) => contract.compensate?.(value, context) },
   )
+  assertDone(`The undo of ${contract.name}`, outcome)
+}
+
+/**
+ * Passes only what is done: a yes to doing it later may come to nothing, and a question is no answer to go on with.
+ * @throws OnefoldError IN_PROGRESS
+ */
+export function assertDone(what: string, { status, key }: Pick<Outcome, 'status' | 'key'>): void {
+  if (status === 'committed') return
+  const why = status === 'accepted' ? 'is accepted, not yet confirmed' : 'has asked a question'
+  throw new OnefoldError('IN_PROGRESS', `${what} ${why}. What depends on it goes on when it is done.`, {
+    effect: 'unknown',
+    retryable: true,
+    key,
+    ticket: ticketOf(key),
+  })
 }
 
 /**

@@ -12,7 +12,7 @@ import {
 } from '../contract/index.ts'
 import { OnefoldError, isOnefoldError } from '../error/index.ts'
 import { parseJson } from '../key/index.ts'
-import { compensateBy, declaredUndo } from './compensate.ts'
+import { assertDone, compensateBy, declaredUndo } from './compensate.ts'
 import type { Core } from './core.ts'
 import type { Performer } from './engine.ts'
 import type { ProtectedTool } from './guard.ts'
@@ -124,7 +124,7 @@ export function sagaContract<Input>(
       saga.nextChild = at
       try {
         const outcome = await step.tool.perform(stepInput as never)
-        if (outcome.status === 'accepted') throw unconfirmed(step.name, outcome.key)
+        assertDone(step.name, outcome)
         results[step.name] = outcome.value
       } catch (error) {
         if (!isFinal(error)) throw error
@@ -177,7 +177,7 @@ export function sagaContract<Input>(
       saga.nextChild = named.length + 1 + at
       await compensateBy(core, op, async (value, key) => {
         if (undo === 'compensate') await declaredUndo(performer, step.tool.contract, key, value, {})
-        else await undo.tool.perform(undo.input(input, seen) as never)
+        else assertDone(`The undo of ${step.name}`, await undo.tool.perform(undo.input(input, seen) as never))
       })
     }
   }
@@ -242,13 +242,6 @@ const isFinal = (error: unknown): boolean =>
   // What KEY_REUSED tells of is another call's effect; this one started none.
   (error.code === 'KEY_REUSED' ||
     (error.effect === 'none' && ((error.code === 'REJECTED' && !error.retryable) || FINAL_CODES.includes(error.code))))
-
-const unconfirmed = (step: string, key: string): OnefoldError =>
-  new OnefoldError('IN_PROGRESS', `${step} is accepted, not yet confirmed. The saga goes on when it is.`, {
-    effect: 'unknown',
-    retryable: true,
-    key,
-  })
 
 const invalid = (message: string): OnefoldError =>
   new OnefoldError('CONTRACT_INVALID', `${message} Nothing was registered.`)
