@@ -50,7 +50,7 @@ export function createPerformer(core: Core): Performer {
     if (contract.effect === 'read') return await readThrough(core, contract, input, options, run)
     if (core.closing) throw closed()
     if (options.signal?.aborted === true) throw cancelled(contract.name, '', false)
-    const sequence = contract.sequence ? indexOfCall(run, contract, options.callId) : undefined
+    const sequence = contract.sequence ? indexOfCall(run, frame, contract, options.callId) : undefined
     try {
       const op = nameOperation(core.naming, contract, input, options, run, frame, sequence?.index)
       const parent = frame ?? run?.parent

@@ -115,6 +115,7 @@ export async function entered(
     composite: op.contract.recovery.class === 'composite',
     up: options.frame,
     nextChild: 0,
+    sequences: undefined,
     port,
     ended: false,
   }

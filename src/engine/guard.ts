@@ -218,7 +218,7 @@ export function createGuard(options: GuardOptions): Guard {
       parent: given.parent === undefined ? (inherits ? outer.parent : undefined) : { ...given.parent, nextChild: 0 },
       unanchored: inherits ? outer.unanchored : given.id === undefined,
       // A part of the same run counts on: counting anew, its first call would be taken for a retry of the run's first.
-      sequences: inherits && tenant === outer.tenant ? outer.sequences : undefined,
+      sequences: inherits && given.parent === undefined && tenant === outer.tenant ? outer.sequences : undefined,
       mintedUnder: inherits ? outer.mintedUnder : given.id === undefined ? (core.journal.amnesia()?.at ?? 0) : 0,
     })
   }

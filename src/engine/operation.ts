@@ -37,7 +37,7 @@ export interface Operation {
   /** How older majors and older secrets would have named it; newest first. */
   readonly older: readonly OlderName[]
   /** Set for `identity: 'sequence'`. */
-  readonly index: number | undefined
+  readonly index: number | string | undefined
 }
 
 export interface Naming {
@@ -58,7 +58,7 @@ export function nameOperation(
   options: CallOptions,
   run: ActiveRun | undefined,
   frame: OperationFrame | undefined,
-  index: number | undefined,
+  index: number | string | undefined,
 ): Operation {
   const tenant = run?.tenant ?? tenantWithoutRun(naming, frame)
   const limits = { maxBytes: naming.maxInputBytes }
@@ -164,7 +164,7 @@ function identityOf(
   contract: Contract,
   input: unknown,
   callerKey: string | undefined,
-  index: number | undefined,
+  index: number | string | undefined,
 ): unknown {
   // Tagged, so that it never equals an identity made of fields.
   if (callerKey !== undefined && contract.callerKey !== 'ignored') return ['caller-key', callerKey]

@@ -17,6 +17,8 @@ export interface OperationFrame {
   readonly up: OperationFrame | undefined
   /** Ordinal of the next child, counted in the order of calls. */
   nextChild: number
+  /** Calls by `identity: 'sequence'` inside it; undefined before the first. */
+  sequences: Sequences | undefined
   readonly port: SendPort
   /** True once `execute` has ended; what it left running in this context is no longer the operation's. */
   ended: boolean
@@ -39,8 +41,8 @@ export interface ActiveRun extends RunReference {
   /** The operation of another process that this run is a part of. */
   readonly parent: RemoteParent | undefined
   readonly touched: Map<string, Touched>
-  /** What is counted in the run's order of calls; one object for a run and the runs within it that go under its name. */
-  readonly sequences: Map<string, SequenceState>
+  /** By tool; one count for a run and for those within it that go under its name. */
+  readonly sequences: Sequences
   readonly pending: Slots<Promise<unknown>>
 }
 
@@ -57,12 +59,15 @@ export interface Touched {
   readonly amount: number | undefined
 }
 
-/** `identity: 'sequence'` inside one run: which call has which index. */
+/** By tool. */
+export type Sequences = Map<string, SequenceState>
+
+/** `identity: 'sequence'` inside one run, or one operation: which call has which index. */
 export interface SequenceState {
   next: number
   readonly byCall: Map<string | undefined, number>
-  /** The index whose answer has not reached the caller: the next call is its retry. */
-  undelivered: number | undefined
+  /** Indexes whose answer has not reached the caller: the next calls are their retries, the first index first. */
+  readonly undelivered: Set<number>
   /** Indexes whose answer reached the caller: a repeat of one that goes wrong makes no other call its retry. */
   readonly delivered: Set<number>
 }
@@ -123,7 +128,7 @@ export function newRun(options: {
   readonly traceparent?: string | undefined
   readonly mintedUnder: number
   readonly parent?: RemoteParent | undefined
-  readonly sequences?: ActiveRun['sequences'] | undefined
+  readonly sequences?: Sequences | undefined
 }): ActiveRun {
   return {
     traceparent: undefined,

@@ -10,54 +10,58 @@ const start = () => newRun({ id: 'r', tenant: 't', session: undefined, unanchore
 it('calls are counted from 1, each tool for itself', () => {
   const run = start()
   const other = contractOf({ identity: 'sequence', name: 'other' })
-  expect([contract, contract, other, contract].map((it) => indexOfCall(run, it, undefined).index)).toEqual([1, 2, 1, 3])
+  expect([contract, contract, other, contract].map((it) => indexOfCall(run, undefined, it, undefined).index)).toEqual([
+    1, 2, 1, 3,
+  ])
 })
 
 it('a known call keeps its index and takes nobody else’s', () => {
   const run = start()
-  expect(indexOfCall(run, contract, 'a').index).toBe(1)
-  const b = indexOfCall(run, contract, 'b')
+  expect(indexOfCall(run, undefined, contract, 'a').index).toBe(1)
+  const b = indexOfCall(run, undefined, contract, 'b')
   expect(b.index).toBe(2)
   b.told(false)
-  expect(indexOfCall(run, contract, 'a').index).toBe(1)
+  expect(indexOfCall(run, undefined, contract, 'a').index).toBe(1)
   // The retry of b under a new call id.
-  expect(indexOfCall(run, contract, 'c').index).toBe(2)
-  expect(indexOfCall(run, contract, 'c').index).toBe(2)
-  expect(indexOfCall(run, contract, 'd').index).toBe(3)
+  expect(indexOfCall(run, undefined, contract, 'c').index).toBe(2)
+  expect(indexOfCall(run, undefined, contract, 'c').index).toBe(2)
+  expect(indexOfCall(run, undefined, contract, 'd').index).toBe(3)
 })
 
 it('an undelivered call is repeated by the next, until it is delivered', () => {
   const run = start()
-  const first = indexOfCall(run, contract, undefined)
+  const first = indexOfCall(run, undefined, contract, undefined)
   first.told(false)
-  const again = indexOfCall(run, contract, undefined)
+  const again = indexOfCall(run, undefined, contract, undefined)
   expect(again.index).toBe(1)
   again.told(true)
-  expect(indexOfCall(run, contract, undefined).index).toBe(2)
+  expect(indexOfCall(run, undefined, contract, undefined).index).toBe(2)
 })
 
 it('a delivery settles its own index only', () => {
   const run = start()
-  const first = indexOfCall(run, contract, undefined)
-  const second = indexOfCall(run, contract, undefined)
+  const first = indexOfCall(run, undefined, contract, undefined)
+  const second = indexOfCall(run, undefined, contract, undefined)
   first.told(false)
   second.told(true)
-  expect(indexOfCall(run, contract, undefined).index).toBe(1)
-  const third = indexOfCall(run, contract, undefined)
+  expect(indexOfCall(run, undefined, contract, undefined).index).toBe(1)
+  const third = indexOfCall(run, undefined, contract, undefined)
   third.told(false)
   third.told(true)
-  expect(indexOfCall(run, contract, undefined).index).toBe(4)
+  expect(indexOfCall(run, undefined, contract, undefined).index).toBe(4)
 })
 
 it('a repeat that goes wrong of a call that was delivered makes no other call its retry', () => {
   const run = start()
-  indexOfCall(run, contract, 'a').told(true)
-  indexOfCall(run, contract, 'a').told(false)
-  expect(indexOfCall(run, contract, 'b').index).toBe(2)
+  indexOfCall(run, undefined, contract, 'a').told(true)
+  indexOfCall(run, undefined, contract, 'a').told(false)
+  expect(indexOfCall(run, undefined, contract, 'b').index).toBe(2)
 })
 
 it('outside a run nothing is counted', () => {
-  expect(thrownBy(() => indexOfCall(undefined, contract, undefined))).toMatchObject({ code: 'CONTRACT_INVALID' })
+  expect(thrownBy(() => indexOfCall(undefined, undefined, contract, undefined))).toMatchObject({
+    code: 'CONTRACT_INVALID',
+  })
 })
 
 it('a doubt is no answer to go on with, nor is a question', () => {
