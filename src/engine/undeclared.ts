@@ -4,6 +4,7 @@ import type { Core } from './core.ts'
 import type { Performer, PerformOptions } from './engine.ts'
 import type { Outcome } from './told.ts'
 import { keepNewest } from './newest.ts'
+import { standing } from './older.ts'
 import { ticketOf } from './operation.ts'
 import type { OperationRecord } from './record.ts'
 
@@ -52,7 +53,8 @@ export function createUndeclared(core: Core, performer: Performer): UndeclaredPe
     let occurrence = (callId === undefined ? undefined : known.calls.get(callId)) ?? known.newest
     for (;;) {
       const op = performer.name(contract, input, { ...options, occurrence })
-      const { record } = await core.journal.read(op.key, op.tenant)
+      // Also what an older secret named: it is an earlier call like any other.
+      const { record } = (await standing(core, op)).reading
       if (record?.call !== undefined) keepNewest(known.calls, record.call, occurrence, KEPT_CALLS)
       const next = record === undefined ? 'this' : decideRepeat(record, policy, callId)
       if (next === 'hold') throw held(op.key, contract)

@@ -27,6 +27,19 @@ describe('an identical call of an undeclared tool', () => {
     expect(runs).toBe(4)
   })
 
+  it('is new work once the earlier answer was delivered, also where an older secret named that call', async () => {
+    const past = bench({ keySecret: 'old' })
+    const now = bench({ beside: past, keySecret: 'new', previousSecrets: ['old'], self: 'host/boot/2/2' })
+    let runs = 0
+    const before = calling(past, () => (runs += 1))
+    const after = calling(now, () => (runs += 1))
+    const { key } = await before()
+    expect(await after()).toMatchObject({ replayed: true, value: 1, key })
+    await now.guard.internals.undeclared.deliver(key, 'default', 'proxy')
+    expect(await after()).toMatchObject({ replayed: false, value: 2, record: { occurrence: 2 } })
+    expect(runs).toBe(2)
+  })
+
   it('does not run after an error that a person closed without knowing, whatever runs after errors', async () => {
     const b = bench()
     let runs = 0
@@ -50,6 +63,7 @@ describe('the newest occurrence of a call', () => {
       name: (_contract: unknown, call: string, { occurrence = 1 }: { occurrence?: number }) => ({
         key: `${call}/${occurrence}`,
         tenant: 't',
+        older: [],
         descriptor: {},
       }),
       perform: async () => ({}),
