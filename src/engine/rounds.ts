@@ -4,6 +4,7 @@ import { OVERTAKEN } from './claim.ts'
 import { tellNewDoubt, type Core } from './core.ts'
 import { executeMarked, type Ended, type ExecuteOptions } from './execute.ts'
 import type { Abandoned } from './flight.ts'
+import { thaw } from './frozen.ts'
 import { keepNewest } from './newest.ts'
 import type { Operation } from './operation.ts'
 import { evidenceOfRound, isEvidenceOfRound, keyKnownUntil, type OperationRecord } from './record.ts'
@@ -52,6 +53,14 @@ export interface RoundOptions extends ExecuteOptions {
   readonly signal: Readonly<Abandoned>
 }
 
+/** What `prepare` handed to the first round is what the later ones are about; it is not asked again. */
+function withFrozenInput(op: Operation, record: OperationRecord): Operation {
+  if (op.contract.prepare === undefined) return op
+  // Nothing erases that of an open record.
+  const frozen = record.input as string
+  return { ...op, input: thaw(frozen), frozen }
+}
+
 /**
  * The next round of an operation that awaits one: the same attempt, in whichever process its caller comes back.
  * `overtaken` tells that somebody else was first; the caller looks again.
@@ -79,7 +88,7 @@ export async function resumeAndExecute(
   })
   if (!resumed.applied || resumed.record === undefined) return OVERTAKEN
   const { record, now } = resumed
-  const attempt = newAttempt(op, nonce, record, now, startedAt + leaseMs, startedAt)
+  const attempt = newAttempt(withFrozenInput(op, record), nonce, record, now, startedAt + leaseMs, startedAt)
   const { recovery } = op.contract
   if (recovery.class === 'keyed')
     attempt.windowOverAt = startedAt + keyKnownUntil(record, { windowMs: recovery.windowMs, marginMs }) - now

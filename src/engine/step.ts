@@ -1,6 +1,13 @@
 import type { Command, Refusal } from './commands.ts'
 import { assertEdge, assertInvariant, type Transition } from './edges.ts'
-import type { Draft, Evidence, HistoryEvent, OperationRecord, State } from './record.ts'
+import {
+  isEvidenceOfRound,
+  type Draft,
+  type Evidence,
+  type HistoryEvent,
+  type OperationRecord,
+  type State,
+} from './record.ts'
 
 /** What a command does to a record: the next record and the history's entry, or why nothing happens. */
 export type Decision =
@@ -80,7 +87,13 @@ export const withEvidence = (
   command: Command,
   what: string | undefined,
 ): readonly Evidence[] =>
-  what === undefined ? record.evidence : [...record.evidence, evidenceOf(now, command, what)].slice(-EVIDENCE_KEPT)
+  what === undefined ? record.evidence : newestOf([...record.evidence, evidenceOf(now, command, what)])
 
 /** The newest facts are the ones that settle a doubt; older ones stay in the history. */
 const EVIDENCE_KEPT = 32
+
+/** A round that was sent stays a fact: once it is forgotten it would be sent again. */
+function newestOf(evidence: readonly Evidence[]): readonly Evidence[] {
+  let surplus = evidence.filter(({ what }) => !isEvidenceOfRound(what)).length - EVIDENCE_KEPT
+  return surplus <= 0 ? evidence : evidence.filter(({ what }) => isEvidenceOfRound(what) || surplus-- <= 0)
+}
