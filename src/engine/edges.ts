@@ -42,6 +42,7 @@ const OPEN_BEFORE_EVIDENCE: readonly From[] = [
   'in-doubt',
   'recovering',
   'released',
+  'rejected',
   'abandoned',
 ]
 

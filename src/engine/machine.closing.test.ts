@@ -26,16 +26,17 @@ describe('T15 success evidence crosses fences', () => {
     })
   }
 
-  for (const state of ['released', 'abandoned'] as const) {
+  for (const state of ['released', 'rejected', 'abandoned'] as const) {
     it(`commits ${state} and raises an alarm`, () => {
       expect(decided(recordIn(state), give('commit', older))).toMatchObject({
         transition: 'T15',
         alarm: `success evidence for an operation that was ${state}`,
+        draft: { error: undefined },
       })
     })
   }
 
-  for (const state of ['rejected', 'compensating', 'compensated', 'expired', 'superseded'] as const) {
+  for (const state of ['compensating', 'compensated', 'expired', 'superseded'] as const) {
     it(`changes nothing once ${state}`, () => {
       expect(decided(recordIn(state), give('commit', older))).toEqual(refusal('state'))
     })
@@ -362,7 +363,7 @@ describe('every other edge is a bug', () => {
   it('assertEdge stops a wrong one', () => {
     const wrong: readonly (readonly [Transition, State, State])[] = [
       ['T5', 'claimed', 'committed'],
-      ['T15', 'rejected', 'committed'],
+      ['T15', 'compensated', 'committed'],
       ['T13', 'in-doubt', 'executing'],
       ['T18', 'in-doubt', 'claimed'],
       ['T4', 'executing', 'claimed'],

@@ -279,11 +279,11 @@ function commit(record: OperationRecord, command: Command & { type: 'commit' }, 
   if (state === 'committed') return refuse('already')
   // Success is evidence, whoever owns the record by now: it alone may cross fences (T15).
   const open = OPEN_STATES.includes(state) && state !== 'compensating'
-  if (!open && state !== 'released' && state !== 'abandoned') return refuse('state')
+  if (!open && state !== 'released' && state !== 'rejected' && state !== 'abandoned') return refuse('state')
   if (command.fence > record.fence) return refuse('fence')
   const evidence = withEvidence(record, now, command, `success of attempt ${command.fence}`)
   const alarm = open ? undefined : `success evidence for an operation that was ${state}`
-  return move(record, 'T15', 'committed', command, { ...change, evidence }, alarm)
+  return move(record, 'T15', 'committed', command, { ...change, error: undefined, evidence }, alarm)
 }
 
 /** Undefined keeps the lease that is. */

@@ -76,7 +76,7 @@ const LEGAL: Readonly<Record<Transition, string>> = {
   T14: 'recovering>in-doubt',
   T15:
     'claimed>committed executing>committed awaiting-input>committed accepted>committed in-doubt>committed ' +
-    'recovering>committed released>committed abandoned>committed',
+    'recovering>committed released>committed rejected>committed abandoned>committed',
   T16: 'in-doubt>committed in-doubt>released in-doubt>abandoned',
   T17: 'committed>expired compensated>expired abandoned>expired released>deleted rejected>deleted',
   T18: 'released>claimed rejected>claimed',
