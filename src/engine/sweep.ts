@@ -32,12 +32,12 @@ export function createSweeper(core: Core): Sweeper {
       return
     }
     const contract = core.contracts.get(record.tool)
-    if (contract === undefined) return
     if (record.state === 'accepted') {
+      // Also where the tool is not known: one that is nobody's any more would never be a doubt.
       if (now >= record.leaseUntil) begin(record, () => verifyOnce(core, contract, record, now))
       return
     }
-    if (contract.major !== record.major) return
+    if (contract?.major !== record.major) return
     const due = now >= record.doubtAt + backoffMs(core, record)
     if (due && recoversByItself(record, contract)) begin(record, () => recoverOnce(core, contract, record, now, true))
   }
@@ -56,6 +56,7 @@ export function createSweeper(core: Core): Sweeper {
 
   /** T4 and T3: a claim whose owner went away had sent nothing. The turn of an operation that may still act stays. */
   async function reclaim(record: OperationRecord, now: number): Promise<void> {
+    if (record.tool.startsWith('near:')) return await forgetNote(record, now)
     if (record.tool === 'exclusive') {
       const holder = await core.journal.read(record.nonce, record.tenant)
       if (holder.record !== undefined && OPEN_STATES.includes(holder.record.state)) return
@@ -92,6 +93,15 @@ export function createSweeper(core: Core): Sweeper {
       ...(lossSeen ? { forgotten: true } : {}),
     })
     tellNewDoubt(core, left)
+  }
+
+  /** Under its own name: as a claim of ours it would hold whoever comes meanwhile. Whoever renews it takes the next fence. */
+  async function forgetNote(record: OperationRecord, now: number): Promise<void> {
+    if (now < record.leaseUntil) return
+    const { key, tenant, fence, nonce } = record
+    const why = 'its window is over'
+    const who = core.processes.self
+    await core.journal.apply(key, tenant, { record, now }, { type: 'withdraw', fence, nonce, who, why })
   }
 
   async function sweep(): Promise<void> {

@@ -185,6 +185,37 @@ describe('the note of a near-duplicate', () => {
     expect(await refusalOf(b.until(tool(order('d'))))).toMatchObject(held(b, 'a'))
   })
 
+  it('whose window is over holds nobody, also while it is being cleared away', async () => {
+    const b = bench()
+    const tool = b.tool(near)
+    await b.until(tool(order('a')))
+    b.time.stepStore(600_000)
+    let meanwhile: Promise<unknown> | undefined
+    b.trouble.request = async (verb, args) => {
+      if (verb !== 'write' || meanwhile !== undefined) return
+      if ((args[0] as { draft?: { state: string } }).draft?.state !== 'released') return
+      meanwhile = tool(order('b'))
+      await meanwhile.catch(() => undefined)
+    }
+    await b.until(b.guard.internals.tick())
+    expect(await b.until(meanwhile as Promise<unknown>)).toEqual({ id: 1, ref: 'b' })
+    expect(await refusalOf(b.until(tool(order('c'))))).toMatchObject(held(b, 'b'))
+    expect((await notes(b)).map(({ state }) => state)).toEqual(['claimed'])
+  })
+
+  it('is cleared away once its window is over, in one step', async () => {
+    const b = bench()
+    const tool = b.tool(near)
+    await b.until(tool(order('a')))
+    const { key } = (await notes(b))[0]!
+    b.time.stepStore(599_999)
+    await b.until(b.guard.internals.tick())
+    expect(b.recordOf(key)?.state).toBe('claimed')
+    b.time.stepStore(1)
+    await b.until(b.guard.internals.tick())
+    expect(await b.history(key)).toEqual(['T1 absent>claimed', 'T3 claimed>released'])
+  })
+
   it('that cannot be left lets nothing run', async () => {
     const b = bench()
     const tool = b.tool(near)

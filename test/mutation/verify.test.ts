@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { bench, refusalOf, unavailable } from './bench.ts'
+import { bench, refusalOf, unavailable, type Bench } from './bench.ts'
+import { pair } from './corners.ts'
 
 describe('an accepted operation', () => {
   const accepting = (answers: unknown[], settings = {}) => {
@@ -74,5 +75,63 @@ describe('an accepted operation', () => {
     expect(seen).toEqual([])
     expect(b.events.filter(({ name }) => name === 'doubt')).toHaveLength(1)
     expect((await b.inner.history(key, 'default')).at(-1)?.why).toBe('the result could not be stored')
+  })
+
+  it('whose verification takes longer than the pause between two is confirmed, however many engines ask', async () => {
+    const [a, b] = await pair()
+    const asked: Bench[] = []
+    const verify = (on: Bench) => () =>
+      new Promise((resolve) => {
+        asked.push(on)
+        on.time.after(6_000, () => resolve(asked.length > 1), true)
+      })
+    const tool = a.tool({ timeout: '10s', verify: verify(a) })
+    b.tool({ timeout: '10s', verify: verify(b) })
+    const { key } = await a.until(tool.perform({ ref: 'a' }))
+    // The first that asks dies with its question on the way.
+    for (let second = 0; second < 3; second += 1) await a.time.advance(1_000)
+    expect(asked).toHaveLength(1)
+    const [first] = asked as [Bench]
+    first.trouble.request = () => {
+      throw unavailable()
+    }
+    for (let second = 0; second < 30; second += 1) await a.time.advance(1_000)
+    expect(asked).toEqual([first, first === a ? b : a])
+    expect(a.recordOf(key)?.state).toBe('committed')
+    expect(a.downstream.effects('a')).toBe(1)
+  })
+
+  it('of two engines that ask for long at once, one answer counts', async () => {
+    const [a, b] = await pair()
+    let asked = 0
+    const verify = (on: Bench) => () =>
+      new Promise((resolve) => {
+        asked += 1
+        on.time.after(6_000, () => resolve(true), true)
+      })
+    const tool = a.tool({ verify: verify(a) })
+    b.tool({ verify: verify(b) })
+    const { key } = await a.until(tool.perform({ ref: 'a' }))
+    for (let second = 0; second < 60; second += 1) await a.time.advance(1_000)
+    expect([asked, a.recordOf(key)?.state]).toEqual([1, 'committed'])
+  })
+
+  it('that no engine can ask about any more is a doubt after its retention', async () => {
+    const b = bench()
+    const other = bench({ beside: b, self: 'host/boot/2/2' })
+    const tool = b.tool({ verify: () => undefined })
+    const { key } = await b.until(tool.perform({ ref: 'a' }))
+    b.trouble.request = () => {
+      throw unavailable()
+    }
+    await other.until(other.guard.open())
+    b.time.pause(86_400_000 - 10_000)
+    await other.until(other.guard.internals.tick())
+    expect(other.recordOf(key)?.state).toBe('accepted')
+    b.time.pause(10_000)
+    await other.until(other.guard.internals.tick())
+    await other.time.advance(1)
+    expect(other.recordOf(key)).toMatchObject({ state: 'in-doubt', reason: 'verification-failed' })
+    expect(other.events.filter(({ name }) => name === 'doubt')).toHaveLength(1)
   })
 })
