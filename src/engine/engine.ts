@@ -73,7 +73,7 @@ export function createPerformer(core: Core): Performer {
 
   /** The run is not settled before its calls have ended. */
   async function tracked(op: Operation, work: Promise<Outcome>, run: ActiveRun | undefined): Promise<Outcome> {
-    const pending = run?.pending.add(work)
+    const pending = run?.pending.add({ key: op.key, work })
     try {
       return await work
     } catch (error) {
@@ -248,7 +248,7 @@ export function createPerformer(core: Core): Performer {
       () => undefined,
     )
     const pending = options.run?.pending
-    const slot = pending?.add(rest)
+    const slot = pending?.add({ key: op.key, work: rest })
     if (slot !== undefined) void rest.then(() => pending?.take(slot))
     throw cancelled(op.contract.name, op.key, true)
   }

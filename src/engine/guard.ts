@@ -231,7 +231,7 @@ export function createGuard(options: GuardOptions): Guard {
       session: active.session,
       receipt: () => lifecycle.open().then(() => receiptOf(core, active)),
       settled: async () => {
-        while (active.pending.size > 0) await Promise.allSettled(active.pending)
+        while (active.pending.size > 0) await Promise.allSettled(Array.from(active.pending, ({ work }) => work))
       },
       bind: <T>(work: () => T) => withRun(active, work),
     })

@@ -15,6 +15,8 @@ const listing = (records: readonly OperationRecord[]): Core =>
       store: { list: async () => ({ records, next: undefined, now: 0 }) },
       withDeadline: (work: unknown) => work,
       read: () => ({ record: undefined, now: 0 }),
+      refreshEpoch: async () => undefined,
+      amnesia: () => undefined,
     },
   }) as unknown as Core
 

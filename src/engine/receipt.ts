@@ -44,9 +44,11 @@ export async function receiptOf(core: Core, run: ActiveRun): Promise<Receipt> {
   >
   for (const touched of run.touched.values()) {
     if (isOwn(touched.tool)) continue
+    const isCalled = Array.from(run.pending).some(({ key }) => key === touched.key)
     const record = records.get(touched.key) ?? (await core.journal.read(touched.key, touched.tenant)).record
     records.delete(touched.key)
-    receipt[partOf(record)].push(entryOf(touched.key, touched.tool, record?.amount ?? touched.amount, record))
+    const part = record === undefined ? await partOfAbsent(core, isCalled) : partOf(record)
+    receipt[part].push(entryOf(touched.key, touched.tool, record?.amount ?? touched.amount, record))
   }
   for (const record of records.values()) {
     // The marker under an older name is no operation: that stands under its own key.
@@ -62,8 +64,15 @@ export const isOwn = (tool: string): boolean => tool.startsWith('onefold.')
 
 type Part = 'committed' | 'accepted' | 'inDoubt' | 'cancelled' | 'running'
 
-function partOf(record: OperationRecord | undefined): Part {
-  switch (record === undefined ? undefined : stateBefore(record)) {
+/** A call may be about to claim; and where the store has lost records, that there is none says nothing. */
+async function partOfAbsent(core: Core, isCalled: boolean): Promise<Part> {
+  if (isCalled) return 'running'
+  await core.journal.refreshEpoch()
+  return core.journal.amnesia() === undefined ? 'cancelled' : 'inDoubt'
+}
+
+function partOf(record: OperationRecord): Part {
+  switch (stateBefore(record)) {
     case 'committed':
       return 'committed'
     case 'accepted':

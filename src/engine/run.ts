@@ -43,12 +43,18 @@ export interface ActiveRun extends RunReference {
   readonly touched: Map<string, Touched>
   /** By tool; one count for a run and for those within it that go under its name. */
   readonly sequences: Sequences
-  readonly pending: Slots<Promise<unknown>>
+  readonly pending: Slots<Pending>
 }
 
 /** A place among the parts of an operation elsewhere, and how many parts it has had here. */
 export interface RemoteParent extends ParentReference {
   nextChild: number
+}
+
+/** A call that has not ended, or what goes on of one that its caller has left. */
+export interface Pending {
+  readonly key: string
+  readonly work: Promise<unknown>
 }
 
 /** An operation that a run has called. */
