@@ -36,7 +36,12 @@ export async function declaredUndo(
   const outcome = await performer.perform(
     undoOf(contract),
     { key },
-    { ...options, execute: (_input, context) => contract.compensate?.(value, context) },
+    {
+      ...options,
+      // A doubt that came back as an outcome would be taken for an undo that is done.
+      onDoubt: options.onDoubt === 'wait' ? 'wait' : 'throw',
+      execute: (_input, context) => contract.compensate?.(value, context),
+    },
   )
   assertDone(`The undo of ${contract.name}`, outcome)
 }

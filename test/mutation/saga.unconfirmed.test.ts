@@ -56,3 +56,22 @@ it('a compensation that asks a question has undone nothing', async () => {
   expect(error.ticket).toBe(error.key?.slice(4, 16))
   expect(b.record(tool, { ref: 'a' })?.state).toBe('compensating')
 })
+
+it('a compensation in doubt has undone nothing, however its caller asked to be told', async () => {
+  const b = bench()
+  const tool = b.tool({
+    compensate: async (_value: unknown, context: ToolContext) => {
+      b.downstream.plan('undo', 'lose-answer')
+      await b.downstream.send({ ref: 'undo' }, context)
+    },
+  })
+  await b.until(tool({ ref: 'a' }))
+  const error = await refusalOf(b.until(tool.compensate({ ref: 'a' }, { onDoubt: 'return' })))
+  expect(error.code).toBe('IN_DOUBT')
+  expect(b.record(tool, { ref: 'a' })?.state).toBe('compensating')
+  b.time.pause(60_000)
+  await b.until(b.guard.ledger.resolve(error.key ?? '', { verdict: 'committed', who: 'me', note: 'seen' }))
+  await b.until(tool.compensate({ ref: 'a' }))
+  expect(b.record(tool, { ref: 'a' })?.state).toBe('compensated')
+  expect(b.downstream.effects('undo')).toBe(1)
+})
