@@ -119,14 +119,23 @@ export function createPerformer(core: Core): Performer {
       if (known.op.descriptor.fingerprint === op.descriptor.fingerprint) {
         if (known.round === options.round) return await ride(known, op, options, false)
         // Another round than the one that is under way: what comes of that one decides.
-        await known.result.catch(() => undefined)
+        await behind(known, known.result, op, options)
         continue
       }
-      if (!known.marked) await Promise.race([known.bound, known.result.catch(() => undefined)])
+      if (!known.marked) await behind(known, Promise.race([known.bound, known.result]), op, options)
       const reused = known.marked && flights.get(op.key) === known ? keyReused(op, provisional(known)) : undefined
       if (reused !== undefined) throw reused
-      await known.result.catch(() => undefined)
+      await behind(known, known.result, op, options)
     }
+  }
+
+  /** Waits for a flight that is not this call's, as long as this call may wait for its own. */
+  async function behind(known: Flight, until: Promise<unknown>, op: Operation, options: PerformOptions): Promise<void> {
+    const ended = await wait({ result: until, idle: known.idle }, options, false).catch(() => undefined)
+    if (ended === 'aborted') throw cancelled(op.contract.name, op.key, true)
+    if (ended !== 'late') return
+    tell(core, op, 'refused')
+    throw inProgress(undefined, op, Math.max(core.settings.sweepMs, 1000))
   }
 
   /** Nothing but the end of its retention takes such an answer back: what can be undone is looked up each time. */
@@ -191,11 +200,11 @@ export function createPerformer(core: Core): Performer {
     }
   }
 
-  async function wait(
-    flight: Flight,
+  async function wait<T>(
+    flight: Pick<Flight, 'idle'> & { readonly result: Promise<T> },
     options: PerformOptions,
     starter: boolean,
-  ): Promise<Settled | 'late' | 'aborted'> {
+  ): Promise<T | 'late' | 'aborted'> {
     const { signal } = options
     let cancelTimer = (): void => {}
     let onAbort = (): void => {}
