@@ -12,6 +12,7 @@ import {
   type ExecuteOptions,
 } from './execute.ts'
 import { seal } from './outcome.ts'
+import { Question } from './question.ts'
 import type { Reading, StoreTransaction } from './store.ts'
 
 const TRIES_TO_READ = 3
@@ -33,6 +34,8 @@ export async function executeInTransaction(core: Core, attempt: LiveAttempt, opt
   const port = portOf(attempt, core.clock, options.run)
   const context = contextOf(attempt, core.clock, options.run, core.makeFetch, port, transaction.handle)
   const result = await withinDeadline(core, op.contract, entered(core, attempt, options, port, context))
+  if (result.kind === 'value' && result.value instanceof Question)
+    return await asked(core, attempt, transaction, result.value)
   if (result.kind === 'value') return await committed(core, attempt, transaction, result.value)
   if (result.kind === 'error') return await undone(core, attempt, transaction, result.error, mayPass(result.error))
   attempt.controller.abort(new DOMException('the attempt’s deadline passed', 'TimeoutError'))
@@ -107,6 +110,17 @@ async function undone(
   await attempt.beating
   await withdraw(core, attempt)
   return { kind: 'none', record: attempt.record, error, retryable }
+}
+
+/** What was done before the question is undone: the next round begins anew, with the answer. */
+async function asked(
+  core: Core,
+  attempt: LiveAttempt,
+  transaction: StoreTransaction,
+  question: Question,
+): Promise<Ended> {
+  await undone(core, attempt, transaction, undefined, true)
+  return { kind: 'asked', record: attempt.record, value: question.value }
 }
 
 /** T3; where the store cannot take it, the claim lapses by itself, and that is always safe (T4). */

@@ -1,7 +1,9 @@
 import { describe, expect, it } from 'vitest'
 import type { OnefoldError } from '../../src/error/index.ts'
 import { coded, facts, refusalOf, unavailable, type Bench, type OrderInput, type Verb } from './bench.ts'
+import { Question } from '../../src/engine/index.ts'
 import { expectOvertaken, fail, onTable, toolOf } from './on-table.ts'
+import type { TableHandle } from './table.ts'
 
 describe('a transactional tool', () => {
   it('commits its rows with T2 and T5 in one transaction, and replays', async () => {
@@ -28,6 +30,25 @@ describe('a transactional tool', () => {
     expect(b.events.map(({ event }) => (event as { transition: string }).transition)).toEqual(['T1', 'T2', 'T5'])
     expect(b.points).toEqual(['before-claim', 'claimed', 'prepared', 'marked', 'answered', 'before-commit', 'committed']) // prettier-ignore
     expect(await b.until(tool.perform({ ref: 'a' }))).toMatchObject({ replayed: true, value: first.value })
+    expect([b.table.rows('a'), b.table.open()]).toEqual([1, 0])
+  })
+
+  it('that asks a question has done nothing: the next round begins anew, and acts once', async () => {
+    const b = onTable()
+    let asked = 0
+    const tool = b.tool({
+      recovery: { class: 'transactional' },
+      execute: (input: OrderInput, { transaction }: { transaction: TableHandle }) => {
+        transaction.insert(input.ref)
+        return (asked += 1) === 1 ? new Question({ sure: true }) : { id: asked, ref: input.ref }
+      },
+    })
+    const first = await b.until(tool.perform({ ref: 'a' }))
+    expect(first).toMatchObject({ status: 'awaiting-input', value: { sure: true }, replayed: false })
+    expect([b.table.rows('a'), b.table.open(), b.record(tool, { ref: 'a' })?.state]).toEqual([0, 0, 'released'])
+    const last = await b.until(tool.perform({ ref: 'a' }, { round: 'yes' }))
+    expect(last).toMatchObject({ status: 'committed', value: { id: 2 }, replayed: false })
+    expect(await b.until(tool.perform({ ref: 'a' }))).toMatchObject({ status: 'committed', replayed: true })
     expect([b.table.rows('a'), b.table.open()]).toEqual([1, 0])
   })
 
