@@ -2,7 +2,7 @@ import type { Attempt, Claim, Command } from './commands.ts'
 import { assertEdge, type Transition } from './edges.ts'
 import { expire } from './expire.ts'
 import { freshDraft } from './fresh-draft.ts'
-import { evidenceOfRound, keyKnownUntil, OPEN_STATES, type OperationRecord, type State } from './record.ts'
+import { evidenceOfRound, keyKnownUntil, OPEN_STATES, wasSent, type OperationRecord, type State } from './record.ts'
 import { eventOf, move, refuse, withEvidence, type Change, type Decision } from './step.ts'
 
 export type { Decision } from './step.ts'
@@ -106,7 +106,13 @@ export function decide(key: string, record: OperationRecord | undefined, command
       const closedBy = { who: command.who, note: command.note }
       const evidence = withEvidence(record, now, command, `${command.verdict}: ${command.note}`)
       return command.verdict === 'committed'
-        ? move(record, 'T16', 'committed', command, { ...CLOSED, closedBy, evidence, outcome: command.outcome })
+        ? move(record, 'T16', 'committed', command, {
+            ...CLOSED,
+            closedBy,
+            evidence,
+            // One that had been accepted has an answer already, and its callers have been told it.
+            outcome: command.outcome ?? record.outcome,
+          })
         : move(record, 'T16', command.verdict, command, {
             closedBy,
             evidence,
@@ -139,8 +145,7 @@ export function decide(key: string, record: OperationRecord | undefined, command
       if (record.state !== 'awaiting-input') return refuse('state')
       if (!owns(record, command)) return refuse('fence')
       // Told apart by what their caller answered: a round that came to a question is never sent again.
-      const sent = command.round === undefined ? undefined : evidenceOfRound(command.round)
-      if (sent !== undefined && record.evidence.some(({ what }) => what === sent)) return refuse('already')
+      if (wasSent(record, command.round)) return refuse('already')
       return move(record, 'T19', 'executing', command, { leaseMs: command.leaseMs })
     }
     case 'accept': {

@@ -61,6 +61,15 @@ export interface Evidence {
 export const evidenceOfRound = (round: string): string => `round ${round} was sent`
 export const isEvidenceOfRound = (what: string): boolean => what.startsWith('round ') && what.endsWith(' was sent')
 
+/**
+ * True when this round of the operation came to a question before, in whatever process. The first round has no name: it
+ * is the one that the named ones leave over.
+ */
+export const wasSent = (record: OperationRecord, round: string | undefined): boolean =>
+  round === undefined
+    ? record.evidence.filter(({ what }) => isEvidenceOfRound(what)).length < record.round
+    : record.evidence.some(({ what }) => what === evidenceOfRound(round))
+
 /** The fact that an operation was done and then undone, in its tombstone. */
 export const UNDONE = 'it was undone, before its retention ended'
 

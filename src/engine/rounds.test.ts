@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { recordIn } from '../../test/explore/machine-fixture.ts'
-import { createQuestions, wasSent } from './rounds.ts'
+import { wasSent } from './record.ts'
+import { createQuestions } from './rounds.ts'
 
 const evidence = (...facts: string[]) => facts.map((what) => ({ at: 1, who: 'me', what }))
 

@@ -7,17 +7,8 @@ import type { Abandoned } from './flight.ts'
 import { thaw } from './frozen.ts'
 import { keepNewest } from './newest.ts'
 import type { Operation } from './operation.ts'
-import { evidenceOfRound, isEvidenceOfRound, keyKnownUntil, type OperationRecord } from './record.ts'
+import { keyKnownUntil, type OperationRecord } from './record.ts'
 import type { Reading } from './store.ts'
-
-/**
- * True when this round of the operation came to a question before, in whatever process. The first round has no name: it
- * is the one that the named ones leave over.
- */
-export const wasSent = (record: OperationRecord, round: string | undefined): boolean =>
-  round === undefined
-    ? record.evidence.filter(({ what }) => isEvidenceOfRound(what)).length < record.round
-    : record.evidence.some(({ what }) => what === evidenceOfRound(round))
 
 /**
  * Questions by the rounds that came to them, for callers who lost them on the way or start over: in memory only, and

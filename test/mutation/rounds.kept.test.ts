@@ -56,3 +56,22 @@ it('a later round executes what `prepare` handed to the first', async () => {
   for (const round of [undefined, 'x', 'y']) await b.until(tool.perform(input, { round }))
   expect(seen).toEqual(Array.from({ length: 3 }, () => ({ ref: 'a', amount: 6 })))
 })
+
+it('of two engines that send the first round after a later one, one sends it', async () => {
+  const a = bench()
+  const b = bench({ beside: a, self: 'host/boot/2/2' })
+  a.downstream.honoursKeys = false
+  const here = acting(a)
+  const there = acting(b)
+  await b.until(b.guard.open())
+  await a.until(here.perform(input, { round: 'x' }))
+  expect(a.downstream.effects('a')).toBe(1)
+  let met = false
+  a.trouble.request = async (verb) => {
+    if (verb !== 'write' || met) return
+    met = true
+    await b.until(there.perform(input))
+  }
+  expect(facts(await refusalOf(a.until(here.perform(input))))).toMatchObject({ code: 'IN_PROGRESS' })
+  expect(a.downstream.effects('a')).toBe(2)
+})

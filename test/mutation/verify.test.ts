@@ -116,6 +116,19 @@ describe('an accepted operation', () => {
     expect([asked, a.recordOf(key)?.state]).toEqual([1, 'committed'])
   })
 
+  it('keeps its answer where a person says that it happened, unless they give another', async () => {
+    for (const [value, kept] of [
+      [{}, { id: 1, ref: 'a' }],
+      [{ value: 'seen' }, 'seen'],
+    ] as const) {
+      const { b, tool } = accepting([false])
+      const { key } = await b.until(tool.perform({ ref: 'a' }))
+      await b.time.advance(1_000)
+      await b.until(b.guard.ledger.resolve(key, { verdict: 'committed', who: 'me', note: 'seen', ...value }))
+      expect(await b.until(tool({ ref: 'a' }))).toEqual(kept)
+    }
+  })
+
   it('that no engine can ask about any more is a doubt after its retention', async () => {
     const b = bench()
     const other = bench({ beside: b, self: 'host/boot/2/2' })
