@@ -1,6 +1,6 @@
 import { operationKey } from '../key/index.ts'
 import type { Core } from './core.ts'
-import type { Operation } from './operation.ts'
+import type { Operation, Secret } from './operation.ts'
 import type { Descriptor } from './record.ts'
 
 /*
@@ -8,14 +8,20 @@ import type { Descriptor } from './record.ts'
  * meet it: a turn, or the note of a near-duplicate. Its nonce is the operation's key.
  */
 
-export const keyBeside = (core: Core, op: Operation, name: string, fields: readonly string[]): string =>
+export const keyBeside = (
+  core: Core,
+  op: Operation,
+  name: string,
+  fields: readonly string[],
+  secret: Secret | undefined = core.naming.keySecret,
+): string =>
   operationKey({
     contract: name,
     tenant: op.tenant,
     scope: 'tenant',
     scopeId: '',
     identity: op.contract.pick(op.input, fields),
-    secret: core.naming.keySecret,
+    secret,
   })
 
 export const descriptorBeside = (op: Operation, tool: string): Descriptor => ({

@@ -23,6 +23,12 @@ export async function holdNear(
   const who = core.processes.self
   await at(core, 'before-claim', key)
   let reading: Reading = await core.journal.read(key, op.tenant)
+  // The newest note counts; where there is none yet, it may have been left under an older secret.
+  if (!isLive(reading))
+    for (const secret of core.naming.previousSecrets) {
+      const older = await core.journal.read(keyBeside(core, op, name, near.fields, secret), op.tenant)
+      if (isLive(older)) await assertFree(core, op, near, confirm, older.record as OperationRecord)
+    }
   for (;;) {
     const left = await core.journal.apply(key, op.tenant, reading, {
       type: 'claim',
@@ -34,18 +40,33 @@ export async function holdNear(
       mark: false,
     })
     if (left.applied) return
-    // An absent record takes the claim: one that refused it is there. A note's nonce is the key of its operation.
-    const { nonce: earlier, fence, updatedAt } = left.record as OperationRecord
-    const ticket = ticketOf(earlier)
-    if (earlier !== op.key && confirm !== ticket && !(await cameToNothing(core, op.tenant, earlier, updatedAt))) {
-      throw new OnefoldError(
-        'HELD',
-        `${op.contract.name} looks like an operation that was made a moment ago (same ${near.fields.join(', ')}). No effect started. If both are wanted, repeat this call with confirm: '${ticket}'.`,
-        { effect: 'none', key: op.key, ticket, details: { fields: near.fields, earlier } },
-      )
-    }
-    reading = await core.journal.apply(key, op.tenant, left, { type: 'withdraw', fence, nonce: earlier, who })
+    // An absent record takes the claim: one that refused it is there.
+    const note = left.record as OperationRecord
+    await assertFree(core, op, near, confirm, note)
+    const { fence, nonce } = note
+    reading = await core.journal.apply(key, op.tenant, left, { type: 'withdraw', fence, nonce, who })
   }
+}
+
+const isLive = ({ record, now }: Reading): boolean => record?.state === 'claimed' && now < record.leaseUntil
+
+/** @throws OnefoldError HELD unless the note is this operation's, was confirmed, or is of one that came to nothing */
+async function assertFree(
+  core: Core,
+  op: Operation,
+  near: NonNullable<Contract['near']>,
+  confirm: string | undefined,
+  // A note's nonce is the key of its operation.
+  { nonce: earlier, updatedAt }: OperationRecord,
+): Promise<void> {
+  const ticket = ticketOf(earlier)
+  if (earlier === op.key || confirm === ticket || op.older.some(({ key }) => key === earlier)) return
+  if (await cameToNothing(core, op.tenant, earlier, updatedAt)) return
+  throw new OnefoldError(
+    'HELD',
+    `${op.contract.name} looks like an operation that was made a moment ago (same ${near.fields.join(', ')}). No effect started. If both are wanted, repeat this call with confirm: '${ticket}'.`,
+    { effect: 'none', key: op.key, ticket, details: { fields: near.fields, earlier } },
+  )
 }
 
 /** Whether the operation that left a note had no effect, and is not about to have one. */

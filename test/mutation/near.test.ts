@@ -140,6 +140,35 @@ describe('of near-duplicates', () => {
 })
 
 describe('the note of a near-duplicate', () => {
+  it('counts after the secret was rotated, until the next is left', async () => {
+    const past = bench({ keySecret: 'old' })
+    const now = bench({ beside: past, keySecret: 'new', previousSecrets: ['old'], self: 'host/boot/2/2' })
+    const old = past.tool(near)
+    const tool = now.tool(near)
+    await past.until(old(order('a')))
+    const { key } = past.record(old, order('a'))!
+    const heldByOld = { code: 'HELD', effect: 'none', ticket: key.slice(4, 16) }
+    expect(await refusalOf(now.until(tool(order('b'))))).toMatchObject(heldByOld)
+    // The operation itself is no near-duplicate of its own.
+    expect(await now.until(tool(order('a')))).toEqual({ id: 1, ref: 'a' })
+    await now.until(tool(order('b'), { confirm: heldByOld.ticket }))
+    const ticketOfB = now.record(tool, order('b'))!.key.slice(4, 16)
+    expect(await refusalOf(now.until(tool(order('c'))))).toMatchObject({ code: 'HELD', ticket: ticketOfB })
+    expect(await now.until(tool(order('c'), { confirm: ticketOfB }))).toEqual({ id: 1, ref: 'c' })
+    expect(now.downstream.log).toEqual(['a:ok', 'b:ok', 'c:ok'])
+  })
+
+  it('under an older secret holds no retry of its own operation, and nobody once its window is over', async () => {
+    const past = bench({ keySecret: 'old' })
+    const now = bench({ beside: past, keySecret: 'new', previousSecrets: ['old'], self: 'host/boot/2/2' })
+    const tool = now.tool(near)
+    past.downstream.plan('a', 'refuse')
+    await refusalOf(past.until(past.tool(near)(order('a'))))
+    expect(await now.until(tool(order('a')))).toEqual({ id: 1, ref: 'a' })
+    past.time.stepStore(600_000)
+    expect(await now.until(tool(order('b')))).toEqual({ id: 1, ref: 'b' })
+  })
+
   it('names its operation, and is nothing that anybody recovers or counts', async () => {
     const b = bench()
     const tool = b.tool({
