@@ -70,6 +70,7 @@ export const ask =
   (): Command => ({ type: 'ask', who, ...attempt(relation), leaseMs: questionMs(stands) })
 export const resume = (relation: number) => (): Command => ({
   type: 'resume',
+  round: 'next',
   who,
   ...attempt(relation),
   leaseMs: LEASE,

@@ -170,7 +170,7 @@ function begin(world: WalkWorld, worker: WalkWorker): void {
     // A lapsed question is a doubt (T8); a standing one is answered in whichever process its caller comes back.
     const attempt = { who, fence: record.fence, nonce: record.nonce }
     if (world.chance(0.8) || world.now >= record.leaseUntil) return
-    if (!world.act({ type: 'resume', ...attempt, leaseMs: WALK.leaseMs })) return
+    if (!world.act({ type: 'resume', round: 'next', ...attempt, leaseMs: WALK.leaseMs })) return
     const windowOver = faults.questionOutlivesKey ? Infinity : windowOverAt(world)
     const sendUntil = Math.min(world.now + WALK.leaseMs, windowOver)
     return become(worker, { pc: 'marked', fence: record.fence, nonce: record.nonce, key: keyOf(world), sendUntil })

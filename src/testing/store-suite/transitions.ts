@@ -30,7 +30,7 @@ const EDGES: readonly (readonly [
   ['executing', 'awaiting-input', (r) => ({ type: 'ask', ...own(r) })],
   ['executing', 'accepted', (r) => ({ type: 'accept', ...own(r), outcome: OUTCOME, leaseMs: 1000 })],
   ['executing', 'executing', (r, bench) => ({ type: 'adopt', ...own(r), ordinal: 2, child: bench.key() })],
-  ['awaiting-input', 'executing', (r) => ({ type: 'resume', ...own(r), leaseMs: 5000 })],
+  ['awaiting-input', 'executing', (r) => ({ type: 'resume', round: 'next', ...own(r), leaseMs: 5000 })],
   ['awaiting-input', 'committed', (r) => ({ type: 'commit', ...own(r), outcome: OUTCOME })],
   ['accepted', 'committed', (r) => ({ type: 'verified', ...own(r), happened: true })],
   ['accepted', 'in-doubt', (r) => ({ type: 'verified', ...own(r), happened: false })],
