@@ -49,6 +49,15 @@ describe('what plain JavaScript may get wrong is refused by name', () => {
     ).rejects.toEqual(refused('guard.run takes an object'))
   })
 
+  it.each<[string, unknown, unknown, string]>([
+    ['a number for an id', { id: 7 }, () => 'ran', 'The id of guard.run is a text and was given as number'],
+    ['a tenant that is no text', { id: 'r', tenant: {} }, () => 'ran', 'The tenant of guard.run is a text'],
+    ['a session that is no text', { id: 'r', session: 9n }, () => 'ran', 'The session of guard.run is a text'],
+    ['no work', { id: 'r' }, undefined, 'guard.run({ id }, async (run) => …)'],
+  ])('guard.run: %s', async (_what, options, work, message) => {
+    await expect(guardOf().run(bare(options), bare(work))).rejects.toEqual(refused(message))
+  })
+
   it('a call, before its effect; what a framework hands along behind the input is not ours', async () => {
     let effects = 0
     const pay = guardOf().tool({

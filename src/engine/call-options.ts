@@ -1,4 +1,5 @@
 import { knownOptions, nearest, unknownName, type NamesOf } from '../contract/index.ts'
+import { OnefoldError } from '../error/index.ts'
 import type { EventName } from './events.ts'
 import type { PerformOptions } from './engine.ts'
 import type { Run } from './guard.ts'
@@ -43,8 +44,28 @@ const EVENTS: Readonly<Record<EventName, true>> = {
   store: true,
 }
 
-/** @throws OnefoldError CONFIG_INVALID for an option that a run does not have */
-export const knownRun = (options: RunOptions): RunOptions => knownOptions('guard.run', options, RUN)
+/**
+ * What `guard.run` was given. A name that is no text (a row's number, most often) would be found out by the store only,
+ * which then passes for one that failed.
+ * @throws OnefoldError CONFIG_INVALID for an option that a run does not have, a name that is no text, no work
+ */
+export function knownRun(options: RunOptions, work: unknown): RunOptions {
+  knownOptions('guard.run', options, RUN)
+  for (const name of ['id', 'tenant', 'session', 'traceparent'] as const) {
+    const given: unknown = options[name] ?? undefined
+    if (given === undefined || typeof given === 'string') continue
+    throw new OnefoldError(
+      'CONFIG_INVALID',
+      `The ${name} of guard.run is a text and was given as ${typeof given}. Nothing was started; write it as one, the same at every retry, as String(order.id).`,
+    )
+  }
+  if (typeof work !== 'function')
+    throw new OnefoldError(
+      'CONFIG_INVALID',
+      'guard.run has no work to do. Nothing was started; write guard.run({ id }, async (run) => …).',
+    )
+  return options
+}
 
 const CALL_NAMES = Object.keys(CALL)
 

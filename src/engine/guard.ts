@@ -278,7 +278,7 @@ export function createGuard(options: GuardOptions): Guard {
   const guard: Guard = {
     tool: (toolOptions) => protect(register(defineContract(toolOptions as unknown as AnyToolOptions))),
     run: async (runOptions, work) => {
-      const active = runOf(knownRun(runOptions))
+      const active = runOf(knownRun(runOptions, work))
       return await withRun(active, () => work(handleOf(active)))
     },
     saga: (name, steps, sagaOptions = {}) => {

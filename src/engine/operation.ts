@@ -69,7 +69,7 @@ export function nameOperation(
   if (contract.callerKey === 'required' && callerKey === undefined) {
     throw new OnefoldError(
       'KEY_MISSING',
-      `${contract.name} demands an idempotency key from its caller. No effect started; send one key per wanted operation, the same on every retry.`,
+      `${contract.name} demands an idempotency key from its caller. No effect started; give one as idempotencyKey with the call, one per wanted operation, the same on every retry.`,
     )
   }
   const occurrence = options.occurrence ?? contract.occurrenceOf(input) ?? 1

@@ -59,7 +59,11 @@ describe.each(STORES)('on %s', (name, makeStore) => {
 
   it('a call without the demanded key fails fast at the boundary [IN-6]', async () => {
     const order = orderTool(guard, downstream, { recovery: manual(), callerKey: 'required' })
-    await expect(order({ ref: ref('key') })).rejects.toMatchObject({ code: 'KEY_MISSING', effect: 'none' })
+    await expect(order({ ref: ref('key') })).rejects.toMatchObject({
+      code: 'KEY_MISSING',
+      effect: 'none',
+      message: expect.stringContaining('as idempotencyKey with the call'),
+    })
     await expect(order({ ref: ref('key') }, { idempotencyKey: 'a b\n' })).rejects.toMatchObject({ code: 'KEY_INVALID' })
     expect(await downstream.effects(ref('key'))).toBe(0)
     await order({ ref: ref('key') }, { idempotencyKey: '"k1"' })
