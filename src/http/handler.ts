@@ -1,5 +1,6 @@
 import type { ToolContext } from '../contract/index.ts'
 import type { Guard } from '../engine/index.ts'
+import { OnefoldError } from '../error/index.ts'
 import { checked, createProtector, isPlanned, tooLarge, type Matched, type Protector } from './protector.ts'
 import { answerFrom, headersOf, responseOf, type HttpOptions } from './route.ts'
 import type { Answer, RequestFacts } from './exchange/index.ts'
@@ -25,6 +26,12 @@ export function protectHandler(
   options: HttpOptions,
   handler: FetchHandler,
 ): (request: Request) => Promise<Response> {
+  // Found out at the first write, it would be a doubt for a person.
+  if (typeof (handler as unknown) !== 'function')
+    throw new OnefoldError(
+      'CONFIG_INVALID',
+      'protectHandler has no handler. Write protectHandler(guard, options, (request) => app.fetch(request)). Nothing was registered.',
+    )
   const protector = createProtector(
     guard,
     options,

@@ -16,7 +16,8 @@ import {
   type RequestFacts,
   type WritePlan,
 } from './exchange/index.ts'
-import { declaredOf, knownHttpOptions, routeReach, type Again, type HttpOptions, type WriteRoute } from './route.ts'
+import { knownHttpOptions } from './known-http.ts'
+import { declaredOf, routeReach, type Again, type HttpOptions, type WriteRoute } from './route.ts'
 
 /** A request that is to go through the ledger. */
 export interface Matched {

@@ -1,11 +1,4 @@
-import {
-  knownOptions,
-  type Duration,
-  type NamesOf,
-  type ProbeAnswer,
-  type ProbeContext,
-  type Recovery,
-} from '../contract/index.ts'
+import { type Duration, type ProbeAnswer, type ProbeContext, type Recovery } from '../contract/index.ts'
 import { currentOperation, ownerOf, type Guard } from '../engine/index.ts'
 import { OnefoldError } from '../error/index.ts'
 import {
@@ -58,52 +51,14 @@ export interface WriteRoute {
 export type Route = WriteRoute | { readonly match: string; readonly effect: 'read' }
 
 /** Options of every form of the middleware. */
-export interface HttpOptions extends Partial<HttpRules> {
+export interface HttpOptions extends Partial<Omit<HttpRules, 'unknownRoutes'>> {
+  /** What becomes of writes that no route declares. @default guarded, afterDelivery: 'run', afterError: 'hold' */
+  readonly unknownRoutes?: Partial<HttpRules['unknownRoutes']>
   /** Name of the service in contracts and in the ledger; the same after every restart. @default 'http' */
   readonly name?: string
   readonly routes: readonly Route[]
   /** Largest body of a write, in bytes. @default 1048576 */
   readonly bodyBytes?: number
-}
-
-const NAMES: NamesOf<HttpOptions> = {
-  name: true,
-  routes: true,
-  bodyBytes: 'number',
-  profile: true,
-  strict: true,
-  principal: true,
-  tenantHeader: true,
-  unknownRoutes: true,
-  errors: true,
-  replayHeaders: true,
-  resendHeaders: true,
-}
-
-const ROUTE: NamesOf<WriteRoute> = {
-  match: true,
-  effect: true,
-  key: true,
-  identity: true,
-  recovery: true,
-  ignore: true,
-  scope: true,
-  version: 'number',
-  retention: true,
-  retryHorizon: true,
-  timeout: true,
-  errors: true,
-  occurrenceField: true,
-  amount: true,
-  exclusive: true,
-  verify: true,
-}
-
-/** @throws OnefoldError CONFIG_INVALID for an option that neither the middleware nor a route has */
-export function knownHttpOptions(options: HttpOptions): HttpOptions {
-  for (const route of knownOptions('The protection of a service', options, NAMES).routes)
-    knownOptions(`The route ${JSON.stringify(route.match)}`, route as WriteRoute, ROUTE)
-  return options
 }
 
 /** Runs a frozen request once more, for recovery; absent where a form cannot. */
