@@ -115,6 +115,33 @@ describe('an option that there is not', () => {
   })
 })
 
+const step = { tool: charge, input: String, undo: 'none' } as const
+const last = { tool: charge, name: 'last', input: String }
+const saga = (steps: unknown): unknown => guard.saga('trip', steps as never)
+const inboxWith = (given: object): unknown => webhookInbox(guard, { ...inbox, name: 'other', ...given } as never)
+
+/** What would be found out only when an event comes, or when a step has to be undone. */
+const missing: readonly (readonly [what: string, message: string, call: () => unknown])[] = [
+  ['a saga without steps', 'no list of steps', () => saga(undefined)],
+  ['a step without a tool', 'no protected tool', () => saga([{ ...step, tool: undefined }])],
+  ['a step whose tool is a function', 'no protected tool', () => saga([{ ...step, tool: String }])],
+  ['a step without input', 'has no input', () => saga([{ ...step, input: undefined }, last])],
+  ['an undo that there is not', "'compensate' or 'none'", () => saga([{ ...step, undo: 'compensat' }, last])],
+  ['an undo without input', 'has no input', () => saga([{ ...step, undo: { tool: charge } }, last])],
+  ['an inbox without a handler', 'has no handle', () => inboxWith({ handle: undefined })],
+  ['an inbox without a sender', 'from: stripe({ secret })', () => inboxWith({ from: undefined })],
+  ['an inbox with a sender that was not called', 'from: stripe({ secret })', () => inboxWith({ from: stripe })],
+  ['a sender whose secret is unset', 'stripe needs its signing secret', () => stripe({ secret: undefined as never })],
+]
+
+describe('what is needed and not there', () => {
+  it.each(missing)('%s is refused before anything can happen', (_what, message, call) => {
+    expect(call).toThrow(
+      expect.objectContaining({ name: 'OnefoldError', message: expect.stringContaining(message) }) as Error,
+    )
+  })
+})
+
 describe('a limit that would limit nothing', () => {
   it.each([Number.NaN, -1, '3', null])('a retry budget of %j is refused', (call) => {
     expect(() => downstreamFetch(fetch, { budget: { call } } as never)).toThrow(

@@ -32,7 +32,7 @@ import { createQuestions } from './rounds.ts'
 import type { OperationRecord } from './record.ts'
 import { currentFrame, currentRun, newRun, tenantWithoutRun, withRun, type ActiveRun } from './run.ts'
 import { settingsWith, type Settings } from './settings.ts'
-import { sagaContract, type SagaEnd, type SagaOptions, type SagaStep } from './saga.ts'
+import { knownSteps, sagaContract, type SagaEnd, type SagaOptions, type SagaStep } from './saga.ts'
 import { createSlots } from './slots.ts'
 import type { Spool } from './spool.ts'
 import type { Store } from './store.ts'
@@ -282,7 +282,7 @@ export function createGuard(options: GuardOptions): Guard {
       return await withRun(active, () => work(handleOf(active)))
     },
     saga: (name, steps, sagaOptions = {}) => {
-      for (const step of steps) assertOwn(name, step)
+      for (const step of knownSteps(name, steps)) assertOwn(name, step)
       return protect(register(sagaContract(core, performer, name, steps, sagaOptions)))
     },
     once: async (key, work, callOptions = {}) => {

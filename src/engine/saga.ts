@@ -199,12 +199,42 @@ export function sagaContract<Input>(
   return contract
 }
 
+/**
+ * Steps of the form that they should have. A saga whose step has no input, or whose undo is a word that there is not,
+ * would run forward, and fail where it has to be undone.
+ * @throws OnefoldError CONTRACT_INVALID, CONFIG_INVALID for an option that there is not
+ */
+export function knownSteps<Input>(saga: string, steps: readonly SagaStep<Input>[]): readonly SagaStep<Input>[] {
+  if (!Array.isArray(steps as unknown)) throw invalid(`Saga ${saga} has no list of steps.`)
+  for (const [at, step] of steps.entries()) {
+    const of = `Step ${step.name ?? nameOf(step.tool) ?? at + 1} of saga ${saga}`
+    knownOptions(of, step, STEP)
+    const { undo } = step
+    assertCall(of, step)
+    if (undo === undefined || undo === 'none' || undo === 'compensate') continue
+    if (typeof undo !== 'object')
+      throw invalid(
+        `${of} cannot be undone by ${JSON.stringify(undo)}. Give undo: { tool, input }, 'compensate' or 'none'.`,
+      )
+    knownOptions(`The undo of ${of.replace('Step', 'step')}`, undo, UNDO)
+    assertCall(`The undo of ${of.replace('Step', 'step')}`, undo)
+  }
+  return steps
+}
+
+function assertCall(of: string, { tool, input }: { readonly tool: unknown; readonly input: unknown }): void {
+  if (nameOf(tool) === undefined)
+    throw invalid(`${of} has no protected tool. Give tool: one that guard.tool has returned.`)
+  if (typeof input !== 'function') throw invalid(`${of} has no input. Give input: (input, results) => ….`)
+}
+
+const nameOf = (tool: unknown): string | undefined =>
+  (tool as ProtectedTool<never, unknown> | undefined)?.contract?.name
+
 function checkSteps<Input>(saga: string, steps: readonly (SagaStep<Input> & { readonly name: string })[]): void {
   if (steps.length === 0) throw invalid(`Saga ${saga} has no steps.`)
   const names = new Set<string>()
   for (const [at, step] of steps.entries()) {
-    knownOptions(`Step ${step.name} of saga ${saga}`, step, STEP)
-    if (typeof step.undo === 'object') knownOptions(`The undo of step ${step.name} of saga ${saga}`, step.undo, UNDO)
     if (names.has(step.name)) throw invalid(`Saga ${saga} has two steps called ${step.name}: name one of them.`)
     names.add(step.name)
     const { contract } = step.tool

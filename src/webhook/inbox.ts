@@ -61,7 +61,7 @@ const SLACK_WAIT_MS = 2_500
  * app.post('/stripe', (c) => inbox(c.req.raw))
  */
 export function webhookInbox(guard: Guard, options: InboxOptions): Inbox {
-  const { from } = knownOptions('webhookInbox', options, NAMES)
+  const { from } = knownInbox(options)
   const name = options.name ?? from.name
   const leastMs = 2 * from.retryHorizonMs
   const rememberMs = options.rememberMs ?? Math.max(7 * DAY_MS, leastMs)
@@ -132,6 +132,21 @@ export function webhookInbox(guard: Guard, options: InboxOptions): Inbox {
       return told(500, { error: 'not taken; deliver it again' })
     }
   }
+}
+
+/**
+ * An inbox without a handler would tell every sender 200, and hold each event as a doubt.
+ * @throws OnefoldError CONFIG_INVALID
+ */
+function knownInbox(options: InboxOptions): InboxOptions {
+  const { from, handle } = knownOptions('webhookInbox', options, NAMES)
+  const wrong = (what: string): OnefoldError =>
+    new OnefoldError('CONFIG_INVALID', `webhookInbox ${what}. Nothing was registered.`)
+  // Plain JavaScript may leave out what the types demand.
+  if (typeof (from as Scheme | undefined)?.verify !== 'function')
+    throw wrong('takes a sender as from and was given none. Write from: stripe({ secret }), or a scheme with verify')
+  if (typeof (handle as unknown) !== 'function') throw wrong('has no handle. Write handle: async (event) => …')
+  return options
 }
 
 const taken = ({ status, replayed }: Outcome): Response =>

@@ -1,4 +1,5 @@
 import { knownOptions, type NamesOf } from '../contract/index.ts'
+import { OnefoldError } from '../error/index.ts'
 import { hmac } from './hmac.ts'
 
 /** What a verified delivery says of itself. */
@@ -54,20 +55,24 @@ export const refused = (why: string): Verified => ({ ok: false, why })
 const NAMES: NamesOf<SchemeOptions> = { secret: true }
 const TIMED_NAMES: NamesOf<TimedSchemeOptions> = { secret: true, toleranceMs: 'number' }
 
-/** @throws TypeError for no secret: an inbox without one would take anything; OnefoldError for an unknown option */
+/** @throws OnefoldError CONFIG_INVALID for no secret: an inbox without one would take anything; for an unknown option */
 export const secretsOf = (of: string, options: SchemeOptions): readonly string[] =>
-  secretsIn(knownOptions(of, options, NAMES))
+  secretsIn(of, knownOptions(of, options, NAMES))
 
 /** {@link secretsOf} a sender that signs the time. */
 export const timedSecretsOf = (of: string, options: TimedSchemeOptions): readonly string[] =>
-  secretsIn(knownOptions(of, options, TIMED_NAMES))
+  secretsIn(of, knownOptions(of, options, TIMED_NAMES))
 
-function secretsIn({ secret }: SchemeOptions): readonly string[] {
-  const secrets = typeof secret === 'string' ? [secret] : secret
+function secretsIn(of: string, { secret }: SchemeOptions): readonly string[] {
+  // Read from an environment that lacks it, it is undefined.
+  const secrets: readonly unknown[] = Array.isArray(secret) ? secret : [secret]
   if (secrets.length === 0 || secrets.some((one) => typeof one !== 'string' || one === '')) {
-    throw new TypeError('A webhook needs its signing secret. Without one, anybody could deliver.')
+    throw new OnefoldError(
+      'CONFIG_INVALID',
+      `${of} needs its signing secret and was given none. Without one, anybody could deliver. Write secret: 'whsec_…', or a list of them. Nothing was registered.`,
+    )
   }
-  return secrets
+  return secrets as readonly string[]
 }
 
 /** {@link Scheme.endpoint} of these secrets. */
