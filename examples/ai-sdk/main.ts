@@ -26,6 +26,7 @@ const refund = tool({
   inputSchema: z.object({ returnId: z.string(), charge: z.string(), amount: z.number() }),
   execute: async ({ charge, amount }) => {
     const answer = await send(`${provider.url}/refunds`, { method: 'POST', body: JSON.stringify({ charge, amount }) })
+    if (!answer.ok) throw Object.assign(new Error(`answered ${answer.status}`), { status: answer.status })
     return (await answer.json()) as { id: string }
   },
 })

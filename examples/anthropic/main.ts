@@ -31,6 +31,7 @@ const refund = betaZodTool({
   run: async ({ charge, amount }) => {
     const answer = await send(`${provider.url}/refunds`, { method: 'POST', body: JSON.stringify({ charge, amount }) })
     ran.resolve()
+    if (!answer.ok) throw Object.assign(new Error(`answered ${answer.status}`), { status: answer.status })
     return await answer.text()
   },
 })

@@ -23,6 +23,7 @@ export function shopServer(guard: Guard, providerUrl: string): McpServer {
     async ({ charge, amount }, extra) => {
       const { fetch } = toolContext(extra) // carries the operation's key, the same on every re-send
       const answer = await fetch(`${providerUrl}/refunds`, { method: 'POST', body: JSON.stringify({ charge, amount }) })
+      if (!answer.ok) throw Object.assign(new Error(`answered ${answer.status}`), { status: answer.status })
       return { content: [{ type: 'text', text: await answer.text() }] }
     },
   )

@@ -35,6 +35,8 @@ const refundReturn = guard.tool({
       method: 'POST',
       body: JSON.stringify({ charge: input.chargeId, amount: input.amountCents }),
     })
+    // What is returned counts as done, and is replayed: an answer that is no success has to be thrown.
+    if (!answer.ok) throw Object.assign(new Error(`answered ${answer.status}`), { status: answer.status })
     return (await answer.json()) as { id: string }
   },
 })

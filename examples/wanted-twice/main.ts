@@ -28,6 +28,7 @@ const ship = guard.tool({
   amount: 'cents',
   execute: async (input, ctx) => {
     const answer = await ctx.fetch(`${warehouse.url}/parcels`, { method: 'POST', body: JSON.stringify(input) })
+    if (!answer.ok) throw Object.assign(new Error(`answered ${answer.status}`), { status: answer.status })
     return (await answer.json()) as { parcel: number }
   },
 })

@@ -42,6 +42,7 @@ const decrementStock = guard.tool({
   recovery: keyed('24h'),
   execute: async ({ order }, ctx) => {
     const answer = await ctx.fetch(`${url}/stock/${order}`, { method: 'POST' })
+    if (!answer.ok) throw Object.assign(new Error(`answered ${answer.status}`), { status: answer.status })
     return (await answer.json()) as { left: number } // what is no JSON throws, after the effect
   },
 })

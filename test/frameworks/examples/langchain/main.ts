@@ -28,6 +28,7 @@ const send = onefoldFetch() // carries the key of the operation that is executin
 const refundReturn = tool(
   async ({ charge, amount }) => {
     const answer = await send(`${provider.url}/refunds`, { method: 'POST', body: JSON.stringify({ charge, amount }) })
+    if (!answer.ok) throw Object.assign(new Error(`answered ${answer.status}`), { status: answer.status })
     return await answer.text()
   },
   {
@@ -52,7 +53,11 @@ assert.deepEqual(provider.refunds(), [{ charge: 'ch_1', amount: 4_200 }])
 const pay = protectNode(
   guard,
   async () => {
-    await send(`${provider.url}/refunds`, { method: 'POST', body: JSON.stringify({ charge: 'ch_2', amount: 900 }) })
+    const answer = await send(`${provider.url}/refunds`, {
+      method: 'POST',
+      body: JSON.stringify({ charge: 'ch_2', amount: 900 }),
+    })
+    if (!answer.ok) throw Object.assign(new Error(`answered ${answer.status}`), { status: answer.status })
     crashOnce()
     return { messages: [new AIMessage('refunded')] }
   },

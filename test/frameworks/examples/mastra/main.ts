@@ -28,6 +28,7 @@ const send = onefoldFetch() // carries the key of the operation that is executin
 
 async function refund(charge: string, amount: number): Promise<{ id: string }> {
   const answer = await send(`${provider.url}/refunds`, { method: 'POST', body: JSON.stringify({ charge, amount }) })
+  if (!answer.ok) throw Object.assign(new Error(`answered ${answer.status}`), { status: answer.status })
   return (await answer.json()) as { id: string }
 }
 
