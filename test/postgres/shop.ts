@@ -17,7 +17,8 @@ export const shopRights = (role: string): string => `
   GRANT SELECT, INSERT, UPDATE ON ALL TABLES IN SCHEMA shop TO ${role};
 `
 
-/** Runs one statement in the engine's transaction, in the client's own way. */
+// #region statement
+/** One statement in the engine's transaction: `query` of a pool's client of pg, `unsafe` of a transaction of postgres. */
 export async function inTransaction(context: ToolContext, text: string, values: readonly string[]): Promise<void> {
   const open = context.transaction as {
     unsafe?: (text: string, values: readonly string[]) => Promise<unknown>
@@ -25,6 +26,7 @@ export async function inTransaction(context: ToolContext, text: string, values: 
   }
   await (typeof open.unsafe === 'function' ? open.unsafe(text, values) : open.query(text, values))
 }
+// #endregion statement
 
 export const INSERT_ORDER = 'INSERT INTO shop.orders (ref) VALUES ($1)'
 
