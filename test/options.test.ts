@@ -131,6 +131,11 @@ const missing: readonly (readonly [what: string, message: string, call: () => un
   ['an inbox without a handler', 'has no handle', () => inboxWith({ handle: undefined })],
   ['an inbox without a sender', 'from: stripe({ secret })', () => inboxWith({ from: undefined })],
   ['an inbox with a sender that was not called', 'from: stripe({ secret })', () => inboxWith({ from: stripe })],
+  [
+    'a relay that publishes nowhere',
+    'no publish',
+    () => relayOutbox(guard, { client: {}, recovery: manual() } as never),
+  ],
   ['a sender whose secret is unset', 'stripe needs its signing secret', () => stripe({ secret: undefined as never })],
 ]
 

@@ -266,6 +266,11 @@ describe('parseConfig', () => {
       'store: redis://host?db=1\n',
       '1:1: store cannot be used. it takes prefix and appendfsync behind the ?, not db.',
     ],
+    [
+      'a store of a kind that there is not',
+      'store: mysql://x\n',
+      '1:1: store cannot be used. write sqlite:./ledger.db, one of dynamodb:, postgres:, redis: for a server, or memory: for a trial',
+    ],
     ['a misspelt store', 'store: sqllite:./x\n', '1:1: store cannot be used. did you mean sqlite:./x?'],
     ['a secret in the file', 'keySecret: hunter2\n', '1:1: keySecret must name an environment variable'],
     ['a secret that is not set', 'keySecret: { env: NOPE }\n', '1:14: keySecret.env names NOPE, which is not set.'],

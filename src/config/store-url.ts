@@ -47,7 +47,11 @@ export function parseStoreUrl(url: string, folder: string): StoreChoice {
   }
   const meant = nearest(scheme, ['sqlite', 'memory', ...REMOTE_KINDS.flatMap(({ schemes }) => schemes)])
   if (meant !== undefined) throw invalid(url, `did you mean ${meant}:${withoutPassword(rest)}?`)
-  throw invalid(url, `write sqlite:${scheme === '' ? url : './ledger.db'}, or memory: for a trial`)
+  const remotes = REMOTE_KINDS.flatMap(({ schemes }) => schemes.slice(0, 1)).join(':, ')
+  throw invalid(
+    url,
+    `write sqlite:${scheme === '' ? url : './ledger.db'}, one of ${remotes}: for a server, or memory: for a trial`,
+  )
 }
 
 const invalid = (url: string, problem: string): OnefoldError =>

@@ -137,6 +137,14 @@ describe.skipIf(NEWEST === undefined)('what is refused before anything is served
     expect(left).toHaveLength(1)
   })
 
+  it('a role that there is not: no ledger is left behind, as the error says', async () => {
+    const owner = CLIENTS.pg(server.url(), 1)
+    clients.push(owner)
+    const given = { schema: 'unserved', role: 'nobody' }
+    await expect(migratePostgres(owner.client, given)).rejects.toThrow(/"nobody" does not exist.*Nothing was written/)
+    await expect(migratePostgres(owner.client, { schema: 'unserved' })).resolves.toMatchObject({ from: 0 })
+  })
+
   it('several migrations at once are one', async () => {
     const owners = (['pg', 'postgres', 'pg'] as const).map((name) => CLIENTS[name](server.url(), 1))
     clients.push(...owners)

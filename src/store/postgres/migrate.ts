@@ -41,8 +41,12 @@ export async function migratePostgres(client: PostgresClient, options: MigrateOp
     const from = (await installed(driver, schema)) ?? 0
     const to = versionOf(schema)
     if (from > to) throw newer(schema, from)
-    if (from < to) await driver.script(scriptOf(schema, from))
-    if (role !== undefined) await driver.script(`${turnOf(schema)};${grants(schema, quotedRole(role))}`)
+    const steps = [
+      from < to ? scriptOf(schema, from) : turnOf(schema),
+      ...(role === undefined ? [] : [grants(schema, quotedRole(role))]),
+    ]
+    // One transaction: a role that there is not leaves no ledger behind that nobody may serve.
+    if (from < to || role !== undefined) await driver.script(steps.join(';\n'))
     return { from, to }
   } catch (error) {
     // Another process may have come first; then everything is done.

@@ -117,6 +117,11 @@ export interface Relay {
  */
 export function relayOutbox(guard: Guard, options: RelayOptions): Relay {
   const { client, schema = 'onefold', atOnce = 16, everyMs = 200 } = knownOptions('relayOutbox', options, NAMES)
+  if (typeof (options.publish as unknown) !== 'function')
+    throw new OnefoldError(
+      'CONFIG_INVALID',
+      'relayOutbox has no publish: every message would become a doubt. Write publish: async (message, context) => …. Nothing was started.',
+    )
   const s = quotedSchema(schema)
   const driver = driverFor(client, { deadlineMs: 5_000, prepare: false })
   const publish = guard.tool({
