@@ -48,11 +48,21 @@ const takerOf = ({ name, carrier, paths, window, key }: Provider): Taker => ({
 
 function ownTaker(host: string, given: ProviderHosts[string]): Taker {
   if (given === false) return { name: undefined, carrier: { in: 'nowhere' }, instead: 'use probe() or manual()' }
-  if (typeof given !== 'string') return { ...UNLISTED, carrier: { in: 'header', name: given.header } }
+  if (typeof given !== 'string') return { ...UNLISTED, carrier: { in: 'header', name: headerOf(host, given) } }
   const provider = providerNamed(given)
   if (provider !== undefined) return takerOf(provider)
   throw new OnefoldError(
     'CONFIG_INVALID',
     `providers: ${host} is called ${given}, which is none of ${Object.keys(PROVIDERS).join(', ')}. Give { header: 'Name-Of-Header' } for any other.`,
+  )
+}
+
+/** The header itself: any other would be sent beside it, and the host would see no key while its retries count as keyed. */
+function headerOf(host: string, given: { readonly header: string } | undefined): string {
+  const name: unknown = given?.header
+  if (typeof name === 'string' && /^[!#$%&'*+.^_`|~\dA-Za-z-]+$/.test(name)) return name
+  throw new OnefoldError(
+    'CONFIG_INVALID',
+    `providers: ${host} names no header. Give { header: 'Name-Of-Header' }, the name of a provider, or false.`,
   )
 }

@@ -59,6 +59,13 @@ describe('the provider of a host', () => {
     expect(of('https://api.stripe.com/', own).carrier.in).toBe('nowhere')
   })
 
+  it.each([{ heder: 'X-Request-Id' }, { header: '' }, { header: 'X Request' }, {}, undefined, null, true])(
+    'refuses %j, under which the host would see no key',
+    (given) => {
+      expect(() => of('http://x/', { 'x.example': given as never })).toThrow("Give { header: 'Name-Of-Header' }")
+    },
+  )
+
   it('refuses a name that is not in the table', () => {
     expect(() => of('http://x/', { 'x.example': 'strype' })).toThrow(
       expect.objectContaining({ code: 'CONFIG_INVALID' }),
