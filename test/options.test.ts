@@ -136,6 +136,11 @@ const missing: readonly (readonly [what: string, message: string, call: () => un
     'no publish',
     () => relayOutbox(guard, { client: {}, recovery: manual() } as never),
   ],
+  [
+    'a contract that is a misspelt word',
+    "Write 'read', or { identity, recovery }",
+    () => protectTools(guard, { look: { inputSchema: {}, execute: () => 1 } } as never, { look: 'raed' } as never),
+  ],
   ['a sender whose secret is unset', 'stripe needs its signing secret', () => stripe({ secret: undefined as never })],
 ]
 

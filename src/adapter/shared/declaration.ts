@@ -34,6 +34,11 @@ export type Contracts = Readonly<Record<string, Declaration | undefined>>
  * caller. @throws OnefoldError CONTRACT_INVALID naming what is wrong and the fix
  */
 export function declaredContract(tool: AdaptedTool, declared: Exclude<Declaration, 'read'>): Contract {
+  if (typeof (declared as unknown) !== 'object')
+    throw new OnefoldError(
+      'CONTRACT_INVALID',
+      `The contract of ${tool.name} cannot be ${JSON.stringify(declared)}. Write 'read', or { identity, recovery }. Nothing was registered.`,
+    )
   const { name = tool.ledgerName ?? tool.name, ...rest } = declared
   return defineContract({
     ...rest,

@@ -1,4 +1,5 @@
 import type { DatabaseSync as Database } from 'node:sqlite'
+import { OnefoldError } from '../../error/index.ts'
 
 export type { DatabaseSync, SQLInputValue, StatementSync } from 'node:sqlite'
 
@@ -11,7 +12,12 @@ function loadQuietly(): typeof Database {
     if (!String(warning).includes('SQLite')) emitWarning.call(process, warning, ...rest)
   }) as typeof process.emitWarning
   try {
-    return process.getBuiltinModule('node:sqlite').DatabaseSync
+    const sqlite = (process.getBuiltinModule as typeof process.getBuiltinModule | undefined)?.('node:sqlite')
+    if (sqlite !== undefined) return sqlite.DatabaseSync
+    throw new OnefoldError(
+      'STORE_UNSAFE',
+      `onefold/sqlite needs Node 22.18 or later and this is Node ${process.versions.node}. Nothing was started; install a current Node, or keep the ledger on a server.`,
+    )
   } finally {
     process.emitWarning = emitWarning
   }
