@@ -29,8 +29,12 @@ describe('a protection that is weaker than its words sound is refused', () => {
       'has no recovery. Say what settles',
     ],
     ['a recovery that was not called', route({ key: 'required', recovery: composite }), 'has no recovery'],
-    ['an identity outside the request', route({ identity: ['cart'] }), 'Write body.cart, or path., query. or headers.'],
-    ['what to ignore outside the request', route({ key: 'required', ignore: ['note'] }), 'Write body.note'],
+    [
+      'an identity outside the request',
+      route({ identity: ['cart'] }),
+      'Begin it with body, path, query or headers, as body.cart. Nothing',
+    ],
+    ['what to ignore outside the request', route({ key: 'required', ignore: ['note'] }), 'as body.note'],
   ])('%s', (_what, options, message) => {
     expect(() => protectHandler(guardOf(), bare<HttpOptions>(options), () => new Response())).toThrow(
       expect.objectContaining({ code: 'CONFIG_INVALID', message: expect.stringContaining(message) }) as Error,

@@ -115,7 +115,8 @@ function knownRoute(given: Route): Route {
 function knownPath(of: string, given: unknown): string {
   const text = String(given)
   const [root = ''] = text.split('.', 1)
-  if (!ROOTS.includes(root)) throw wrong(`${of} names ${text}`, `Write body.${text}, or path., query. or headers.`)
+  if (!ROOTS.includes(root))
+    throw wrong(`${of} names ${text}`, `Begin it with body, path, query or headers, as body.${text}`)
   return root === 'headers' ? text.toLowerCase() : text
 }
 
