@@ -80,7 +80,7 @@ export function createServerCalls(options: ServerCallsOptions): ServerCalls {
   ): Promise<unknown> {
     const delivery = deliveryOf(extra)
     try {
-      if (plan.kind === 'blocked') throw blocked(request.params.name)
+      if (plan.kind === 'blocked') throw blocked(request.params.name, plan.meant)
       const input = request.params.arguments ?? {}
       const signal = signalOf(extra)
       const meta = metaOf(extra, input, signal === undefined ? undefined : rawKeys.get(signal))
@@ -365,9 +365,11 @@ function isolationOf(principal: string, scope: ServerTool['scope'], within: stri
   return `${principal}/${scope}:${within}`
 }
 
-const blocked = (tool: string): OnefoldError =>
+const blocked = (tool: string, meant: string | undefined): OnefoldError =>
   new OnefoldError(
     'HELD',
-    `${tool} has no contract, and tools without one are blocked here. No effect started; give it a contract.`,
+    meant === undefined
+      ? `${tool} has no contract, and tools without one are blocked here. No effect started; give it a contract.`
+      : `${tool} has no contract, and the one of ${meant} belongs to no tool. No effect started; correct the name, or give ${tool} a contract of its own.`,
     { details: { reason: 'undeclared' } },
   )

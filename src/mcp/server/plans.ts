@@ -1,4 +1,4 @@
-import type { ContractDescription } from '../../contract/index.ts'
+import { nearest, type ContractDescription } from '../../contract/index.ts'
 import type { Guard, UndeclaredPolicy } from '../../engine/index.ts'
 import { invalid, serverTool, undeclaredTool, type Again, type ServerContract, type ServerTool } from './contract.ts'
 
@@ -11,7 +11,8 @@ export interface UnknownTools extends UndeclaredPolicy {
 /** What the server does with calls of one tool. */
 export type ServerPlan =
   | { readonly kind: 'pass' }
-  | { readonly kind: 'blocked' }
+  /** `meant`: a contract of nearly this name, which no tool has. */
+  | { readonly kind: 'blocked'; readonly meant?: string }
   | { readonly kind: 'declared'; readonly tool: ServerTool }
   | { readonly kind: 'undeclared'; readonly tool: ServerTool }
 
@@ -32,6 +33,7 @@ export function createPlans(guard: Guard, server: string, unknownTools: UnknownT
   const plans = new Map<string, ServerPlan>()
   const reads = new Set<string>()
   const unknown = new Map<string, ServerPlan>()
+  const known = new Set<string>()
 
   function declare(tool: string, declared: ServerContract): void {
     if (plans.has(tool))
@@ -41,14 +43,28 @@ export function createPlans(guard: Guard, server: string, unknownTools: UnknownT
       plans.set(tool, { kind: 'pass' })
       return
     }
+    if (typeof (declared as unknown) !== 'object')
+      throw invalid(
+        tool,
+        `its contract cannot be ${JSON.stringify(declared)}`,
+        "Write 'read', or { identity, recovery }",
+      )
     const made = serverTool(server, tool, declared, again)
     guard.internals.register(made.contract)
     plans.set(tool, { kind: 'declared', tool: made })
   }
 
   function of(tool: string): ServerPlan {
-    const known = plans.get(tool) ?? unknown.get(tool)
-    if (known !== undefined) return known
+    const found = plans.get(tool) ?? unknown.get(tool)
+    if (found !== undefined) return found
+    const meant = known.has(tool)
+      ? nearest(
+          tool,
+          [...plans.keys()].filter((name) => !known.has(name)),
+        )
+      : undefined
+    // Guarded by all its arguments, or not at all, it would act again on a repeat in other words.
+    if (meant !== undefined) return { kind: 'blocked', meant }
     if (unknown.size >= KEPT) unknown.clear()
     const { mode } = unknownTools
     const plan: ServerPlan =
@@ -63,6 +79,7 @@ export function createPlans(guard: Guard, server: string, unknownTools: UnknownT
     declare,
     of,
     registered(tool, annotations) {
+      known.add(tool)
       const plan = plans.get(tool)
       if (plan?.kind === 'declared' && annotations?.readOnlyHint === true)
         throw invalid(tool, 'its contract is a write, and its readOnlyHint is true', 'Correct one of them')
