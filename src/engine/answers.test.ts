@@ -160,11 +160,11 @@ it('REJECTED says why, and whether the same call may be made again', () => {
   const cause = new Error('no funds')
   const final = rejected('pay', key, cause, false)
   expect(facts(final)).toEqual({ ...none, code: 'REJECTED', effect: 'none', key, ticket: undefined })
-  expect(final.message).toContain('no funds It may be called again with corrected input')
+  expect(final.message).toContain('no funds. It may be called again with corrected input')
   expect(final.cause).toBe(cause)
   const unsent = rejected('pay', key, 'text', true)
   expect(unsent.retryable).toBe(true)
-  expect(unsent.message).toContain('it was refused Nothing was sent')
+  expect(unsent.message).toContain('it was refused. Nothing was sent')
 })
 
 it('CANCELLED tells whether the work goes on', () => {

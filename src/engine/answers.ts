@@ -159,7 +159,8 @@ export function closedAnswer(record: OperationRecord): OnefoldError | undefined 
 
 /** `REJECTED`: nothing happened. `retryable` where the same call may succeed later. */
 export function rejected(tool: string, key: string, cause: unknown, retryable: boolean): OnefoldError {
-  const why = cause instanceof Error ? cause.message : 'it was refused'
+  const told = cause instanceof Error ? cause.message : 'it was refused'
+  const why = /[\p{L}\p{N}]$/u.test(told) ? `${told}.` : told
   return new OnefoldError(
     'REJECTED',
     `${tool} did not happen: ${why}${retryable ? ' Nothing was sent; it may be called again.' : ' It may be called again with corrected input.'}`,

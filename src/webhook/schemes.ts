@@ -1,3 +1,4 @@
+import { OnefoldError } from '../error/index.ts'
 import { signedBy } from './hmac.ts'
 import {
   bodyOf,
@@ -127,7 +128,10 @@ export function standardWebhooks(options: TimedSchemeOptions): Scheme {
   )
   // What is no base64 decodes to nothing, and anybody can sign with an empty key.
   if (keys.some((key) => key.byteLength === 0))
-    throw new TypeError('A Standard Webhooks secret is base64 behind whsec_. With this one, anybody could deliver.')
+    throw new OnefoldError(
+      'CONFIG_INVALID',
+      'A Standard Webhooks secret is base64 behind whsec_. With this one, anybody could deliver. Nothing was registered.',
+    )
   return {
     name: 'standard',
     endpoint: endpointOf('standard', keys),
