@@ -152,6 +152,13 @@ describe('what is needed and not there', () => {
   })
 })
 
+it.each([{ input: 1 }, { state: () => 1 }])('verifyTool with %j alone is refused before a call', async (given) => {
+  await expect(verifyTool(String, given as never)).rejects.toMatchObject({
+    code: 'CONFIG_INVALID',
+    message: expect.stringContaining('input: (unique) => … and state: (input) => …') as string,
+  })
+})
+
 describe('a limit that would limit nothing', () => {
   it.each([Number.NaN, -1, '3', null])('a retry budget of %j is refused', (call) => {
     expect(() => downstreamFetch(fetch, { budget: { call } } as never)).toThrow(

@@ -55,6 +55,11 @@ export async function verifyTool<Input>(
   options: VerifyOptions<Input>,
 ): Promise<readonly VerifyCheck[]> {
   knownOptions<object>('verifyTool', options, NAMES)
+  if (typeof (options.state as unknown) !== 'function' || (options.input as unknown) === undefined)
+    throw new OnefoldError(
+      'CONFIG_INVALID',
+      'verifyTool needs input: (unique) => … and state: (input) => …, which says what the downstream’s own books hold. Nothing was called.',
+    )
   const name = 'contract' in tool ? tool.contract.name : tool.name || 'the tool'
   const trial = trialOf(tool, options, `vt${process.pid.toString(36)}x${(++tools).toString(36)}`)
   const expected = await trial('called once', async ({ call, input }) => void (await call(input)))
