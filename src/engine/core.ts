@@ -46,16 +46,18 @@ export function at(core: Core, point: FaultPoint, key: string): void | Promise<v
   return core.faults?.(point, key)
 }
 
+type AlarmingRecord = Pick<OperationRecord, 'key' | 'tenant' | 'tool' | 'run'>
+
+/** Tells listeners of something that a person has to see. */
+export function alarm(core: Core, { key, tenant, tool, run }: AlarmingRecord, message: string): void {
+  core.emitter.emit('alarm', { key, tenant, tool, run, message })
+}
+
 /** Keeps `work` until it ends; what it throws is an alarm, never an unhandled rejection. */
-export function inBackground(
-  core: Core,
-  about: Pick<OperationRecord, 'key' | 'tenant' | 'tool' | 'run'>,
-  work: Promise<unknown>,
-): void {
-  const guarded = work.catch((error: unknown) => {
-    const message = error instanceof Error ? error.message : String(error)
-    core.emitter.emit('alarm', { key: about.key, tenant: about.tenant, tool: about.tool, run: about.run, message })
-  })
+export function inBackground(core: Core, about: AlarmingRecord, work: Promise<unknown>): void {
+  const guarded = work.catch((error: unknown) =>
+    alarm(core, about, error instanceof Error ? error.message : String(error)),
+  )
   core.background.add(guarded)
   void guarded.finally(() => core.background.delete(guarded))
 }

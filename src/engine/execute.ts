@@ -3,7 +3,7 @@ import { isStoreUnavailable } from '../error/index.ts'
 import { closed } from './answers.ts'
 import { contextOf, maySend, portOf, type LiveAttempt, type SendPort } from './attempt.ts'
 import { classifyFailure } from './classify.ts'
-import { at, inBackground, tellNewDoubt, type Core } from './core.ts'
+import { alarm, at, inBackground, tellNewDoubt, type Core } from './core.ts'
 import type { DoubtReason, OperationRecord, StoredOutcome } from './record.ts'
 import type { Applied } from './journal.ts'
 import type { Reading } from './store.ts'
@@ -179,10 +179,23 @@ async function afterDeadline(core: Core, attempt: LiveAttempt, work: Promise<unk
 }
 
 async function succeeded(core: Core, attempt: LiveAttempt, value: unknown): Promise<Ended> {
+  tellOfRefusals(core, attempt)
   const outcome = await sealed(core, attempt, 'value', value)
   await at(core, 'before-commit', attempt.op.key)
   if (attempt.op.contract.verify !== undefined) return await accepted(core, attempt, outcome, value)
   return await committed(core, attempt, outcome, value)
+}
+
+/** A value is "done" (T5), and replayed as such. Where every write was answered by an error, the tool did not look. */
+function tellOfRefusals(core: Core, { sends, record }: LiveAttempt): void {
+  const writes = sends.filter(({ isRead }) => isRead !== true)
+  const status = writes.at(-1)?.status ?? 0
+  if (!writes.every((send) => send.state === 'answered' && (send.status ?? 0) >= 400) || status === 0) return
+  alarm(
+    core,
+    record,
+    `it returned a value, which is recorded as done and replayed, though the service answered ${status}. Let the tool throw where an answer is no success.`,
+  )
 }
 
 /** T20: the downstream said yes to doing it; only `verify` makes that "done". */

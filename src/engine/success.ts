@@ -1,5 +1,5 @@
 import { isStoreUnavailable } from '../error/index.ts'
-import { inBackground, type Core } from './core.ts'
+import { alarm, inBackground, type Core } from './core.ts'
 import { sleep } from './clock.ts'
 import type { LiveAttempt } from './attempt.ts'
 import type { Applied } from './journal.ts'
@@ -83,10 +83,6 @@ async function untilRecorded(core: Core, attempt: Origin, outcome: StoredOutcome
       if (!isStoreUnavailable(error)) throw error
     }
   }
-}
-
-function alarm(core: Core, record: OperationRecord, message: string): void {
-  core.emitter.emit('alarm', { key: record.key, tenant: record.tenant, tool: record.tool, run: record.run, message })
 }
 
 /** Offers everything that an earlier life of this process, or a dead neighbour, left in the spool (T15). */

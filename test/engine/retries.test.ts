@@ -5,7 +5,7 @@ import { idempotent, keyed, manual, probe, type RecoveryClass } from '../../src/
 import type { Guard } from '../../src/engine/index.ts'
 import { startDownstream, type Downstream } from '../support/downstream.ts'
 import { STORES, temporaryFolder, testGuard } from '../support/guard.ts'
-import { findOrder, orderTool, place, type OrderInput } from '../support/order-tool.ts'
+import { findOrder, orderTool, place, type OrderInput, type Placed } from '../support/order-tool.ts'
 
 let downstream: Downstream
 beforeAll(async () => {
@@ -131,6 +131,30 @@ describe.each(STORES)('on %s', (name, makeStore) => {
     port = downstream.url
     expect(await order({ ref: ref('refused') })).toMatchObject({ ref: ref('refused') })
     expect(await downstream.effects(ref('refused'))).toBe(1)
+  })
+
+  it('a tool that returns the error it was answered is told of: its value is recorded as done', async () => {
+    const alarms: string[] = []
+    guard.on('alarm', ({ message }) => alarms.push(message))
+    const order = orderTool(guard, downstream, {
+      recovery: manual(),
+      execute: async (input, { fetch: send }) => {
+        const post = (): Promise<Response> =>
+          send(`${downstream.url}/effects/${input.ref}`, { method: 'POST', body: JSON.stringify(input) })
+        let response = await post()
+        if (input.note === 'stubborn' && !response.ok) response = await post()
+        return (await response.json()) as Placed
+      },
+    })
+    for (const [what, note] of [
+      ['unread', undefined],
+      ['stubborn', 'stubborn'],
+    ] as const) {
+      await downstream.plan(ref(what), 'fail-before')
+      await order({ ref: ref(what), ...(note === undefined ? {} : { note }) })
+    }
+    expect(alarms).toEqual([expect.stringContaining('though the service answered 503')])
+    expect([await downstream.effects(ref('unread')), await downstream.effects(ref('stubborn'))]).toEqual([0, 1])
   })
 
   it('thrown before the marker is released, thrown after it is doubt: only the former runs again [BF-4]', async () => {
