@@ -124,7 +124,10 @@ export interface StoreTransaction {
    * error everything was undone.
    */
   commit(writes: readonly Write[]): Promise<WriteAnswer>
-  /** Undoes everything; once it has resolved nothing of it can be committed any more. Harmless after an end. */
+  /**
+   * Undoes everything; once it has resolved nothing of it can be committed any more. Harmless after an end. Rejects with an
+   * effect of `unknown` where the tool has committed the transaction itself.
+   */
   rollback(): Promise<void>
 }
 

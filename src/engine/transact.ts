@@ -97,7 +97,7 @@ async function committed(
   return { kind: 'committed', record: result.record, value, recorded: true }
 }
 
-/** Nothing happened, and nothing of it can be committed any more: T3. */
+/** Nothing happened, and nothing of it can be committed any more: T3. Unless the tool has committed by itself. */
 async function undone(
   core: Core,
   attempt: LiveAttempt,
@@ -106,8 +106,9 @@ async function undone(
   retryable: boolean,
 ): Promise<Ended> {
   attempt.closed = true
-  await transaction.rollback().catch(() => undefined)
+  const trouble = await transaction.rollback().catch((thrown: unknown) => thrown)
   await attempt.beating
+  if (isOnefoldError(trouble) && trouble.effect === 'unknown') return await escaped(core, attempt, trouble)
   await withdraw(core, attempt)
   return { kind: 'none', record: attempt.record, error, retryable }
 }
@@ -119,8 +120,8 @@ async function asked(
   transaction: StoreTransaction,
   question: Question,
 ): Promise<Ended> {
-  await undone(core, attempt, transaction, undefined, true)
-  return { kind: 'asked', record: attempt.record, value: question.value }
+  const left = await undone(core, attempt, transaction, undefined, true)
+  return left.kind === 'none' ? { kind: 'asked', record: attempt.record, value: question.value } : left
 }
 
 /** T3; where the store cannot take it, the claim lapses by itself, and that is always safe (T4). */

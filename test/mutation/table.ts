@@ -32,6 +32,12 @@ export function tableIn(store: Store): Table {
         if (!ended) open -= 1
         ended = true
       }
+      const refuseEscaped = (): void => {
+        if (!escaped) return
+        throw new OnefoldError('CONTRACT_INVALID', 'the tool ended the transaction of the engine', {
+          effect: 'unknown',
+        })
+      }
       open += 1
       const handle: TableHandle = {
         insert(ref) {
@@ -48,10 +54,7 @@ export function tableIn(store: Store): Table {
         async commit(writes) {
           if (ended) throw new Error('the transaction has ended')
           end()
-          if (escaped)
-            throw new OnefoldError('CONTRACT_INVALID', 'the tool ended the transaction of the engine', {
-              effect: 'unknown',
-            })
+          refuseEscaped()
           const [first] = writes as readonly [Write, ...Write[]]
           const reading = store.read(first.key, first.tenant)
           if (reading instanceof Promise) throw new Error('a local store is expected')
@@ -65,6 +68,7 @@ export function tableIn(store: Store): Table {
         },
         async rollback() {
           end()
+          refuseEscaped()
         },
       }
     },

@@ -1,8 +1,10 @@
 import { describe, expect, it } from 'vitest'
-import type { OperationRecord } from '../../src/engine/index.ts'
+import type { ToolContext } from '../../src/contract/index.ts'
+import { Question, type OperationRecord } from '../../src/engine/index.ts'
 import { OnefoldError } from '../../src/error/index.ts'
 import { bench, coded, facts, refusalOf, settle, unavailable, type Bench } from './bench.ts'
 import { expectOvertaken, fail, lostCommit, onTable, toolOf } from './on-table.ts'
+import type { TableHandle } from './table.ts'
 
 describe('a transaction whose end is not known', () => {
   it('that committed is done: the row says so', async () => {
@@ -206,6 +208,23 @@ describe('a tool that ends the transaction itself', () => {
     expect(b.events.filter(({ name }) => name === 'doubt')).toMatchObject([{ reason: 'threw' }])
     await refusalOf(b.until(tool({ ref: 'a' })))
     await b.time.advance(600_000)
+    expect(b.table.rows('a')).toBe(1)
+  })
+
+  it.each(['throws', 'asks a question'])('is in doubt also where it then %s', async (how) => {
+    const b = onTable()
+    const tool = toolOf(b, undefined, {
+      execute: (_input: unknown, context: ToolContext) => {
+        const table = context.transaction as TableHandle
+        table.insert('a')
+        table.commitAlone()
+        if (how === 'throws') throw new Error('and then it failed')
+        return new Question({ text: 'which one?' })
+      },
+    })
+    expect(facts(await refusalOf(b.until(tool({ ref: 'a' }))))).toMatchObject({ code: 'IN_DOUBT', effect: 'unknown' })
+    expect(b.table.rows('a')).toBe(1)
+    expect(facts(await refusalOf(b.until(tool({ ref: 'a' }))))).toMatchObject({ code: 'IN_DOUBT' })
     expect(b.table.rows('a')).toBe(1)
   })
 

@@ -173,6 +173,23 @@ describe.skipIf(NEWEST === undefined)('transactional tools', () => {
         expect(await orders(ref)).toBe(1)
       })
 
+      it.each([
+        ['committed it is a doubt, though it throws', 'COMMIT', 'IN_DOUBT', 1],
+        ['rolled it back and throws has done nothing', 'ROLLBACK', 'REJECTED', 0],
+      ])('a tool that has %s', async (_what, end, code, rows) => {
+        const schema = await newSchema()
+        const ref = newRef()
+        const place = orderTool(guardOn(schema, name), {
+          schema,
+          between: async (context) => {
+            await inTransaction(context, `/* now */ ${end}`, [])
+            throw new Error('and then it failed')
+          },
+        })
+        await expect(place({ ref })).rejects.toMatchObject({ code })
+        expect(await orders(ref)).toBe(rows)
+      })
+
       it('a tool that goes on after its deadline finds its transaction gone', async () => {
         const schema = await newSchema()
         const guard = guardOn(schema, name)

@@ -11,9 +11,10 @@ export interface DriverTransaction {
   script(text: string): Promise<readonly Row[]>
   /**
    * Ends the transaction and gives the connection back: what is not committed is undone. `broken` when the connection
-   * is not to be used again. From the first moment on the handle takes nothing more.
+   * is not to be used again. From the first moment on the handle takes nothing more. Resolves with the rows of `question`,
+   * which is asked on that connection right after; with none where it cannot be.
    */
-  end(broken: boolean): Promise<void>
+  end(broken: boolean, question?: string): Promise<readonly Row[]>
 }
 
 /** The one face of both clients. Errors are the client's own; `failure.ts` reads them. */

@@ -97,6 +97,10 @@ export function errorOf(error: unknown, what: string): OnefoldError {
   return make('STORE_UNAVAILABLE', `${what} refused a step (${detail}).`, false)
 }
 
+/** As the server says it at a commit. */
+export const endedByTool = (): Error =>
+  Object.assign(new Error('the tool ended the transaction of the engine'), { code: ESCAPED, severity: 'ERROR' })
+
 export const unsafe = (message: string): OnefoldError =>
   new OnefoldError('STORE_UNSAFE', `${message} Nothing was started.`)
 

@@ -66,16 +66,14 @@ export function pgDriver(pool: PgPool, { deadlineMs, prepare }: DriverOptions): 
   async function begin(text: string): Promise<DriverTransaction> {
     const client = await borrow()
     const handle = fencedHandle(client as object, ['release'])
-    async function end(broken: boolean): Promise<void> {
-      if (handle.ended()) return
+    async function end(broken: boolean, question = ''): Promise<readonly Row[]> {
+      if (handle.ended()) return []
       handle.end()
-      let unusable = broken
-      if (!broken) {
-        await inTime(client.query({ text: 'ROLLBACK' }), deadlineMs).catch(() => {
-          unusable = true
-        })
-      }
-      client.release(unusable)
+      const answer = broken
+        ? undefined
+        : await inTime(client.query({ text: `ROLLBACK; ${question}` }), deadlineMs).catch(() => undefined)
+      client.release(answer === undefined)
+      return Array.isArray(answer) ? rowsOf(answer.at(-1)) : []
     }
     try {
       await inTime(client.query({ text }), deadlineMs)

@@ -54,11 +54,16 @@ export function postgresJsDriver(sql: PostgresJs, { deadlineMs, prepare }: Drive
             const results = await orLost(transaction.unsafe(script))
             return (Array.isArray(results[0]) ? results[0] : results) as readonly Row[]
           },
-          async end(broken) {
-            if (handle.ended()) return
+          async end(broken, question) {
+            if (handle.ended()) return []
             handle.end()
+            const answer =
+              broken || question === undefined
+                ? []
+                : await orLost(transaction.unsafe(`ROLLBACK; ${question}`)).catch(() => [])
             finish()
             if (!broken) await inTime(closed, deadlineMs).catch(() => undefined)
+            return (answer as unknown as readonly (readonly Row[])[]).at(-1) ?? []
           },
         }
       }

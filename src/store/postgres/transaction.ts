@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { stamp, type OperationRecord, type StoreTransaction, type Write, type WriteAnswer } from '../../engine/index.ts'
 import { itemOf, type Row } from './columns.ts'
 import type { Driver } from './driver.ts'
-import { codeOf, errorOf, isChanged, wasRefused } from './failure.ts'
+import { codeOf, endedByTool, errorOf, isChanged, wasRefused } from './failure.ts'
 import { literal } from './text.ts'
 import { writeScript } from './write.sql.ts'
 import type { Writers } from './writers.ts'
@@ -34,7 +34,7 @@ export async function beginTransaction(options: TransactionOptions): Promise<Sto
   const opened = await driver
     .begin(
       `BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; SET LOCAL idle_in_transaction_session_timeout = ${IDLE_MS};
-       SET LOCAL onefold.attempt = ${literal(mark)}`,
+       SET LOCAL onefold.attempt = ${literal(mark)}; SET onefold.ended = ${literal(mark)}`,
     )
     .catch((error: unknown) => {
       throw errorOf(error, what)
@@ -50,7 +50,7 @@ export async function beginTransaction(options: TransactionOptions): Promise<Sto
     const step = writeScript(schema, writes.map(itemOf), terms)
     let broken = true
     try {
-      const rows = await opened.script(`${step}; ${guard}; COMMIT; BEGIN`)
+      const rows = await opened.script(`${step}; ${guard}; RESET onefold.ended; COMMIT; BEGIN`)
       broken = false
       const sequences = rows.map((row) =>
         writers.answered(writer, { acked, known: Number(row['known']), number: Number(row['number']) }),
@@ -67,7 +67,13 @@ export async function beginTransaction(options: TransactionOptions): Promise<Sto
     }
   }
 
-  return { handle: opened.handle, commit, rollback: () => opened.end(false) }
+  /** A setting of the session that was made in a transaction lasts only where that has committed: the tool did it then. */
+  async function rollback(): Promise<void> {
+    const [row] = await opened.end(false, `SELECT current_setting('onefold.ended', true) AS mark`)
+    if (row?.['mark'] === mark) throw errorOf(endedByTool(), what)
+  }
+
+  return { handle: opened.handle, commit, rollback }
 }
 
 /** What the tool did does not hold together: a constraint that is checked at COMMIT, or an error that it passed over. */
