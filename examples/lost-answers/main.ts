@@ -1,8 +1,8 @@
 /**
- * `npm start`: an AI SDK agent loop works through returns with the tools of an MCP server on the official SDK, over a shop
- * that loses 30 % of its answers; once directly, once through `onefold mcp`. Prints both end states side by side, counted
- * in the shop's own database, and exits non-zero when the protected one shows a duplicate or a forgotten effect.
- * Flags: --seed NUMBER, --returns NUMBER, --keep, --json.
+ * `node -C onefold-source examples/lost-answers/main.ts`: an AI SDK agent loop works through returns with the tools of an
+ * MCP server on the official SDK, over a shop that loses 30 % of its answers; once directly, once through `onefold mcp`.
+ * Prints both end states side by side, counted in the shop's own database, and exits non-zero when the protected one shows
+ * a duplicate or a forgotten effect. Flags: --seed NUMBER, --returns NUMBER, --keep, --json.
  */
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
@@ -18,8 +18,9 @@ const { values: flags } = parseArgs({
   },
 })
 
+const again = 'node -C onefold-source examples/lost-answers/main.ts'
 const server = fileURLToPath(new URL('server.ts', import.meta.url))
 process.exitCode = await runDemo(
   { ...flags, seed: Number(flags.seed), returns: Number(flags.returns) },
-  { agent: aiSdkAgent, server: [process.execPath, server], again: 'npm start --' },
+  { agent: aiSdkAgent, server: [process.execPath, server], again },
 )
