@@ -1,4 +1,4 @@
-import { hiddenBy, type DeclaredRoute } from '../http/exchange/index.ts'
+import { hiddenRoute, type DeclaredRoute } from '../http/exchange/index.ts'
 import type { Reader, Value } from './reader.ts'
 
 /**
@@ -6,14 +6,11 @@ import type { Reader, Value } from './reader.ts'
  * @throws OnefoldError CONFIG_INVALID
  */
 export function refuseUnreachable(reader: Reader, values: readonly Value[], routes: readonly DeclaredRoute[]): void {
-  const matches = routes.map(({ match }) => match)
-  for (const at of matches.keys()) {
-    const before = hiddenBy(matches, at)
-    if (before === undefined) continue
-    reader.fail(
-      values[at] as Value,
-      `is never reached: the first route that fits is taken, and ${before} before it fits all its requests`,
-      'Put it before that one, or take one of them out',
-    )
-  }
+  const hidden = hiddenRoute(routes.map(({ match }) => match))
+  if (hidden === undefined) return
+  reader.fail(
+    values[hidden.at] as Value,
+    `is never reached: the first route that fits is taken, and ${hidden.before} before it fits all its requests`,
+    'Put it before that one, or take one of them out',
+  )
 }

@@ -19,7 +19,7 @@ export {
 export { createDoubts, type Doubts } from './doubts.ts'
 export { callerKeyOf, exchange, type Exchange, type Told } from './exchange.ts'
 export { isSuccess, judge, type DeclaredError } from './judge.ts'
-export { hiddenBy, readPattern, segmentsOf } from './match.ts'
+export { hiddenRoute, readPattern, segmentsOf } from './match.ts'
 export { callerOf, credentialsOf, isolationOf, isShared, principalNamed, type Caller } from './principal.ts'
 export { problemAnswer, type Problem } from './problem.ts'
 export type { ProfileName } from './profile.ts'

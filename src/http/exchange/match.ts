@@ -100,8 +100,16 @@ export function firstMatch<Route extends { readonly pattern: Pattern }>(
 const takes = (pattern: Pattern, method: string): boolean =>
   pattern.method === '*' || pattern.method === method || (pattern.method === 'GET' && method === 'HEAD')
 
-/** The first of the routes before `at` that takes all its requests: what it declares would protect nothing. */
-export function hiddenBy(routes: readonly string[], at: number): string | undefined {
+/** The first route all of whose requests one before it takes, and that one: what it declares would protect nothing. */
+export function hiddenRoute(routes: readonly string[]): { readonly at: number; readonly before: string } | undefined {
+  for (const at of routes.keys()) {
+    const before = hiddenBy(routes, at)
+    if (before !== undefined) return { at, before }
+  }
+  return undefined
+}
+
+function hiddenBy(routes: readonly string[], at: number): string | undefined {
   const [method = '', path = ''] = (routes[at] as string).trim().split(/ +/)
   // Parts that vary stand for themselves: only a part that varies too takes them.
   const parts = segmentsOf(path) ?? []

@@ -3,7 +3,7 @@ import { OnefoldError } from '../../error/index.ts'
 import { contractName, routeContract, type Reach } from './contract.ts'
 import type { DeclaredRoute, DeclaredWrite, HttpRules, UndeclaredRule } from './declared.ts'
 import type { DeclaredError } from './judge.ts'
-import { firstMatch, hiddenBy, readPattern, type Pattern } from './match.ts'
+import { firstMatch, hiddenRoute, readPattern, type Pattern } from './match.ts'
 
 /** A write and everything that its operations need. */
 export interface WritePlan {
@@ -108,14 +108,12 @@ function patternOf(text: string): Pattern {
 }
 
 function refuseHidden(matches: readonly string[]): void {
-  for (const at of matches.keys()) {
-    const before = hiddenBy(matches, at)
-    if (before === undefined) continue
-    throw new OnefoldError(
-      'CONTRACT_INVALID',
-      `The route ${JSON.stringify(matches[at])} is never reached: the first route that fits is taken, and ${JSON.stringify(before)} before it fits all its requests. Put it before that one, or take one of them out. Nothing was registered.`,
-    )
-  }
+  const hidden = hiddenRoute(matches)
+  if (hidden === undefined) return
+  throw new OnefoldError(
+    'CONTRACT_INVALID',
+    `The route ${JSON.stringify(matches[hidden.at])} is never reached: the first route that fits is taken, and ${JSON.stringify(hidden.before)} before it fits all its requests. Put it before that one, or take one of them out. Nothing was registered.`,
+  )
 }
 
 function frozenHeadersOf(declared: DeclaredWrite, rules: HttpRules): ReadonlySet<string> {
