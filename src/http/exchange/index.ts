@@ -34,5 +34,5 @@ export {
   type RequestFacts,
   type RequestView,
 } from './request.ts'
-export { echoedKey, errorResponse, toldResponse, wireHeaders } from './respond.ts'
+export { downAnswer, echoedKey, errorResponse, toldResponse, wireHeaders } from './respond.ts'
 export { createRoutes, errorsOf, type Plan, type Routes, type RoutesOptions, type WritePlan } from './routes.ts'

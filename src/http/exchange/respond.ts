@@ -52,3 +52,12 @@ export function echoedKey(header: string | undefined): string | undefined {
   }
   return header
 }
+
+/** What is told where `who` could not be reached, or broke off, for something that is no guarded write. */
+export function downAnswer(profile: ProfileName, who: string, error: unknown): Answer {
+  const told =
+    error instanceof UnsentError
+      ? { detail: `${error.message}.` }
+      : ({ detail: `${who} broke off before it answered.`, status: 502, effect: 'unknown' } as const)
+  return problemAnswer(profile, { problem: 'UPSTREAM_DOWN', retryAfterMs: 1000, ...told })
+}

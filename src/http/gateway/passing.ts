@@ -1,7 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { pipeline } from 'node:stream'
-import { UnsentError } from '../../engine/index.ts'
-import { problemAnswer, type ProfileName } from '../exchange/index.ts'
+import { downAnswer, type ProfileName } from '../exchange/index.ts'
 import {
   endToEnd,
   forwardedHeaders,
@@ -43,11 +42,7 @@ export function createPassing({
       })
     } catch (error) {
       if (outgoing.destroyed) return
-      const unsent = error instanceof UnsentError
-      const detail = `${unsent ? error.message : 'the service broke off before it answered'}.`
-      const more = unsent ? {} : ({ status: 502, effect: 'unknown' } as const)
-      writeAnswer(outgoing, problemAnswer(profile, { problem: 'UPSTREAM_DOWN', detail, retryAfterMs: 1000, ...more }))
-      return
+      return writeAnswer(outgoing, downAnswer(profile, 'the service', error))
     }
     const flat: string[] = []
     for (const [name, value] of endToEnd(answer.rawHeaders, answer.headers.connection)) flat.push(name, value)

@@ -3,7 +3,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { pipeline } from 'node:stream'
 import { UnsentError } from '../../engine/index.ts'
 import { createUpstream, endToEnd, forwardedHeaders, writeAnswer, type ForwardOptions } from '../../http/edge/index.ts'
-import { problemAnswer } from '../../http/exchange/index.ts'
+import { downAnswer } from '../../http/exchange/index.ts'
 import { callMessage } from '../proxy/call-message.ts'
 import { HttpRefused } from '../proxy/http-refused.ts'
 import { errorLine, resultLine, resultStart } from '../proxy/answers.ts'
@@ -296,11 +296,7 @@ const LONGEST_RETRY_MS = 30_000
 
 /** The server cannot be reached for something that is no guarded write. */
 function tellDown(outgoing: ServerResponse, error: unknown): void {
-  if (outgoing.destroyed) return
-  const unsent = error instanceof UnsentError
-  const detail = `${unsent ? error.message : 'the MCP server broke off before it answered'}.`
-  const more = unsent ? {} : ({ status: 502, effect: 'unknown' } as const)
-  writeAnswer(outgoing, problemAnswer('ietf', { problem: 'UPSTREAM_DOWN', detail, retryAfterMs: 1000, ...more }))
+  if (!outgoing.destroyed) writeAnswer(outgoing, downAnswer('ietf', 'the MCP server', error))
 }
 
 /** An answer as it comes, to its end. */
