@@ -1,4 +1,4 @@
-import { type Duration, type ProbeAnswer, type ProbeContext, type Recovery } from '../contract/index.ts'
+import type { Duration, ProbeAnswer, ProbeContext, Recovery } from '../contract/index.ts'
 import { currentOperation, ownerOf, type Guard } from '../engine/index.ts'
 import { OnefoldError } from '../error/index.ts'
 import {
