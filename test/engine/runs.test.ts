@@ -29,6 +29,16 @@ describe.each(STORES)('on %s', (name, makeStore) => {
   afterAll(() => folder.remove())
 
   const ref = (what: string): string => `${name}-runs-${what}`
+  /** Places an order at every wanted repeat. */
+  const toggleTool = (tool: string) =>
+    guard.tool({
+      name: tool,
+      input: z.object({ ref: z.string() }),
+      effect: 'write',
+      identity: 'sequence',
+      recovery: keyed('24h'),
+      execute: (input, context) => place(downstream, input, context.fetch),
+    })
 
   it('the run id is the same through retries, sub-agents and outbound requests [BF-1]', async () => {
     const order = orderTool(guard, downstream, { recovery: keyed('24h') })
@@ -60,14 +70,7 @@ describe.each(STORES)('on %s', (name, makeStore) => {
   })
 
   it('run, tool and index identify a wanted repeat and travel as a header [BF-2]', async () => {
-    const toggle = guard.tool({
-      name: 'toggle',
-      input: z.object({ ref: z.string() }),
-      effect: 'write',
-      identity: 'sequence',
-      recovery: keyed('24h'),
-      execute: (input, context) => place(downstream, input, context.fetch),
-    })
+    const toggle = toggleTool('toggle')
     const agent = () =>
       guard.run({ id: `${name}-run` }, async () => {
         await toggle({ ref: ref('toggle') })
@@ -89,14 +92,7 @@ describe.each(STORES)('on %s', (name, makeStore) => {
   })
 
   it('a part of a run that is a run without a name of its own counts on, also when the run is retried', async () => {
-    const toggle = guard.tool({
-      name: 'toggle_part',
-      input: z.object({ ref: z.string() }),
-      effect: 'write',
-      identity: 'sequence',
-      recovery: keyed('24h'),
-      execute: (input, context) => place(downstream, input, context.fetch),
-    })
+    const toggle = toggleTool('toggle_part')
     for (let n = 0; n < 2; n += 1) {
       await guard.run({ id: `${name}-parts` }, async () => {
         await toggle({ ref: ref('parts') })
