@@ -277,7 +277,7 @@ function addLedger(program: Command, run: Run): void {
     .addHelpText('after', examples(['onefold ledger export --all-tenants > ledger.jsonl']))
     .action(run(async () => (await import('./ledger/export.ts')).ledgerExport))
 
-  withWhere(command(group, 'migrate', 'create the schema of a ledger on a server, or bring it to this version'))
+  withWhere(command(group, 'migrate', 'create the schema of a ledger on a server, or bring any ledger to this version'))
     .option('--role <name>', 'also grant a role what it needs to serve the ledger, and no more')
     .option('--print', 'print what would be made, and make nothing (DynamoDB)')
     .addOption(jsonFlag())
@@ -286,6 +286,7 @@ function addLedger(program: Command, run: Run): void {
       examples([
         'onefold ledger migrate --store postgres://owner@db.internal/shop?schema=onefold --role shop_app',
         'onefold ledger migrate --store dynamodb://effects?region=eu-west-1 --print',
+        'onefold ledger migrate --store sqlite:effects.db',
       ]),
     )
     .action(run(async () => (await import('./ledger/migrate.ts')).ledgerMigrate))

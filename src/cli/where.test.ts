@@ -2,6 +2,7 @@ import { spawnSync } from 'node:child_process'
 import { copyFileSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { createGuard } from '../engine/index.ts'
@@ -67,6 +68,20 @@ describe('which ledger', () => {
     expect(ledgerOf(stats, folder)).toBe(`sqlite:${ledger}`)
     expect(onefold(['doctor'], folder).stdout).toContain('names ONEFOLD_NOT_SET, which is not set')
     expect(onefold(['gateway', '--upstream', 'http://127.0.0.1:9'], folder).status).toBe(2)
+  })
+
+  it('looks at an older ledger only when its operator has migrated it', () => {
+    const old = new DatabaseSync(ledgerAt(join(home, 'old.db')))
+    old.exec('DROP TABLE payloads; PRAGMA user_version = 1')
+    old.close()
+    const at = ['--store', 'sqlite:./old.db']
+    const looked = onefold([...stats, ...at])
+    expect(looked.status).toBe(3)
+    expect(looked.stdout + looked.stderr).toContain('onefold ledger migrate')
+    expect(onefold(['ledger', 'migrate', '--json', ...at]).stdout).toContain('"from": 1')
+    expect(onefold([...stats, ...at]).status).toBe(0)
+    expect(onefold(['ledger', 'migrate', '--store', 'sqlite:./none.db']).stderr).toContain('There is no ledger at')
+    expect(onefold(['ledger', 'migrate', '--role', 'app', ...at]).status).toBe(2)
   })
 
   it('finds the project’s ledger from a folder inside it', () => {

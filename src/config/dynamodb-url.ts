@@ -1,4 +1,4 @@
-import { tableDefinition, type DynamoClient, type TableDefinition } from '../store/dynamodb/index.ts'
+import type { DynamoClient, TableDefinition } from '../store/dynamodb/index.ts'
 import type { Store } from '../engine/index.ts'
 import { loadClient, noClient, type RemoteKind } from './remote-store.ts'
 
@@ -21,8 +21,12 @@ export const dynamodb: RemoteKind = {
     if (username !== '' || password !== '') return 'credentials belong into the environment, not into the URL'
     return /^[a-zA-Z0-9_.-]{3,255}$/u.test(host) ? undefined : 'name a table, as dynamodb://effects?region=eu-west-1'
   },
+  async plan(url) {
+    const { tableDefinition } = await import('../store/dynamodb/index.ts')
+    return tableDefinition(new URL(url).host)
+  },
   async open(url, folder) {
-    const { dynamodbStore } = await import('../store/dynamodb/index.ts')
+    const { dynamodbStore, tableDefinition } = await import('../store/dynamodb/index.ts')
     const sdk = loadClient<Sdk>(PACKAGE, folder)
     if (sdk === undefined) throw noClient('dynamodb', PACKAGE)
     const { host: table, searchParams } = new URL(url)
@@ -40,7 +44,6 @@ export const dynamodb: RemoteKind = {
           await end()
         },
       }),
-      plan: () => tableDefinition(table),
       async migrate() {
         try {
           await client.createTable(tableDefinition(table))

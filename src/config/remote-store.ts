@@ -8,8 +8,6 @@ export interface RemoteStore {
   readonly store: Store
   /** Brings the ledger's schema to this version, where the store has one. */
   readonly migrate?: (options: { readonly role?: string | undefined }) => Promise<{ from: number; to: number }>
-  /** What {@link migrate} would make, as JSON data, for who makes it by other means. */
-  readonly plan?: () => object
   /** Ends the client, for a store that was never opened. */
   end(): Promise<void>
 }
@@ -20,8 +18,13 @@ export interface RemoteKind {
   readonly schemes: readonly string[]
   /** What is wrong with the URL; undefined when nothing is. */
   check(url: string): string | undefined
-  /** @param folder where the user's packages are looked for first */
-  open(url: string, folder: string): Promise<RemoteStore>
+  /** What migrating would make, as JSON data, for who makes it by other means. Needs no client. */
+  plan?(url: string): Promise<object>
+  /**
+   * @param folder where the user's packages are looked for first
+   * @param asItIs refuses where there is no ledger yet; most kinds always do
+   */
+  open(url: string, folder: string, asItIs: boolean): Promise<RemoteStore>
 }
 
 /**

@@ -48,7 +48,7 @@ const redis: RemoteKind = {
       ? undefined
       : 'appendfsync can only be said to be always'
   },
-  async open(url, folder) {
+  async open(url, folder, asItIs) {
     const { redisStore } = await import('../store/redis/index.ts')
     const parsed = new URL(url)
     const { searchParams } = parsed
@@ -56,7 +56,7 @@ const redis: RemoteKind = {
     const says = searchParams.get('appendfsync') === 'always' ? ({ appendfsync: 'always' } as const) : {}
     parsed.search = ''
     const { client, end } = redisClient(parsed.href, folder)
-    const store = redisStore({ client, prefix, ...says })
+    const store = redisStore({ client, prefix, asItIs, ...says })
     const close = async (): Promise<void> => {
       await store.close()
       await end()

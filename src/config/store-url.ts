@@ -85,26 +85,35 @@ export interface ChosenStore {
   readonly volatile: boolean
 }
 
-/** Loads only the store that was chosen. @throws OnefoldError CONFIG_INVALID where its client is not installed */
-export async function storeFrom(choice: StoreChoice): Promise<ChosenStore> {
+/**
+ * Loads only the store that was chosen.
+ * @param asItIs for who only looks: no ledger is made or migrated
+ * @throws OnefoldError CONFIG_INVALID where its client is not installed
+ */
+export async function storeFrom(choice: StoreChoice, asItIs = false): Promise<ChosenStore> {
   if (choice.kind === 'memory') {
     const { memoryStore } = await import('../store/memory/index.ts')
     return { store: memoryStore(), spool: undefined, volatile: true }
   }
   if (choice.kind === 'remote') {
-    const { store } = await openRemote(choice)
+    const { store } = await openRemote(choice, asItIs)
     return { store, spool: spoolOf(choice.url), volatile: false }
   }
   const { sqliteStore } = await import('../store/sqlite/index.ts')
   // A program of ours has no other work that its event loop could be held up from.
-  const store = sqliteStore({ path: choice.path, onCallersThread: true })
+  const store = sqliteStore({ path: choice.path, onCallersThread: true, asItIs })
   return { store, spool: `${choice.path}-spool`, volatile: false }
 }
 
-export async function openRemote({ name, url }: Extract<StoreChoice, { kind: 'remote' }>): Promise<RemoteStore> {
-  const kind = REMOTE_KINDS.find((each) => each.name === name) as RemoteKind
-  return await kind.open(url, process.cwd())
-}
+type Remote = Extract<StoreChoice, { kind: 'remote' }>
+
+const kindOf = ({ name }: Remote): RemoteKind => REMOTE_KINDS.find((each) => each.name === name) as RemoteKind
+
+export const openRemote = (choice: Remote, asItIs = false): Promise<RemoteStore> =>
+  kindOf(choice).open(choice.url, process.cwd(), asItIs)
+
+/** What migrating would make there, as JSON data; undefined where it can only be made. Reaches nobody. */
+export const planOf = async (choice: Remote): Promise<object | undefined> => await kindOf(choice).plan?.(choice.url)
 
 /** A folder of this machine, one for each ledger, whoever logs in to it and with whatever password. */
 function spoolOf(url: string): string {

@@ -1,6 +1,8 @@
 import { spawnSync } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
+import { Redis } from 'ioredis'
 import { afterAll, describe, expect, it } from 'vitest'
+import { redisStore } from '../../src/store/redis/index.ts'
 import { startDynalite } from '../support/servers/dynalite.ts'
 import { describeWithServer } from '../support/servers/absence.ts'
 import { postgresVersions, startPostgres, type PostgresServer } from '../support/postgres-server.ts'
@@ -45,9 +47,18 @@ describe('ledgers by their URL', () => {
     let server: RedisServer | undefined
     afterAll(() => server?.close())
 
-    it('is served as it is', async () => {
+    it('is looked into once somebody has made it, not under a prefix that nobody uses', async () => {
       server = await startRedis()
       const store = `${server.url()}?prefix=shop`
+      const before = onefold('ledger', 'list', '--store', store)
+      expect(before.status).toBe(3)
+      expect(before.stderr).toContain('no ledger under the prefix shop')
+      const client = new Redis(server.url())
+      expect(await client.keys('*')).toEqual([])
+      const made = redisStore({ client, prefix: 'shop' })
+      await made.open()
+      await made.close()
+      client.disconnect()
       expect(listed(store)).toMatchObject({ records: [] })
       expect(onefold('doctor', '--store', store).status).toBe(0)
     })

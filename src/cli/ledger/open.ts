@@ -61,7 +61,7 @@ const wholeFrom =
 
 /** A guard without tools: it looks and settles, and never starts an effect. */
 export async function guardOn({ choice, tenant, quarantineMs }: Where): Promise<Guard> {
-  const { store } = await storeFrom(choice)
+  const { store } = await storeFrom(choice, true)
   return createGuard({
     store,
     tenant,

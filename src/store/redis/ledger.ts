@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto'
+import { OnefoldError } from '../../error/index.ts'
 import type { Driver } from './driver.ts'
 import { unsafe } from './failure.ts'
 import { FOUND } from './meta.lua.ts'
@@ -62,6 +63,16 @@ export async function findLedger(
       return await findLedger(driver, prefix, wanted, known)
   }
   return { name, partitions, lost: existed && (first === undefined || made.includes(true)) }
+}
+
+/** @throws OnefoldError STORE_UNAVAILABLE where there is no ledger, STORE_UNSAFE where there is something else */
+export async function assertThere(driver: Driver, prefix: string): Promise<void> {
+  if ((await look(driver, prefix, 0, false)) !== undefined) return
+  throw new OnefoldError(
+    'STORE_UNAVAILABLE',
+    `There is no ledger under the prefix ${prefix}. Nothing was created. Check the prefix and the database; the first program that serves a ledger makes it.`,
+    { effect: 'none', details: { applied: 'no' } },
+  )
 }
 
 async function look(

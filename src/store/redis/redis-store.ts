@@ -9,7 +9,7 @@ import { examine } from './doctor.ts'
 import { driverFor } from './driver-for.ts'
 import { readEpoch, retireWriters, saveMark } from './epoch.ts'
 import { errorOf, late, notOpen } from './failure.ts'
-import { findLedger, type FoundLedger } from './ledger.ts'
+import { assertThere, findLedger, type FoundLedger } from './ledger.ts'
 import { CLOSED_SCAN, DUE, page, scanOf } from './listing.ts'
 import { RIGHTS } from './meta.lua.ts'
 import { baseOf, checkedPrefix, memberOf, oldBlobKey } from './names.ts'
@@ -38,6 +38,8 @@ export interface RedisOptions {
   readonly replicas?: number
   /** The operator's word that every server syncs each write, for servers that keep CONFIG to themselves. */
   readonly appendfsync?: 'always'
+  /** True opens a ledger that is there and makes none: `open` rejects then. For who only looks. @default false */
+  readonly asItIs?: boolean
   /** Slots that a new ledger is spread over. A ledger keeps the number it was made with. @default 16 in a cluster, else 1 */
   readonly partitions?: number
 }
@@ -48,6 +50,7 @@ const NAMES: NamesOf<RedisOptions> = {
   deadlineMs: 'number',
   replicas: 'number',
   appendfsync: true,
+  asItIs: true,
   partitions: 'number',
 }
 
@@ -92,6 +95,7 @@ export function redisStore(options: RedisOptions): Store {
 
   /** Finds the ledger, or what is left of it. */
   async function find(): Promise<void> {
+    if (options.asItIs === true && ledger.name === '') await assertThere(driver, prefix)
     ledger = await findLedger(driver, prefix, options.partitions, ledger.name === '' ? undefined : ledger)
     if (!ledger.lost) return
     const { now } = await page(partitions, numbers, DUE, 1, undefined)

@@ -6,4 +6,5 @@
  * @module
  */
 export { isUnusedLedger } from './is-unused.ts'
+export { migrateSqlite } from './ledger.ts'
 export { sqliteStore, type SqliteOptions } from './sqlite-store.ts'

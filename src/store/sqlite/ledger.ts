@@ -1,9 +1,18 @@
 import type { AmnesiaMark } from '../../engine/index.ts'
 import { connect } from './connection.ts'
-import { busyFailure, concernsFile, FailureError, failureOf, isBusy, unavailable, type Failure } from './failure.ts'
+import {
+  busyFailure,
+  concernsFile,
+  errorOf,
+  FailureError,
+  failureOf,
+  isBusy,
+  unavailable,
+  type Failure,
+} from './failure.ts'
 import { makeLogRoom } from './log-room.ts'
 import { RAISE_CLOCK, SELECT_META, SELECT_POSITION, UPDATE_AMNESIA, UPDATE_META } from './meta.sql.ts'
-import { assertOurs, migrate } from './migrate.ts'
+import { assertCurrent, assertOurs, migrate, schemaOf } from './migrate.ts'
 import { namesOf, type Names } from './names.ts'
 import { prepareFile } from './prepare-file.ts'
 import { MIGRATIONS } from './schema.sql.ts'
@@ -19,6 +28,8 @@ export interface LedgerOptions {
   readonly wall: () => number
   /** @see ConnectOptions */
   readonly hurried?: boolean
+  /** @see SqliteOptions */
+  readonly asItIs?: boolean
 }
 
 /** A writing connection to a ledger file, and what goes through it. Lives in the worker, or beside it (see direct.ts). */
@@ -66,13 +77,13 @@ type Position = readonly [sequence: number, clock: number, amnesia: string | nul
  * @throws FailureError and SQLite errors; {@link failureOf} reads them
  */
 export function openLedger(options: LedgerOptions): Ledger {
-  const { path, hurried = false } = options
+  const { path, hurried = false, asItIs = false } = options
   const clock = steadyClock(options.wall)
-  prepareFile(path)
+  if (!asItIs) prepareFile(path)
   const database = connect(path, {
     readOnly: false,
     hurried,
-    check: (found) => assertOurs(found, path, MIGRATIONS.length),
+    check: (found) => (asItIs ? assertCurrent : assertOurs)(found, path, MIGRATIONS.length),
   })
   try {
     migrate(database, path, MIGRATIONS, clock.now())
@@ -80,6 +91,31 @@ export function openLedger(options: LedgerOptions): Ledger {
   } catch (error) {
     database.close()
     throw error
+  }
+}
+
+/**
+ * Brings the ledger in a file that is there to this version's schema.
+ * @throws OnefoldError STORE_UNSAFE for what is no ledger, or a newer one, STORE_UNAVAILABLE
+ */
+export function migrateSqlite(path: string): { readonly from: number; readonly to: number } {
+  try {
+    let from = 0
+    const database = connect(path, {
+      readOnly: false,
+      check(found) {
+        assertOurs(found, path, MIGRATIONS.length)
+        from = schemaOf(found)
+      },
+    })
+    try {
+      migrate(database, path, MIGRATIONS, Date.now())
+    } finally {
+      database.close()
+    }
+    return { from, to: MIGRATIONS.length }
+  } catch (error) {
+    throw errorOf(failureOf(error, path))
   }
 }
 

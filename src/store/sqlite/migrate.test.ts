@@ -1,11 +1,13 @@
-import { mkdtempSync, rmSync } from 'node:fs'
+import { existsSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { connect, pragma } from './connection.ts'
+import { migrateSqlite } from './ledger.ts'
 import { assertOurs, migrate } from './migrate.ts'
 import { MIGRATIONS } from './schema.sql.ts'
 import { SqliteDatabase, type DatabaseSync } from './sqlite-module.ts'
+import { sqliteStore } from './sqlite-store.ts'
 
 let folder = ''
 let database: DatabaseSync
@@ -107,5 +109,33 @@ describe('connect', () => {
     other.exec('CREATE TABLE a (b)')
     other.close()
     expect(() => connect(path, { readOnly: true })).toThrow(/is in journal mode delete and does not take WAL/)
+  })
+})
+
+describe('whoever only looks', () => {
+  const path = (): string => join(folder, 'a.db')
+
+  it('leaves an older ledger as it is, and says what to do', async () => {
+    migrate(database, 'a.db', MIGRATIONS.slice(0, 1), 5)
+    const looking = sqliteStore({ path: path(), asItIs: true })
+    await expect(looking.open()).rejects.toMatchObject({
+      code: 'STORE_UNSAFE',
+      message: expect.stringMatching(
+        /has schema 1, .* writes 2\. Nothing was changed, .*onefold ledger migrate/,
+      ) as string,
+    })
+    expect(pragma(database, 'user_version')).toBe(1)
+    expect(migrateSqlite(path())).toEqual({ from: 1, to: 2 })
+    expect(migrateSqlite(path())).toEqual({ from: 2, to: 2 })
+    await looking.open()
+    await looking.close()
+  })
+
+  it('makes no ledger', async () => {
+    const nowhere = join(folder, 'deep', 'b.db')
+    await expect(sqliteStore({ path: nowhere, asItIs: true }).open()).rejects.toMatchObject({
+      code: 'STORE_UNAVAILABLE',
+    })
+    expect(existsSync(join(folder, 'deep'))).toBe(false)
   })
 })

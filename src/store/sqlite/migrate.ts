@@ -10,11 +10,11 @@ import type { DatabaseSync } from './sqlite-module.ts'
  */
 export function migrate(database: DatabaseSync, path: string, migrations: readonly string[], now: number): void {
   assertOurs(database, path, migrations.length)
-  if (pragma(database, 'user_version') === migrations.length) return
+  if (schemaOf(database) === migrations.length) return
   database.exec('BEGIN IMMEDIATE')
   try {
     assertOurs(database, path, migrations.length)
-    const from = pragma(database, 'user_version') as number
+    const from = schemaOf(database)
     for (const step of migrations.slice(from)) database.exec(step)
     if (from === 0) {
       const insert = database.prepare(
@@ -32,13 +32,30 @@ export function migrate(database: DatabaseSync, path: string, migrations: readon
 }
 
 /**
+ * Passes for a ledger of the schema `newest` alone. Programs of an older version refuse a file once it was migrated, so
+ * whoever only looks leaves that to its operator.
+ * @throws FailureError STORE_UNSAFE
+ */
+export function assertCurrent(database: DatabaseSync, path: string, newest: number): void {
+  assertOurs(database, path, newest)
+  const version = schemaOf(database)
+  if (version === newest) return
+  throw unsafe(
+    `The ledger ${path} has schema ${version}, and this version of onefold writes ${newest}. Nothing was changed, since programs of an older version refuse the file after that: look with the version that your programs have, or bring it up with \`onefold ledger migrate\`.`,
+  )
+}
+
+/** Which of the migrations a file has had. */
+export const schemaOf = (database: DatabaseSync): number => pragma(database, 'user_version') as number
+
+/**
  * Passes for an empty file, and for a ledger of a schema up to `newest`.
  * @throws FailureError STORE_UNSAFE for any other database
  */
 export function assertOurs(database: DatabaseSync, path: string, newest: number): void {
   const { application, version, tables } = inOneSnapshot(database, () => ({
     application: pragma(database, 'application_id'),
-    version: pragma(database, 'user_version') as number,
+    version: schemaOf(database),
     tables: database.prepare('SELECT count(*) AS count FROM sqlite_schema').get()?.['count'],
   }))
   if (application !== APPLICATION_ID && (application !== 0 || version !== 0 || tables !== 0)) {

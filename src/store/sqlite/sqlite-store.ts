@@ -36,11 +36,22 @@ export interface SqliteOptions {
    * nothing better to do, such as a proxy. @default false
    */
   readonly onCallersThread?: boolean
+  /**
+   * True opens a ledger as it is: it is neither made nor brought to a newer schema, which programs of an older version
+   * would refuse from then on. `open` rejects where either would be needed. @default false
+   */
+  readonly asItIs?: boolean
   /** For tests: one number over a SharedArrayBuffer, added to the wall clock in milliseconds. @default none */
   readonly clockSkewMs?: Float64Array
 }
 
-const NAMES: NamesOf<SqliteOptions> = { path: true, busyMs: 'number', onCallersThread: true, clockSkewMs: true }
+const NAMES: NamesOf<SqliteOptions> = {
+  path: true,
+  busyMs: 'number',
+  onCallersThread: true,
+  asItIs: true,
+  clockSkewMs: true,
+}
 const DEFAULT_BUSY_MS = 1500
 const DEFAULT_LIMIT = 100
 
@@ -63,7 +74,8 @@ export function sqliteStore(where: string | SqliteOptions): Store {
     )
   }
   const path = resolve(options.path)
-  const wall = (): number => Math.round(Date.now() + (options.clockSkewMs?.[0] ?? 0))
+  const { busyMs = DEFAULT_BUSY_MS, asItIs = false, clockSkewMs } = options
+  const wall = (): number => Math.round(Date.now() + (clockSkewMs?.[0] ?? 0))
   const clock = steadyClock(wall)
   let courier: Courier | undefined
   let reader: Reader | undefined
@@ -75,7 +87,7 @@ export function sqliteStore(where: string | SqliteOptions): Store {
 
   const startWorker = (): Promise<Courier> =>
     startCourier(
-      { path, clockSkewMs: options.clockSkewMs, busyMs: options.busyMs ?? DEFAULT_BUSY_MS },
+      { path, clockSkewMs, busyMs, asItIs },
       () => clock.now(),
       (seen) => clock.raise(seen),
     )
@@ -107,7 +119,7 @@ export function sqliteStore(where: string | SqliteOptions): Store {
   function openDirect(): Direct {
     try {
       return createDirect({
-        ledger: openLedger({ path, wall, hurried: true }),
+        ledger: openLedger({ path, wall, hurried: true, asItIs }),
         now: () => clock.now(),
         toWorker: (step) => carry(step),
         // Whatever it met, the worker is to look at the file anew too.

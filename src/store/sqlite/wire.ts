@@ -9,6 +9,7 @@ export interface WorkerOptions {
   /** Added to the worker's wall clock; shared, so that tests can step it. */
   readonly clockSkewMs: Float64Array | undefined
   readonly busyMs: number
+  readonly asItIs: boolean
 }
 
 /** A history event without its time: transition, from, to, fence, nonce, who, why, openSends. */

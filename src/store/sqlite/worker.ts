@@ -53,7 +53,7 @@ function openPatiently(): Ledger {
   const until = performance.now() + options.busyMs
   for (;;) {
     try {
-      return openLedger({ path: options.path, wall })
+      return openLedger({ path: options.path, wall, asItIs: options.asItIs })
     } catch (error) {
       if (!isBusy(error) || performance.now() > until) throw error
     }
