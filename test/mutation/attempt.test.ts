@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import type { ToolContext } from '../../src/contract/index.ts'
+import type { SendPort } from '../../src/engine/attempt.ts'
 import { Question } from '../../src/engine/index.ts'
 import { bench, coded, facts, refusalOf, settle, unavailable, type Bench, type OrderInput, type Verb } from './bench.ts'
 import { doubts, pair } from './corners.ts'
@@ -257,5 +258,24 @@ describe('a later round', () => {
     }
     expect(facts(await refusalOf(a.until(tool.perform(input, { round: 'x' }))))).toMatchObject(told)
     expect(service.sent).toBe(when === 'marked' ? 1 : 2)
+  })
+})
+
+describe('what a send port says of a key', () => {
+  it('is true of a text that holds one that the tool was given', async () => {
+    const held: boolean[] = []
+    let port: SendPort | undefined
+    const b = bench({ makeFetch: (given) => ((port = given), async () => new Response()) })
+    const tool = b.tool({
+      execute: (input: OrderInput, context: { fetch: typeof fetch; downstreamKey(p?: string, o?: string): string }) => {
+        void context.fetch
+        held.push(port?.holdsKey('') === true)
+        const [one, other] = [context.downstreamKey(), context.downstreamKey(undefined, 'mail')]
+        for (const text of [one, `{"key":"${other}"}`, one.slice(1), '']) held.push(port?.holdsKey(text) === true)
+        return input
+      },
+    })
+    await b.until(tool({ ref: 'a' }))
+    expect(held).toEqual([false, true, true, false, false])
   })
 })

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { bench, coded, facts, refusalOf } from './bench.ts'
+import { bench, coded, facts, refusalOf, unavailable } from './bench.ts'
 
 describe('undoing', () => {
   it('happens once, as an operation of its own', async () => {
@@ -52,5 +52,39 @@ describe('undoing', () => {
     b.downstream.plan('b', 'refuse')
     await refusalOf(b.until(tool({ ref: 'b' })))
     expect((await refusalOf(b.until(tool.compensate({ ref: 'b' })))).message).toContain('is rejected')
+  })
+})
+
+describe('an undo', () => {
+  it('is given no value where the answer could not be kept', async () => {
+    const b = bench()
+    const undone: unknown[] = []
+    const tool = b.tool({
+      execute: () => ({ large: 'x'.repeat(70_000) }),
+      compensate: (value: unknown) => void undone.push(value),
+    })
+    b.trouble.request = (verb) => {
+      if (verb === 'putBlob') throw unavailable()
+    }
+    await b.until(tool.perform({ ref: 'a' }))
+    await b.until(tool.compensate({ ref: 'a' }))
+    expect(undone).toEqual([undefined])
+  })
+
+  it('is waited for as long as it takes where the caller wants to', async () => {
+    const b = bench()
+    let release = (): void => undefined
+    const tool = b.tool({
+      timeout: '10m',
+      compensate: () => new Promise<void>((resolve) => (release = resolve)),
+    })
+    await b.until(tool({ ref: 'a' }))
+    const patient = tool.compensate({ ref: 'a' }, { onDoubt: 'wait' })
+    const hasty = refusalOf(tool.compensate({ ref: 'a' }))
+    await b.time.advance(31_000)
+    expect(await hasty).toMatchObject({ code: 'IN_PROGRESS' })
+    release()
+    await b.until(patient)
+    expect(b.record(tool, { ref: 'a' })?.state).toBe('compensated')
   })
 })

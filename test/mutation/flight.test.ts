@@ -218,3 +218,33 @@ describe('a flight', () => {
     expect(counted.reads).toBe(before + 1)
   })
 })
+
+describe('a caller who joins while everybody else leaves', () => {
+  it.each(Array.from({ length: 24 }, (_, n) => [n]))(
+    '%i turns later is answered, and nothing happens twice',
+    async (turns) => {
+      const [a, b] = await pair({ guarantees: { localReads: false } })
+      const [first, second] = [a.tool({ timeout: '10m' }), b.tool({ timeout: '10m' })]
+      a.downstream.plan('a', 'hold')
+      const done = first({ ref: 'a' })
+      await settle()
+      // Its caller goes; it looks once more.
+      expect(await refusalOf(b.until(second({ ref: 'a' }, { waitMs: 10 })))).toMatchObject({ code: 'IN_PROGRESS' })
+      let joined: Promise<unknown> | undefined
+      b.trouble.answer = (verb) => {
+        if (verb !== 'read' || joined !== undefined) return undefined
+        joined = (async () => {
+          for (let n = 0; n < turns; n += 1) await Promise.resolve()
+          return await second({ ref: 'a' }, { waitMs: 10 }).catch((error: unknown) => error)
+        })()
+        return undefined
+      }
+      await b.time.advance(60_000)
+      expect(await b.until(joined ?? Promise.resolve('never asked'))).toMatchObject({ code: 'IN_PROGRESS' })
+      a.downstream.release('a')
+      await a.until(done)
+      expect(await b.until(second({ ref: 'a' }))).toEqual({ id: 1, ref: 'a' })
+      expect(a.downstream.effects('a')).toBe(1)
+    },
+  )
+})

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import type { Write } from '../../src/engine/index.ts'
 import { bench, coded, facts, refusalOf, settle, unavailable, type Bench, type OrderInput } from './bench.ts'
 import { alarms, hold, left } from './corners.ts'
 
@@ -286,5 +287,27 @@ describe('opening and closing', () => {
     const began = b.time.bootMs()
     await b.until(b.guard.close())
     expect(b.time.bootMs() - began).toBe(2_000)
+  })
+})
+
+describe('closing while a call looks for its record', () => {
+  it('lets nothing begin', async () => {
+    const b = bench({ guarantees: { localReads: false }, keySecret: 'new', previousSecrets: ['old'] })
+    const tool = b.tool()
+    await b.until(b.guard.open())
+    let go = (): void => undefined
+    const writes: unknown[] = []
+    b.trouble.request = (verb, args) => {
+      if (verb === 'write') writes.push((args[0] as Write).draft?.state)
+      return verb === 'read' ? new Promise<void>((resolve) => (go = resolve)) : undefined
+    }
+    const call = refusalOf(tool({ ref: 'a' }))
+    await settle()
+    const closed = b.guard.close()
+    go()
+    expect(await b.until(call)).toMatchObject({ code: 'STORE_UNAVAILABLE', effect: 'none' })
+    await b.until(closed)
+    // Only the marker under the older name is there already.
+    expect([writes, b.downstream.log]).toEqual([['superseded'], []])
   })
 })

@@ -298,3 +298,19 @@ describe('near-duplicates', () => {
     expect(await refusalOf(secret.until(hidden(order('b'))))).toMatchObject({ code: 'HELD' })
   })
 })
+
+describe('a sweep', () => {
+  it('leaves the note of a near-duplicate until its window is over', async () => {
+    const b = bench()
+    const tool = b.tool({ near: { fields: ['account'], within: '10m', then: 'hold' } })
+    await b.until(tool({ ref: 'a', account: 'x' }))
+    const notes = async () =>
+      (await b.guard.ledger.list({ tool: 'near:place_order' })).records.map(({ state }) => state)
+    b.time.stepStore(599_999)
+    await b.until(b.guard.internals.tick())
+    expect(await notes()).toEqual(['claimed'])
+    b.time.stepStore(1)
+    await b.until(b.guard.internals.tick())
+    expect(await notes()).toEqual(['released'])
+  })
+})

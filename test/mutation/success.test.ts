@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
+import type { FetchMaker } from '../../src/engine/attempt.ts'
 import type { Draft, OperationRecord } from '../../src/engine/index.ts'
-import { bench, coded, settle, unavailable, type Bench } from './bench.ts'
+import { bench, coded, settle, unavailable, type Bench, type OrderInput } from './bench.ts'
 import { alarms, pair } from './corners.ts'
 
 const input = { ref: 'a' }
@@ -160,5 +161,54 @@ describe('the spool of an engine that is gone', () => {
     await drain()
     expect(b.recordOf(key)).toEqual(before)
     expect(alarms(b)).toEqual([])
+  })
+})
+
+describe('an attempt whose writes were all answered by errors', () => {
+  type Answer = { readonly status?: number; readonly isRead?: boolean; readonly state?: 'answered' | 'sent' }
+  /** A `ctx.fetch` that notes what it was answered. */
+  const answering = (answers: readonly Answer[]): FetchMaker => {
+    const left = [...answers]
+    return (port) => async () => {
+      port.checkpoint()
+      Object.assign(port.opened(), { state: 'answered', ...left.shift() })
+      return new Response()
+    }
+  }
+  const told = async (answers: readonly Answer[]): Promise<readonly unknown[]> => {
+    const b = bench({ makeFetch: answering(answers) })
+    const tool = b.tool({
+      execute: async (input: OrderInput, context: { fetch: typeof fetch }) => {
+        for (const _each of answers) await context.fetch('http://shop')
+        return input
+      },
+    })
+    expect(await b.until(tool({ ref: 'a' }))).toEqual({ ref: 'a' })
+    expect(b.record(tool, { ref: 'a' })?.state).toBe('committed')
+    return alarms(b)
+  }
+  const alarm = (status: number): unknown[] => [expect.stringContaining(`though the service answered ${status}`)]
+
+  it.each([
+    [[{ status: 400 }], 400],
+    [[{ status: 503 }], 503],
+    [[{ status: 404 }, { status: 422 }], 422],
+    [[{ status: 200, isRead: true }, { status: 500 }], 500],
+    [[{ status: 500 }, { status: 200, isRead: true }], 500],
+  ] as const)('is done all the same where the tool returned a value, with an alarm: %j', async (answers, status) => {
+    expect(await told(answers)).toEqual(alarm(status))
+  })
+
+  it.each([
+    [[{ status: 399 }]],
+    [[{ status: 500 }, { status: 201 }]],
+    [[{ status: 201 }, { status: 500 }]],
+    [[{ status: 500, state: 'sent' }]],
+    [[{}]],
+    [[{ status: 500 }, {}]],
+    [[{ status: 500, isRead: true }]],
+    [[]],
+  ] as const)('raises none otherwise: %j', async (answers) => {
+    expect(await told(answers)).toEqual([])
   })
 })

@@ -213,3 +213,53 @@ describe('undeclared tools', () => {
     expect(await refusalOf(call({}, { ref: 'c' }))).toMatchObject({ code: 'IN_DOUBT', key: refused.key })
   })
 })
+
+describe('an undeclared call under the framework’s id', () => {
+  const start = (policy: object = {}) => {
+    const b = bench()
+    let runs = 0
+    const contract = contractOf({ name: 'undeclared', identity: 'all', execute: () => (runs += 1) })
+    const call = (callId?: string, more: object = {}) =>
+      b.until(
+        b.guard.internals.undeclared.perform(
+          contract,
+          { ref: 'a' },
+          { afterDelivery: 'run', afterError: 'hold', ...policy, ...more } as never,
+          callId === undefined ? {} : { callId },
+        ),
+      )
+    const deliver = ({ key }: { key: string }) => b.guard.internals.undeclared.deliver(key, 'default', 'proxy')
+    return { b, call, deliver, runs: () => runs }
+  }
+
+  it('is that call when it comes again, whatever was delivered and came since', async () => {
+    const { call, deliver, runs } = start()
+    await deliver(await call('one'))
+    expect(await call('one')).toMatchObject({ replayed: true, value: 1 })
+    await deliver(await call('two'))
+    expect(await call('two')).toMatchObject({ replayed: true, value: 2 })
+    expect(await call('one')).toMatchObject({ replayed: true, value: 1 })
+    expect(await call('three')).toMatchObject({ replayed: false, value: 3 })
+    expect(runs()).toBe(3)
+  })
+
+  it('is known by the ledger too, for a process that did not see it', async () => {
+    const { b, call, deliver, runs } = start()
+    await deliver(await call('one'))
+    const other = bench({ beside: b, self: 'host/boot/2/2' })
+    const contract = contractOf({ name: 'undeclared', identity: 'all', execute: () => 'again' })
+    const policy = { afterDelivery: 'run', afterError: 'hold' } as const
+    const again = other.guard.internals.undeclared.perform(contract, { ref: 'a' }, policy, { callId: 'one' })
+    expect(await b.until(again)).toMatchObject({ replayed: true, value: 1 })
+    expect(runs()).toBe(1)
+  })
+
+  it('is held with its ticket where the policy says so, unless it is the same call', async () => {
+    const { call, deliver, runs } = start({ afterDelivery: 'hold' })
+    const first = await call('one')
+    await deliver(first)
+    expect(await refusalOf(call('two'))).toMatchObject({ code: 'HELD', effect: 'none', key: first.key })
+    expect(await call('one')).toMatchObject({ replayed: true, value: 1 })
+    expect(runs()).toBe(1)
+  })
+})
