@@ -15,25 +15,26 @@ function attempts(payer: Payer, of = request(), budget = {}): number {
 
 describe('the retry budget', () => {
   it('lets a call make five retries, over all its requests', () => {
-    const payer = { tool: 't', run: undefined }
+    const payer = { tool: 't', tenant: 'a', run: undefined }
     expect(attempts(payer)).toBe(6)
     expect(attempts(payer)).toBe(1)
-    expect(attempts({ tool: 't', run: undefined })).toBe(6)
+    expect(attempts({ tool: 't', tenant: 'a', run: undefined })).toBe(6)
   })
 
-  it('of a run holds over its calls, and by the run’s id', () => {
-    const payer = (): Payer => ({ tool: 't', run: 'budget-run' })
+  it('of a run holds over its calls, and by tenant and id of the run', () => {
+    const payer = (): Payer => ({ tool: 't', tenant: 'a', run: 'budget-run' })
     expect(attempts(payer(), request(), { run: 3 })).toBe(4)
     expect(attempts(payer(), request(), { run: 3 })).toBe(1)
-    expect(attempts({ tool: 't', run: 'another' }, request(), { run: 3 })).toBe(4)
+    expect(attempts({ tool: 't', tenant: 'a', run: 'another' }, request(), { run: 3 })).toBe(4)
+    expect(attempts({ tool: 't', tenant: 'b', run: 'budget-run' }, request(), { run: 3 })).toBe(4)
   })
 
   it('does not count reads', () => {
-    expect(attempts({ tool: 't', run: 'reads' }, request('GET /a'), { call: 0, run: 0 })).toBe(10)
+    expect(attempts({ tool: 't', tenant: 'a', run: 'reads' }, request('GET /a'), { call: 0, run: 0 })).toBe(10)
   })
 
   it('says what was not sent, and that earlier attempts stand', () => {
-    const payer = { tool: 'refund', run: 'r' }
+    const payer = { tool: 'refund', tenant: 'a', run: 'r' }
     const of = request('POST /v1/refunds')
     spend(payer, of)
     const error = overBudget(payer, of, { call: 0 }, 'stripe 23.1.0')

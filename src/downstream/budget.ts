@@ -20,7 +20,7 @@ const NAMES: NamesOf<RetryBudget> = { call: 'number', run: 'number' }
 export const checkedBudget = (budget: RetryBudget): RetryBudget => knownOptions('The retry budget', budget, NAMES)
 
 /** Who pays for an attempt. */
-export type Payer = Pick<SendPort, 'tool' | 'run'>
+export type Payer = Pick<SendPort, 'tool' | 'tenant' | 'run'>
 
 /** Runs whose retries are remembered; the least recently seen goes first. */
 const MOST_RUNS = 10_000
@@ -39,7 +39,8 @@ export function overBudget(
   const limit = withDefaults(DEFAULT_BUDGET, budget)
   if (retriesOf(payer) >= limit.call)
     return exhausted(payer, request, `this call may cause ${limit.call} retries`, what)
-  if (payer.run !== undefined && (ofRuns.get(payer.run) ?? 0) >= limit.run) {
+  const run = runOf(payer)
+  if (run !== undefined && (ofRuns.get(run) ?? 0) >= limit.run) {
     return exhausted(payer, request, `its run may cause ${limit.run} retries`, what)
   }
   return undefined
@@ -50,9 +51,13 @@ export function spend(payer: Payer, request: LogicalRequest): void {
   request.attempts += 1
   if (request.attempts === 1 || request.isHop || isRead(request)) return
   ofCalls.set(payer, retriesOf(payer) + 1)
-  if (payer.run !== undefined) remember(payer.run, (ofRuns.get(payer.run) ?? 0) + 1)
+  const run = runOf(payer)
+  if (run !== undefined) remember(run, (ofRuns.get(run) ?? 0) + 1)
 }
 
+/** Two tenants may name their runs alike. */
+const runOf = ({ tenant, run }: Payer): string | undefined =>
+  run === undefined ? undefined : JSON.stringify([tenant, run])
 const retriesOf = (payer: Payer): number => ofCalls.get(payer) ?? 0
 const isRead = ({ operation }: LogicalRequest): boolean => /^(?:GET|HEAD|OPTIONS) /.test(operation)
 

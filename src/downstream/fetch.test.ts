@@ -26,6 +26,7 @@ function port(overrides: Partial<SendPort> = {}): SendPort & { readonly sends: S
     tool: 't',
     recovery: undefined,
     checked: false,
+    tenant: 'default',
     run: 'run-1',
     sequenceKey: undefined,
     checkpoint: () => {},

@@ -72,6 +72,7 @@ const runPort = (run: ActiveRun, keyOf: KeyOf | undefined): SendPort => ({
   tool: '(run)',
   recovery: undefined,
   checked: false,
+  tenant: run.tenant,
   run: run.id,
   sequenceKey: undefined,
   checkpoint: () => {},

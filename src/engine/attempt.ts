@@ -14,6 +14,7 @@ export interface SendPort {
   readonly recovery: Recovery | undefined
   /** The contract's `sends: 'checked'`: what passes here is all that the tool sends. */
   readonly checked: boolean
+  readonly tenant: string
   readonly run: string | undefined
   readonly sequenceKey: string | undefined
   /** Throws when the attempt may no longer send. */
@@ -140,6 +141,10 @@ class Port implements SendPort {
 
   get checked(): boolean {
     return this.#attempt.op.contract.sends === 'checked'
+  }
+
+  get tenant(): string {
+    return this.#attempt.op.tenant
   }
 
   get run(): string | undefined {

@@ -10,7 +10,7 @@ export interface Owner {
 
 const ofRuns = new WeakMap<object, Payer>()
 /** Pays for what belongs to no run: counted, and otherwise left alone. */
-export const NOBODY: Payer = { tool: '(none)', run: undefined }
+export const NOBODY: Payer = { tool: '(none)', tenant: '', run: undefined }
 
 /**
  * The owner of a request that is being made in this asynchronous context. What a tool started and left running when it
@@ -25,7 +25,7 @@ export function ownerOfContext(): Owner {
   if (run === undefined) return { payer: NOBODY, port: undefined }
   let payer = ofRuns.get(run)
   if (payer === undefined) {
-    payer = { tool: '(run)', run: run.id }
+    payer = { tool: '(run)', tenant: run.tenant, run: run.id }
     ofRuns.set(run, payer)
   }
   return { payer, port: undefined }
