@@ -1,16 +1,17 @@
 import type { ToolContext } from '../../contract/index.ts'
 import { currentRun, type Guard } from '../../engine/index.ts'
-import { OnefoldError } from '../../error/index.ts'
+import { isOnefoldError, OnefoldError } from '../../error/index.ts'
 import { bindContext, guardUnit, pausable, type UnitContract } from '../shared/index.ts'
 import { packCommand, unpackCommand } from './direct.ts'
 import { isBubbleUp, isInterrupt, roundOf, type RunnableConfigLike } from './pause.ts'
+import { stateHashes } from './state.ts'
 
 /** What makes a node's effect happen once. */
 export interface NodeContract<State> extends UnitContract {
   /**
    * What in the state makes two executions the same: then also a repeated run, or another branch, does it once.
    * @default the task, which stays the same through LangGraph's retries and through a resume from a checkpoint; in a graph
-   * without a checkpointer the node's place in the run
+   * without a checkpointer the node's place in the run, where another state than the recorded one is refused
    */
   readonly identity?: (state: State) => unknown
 }
@@ -43,14 +44,33 @@ export function protectNode<State, Config, Result>(
         }
       })
     const of = identity === undefined ? placeOf(contract.name, about) : ['state', identity(state)]
+    // A place says nothing of what is done there: a graph may be invoked twice in a run, for two orders.
+    const binds = of[0] === 'place' ? stateHashes(state) : undefined
+    let began = false
+    const begin = (context: ToolContext): Promise<unknown> => {
+      began = true
+      return execute(context)
+    }
     try {
-      const { value } = await call(of, { signal: about.signal, round: roundOf(about), execute })
+      const { value } = await call(of, { signal: about.signal, round: roundOf(about), execute: begin, binds })
       return own === undefined ? (unpackCommand(value) as Result) : own.result
     } catch (error) {
       // The ledger has what became of it; LangGraph gets what it threw to itself.
-      throw passed === undefined ? error : passed.error
+      if (passed !== undefined) throw passed.error
+      throw binds !== undefined && !began && isReused(error) ? diverged(contract.name, error) : error
     }
   }
+}
+
+const isReused = (error: unknown): error is OnefoldError => isOnefoldError(error) && error.code === 'KEY_REUSED'
+
+function diverged(name: string, { effect, key, ticket, details }: OnefoldError): OnefoldError {
+  const fields = (details['fields'] as readonly string[] | undefined)?.join(', ') ?? ''
+  return new OnefoldError(
+    'DIVERGED',
+    `${name} is already recorded at this place in the run, with another state${fields === '' ? '' : ` (${fields})`}. No effect started; the earlier one stands. Where both are wanted, give protectNode an identity that tells them apart, or compile the graph with a checkpointer.`,
+    { effect, ...(key === undefined ? {} : { key }), ...(ticket === undefined ? {} : { ticket }), details },
+  )
 }
 
 /** The names of the graphs around this one, without the tasks' ids. */

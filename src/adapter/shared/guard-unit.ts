@@ -18,7 +18,12 @@ export interface UnitContract extends Pick<
 }
 
 /** One execution of the unit; `of` says which, as plain data. */
-export type UnitCall = (of: unknown, call: AdapterCall) => Promise<Told>
+export type UnitCall = (of: unknown, call: UnitExecution) => Promise<Told>
+
+export interface UnitExecution extends AdapterCall {
+  /** What must be the same where `of` is: a repeat with anything else is refused. @default nothing */
+  readonly binds?: Readonly<Record<string, string>> | undefined
+}
 
 /**
  * A unit of a framework's graph or workflow through the engine. A recovery runs it with the state that a live caller holds;
@@ -36,7 +41,7 @@ export function guardUnit(guard: Guard, door: string, contract: UnitContract): U
   }
   const declared = { ...contract, identity: ['of'] } as unknown as WriteDeclaration<unknown, unknown>
   const unit = guardTools(guard, { door, how: door }, [{ name, again }], { [name]: declared }).get(name)
-  return async (of, call) => {
+  return async (of, { binds, ...call }) => {
     const keys = new Set<string>()
     const execute = (context: ToolContext): unknown => {
       keys.add(context.key)
@@ -44,7 +49,10 @@ export function guardUnit(guard: Guard, door: string, contract: UnitContract): U
       return call.execute(context)
     }
     try {
-      return await (unit as NonNullable<typeof unit>).call({ of }, { ...call, execute })
+      return await (unit as NonNullable<typeof unit>).call(binds === undefined ? { of } : { of, state: binds }, {
+        ...call,
+        execute,
+      })
     } finally {
       for (const key of keys) if (live.get(key) === execute) live.delete(key)
     }

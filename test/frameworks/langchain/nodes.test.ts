@@ -1,10 +1,11 @@
 import { AIMessage, HumanMessage } from '@langchain/core/messages'
 import { tool } from '@langchain/core/tools'
-import { Command, END, MemorySaver, MessagesAnnotation, START, StateGraph } from '@langchain/langgraph'
+import { Annotation, Command, END, MemorySaver, MessagesAnnotation, START, StateGraph } from '@langchain/langgraph'
 import { createAgent } from 'langchain'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import * as z from 'zod'
 import { protectNode, protectTools, toolContext } from '../../../src/adapter/langchain/index.ts'
+import type { Guard } from '../../../src/engine/index.ts'
 import { keyed, manual } from '../../../src/index.ts'
 import { startDownstream, type Downstream } from '../../support/downstream.ts'
 import { testGuard } from '../../support/guard.ts'
@@ -93,6 +94,61 @@ describe('a protected node', () => {
     await kept.invoke(user, thread)
     await kept.invoke({ messages: [new HumanMessage('again')] }, thread)
     expect(await downstream.effects('places'), 'two turns of a thread').toBe(6)
+  })
+
+  it('is never answered by what it did for another state: two orders in one run of a graph without a checkpointer', async () => {
+    const of = (guard: Guard, options: object) =>
+      protectNode(
+        guard,
+        async ({ order }: { order: string }) => {
+          await act(order)
+          return { receipt: `for ${order}` }
+        },
+        { name: 'pay', recovery: manual(), ...options },
+      )
+    const State = Annotation.Root({ order: Annotation<string>(), receipt: Annotation<string>() })
+    const both = async (options: object): Promise<readonly unknown[]> => {
+      const guard = testGuard()
+      const graph = new StateGraph(State).addNode('pay', of(guard, options)).addEdge(START, 'pay').compile()
+      const pay = (order: string) => graph.invoke({ order }).then(({ receipt }) => receipt, String)
+      const run = () => guard.run({ id: 'two orders' }, async () => [await pay('first'), await pay('second')])
+      return [...(await run()), ...(await run())]
+    }
+    const refused = expect.stringMatching(
+      /pay is already recorded at this place in the run, with another state \(state\.order\)\. No effect started/,
+    )
+    expect(await both({})).toEqual(['for first', refused, 'for first', refused])
+    expect([await downstream.effects('first'), await downstream.effects('second')]).toEqual([1, 0])
+    const identity = ({ order }: { order: string }) => order
+    expect(await both({ identity })).toEqual(['for first', 'for second', 'for first', 'for second'])
+    expect([await downstream.effects('first'), await downstream.effects('second')]).toEqual([2, 1])
+  })
+
+  it('knows its state again in a run that is tried again, whatever ids its messages have got', async () => {
+    const guard = testGuard()
+    const node = protectNode(
+      guard,
+      async () => {
+        await act('new ids')
+        return {}
+      },
+      { name: 'pay', recovery: manual() },
+    )
+    let calls = 0
+    const graph = new StateGraph(MessagesAnnotation)
+      .addNode('think', () => {
+        const call = { name: 'pay', args: { order: 'new ids' }, id: `call-${(calls += 1)}`, type: 'tool_call' as const }
+        return { messages: [new AIMessage({ content: 'I pay.', tool_calls: [call] })] }
+      })
+      .addNode('pay', node)
+      .addEdge(START, 'think')
+      .addEdge('think', 'pay')
+      .compile()
+    const run = () => guard.run({ id: 'new ids' }, () => graph.invoke({ messages: [{ role: 'user', content: 'go' }] }))
+    await run()
+    await run()
+    expect(calls).toBe(2)
+    expect(await downstream.effects('new ids')).toBe(1)
   })
 
   it('outside a graph is refused, unless it has an identity', async () => {
