@@ -1,6 +1,6 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import * as z from 'zod'
-import type { ToolSet } from 'ai'
+import type { ModelMessage, ToolSet } from 'ai'
 import { protectModel, protectTools } from '../../src/adapter/ai-sdk/index.ts'
 import type { Guard } from '../../src/engine/index.ts'
 import { startDownstream, type Downstream } from '../support/downstream.ts'
@@ -86,6 +86,47 @@ describe.each(MAJORS)('$name, a tool without a contract', (sdk) => {
     // Once the model went on with it, an equal call is new work.
     await go()
     expect(await downstream.effects(order)).toBe(wanted + 1)
+  })
+
+  it('takes the history of another run, whose calls have the same ids, for no evidence', async () => {
+    const order = newOrder()
+    const tools = protectTools(guard, { charge: chargeTool(sdk) }, {}, quiet)
+    // As providers name calls that begin anew in each conversation.
+    const go = async (run: string, id: string, breaks: boolean): Promise<unknown> => {
+      const { model } = scriptedModel(sdk, (prompt) => {
+        if (outputOf(prompt) === undefined) return [{ ...toolCall('charge', { order, amount: 100 }), toolCallId: id }]
+        if (breaks) throw new Error('overloaded')
+        return [text('Done.')]
+      })
+      return await guard.run({ id: run }, () =>
+        ai.generateText({ model: protectModel(guard, model), tools, stopWhen, prompt: id, maxRetries: 0 }),
+      )
+    }
+    const earlier: ModelMessage[] = [
+      { role: 'user', content: 'charge it' },
+      {
+        role: 'assistant',
+        content: [{ type: 'tool-call', toolCallId: 'call_0', toolName: 'charge', input: { order: 'other' } }],
+      },
+      {
+        role: 'tool',
+        content: [
+          { type: 'tool-result', toolCallId: 'call_0', toolName: 'charge', output: { type: 'text', value: 'ok' } },
+        ],
+      },
+      { role: 'user', content: 'thanks' },
+    ]
+    const { model } = scriptedModel(sdk, () => [text('Welcome.')])
+    const first = `first of ${order}`
+    await expect(go(first, 'call_0', true)).rejects.toThrow('overloaded')
+    await guard.run({ id: `second of ${order}` }, () =>
+      ai.generateText({ model: protectModel(guard, model), tools, messages: earlier }),
+    )
+    await go(first, 'call_1', false)
+    expect(await downstream.effects(order)).toBe(1)
+    // Its own history is evidence: what it asks for after that is new work.
+    await go(first, 'call_2', false)
+    expect(await downstream.effects(order)).toBe(2)
   })
 
   it('keeps the tools of one name of two sets apart where it is said where they come from', async () => {

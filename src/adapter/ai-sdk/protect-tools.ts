@@ -4,7 +4,6 @@ import {
   bindContext,
   guardTools,
   jsonSchemaFrom,
-  resultsSeen,
   type AdaptedTool,
   type AdapterOptions,
   type Contracts,
@@ -79,18 +78,18 @@ export function protectTools<Tools extends object>(
   for (const [name, execute] of runnable) {
     const plan = guarded.get(name)
     if (plan === undefined || plan.kind === 'read') continue
-    result[name] = guardedTool(guard, own[name] as AnyTool, execute, plan)
+    result[name] = guardedTool(own[name] as AnyTool, execute, plan)
   }
   return result as Tools
 }
 
-function guardedTool(guard: Guard, tool: AnyTool, execute: Execute, plan: GuardedTool): AnyTool {
+function guardedTool(tool: AnyTool, execute: Execute, plan: GuardedTool): AnyTool {
   const notes = withNotes(tool)
   const call = async (input: unknown, options: CallOptions, run: (given: CallOptions) => unknown): Promise<Told> => {
-    await resultsSeen(guard, callIdsIn(options.messages))
     const told = await plan.call(input, {
       callId: options.toolCallId,
       signal: options.abortSignal,
+      seen: callIdsIn(options.messages),
       execute: (context) => run(handedTo(options, context)),
     })
     if (options.toolCallId !== undefined) notes.add(options.toolCallId, plan.note(told))

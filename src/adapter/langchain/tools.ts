@@ -6,7 +6,6 @@ import {
   isForTheModel,
   jsonSchemaFrom,
   pausable,
-  resultsSeen,
   withNote,
   type AdaptedTool,
   type AdapterOptions,
@@ -68,7 +67,7 @@ export function protectTools<Tools extends readonly LangChainTool[] | []>(
   return (tools as readonly LangChainTool[]).map((tool) => {
     const its = guarded.get(tool.name)
     if (its === undefined || its.kind === 'read' || !isInvokable(tool)) return tool
-    return onceOnly(tool, (...call) => callOnce(guard, tool, its, ...call))
+    return onceOnly(tool, (...call) => callOnce(tool, its, ...call))
   }) as unknown as Tools
 }
 
@@ -103,14 +102,12 @@ export function onceOnly(tool: Invokable, call: Call): Invokable {
 }
 
 async function callOnce(
-  guard: Guard,
   tool: Invokable,
   guarded: GuardedTool,
   input: unknown,
   runManager: RunManager | undefined,
   config: RunnableConfigLike,
 ): Promise<unknown> {
-  await resultsSeen(guard, resultsIn(config))
   let own: { readonly result: unknown } | undefined
   const execute = (context: ToolContext): Promise<unknown> =>
     pausable(isInterrupt, async () => {
@@ -121,7 +118,13 @@ async function callOnce(
       return storable(result)
     })
   const callId = config.toolCall?.id
-  const told = await guarded.call(input, { callId, signal: config.signal, round: roundOf(config), execute })
+  const told = await guarded.call(input, {
+    callId,
+    signal: config.signal,
+    seen: resultsIn(config),
+    round: roundOf(config),
+    execute,
+  })
   const result = own === undefined ? await restored(tool, told.value, callId) : own.result
   const note = guarded.note(told)
   if (note === undefined) return result

@@ -5,7 +5,6 @@ import {
   guardTools,
   jsonSchemaFrom,
   pausable,
-  resultsSeen,
   withNote,
   type AdapterOptions,
   type Contracts,
@@ -46,15 +45,14 @@ export function protectTool<Make extends Factory>(
       again: (input: unknown, { signal }: ToolContext) => execute(input, { abortSignal: signal }),
     }
     const guarded = guardTools(guard, at, [adapted], { [id]: contracts[id] }, options).get(id) as GuardedTool
-    return build(guarded.kind === 'read' ? given : { ...given, execute: onceOnly(guard, guarded, execute) })
+    return build(guarded.kind === 'read' ? given : { ...given, execute: onceOnly(guarded, execute) })
   }
   return make as unknown as Make
 }
 
 const onceOnly =
-  (guard: Guard, guarded: GuardedTool, execute: NonNullable<FactoryOptions['execute']>) =>
+  (guarded: GuardedTool, execute: NonNullable<FactoryOptions['execute']>) =>
   async (input: unknown, context: Context = {}): Promise<unknown> => {
-    await resultsSeen(guard, resultsIn(context))
     // Never the agent's signal: what has started goes on, and retries join it.
     const run = (protectedBy: ToolContext): Promise<unknown> =>
       pausable(isSuspended, () =>
@@ -64,7 +62,8 @@ const onceOnly =
       )
     const callId = context.agent?.toolCallId ?? context.toolCallId
     try {
-      const call = { callId, signal: context.abortSignal, round: roundOf(context), execute: run }
+      const signal = context.abortSignal
+      const call = { callId, signal, seen: resultsIn(context), round: roundOf(context), execute: run }
       const told = await guarded.call(input, call)
       return withNote(told.value, guarded.note(told))
     } catch (error) {

@@ -1,7 +1,7 @@
 import { knownOptions, ledgerName, withDefaults, type NamesOf, type ToolContext } from '../../contract/index.ts'
 import { currentRun, type Guard, type Run, type RunOptions, type UndeclaredPolicy } from '../../engine/index.ts'
 import { assertKnown, declaredContract, undeclaredContract, type Contracts } from './declaration.ts'
-import { answerGiven } from './delivered.ts'
+import { answerGiven, resultsSeen } from './delivered.ts'
 import { reportUndeclared } from './report.ts'
 import { forFramework, noteFor, type Told } from './told.ts'
 
@@ -41,6 +41,8 @@ export interface AdapterCall {
   readonly callId?: string | undefined
   /** Ends the waiting; an effect that has started goes on, and repeats of the call join it. */
   readonly signal?: AbortSignal | undefined
+  /** Calls whose results the conversation holds so far, where the framework shows it: the model has read them. */
+  readonly seen?: readonly string[] | undefined
   /** Which round of questions this is (T19), by what was answered; none before the first answer. */
   readonly round?: string | undefined
   readonly execute: (context: ToolContext) => unknown
@@ -104,12 +106,14 @@ function guardTool(guard: Guard, tool: AdaptedTool, contracts: Contracts, option
     const contract = internals.register(declaredContract(tool, declared))
     return {
       kind: 'write',
-      call: (input, { execute, ...call }) =>
-        forFramework(
+      call: async (input, { execute, seen = [], ...call }) => {
+        await within(() => resultsSeen(guard, seen))
+        return await forFramework(
           within(() =>
             internals.perform(contract, input, { ...call, execute: (_frozen, context) => execute(context) }),
           ),
-        ),
+        )
+      },
       mayNote: contract.verify !== undefined || contract.notice === 'model',
       note: (told) => noteFor(told, contract.notice),
     }
@@ -119,8 +123,9 @@ function guardTool(guard: Guard, tool: AdaptedTool, contracts: Contracts, option
   const inGuard = undeclaredContract(tool, 'tenant')
   return {
     kind: 'undeclared',
-    call: async (input, { execute, ...call }) => {
+    call: async (input, { execute, seen = [], ...call }) => {
       await guard.open()
+      await within(() => resultsSeen(guard, seen))
       const told = await forFramework(
         within(() =>
           internals.undeclared.perform(currentRun() === undefined ? inGuard : inRun, input, policy, {
@@ -131,7 +136,11 @@ function guardTool(guard: Guard, tool: AdaptedTool, contracts: Contracts, option
       )
       const { outcome } = told
       if (call.callId !== undefined && outcome?.record !== undefined)
-        answerGiven(guard, call.callId, { key: outcome.key, tenant: outcome.record.tenant })
+        answerGiven(guard, call.callId, {
+          key: outcome.key,
+          tenant: outcome.record.tenant,
+          run: outcome.record.run,
+        })
       return told
     },
     mayNote: false,
