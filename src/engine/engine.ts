@@ -102,10 +102,13 @@ export function createPerformer(core: Core): Performer {
           round: options.round,
         })
         flights.set(op.key, flight)
+        core.makers.began(op.key, op.contract)
         const forget = (): boolean => flights.delete(op.key)
         flight.result.then((settled) => {
           forget()
           if (settled.kind === 'committed' && settled.recorded) core.remembered.remember(settled.record)
+          if (settled.kind === 'committed' || settled.kind === 'none') core.makers.settled(op.key)
+          else if (settled.kind === 'doubt' || settled.kind === 'accepted') core.makers.doubted(op.key, op.contract)
         }, forget)
         return await ride(flight, op, options, true)
       }

@@ -23,6 +23,7 @@ import type { Faults } from './faults.ts'
 import { createJournal } from './journal.ts'
 import { assertStoreKeeps, createLedger, type Ledger } from './ledger.ts'
 import { createLifecycle } from './lifecycle.ts'
+import { createMakers } from './makers.ts'
 import { createLookFirst } from './look-first.ts'
 import { assertOnce } from './once.ts'
 import type { Secret } from './operation.ts'
@@ -116,7 +117,8 @@ export interface Guard {
 
 /** What adapters and proxies build on; not for application code. */
 export interface Internals {
-  register(contract: Contract): Contract
+  /** @param maker what the contract's functions were taken from (`Makers.note`) */
+  register(contract: Contract, maker?: unknown): Contract
   perform(contract: Contract, input: unknown, options?: PerformOptions): Promise<Outcome>
   readonly undeclared: UndeclaredPerformer
   /** A run bound explicitly, for calls that arrive with a run id. */
@@ -150,6 +152,7 @@ export function createGuard(options: GuardOptions): Guard {
   const defaultTenant = options.tenant ?? 'default'
   const localReads = store.guarantees.localReads === true
   const remembered = createRemembered(options.clock, localReads ? 0 : settings.replayMemoryMs)
+  const contracts = new Map<string, Contract>()
   const core: Core = {
     journal: createJournal({
       store,
@@ -177,7 +180,8 @@ export function createGuard(options: GuardOptions): Guard {
     faults: options.faults,
     duplicates: createDuplicateNotes(),
     questions: createQuestions(),
-    contracts: new Map(),
+    contracts,
+    makers: createMakers(contracts),
     live: createSlots(),
     claiming: createSlots(),
     background: new Set(),
@@ -187,7 +191,7 @@ export function createGuard(options: GuardOptions): Guard {
   const performer = createPerformer(core)
   const undeclared = createUndeclared(core, performer)
 
-  function register(contract: Contract): Contract {
+  function register(contract: Contract, maker?: unknown): Contract {
     const known = core.contracts.get(contract.name)
     if (known !== undefined && !sameDescription(known, contract)) {
       throw new OnefoldError(
@@ -197,6 +201,7 @@ export function createGuard(options: GuardOptions): Guard {
     }
     assertStoreKeeps(core, contract)
     core.contracts.set(contract.name, contract)
+    if (maker !== undefined) core.makers.note(contract.name, maker, currentRun()?.tenant)
     return contract
   }
 

@@ -1,3 +1,4 @@
+import type { Contract } from '../contract/index.ts'
 import { inBackground, tellNewDoubt, type Core } from './core.ts'
 import { lapse } from './flight.ts'
 import { OPEN_STATES, type OperationRecord } from './record.ts'
@@ -31,7 +32,7 @@ export function createSweeper(core: Core): Sweeper {
       await lapse(core, record.key, record.tenant, { record, now })
       return
     }
-    const contract = core.contracts.get(record.tool)
+    const contract = core.makers.contractFor(record)
     if (record.state === 'accepted') {
       // Also where the tool is not known: one that is nobody's any more would never be a doubt.
       if (now >= record.leaseUntil) begin(record, () => verifyOnce(core, contract, record, now))
@@ -39,7 +40,12 @@ export function createSweeper(core: Core): Sweeper {
     }
     if (contract?.major !== record.major) return
     const due = now >= record.doubtAt + backoffMs(core, record)
-    if (due && recoversByItself(record, contract)) begin(record, () => recoverOnce(core, contract, record, now, true))
+    if (due && recoversByItself(record, contract)) begin(record, () => recover(contract, record, now))
+  }
+
+  async function recover(contract: Contract, record: OperationRecord, now: number): Promise<void> {
+    const ended = await recoverOnce(core, contract, record, now, true)
+    if (ended?.kind === 'committed') core.makers.settled(record.key)
   }
 
   /** Recoveries may wait out a quarantine: they run beside the sweep, each key once. */

@@ -66,6 +66,7 @@ export function protectTools<Tools extends object>(
       name,
       description: typeof description === 'string' ? description : undefined,
       jsonSchema: jsonSchemaFrom(inputSchema),
+      maker: execute,
       again: (input, context) => settle(execute.call(own[name], input, handedTo({ messages: [] }, context))),
     }
   })

@@ -54,6 +54,7 @@ export function protectTools<Tools extends readonly object[]>(
         name: tool.name,
         description: typeof tool.description === 'string' ? tool.description : undefined,
         jsonSchema: jsonSchemaFrom(tool.input_schema) ?? shapeSchema(tool.inputSchema),
+        maker: tool[method],
         again: (input, context) => settle(() => tool[method]?.(input, handedTo({}, context))),
       },
     ]

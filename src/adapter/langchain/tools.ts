@@ -75,6 +75,7 @@ const adapted = (tool: Invokable): AdaptedTool => ({
   name: tool.name,
   description: tool.description,
   jsonSchema: jsonSchemaFrom(tool.schema),
+  maker: (tool as { readonly func?: unknown }).func ?? tool,
   again: (input, { signal }) => resultOf(tool._call(input, undefined, { signal }), undefined),
 })
 

@@ -42,6 +42,7 @@ export function protectTool<Make extends Factory>(
       name: id,
       description: given.description,
       jsonSchema: jsonSchemaFrom(given.inputSchema),
+      maker: execute,
       again: (input: unknown, { signal }: ToolContext) => execute(input, { abortSignal: signal }),
     }
     const guarded = guardTools(guard, at, [adapted], { [id]: contracts[id] }, options).get(id) as GuardedTool

@@ -54,7 +54,7 @@ export function protectMcpServer<McpServer extends AgentsMcpServer>(
     if (known !== undefined) return known
     const again = async (input: unknown, context: ToolContext): Promise<unknown> =>
       storable(await send(name, input as Record<string, unknown>, undefined, undefined, context))
-    const adapted = { name, ledgerName: ledgerName(server.name, name), again }
+    const adapted = { name, ledgerName: ledgerName(server.name, name), again, maker: server }
     const made = guardTools(guard, at, [adapted], { [name]: contracts[name] }, options).get(name) as GuardedTool
     tools.set(name, made)
     return made

@@ -54,6 +54,7 @@ export function protectTool<Make extends Factory>(
       name,
       description: given.description,
       jsonSchema: jsonSchemaFrom(given.parameters),
+      maker: given.execute,
       again: (input: unknown, { signal }: ToolContext) => given.execute(input, undefined, { signal }),
     }
     const guarded = guardTools(guard, at, [adapted], { [name]: contracts[name] }, options).get(name)

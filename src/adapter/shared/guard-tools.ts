@@ -15,6 +15,8 @@ export interface AdaptedTool {
   readonly jsonSchema?: unknown
   /** Runs the tool for a recovery: frozen input, no caller of the framework. */
   readonly again: (input: unknown, context: ToolContext) => unknown
+  /** What was protected: its author's function or object, the same wherever the same tool is protected again. */
+  readonly maker?: unknown
 }
 
 /** How tools without a contract are treated, and where calls belong. */
@@ -103,7 +105,7 @@ function guardTool(guard: Guard, tool: AdaptedTool, contracts: Contracts, option
       note: () => undefined,
     }
   if (declared !== undefined) {
-    const contract = internals.register(declaredContract(tool, declared))
+    const contract = within(() => internals.register(declaredContract(tool, declared), tool.maker))
     return {
       kind: 'write',
       call: async (input, { execute, seen = [], ...call }) => {
