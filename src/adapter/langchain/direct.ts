@@ -27,6 +27,13 @@ export const packMessage = (message: ToolMessageLike): object => ({
   [MESSAGE]: Object.fromEntries([...SAID, 'tool_call_id'].map((field) => [field, message[field]])),
 })
 
+/** The same message of its own class, with some fields replaced; without an id, unless it is one of them. */
+export function withSaid(message: ToolMessageLike, fields: Readonly<Record<string, unknown>>): unknown {
+  const { constructor: Message } = message as unknown as { constructor: new (fields: object) => unknown }
+  const said = Object.fromEntries([...SAID, 'tool_call_id'].map((field) => [field, message[field]]))
+  return new Message({ ...said, ...fields })
+}
+
 /** The fields of a packed ToolMessage; undefined for anything else. */
 export const packedMessage = (value: unknown): Readonly<Record<string, unknown>> | undefined =>
   isObject(value) && Object.hasOwn(value, MESSAGE) ? (value[MESSAGE] as Record<string, unknown>) : undefined
@@ -45,14 +52,17 @@ interface CommandLike {
   readonly goto?: string | Packet | readonly (string | Packet)[]
 }
 
-const isCommand = (value: unknown): value is CommandLike => isObject(value) && value['lg_name'] === 'Command'
+export const isCommand = (value: unknown): value is CommandLike => isObject(value) && value['lg_name'] === 'Command'
 
 const PACKED = '$onefold.command'
 /** Around what says by itself what only we say: a tool may hand on text that others wrote. */
 const AS_IS = '$onefold.value'
 
-/** The storable form of what a node returned; anything but a Command is given back as it is. */
-export function packCommand(value: unknown): unknown {
+/**
+ * The storable form of what a node or a tool returned; anything but a Command is given back as it is.
+ * @param call the tool call that it answers, where it answers one
+ */
+export function packCommand(value: unknown, call?: string): unknown {
   if (!isCommand(value))
     return isObject(value) && Object.keys(value).some((name) => name.startsWith('$onefold.'))
       ? { [AS_IS]: value }
@@ -62,15 +72,50 @@ export function packCommand(value: unknown): unknown {
   const plain = (packets as readonly (string | Packet)[] | undefined)?.map((to) =>
     typeof to === 'string' ? to : { node: to.node, args: to.args },
   )
-  return { [PACKED]: { graph, update, resume, goto: plain } }
+  return { [PACKED]: { graph, update, resume, goto: plain, ...(call === undefined ? {} : { call }) } }
 }
 
-/** Gives a stored Command back as one, `fresh` (from this very execution) where there is one. */
-export function unpackCommand(value: unknown): unknown {
+/**
+ * Gives a stored Command back as one.
+ * @param call the tool call that asks: its answer stands in the update, under the name of the call that was executed
+ */
+export function unpackCommand(value: unknown, call?: string): unknown {
   if (isObject(value) && Object.hasOwn(value, AS_IS)) return value[AS_IS]
   if (!isObject(value) || !Object.hasOwn(value, PACKED)) return value
-  const { graph, update, resume, goto } = value[PACKED] as Omit<CommandLike, 'lg_name'>
+  const stored = value[PACKED] as Omit<CommandLike, 'lg_name'> & { readonly call?: string }
+  const { graph, resume, goto, call: answered } = stored
+  // Without its id: a graph takes two messages of one id for one.
+  const update =
+    call === undefined || call === answered
+      ? stored.update
+      : answersIn(stored.update, answered, (message) => answerOf(message, call))
   return Object.assign(Object.create(replayedCommand) as object, { graph, update, resume, goto: goto ?? [] })
+}
+
+/** The messages of an update that answer a call, each replaced: messages themselves, or as the ledger keeps them. */
+export function answersIn(
+  update: unknown,
+  callId: string | undefined,
+  replace: (message: Readonly<Record<string, unknown>>) => unknown,
+): unknown {
+  if (callId === undefined) return update
+  const within = (value: unknown): unknown => {
+    if (Array.isArray(value)) return value.map(within)
+    if (typeof value !== 'object' || value === null) return value
+    const fields = value as Readonly<Record<string, unknown>>
+    if (fields['tool_call_id'] === callId) return replace(fields)
+    const prototype: unknown = Object.getPrototypeOf(value)
+    if (prototype !== Object.prototype && prototype !== null) return value
+    return Object.fromEntries(Object.entries(fields).map(([name, inner]) => [name, within(inner)]))
+  }
+  return within(update)
+}
+
+/** Who joins the call that executes is given its very messages, a replay what the ledger keeps of them. */
+function answerOf(message: Readonly<Record<string, unknown>>, call: string): unknown {
+  if (isToolMessage(message)) return withSaid(message, { tool_call_id: call })
+  const { id: _id, ...said } = message
+  return { ...said, tool_call_id: call }
 }
 
 /** LangGraph takes for a Command what says so and is no plain object, and asks it for its changes by this method. */

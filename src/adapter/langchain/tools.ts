@@ -6,12 +6,12 @@ import {
   isForTheModel,
   jsonSchemaFrom,
   pausable,
-  withNote,
   type AdaptedTool,
   type AdapterOptions,
   type Contracts,
   type GuardedTool,
 } from '../shared/index.ts'
+import { besideResult } from './beside.ts'
 import {
   isToolMessage,
   packCommand,
@@ -109,6 +109,7 @@ async function callOnce(
   runManager: RunManager | undefined,
   config: RunnableConfigLike,
 ): Promise<unknown> {
+  const callId = config.toolCall?.id
   let own: { readonly result: unknown } | undefined
   const execute = (context: ToolContext): Promise<unknown> =>
     pausable(isInterrupt, async () => {
@@ -116,9 +117,8 @@ async function callOnce(
       const given = bindContext({ ...config, signal: context.signal }, context)
       const result = await resultOf(tool._call(input, runManager, given), runManager)
       own = { result }
-      return storable(result)
+      return storable(result, callId)
     })
-  const callId = config.toolCall?.id
   const told = await guarded.call(input, {
     callId,
     signal: config.signal,
@@ -128,9 +128,7 @@ async function callOnce(
   })
   const result = own === undefined ? await restored(tool, told.value, callId) : own.result
   const note = guarded.note(told)
-  if (note === undefined) return result
-  if (tool.responseFormat !== 'content_and_artifact' || !Array.isArray(result)) return withNote(result, note)
-  return [withNote(result[0], note), result[1] as unknown]
+  return note === undefined ? result : besideResult(result, note, { responseFormat: tool.responseFormat, callId })
 }
 
 /** What a tool's function came to; an async generator is drained here, its events told as LangChain tells them. */
@@ -148,15 +146,15 @@ const isAsyncGenerator = (value: unknown): value is AsyncGenerator =>
   typeof value === 'object' && value !== null && Symbol.asyncIterator in value && 'next' in value
 
 /** @throws AnsweredError for a message that says that the tool failed: that is no result */
-function storable(result: unknown): unknown {
-  if (!isToolMessage(result)) return packCommand(result)
+function storable(result: unknown, callId: string | undefined): unknown {
+  if (!isToolMessage(result)) return packCommand(result, callId)
   if (result.status === 'error') throw new AnsweredError('the tool answered an error', result)
   return packMessage(result)
 }
 
 async function restored(tool: Invokable, value: unknown, callId: string | undefined): Promise<unknown> {
   const said = packedMessage(value)
-  if (said === undefined) return unpackCommand(value)
+  if (said === undefined) return unpackCommand(value, callId)
   const { constructor: Message } = (await messageOf(tool, 'replay', '', 'success')) as {
     constructor: new (fields: object) => unknown
   }

@@ -1,7 +1,7 @@
-import { AIMessage, HumanMessage } from '@langchain/core/messages'
+import { AIMessage, HumanMessage, ToolMessage } from '@langchain/core/messages'
 import { tool } from '@langchain/core/tools'
 import { Annotation, Command, END, MemorySaver, MessagesAnnotation, START, StateGraph } from '@langchain/langgraph'
-import { createAgent } from 'langchain'
+import { createAgent, type ToolRuntime } from 'langchain'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import * as z from 'zod'
 import { protectNode, protectTools, toolContext } from '../../../src/adapter/langchain/index.ts'
@@ -158,6 +158,38 @@ describe('a protected node', () => {
 })
 
 describe('a protected tool', () => {
+  it('that answers by a Command answers each equal call, joined or repeated, under that call’s own id', async () => {
+    const guard = testGuard()
+    const order = tool(
+      async (_input, runtime: ToolRuntime) => {
+        await act('commanded')
+        const answer = new ToolMessage({ content: 'ordered', tool_call_id: runtime.toolCallId, id: 'answer' })
+        return new Command({ update: { messages: [answer] } })
+      },
+      { name: 'order', description: 'o', schema: z.object({}) },
+    )
+    const tools = protectTools(guard, [order], { order: { identity: 'all', recovery: manual(), notice: 'model' } })
+    let turns = 0
+    const model = new ScriptedModel(() => {
+      turns += 1
+      return turns === 1
+        ? [
+            ['order', {}],
+            ['order', {}],
+          ]
+        : turns === 2
+          ? [['order', {}]]
+          : 'Done.'
+    })
+    const { messages } = await guard.run({ id: 'commanded' }, () => createAgent({ model, tools }).invoke(user))
+    expect(await downstream.effects('commanded')).toBe(1)
+    const calls = messages.flatMap((message) => (AIMessage.isInstance(message) ? (message.tool_calls ?? []) : []))
+    const answers = messages.filter((message) => ToolMessage.isInstance(message))
+    expect(answers.map(({ tool_call_id }) => tool_call_id)).toEqual(calls.map(({ id }) => id))
+    const noticed = expect.stringMatching(/^ordered\nThis is the result of an earlier, equal call/)
+    expect(answers.map(({ text }) => text)).toEqual(['ordered', noticed, noticed])
+  })
+
   const lineTool = (order: string) =>
     tool(() => act(order), { name: 'charge', description: 'c', schema: z.object({ amount: z.number() }) })
 
