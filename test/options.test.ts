@@ -1,5 +1,7 @@
 import { afterAll, describe, expect, it } from 'vitest'
-import { mcpFetch, protectModel, protectTools } from '../src/adapter/ai-sdk/index.ts'
+import { mcpFetch, protectModel, protectTools, toAiSdk } from '../src/adapter/ai-sdk/index.ts'
+import { protectNode, toLangChain } from '../src/adapter/langchain/index.ts'
+import { protectStep, protectTool as protectMastraTool, toMastra } from '../src/adapter/mastra/index.ts'
 import { keyed, manual } from '../src/contract/index.ts'
 import { downstreamFetch } from '../src/downstream/index.ts'
 import { onefoldFetch, protectFetch } from '../src/downstream/public.ts'
@@ -61,6 +63,12 @@ const misspelt: readonly (readonly [door: string, word: string, meant: string, c
     'afterDelivery',
     () => protectTools(guard, {}, {}, { undeclared: { afterDelivry: 'hold' } } as never),
   ],
+  [
+    'protectNode',
+    'identiy',
+    'identity',
+    () => protectNode(guard, String, { name: 'pay', recovery: manual(), identiy: String } as never),
+  ],
   ['protectModel', 'onsample', 'onSample', () => protectModel(guard, {} as never, { onsample: String } as never)],
   ['mcpFetch', 'fech', 'fetch', () => mcpFetch({ fech: fetch } as never)],
   ['llmFetch', 'identify', 'identity', () => llmFetch(guard, { identify: String } as never)],
@@ -115,6 +123,11 @@ describe('an option that there is not', () => {
   })
 })
 
+const none = undefined as never
+const unit = { name: 'unit', recovery: manual() }
+const later = async (): Promise<void> => undefined
+const look = { look: { inputSchema: {}, execute: () => 1 } } as never
+const looked = (given: object): never => ({ look: { identity: 'all', recovery: manual(), ...given } }) as never
 const step = { tool: charge, input: String, undo: 'none' } as const
 const last = { tool: charge, name: 'last', input: String }
 const saga = (steps: unknown): unknown => guard.saga('trip', steps as never)
@@ -141,6 +154,25 @@ const missing: readonly (readonly [what: string, message: string, call: () => un
     "Write 'read', or { identity, recovery }",
     () => protectTools(guard, { look: { inputSchema: {}, execute: () => 1 } } as never, { look: 'raed' } as never),
   ],
+  ['a node without options', 'protectNode takes an object with name,', () => protectNode(guard, String, none)],
+  ['a node without a function', 'the function of a node', () => protectNode(guard, none, { ...unit })],
+  [
+    'a node without a name',
+    'takes a name, by which',
+    () => protectNode(guard, String, { recovery: manual() } as never),
+  ],
+  ['a step without options', 'protectStep takes an object with name,', () => protectStep(guard, later, none)],
+  ['a step without a function', "the step's execute", () => protectStep(guard, none, { ...unit })],
+  ['toAiSdk of nothing', 'toAiSdk takes a tool that guard.tool', () => toAiSdk(none)],
+  ['toAiSdk of a plain function', 'toAiSdk takes a tool that guard.tool', () => toAiSdk(String as never)],
+  ['toMastra without its factory', 'createTool of @mastra/core/tools', () => toMastra(charge, none)],
+  ['toLangChain of a contract', 'toLangChain takes a tool that guard.tool', () => toLangChain({} as never, String)],
+  ['a factory that there is not', 'the factory createTool', () => protectMastraTool(guard, none)],
+  ['a tool set that there is not', 'a set of tools', () => protectTools(guard, none)],
+  ['a guard that there is not', 'the guard, onefold(…)', () => protectTools(none, {})],
+  ['contracts that there are not', 'contracts by the names of tools', () => protectTools(guard, {}, null as never)],
+  ['a handler beside its tool', 'has execute, which', () => protectTools(guard, look, looked({ execute: String }))],
+  ['a read with a contract', "Write look: 'read'", () => protectTools(guard, look, looked({ effect: 'read' }))],
   ['a sender whose secret is unset', 'stripe needs its signing secret', () => stripe({ secret: undefined as never })],
 ]
 

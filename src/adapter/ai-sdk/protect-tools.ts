@@ -1,6 +1,7 @@
 import type { ToolContext } from '../../contract/index.ts'
 import { AnsweredError, type Guard } from '../../engine/index.ts'
 import {
+  assertGiven,
   bindContext,
   guardTools,
   jsonSchemaFrom,
@@ -55,6 +56,8 @@ export function protectTools<Tools extends object>(
   contracts: ToolContracts<Tools> = {},
   options: AdapterOptions = {},
 ): Tools {
+  const isSet = typeof (tools as unknown) === 'object' && (tools as unknown) !== null
+  assertGiven('protectTools', isSet, 'a set of tools, { name: tool(…) }, as its second argument', tools)
   const own = tools as Readonly<Record<string, AnyTool>>
   const runnable = Object.keys(own).flatMap((name) => {
     const { execute } = own[name] ?? {}

@@ -16,9 +16,10 @@ export interface AiSdkTool<Input, Output> {
 /**
  * A tool of `guard.tool` for the AI SDK: its name stays the key under which you put it into the tool set. The schema has
  * to tell its JSON Schema (zod and arktype do).
+ * @throws OnefoldError CONFIG_INVALID for what is no tool of `guard.tool`
  */
 export function toAiSdk<Input, Output>(tool: ProtectedTool<Input, Output>): AiSdkTool<Input, Output> {
-  const parts = partsOf(tool)
+  const parts = partsOf('toAiSdk', tool)
   const notes = withNotes({})
   return {
     ...(parts.description === undefined ? {} : { description: parts.description }),

@@ -1,6 +1,7 @@
 import type { ToolContext } from '../../contract/index.ts'
 import { AnsweredError, type Guard } from '../../engine/index.ts'
 import {
+  assertGiven,
   bindContext,
   guardTools,
   jsonSchemaFrom,
@@ -45,6 +46,7 @@ export function protectTools<Tools extends readonly object[]>(
   contracts: Contracts = {},
   options: AdapterOptions = {},
 ): Tools {
+  assertGiven('protectTools', Array.isArray(tools), 'a list of tools as its second argument', tools)
   const own = tools as readonly AnyTool[]
   const adapted = own.flatMap((tool): AdaptedTool[] => {
     const method = methodOf(tool)

@@ -21,7 +21,7 @@ export interface RunnableTool<Input> {
  * @throws OnefoldError CONTRACT_INVALID where the schema cannot tell its JSON Schema
  */
 export function toAnthropic<Input, Output>(tool: ProtectedTool<Input, Output>): RunnableTool<Input> {
-  const parts = partsOf(tool)
+  const parts = partsOf('toAnthropic', tool)
   const schema = parts.jsonSchema as RunnableTool<Input>['input_schema'] | undefined
   if (schema?.type !== 'object') throw noSchema(parts.name, 'a JSON Schema of an object (zod and arktype tell theirs)')
   return {
@@ -54,7 +54,7 @@ export function toAgentTool<Input, Output, Shape extends object>(
   tool: ProtectedTool<Input, Output>,
   shape: Shape,
 ): AgentTool<Shape> {
-  const parts = partsOf(tool)
+  const parts = partsOf('toAgentTool', tool)
   return {
     name: parts.name,
     description: parts.description ?? '',

@@ -1,7 +1,7 @@
-import type { ToolContext } from '../../contract/index.ts'
+import { knownOptions, type ToolContext } from '../../contract/index.ts'
 import { currentRun, type Guard } from '../../engine/index.ts'
 import { isOnefoldError, OnefoldError } from '../../error/index.ts'
-import { bindContext, guardUnit, pausable, type UnitContract } from '../shared/index.ts'
+import { assertGiven, bindContext, guardUnit, pausable, UNIT_NAMES, type UnitContract } from '../shared/index.ts'
 import { packCommand, unpackCommand } from './direct.ts'
 import { isBubbleUp, isInterrupt, roundOf, type RunnableConfigLike } from './pause.ts'
 import { stateHashes } from './state.ts'
@@ -19,14 +19,18 @@ export interface NodeContract<State> extends UnitContract {
 /**
  * A LangGraph node whose effect happens once per task, or per `identity`: through `retryPolicy`, a node `timeout`, and a
  * resume after a crash. A repeat gives back what the node returned. An `interrupt()` passes, and is no result.
- * @throws OnefoldError CONTRACT_INVALID for a contract that contradicts itself
+ * @throws OnefoldError CONTRACT_INVALID for a contract that contradicts itself, CONFIG_INVALID for one that is missing or
+ * says what there is not
  */
 export function protectNode<State, Config, Result>(
   guard: Guard,
   node: (state: State, config: Config) => Result | Promise<Result>,
-  { identity, ...contract }: NodeContract<State>,
+  options: NodeContract<State>,
 ): (state: State, config: Config) => Promise<Result> {
-  const call = guardUnit(guard, 'onefold/langchain', contract)
+  const takes = 'the function of a node as its second argument'
+  assertGiven('protectNode', typeof (node as unknown) === 'function', takes, node)
+  const { identity, ...contract } = knownOptions('protectNode', options, { ...UNIT_NAMES, identity: true })
+  const call = guardUnit(guard, 'protectNode', contract)
   return async (state, config) => {
     const about = (config ?? {}) as RunnableConfigLike
     let own: { readonly result: Result } | undefined

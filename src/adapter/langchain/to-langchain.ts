@@ -1,5 +1,5 @@
 import type { ProtectedTool } from '../../engine/index.ts'
-import { inputSchemaOf, partsOf, withNote } from '../shared/index.ts'
+import { assertFactory, inputSchemaOf, partsOf, withNote } from '../shared/index.ts'
 import { onceOnly, type Invokable } from './tools.ts'
 
 type Make = (...given: never[]) => unknown
@@ -13,7 +13,8 @@ export function toLangChain<Factory extends Make>(
   tool: ProtectedTool<never, unknown>,
   factory: Factory,
 ): ReturnType<Factory> {
-  const parts = partsOf(tool)
+  const parts = partsOf('toLangChain', tool)
+  assertFactory('toLangChain', factory)
   const build = factory as unknown as (work: () => unknown, fields: object) => Invokable
   const built = build(() => undefined, {
     name: parts.name,

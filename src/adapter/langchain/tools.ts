@@ -1,6 +1,7 @@
 import type { ToolContext } from '../../contract/index.ts'
 import { AnsweredError, type Guard } from '../../engine/index.ts'
 import {
+  assertGiven,
   bindContext,
   guardTools,
   isForTheModel,
@@ -56,6 +57,7 @@ export function protectTools<Tools extends readonly LangChainTool[] | []>(
   contracts: Contracts = {},
   options: AdapterOptions = {},
 ): Tools {
+  assertGiven('protectTools', Array.isArray(tools), 'a list of tools as its second argument', tools)
   const at = { door: 'onefold/langchain', how: 'protectTools(guard, tools' }
   const guarded = guardTools(
     guard,

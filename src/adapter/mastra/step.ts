@@ -1,6 +1,6 @@
-import type { ToolContext } from '../../contract/index.ts'
+import { knownOptions, type ToolContext } from '../../contract/index.ts'
 import type { Guard } from '../../engine/index.ts'
-import { bindContext, guardUnit, pausable, type UnitContract } from '../shared/index.ts'
+import { assertGiven, bindContext, guardUnit, pausable, UNIT_NAMES, type UnitContract } from '../shared/index.ts'
 import { isSuspended, noticingSuspend, roundOf, suspendedResult, type Context } from './suspend.ts'
 
 /** A step's `execute`, as `createStep` of @mastra/core takes it. */
@@ -27,14 +27,18 @@ export interface StepContract<Input> extends UnitContract {
 /**
  * The `execute` of a workflow step whose effect happens once per run and input, or per `identity`: through `retries`, a
  * `retryConfig`, and a restart of the workflow. A repeat gives back what the step returned.
- * @throws OnefoldError CONTRACT_INVALID for a contract that contradicts itself
+ * @throws OnefoldError CONTRACT_INVALID for a contract that contradicts itself, CONFIG_INVALID for one that is missing or
+ * says what there is not
  */
 export function protectStep<Step extends Execute>(
   guard: Guard,
   execute: Step,
-  { identity, ...contract }: StepContract<InputOf<Step>>,
+  options: StepContract<InputOf<Step>>,
 ): Step {
-  const call = guardUnit(guard, 'onefold/mastra', contract)
+  const takes = "the step's execute as its second argument"
+  assertGiven('protectStep', typeof (execute as unknown) === 'function', takes, execute)
+  const { identity, ...contract } = knownOptions('protectStep', options, { ...UNIT_NAMES, identity: true })
+  const call = guardUnit(guard, 'protectStep', contract)
   const work = execute as unknown as (parameters: StepParameters) => Promise<unknown>
   const once = async (parameters: StepParameters): Promise<unknown> => {
     const { inputData, runId, abortSignal: signal } = parameters

@@ -1,5 +1,5 @@
 import type { ProtectedTool } from '../../engine/index.ts'
-import { inputSchemaOf, partsOf, withNote } from '../shared/index.ts'
+import { assertFactory, inputSchemaOf, partsOf, withNote } from '../shared/index.ts'
 import type { Context } from './suspend.ts'
 
 type Make = (options: never) => unknown
@@ -13,7 +13,8 @@ export function toMastra<Factory extends Make>(
   tool: ProtectedTool<never, unknown>,
   factory: Factory,
 ): ReturnType<Factory> {
-  const parts = partsOf(tool)
+  const parts = partsOf('toMastra', tool)
+  assertFactory('toMastra', factory)
   inputSchemaOf('toMastra', parts)
   const build = factory as unknown as (options: object) => unknown
   const built = build({

@@ -1,6 +1,7 @@
 import type { ToolContext } from '../../contract/index.ts'
 import type { Guard } from '../../engine/index.ts'
 import {
+  assertGiven,
   bindContext,
   guardTools,
   jsonSchemaFrom,
@@ -33,6 +34,8 @@ export function protectTool<Make extends Factory>(
   contracts: Contracts = {},
   options: AdapterOptions = {},
 ): Make {
+  const takes = 'the factory createTool of @mastra/core/tools as its second argument'
+  assertGiven('protectTool', typeof (createTool as unknown) === 'function', takes, createTool)
   const at = { door: 'onefold/mastra', how: 'protectTool(guard, createTool' }
   const build = createTool as unknown as (given: FactoryOptions) => unknown
   const make = (given: FactoryOptions): unknown => {

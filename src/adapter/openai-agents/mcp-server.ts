@@ -1,6 +1,13 @@
 import { ledgerName, type ToolContext } from '../../contract/index.ts'
 import { AnsweredError, currentRun, type Guard } from '../../engine/index.ts'
-import { guardTools, isForTheModel, type AdapterOptions, type Contracts, type GuardedTool } from '../shared/index.ts'
+import {
+  assertGiven,
+  guardTools,
+  isForTheModel,
+  type AdapterOptions,
+  type Contracts,
+  type GuardedTool,
+} from '../shared/index.ts'
 
 const KEY_META = 'io.onefold/idempotency-key'
 const RUN_META = 'io.onefold/run-id'
@@ -45,6 +52,8 @@ export function protectMcpServer<McpServer extends AgentsMcpServer>(
   contracts: Contracts = {},
   options: AdapterOptions = {},
 ): McpServer {
+  const isServer = typeof (server as Partial<McpServer> | undefined)?.callTool === 'function'
+  assertGiven('protectMcpServer', isServer, 'an MCP server object of @openai/agents as its second argument', server)
   const inner = server as unknown as Server
   const tools = new Map<string, GuardedTool>()
   const at = { door: `onefold/openai-agents (${server.name})`, how: 'protectMcpServer(guard, server' }

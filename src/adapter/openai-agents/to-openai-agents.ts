@@ -1,5 +1,5 @@
 import type { ProtectedTool } from '../../engine/index.ts'
-import { isForTheModel, inputSchemaOf, partsOf, withNote } from '../shared/index.ts'
+import { assertFactory, isForTheModel, inputSchemaOf, partsOf, withNote } from '../shared/index.ts'
 import type { Details } from './tool.ts'
 
 type Make = (options: never) => unknown
@@ -13,7 +13,8 @@ export function toOpenAiAgents<Factory extends Make>(
   tool: ProtectedTool<never, unknown>,
   factory: Factory,
 ): ReturnType<Factory> {
-  const parts = partsOf(tool)
+  const parts = partsOf('toOpenAiAgents', tool)
+  assertFactory('toOpenAiAgents', factory)
   inputSchemaOf('toOpenAiAgents', parts)
   const build = factory as unknown as (options: object) => unknown
   const built = build({

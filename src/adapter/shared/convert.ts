@@ -1,5 +1,6 @@
 import type { StandardSchemaV1 } from '../../contract/index.ts'
 import type { Outcome, ProtectedTool } from '../../engine/index.ts'
+import { assertGiven } from './given.ts'
 import { jsonSchemaFrom } from './json-schema.ts'
 import { forFramework, noteFor, type Told } from './told.ts'
 
@@ -24,8 +25,13 @@ export interface ToolParts<Input, Output> {
   note(told: Told): string | undefined
 }
 
-/** Name, description, schema and calls of a tool that was declared with `guard.tool`. */
-export function partsOf<Input, Output>(tool: ProtectedTool<Input, Output>): ToolParts<Input, Output> {
+/**
+ * Name, description, schema and calls of a tool that was declared with `guard.tool`.
+ * @throws OnefoldError CONFIG_INVALID for what is no such tool
+ */
+export function partsOf<Input, Output>(door: string, tool: ProtectedTool<Input, Output>): ToolParts<Input, Output> {
+  const isOurs = typeof (tool as unknown) === 'function' && typeof (tool as Partial<typeof tool>).perform === 'function'
+  assertGiven(door, isOurs, 'a tool that guard.tool({ … }) has made as its first argument', tool)
   const { contract } = tool
   const own = contract.input['~standard']
   const input = {

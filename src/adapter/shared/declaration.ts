@@ -39,6 +39,12 @@ export function declaredContract(tool: AdaptedTool, declared: Exclude<Declaratio
       'CONTRACT_INVALID',
       `The contract of ${tool.name} cannot be ${JSON.stringify(declared)}. Write 'read', or { identity, recovery }. Nothing was registered.`,
     )
+  for (const word of OF_THE_TOOL) if (word in declared) throw ofTheTool(tool.name, word)
+  if ((declared.effect as unknown) !== undefined && declared.effect !== 'write')
+    throw new OnefoldError(
+      'CONTRACT_INVALID',
+      `The contract of ${tool.name} says the effect ${JSON.stringify(declared.effect)}. Write ${tool.name}: 'read' for a tool that changes nothing, else leave it out. Nothing was registered.`,
+    )
   const { name = tool.ledgerName ?? tool.name, ...rest } = declared
   return defineContract({
     ...rest,
@@ -49,6 +55,16 @@ export function declaredContract(tool: AdaptedTool, declared: Exclude<Declaratio
     execute: tool.again,
   } as unknown as AnyToolOptions)
 }
+
+/** What a contract cannot change: the framework's tool has it, and would go on with its own. */
+const OF_THE_TOOL = ['input', 'execute']
+
+const ofTheTool = (name: string, word: string): OnefoldError =>
+  new OnefoldError(
+    'CONTRACT_INVALID',
+    `The contract of ${name} has ${word}, which its framework's tool has already; this one would never be used. Leave it out, or declare the whole tool with guard.tool. Nothing was registered.`,
+    { details: { contract: name, name: word } },
+  )
 
 /** Contracts of a tool that nobody has declared: every argument identifies, within the run or else the guard. */
 export function undeclaredContract(tool: AdaptedTool, scope: 'run' | 'tenant'): Contract {

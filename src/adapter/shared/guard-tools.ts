@@ -2,6 +2,7 @@ import { knownOptions, ledgerName, withDefaults, type NamesOf, type ToolContext 
 import { currentRun, type Guard, type Run, type RunOptions, type UndeclaredPolicy } from '../../engine/index.ts'
 import { assertKnown, declaredContract, undeclaredContract, type Contracts } from './declaration.ts'
 import { answerGiven, resultsSeen } from './delivered.ts'
+import { assertGiven, isGuard } from './given.ts'
 import { reportUndeclared } from './report.ts'
 import { forFramework, noteFor, type Told } from './told.ts'
 
@@ -73,6 +74,9 @@ export function guardTools(
   contracts: Contracts,
   options: AdapterOptions = {},
 ): ReadonlyMap<string, GuardedTool> {
+  assertGiven(at.door, isGuard(guard), 'the guard, onefold(…), as its first argument', guard)
+  const isRecord = typeof (contracts as unknown) === 'object' && !Array.isArray(contracts)
+  assertGiven(at.door, isRecord && (contracts as unknown) !== null, 'contracts by the names of tools, { … }', contracts)
   knownOptions(at.door, options, NAMES)
   if (options.undeclared !== undefined) knownOptions(`undeclared of ${at.door}`, options.undeclared, POLICY_NAMES)
   assertKnown(

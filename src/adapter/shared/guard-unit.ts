@@ -1,6 +1,7 @@
-import type { StandardSchemaV1, ToolContext, WriteOptions } from '../../contract/index.ts'
+import type { NamesOf, StandardSchemaV1, ToolContext, WriteOptions } from '../../contract/index.ts'
 import { UnsentError, type Guard } from '../../engine/index.ts'
 import type { WriteDeclaration } from './declaration.ts'
+import { assertGiven, isGuard } from './given.ts'
 import { guardTools, type AdapterCall } from './guard-tools.ts'
 import type { Told } from './told.ts'
 
@@ -15,6 +16,19 @@ export interface UnitContract extends Pick<
   readonly name: string
   /** Where an identity of one's own is compared. @default 'tenant' */
   readonly scope?: 'tenant' | 'session' | 'run'
+}
+
+/** What a unit's contract may hold; what else a tool's has would be silently without effect here. */
+export const UNIT_NAMES: NamesOf<UnitContract> = {
+  name: true,
+  scope: true,
+  recovery: true,
+  retention: true,
+  retryHorizon: true,
+  errors: true,
+  timeout: true,
+  sends: true,
+  version: 'number',
 }
 
 /** One execution of the unit; `of` says which, as plain data. */
@@ -32,6 +46,8 @@ export interface UnitExecution extends AdapterCall {
  */
 export function guardUnit(guard: Guard, door: string, contract: UnitContract): UnitCall {
   const { name } = contract
+  assertGiven(door, isGuard(guard), 'the guard, onefold(…), as its first argument', guard)
+  assertGiven(door, typeof (name as unknown) === 'string', 'a name, by which the ledger calls it: { name, … }', name)
   const live = new Map<string, (context: ToolContext) => unknown>()
   const again = (_input: unknown, context: ToolContext): unknown => {
     const execute = live.get(context.key)
