@@ -278,6 +278,36 @@ describe('what the model reads', () => {
 })
 
 describe('a tool that asks a person first', () => {
+  it.each([
+    ['keyed', keyed('24h')],
+    ['manual', manual()],
+  ])('and throws a no that its contract names asks again when it is wanted later (%s)', async (name, recovery) => {
+    const ref = `declined-${name}`
+    const guard = testGuard()
+    const asks = tool(
+      async () => {
+        if (interrupt('Really?') !== 'yes') throw Object.assign(new Error('declined'), { code: 'DECLINED' })
+        return await (await send(`${downstream.url}/effects/${ref}`, { method: 'POST', body: '{}' })).text()
+      },
+      { name: 'place_order', description: 'p', schema: z.object({ ref: z.string() }) },
+    )
+    const errors = [{ match: 'DECLINED', effect: 'none' }] as const
+    const tools = protectTools(guard, [asks], { place_order: { identity: ['ref'], recovery, errors } })
+    const model = new ScriptedModel((messages) => {
+      const [answer] = toolAnswers(messages)
+      return answer === undefined ? [['place_order', { ref }]] : answer.content
+    })
+    const agent = createAgent({ model, tools, checkpointer: new MemorySaver() })
+    const thread = { configurable: { thread_id: ref } }
+    await agent.invoke(user, thread)
+    const declined = await agent.invoke(new Command({ resume: 'no' }), thread)
+    expect(declined.messages.at(-1)?.text).toContain('declined')
+    expect(await agent.invoke(user, thread)).toHaveProperty('__interrupt__')
+    await agent.invoke(new Command({ resume: 'yes' }), thread)
+    expect(await downstream.effects(ref)).toBe(1)
+    await guard.close()
+  })
+
   const careful = (ref: string) =>
     tool(
       async () => {
