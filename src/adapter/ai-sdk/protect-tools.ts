@@ -4,7 +4,9 @@ import {
   assertGiven,
   bindContext,
   guardTools,
+  isLeftAlone,
   jsonSchemaFrom,
+  markGuarded,
   type AdaptedTool,
   type AdapterOptions,
   type Contracts,
@@ -61,7 +63,7 @@ export function protectTools<Tools extends object>(
   const own = tools as Readonly<Record<string, AnyTool>>
   const runnable = Object.keys(own).flatMap((name) => {
     const { execute } = own[name] ?? {}
-    return execute === undefined ? [] : [[name, execute] as const]
+    return execute === undefined || isLeftAlone(execute, name, contracts) ? [] : [[name, execute] as const]
   })
   const adapted = runnable.map(([name, execute]): AdaptedTool => {
     const { description, inputSchema } = own[name] as AnyTool
@@ -109,7 +111,7 @@ function guardedTool(tool: AnyTool, execute: Execute, plan: GuardedTool): AnyToo
   const isGenerator = Object.prototype.toString.call(execute) === '[object AsyncGeneratorFunction]'
   return Object.create(Object.getPrototypeOf(tool) as object | null, {
     ...Object.getOwnPropertyDescriptors(tool),
-    ...property('execute', isGenerator ? stream : plain),
+    ...property('execute', markGuarded(isGenerator ? stream : plain)),
     ...(plan.mayNote ? property('toModelOutput', notes.toModelOutput) : {}),
   }) as AnyTool
 }

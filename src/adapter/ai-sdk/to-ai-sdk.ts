@@ -1,6 +1,6 @@
 import type { StandardSchemaV1 } from '../../contract/index.ts'
 import type { ProtectedTool } from '../../engine/index.ts'
-import { partsOf } from '../shared/index.ts'
+import { markGuarded, partsOf } from '../shared/index.ts'
 import { withNotes } from './notes.ts'
 
 /** A tool of `guard.tool`, as both majors of `ai` take it into a tool set. */
@@ -24,11 +24,11 @@ export function toAiSdk<Input, Output>(tool: ProtectedTool<Input, Output>): AiSd
   return {
     ...(parts.description === undefined ? {} : { description: parts.description }),
     inputSchema: parts.input,
-    execute: async (input, { toolCallId, abortSignal }) => {
+    execute: markGuarded<AiSdkTool<Input, Output>['execute']>(async (input, { toolCallId, abortSignal }) => {
       const told = await parts.call(input, { callId: toolCallId, signal: abortSignal })
       notes.add(toolCallId, parts.note(told))
       return told.value
-    },
+    }),
     ...(parts.mayNote ? { toModelOutput: notes.toModelOutput } : {}),
   }
 }

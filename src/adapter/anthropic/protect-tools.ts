@@ -4,7 +4,9 @@ import {
   assertGiven,
   bindContext,
   guardTools,
+  isLeftAlone,
   jsonSchemaFrom,
+  markGuarded,
   type AdaptedTool,
   type AdapterOptions,
   type Contracts,
@@ -51,6 +53,7 @@ export function protectTools<Tools extends readonly object[]>(
   const adapted = own.flatMap((tool): AdaptedTool[] => {
     const method = methodOf(tool)
     if (method === undefined || typeof tool.name !== 'string') return []
+    if (isLeftAlone(tool[method], tool.name, contracts)) return []
     return [
       {
         name: tool.name,
@@ -85,7 +88,7 @@ function guardedTool(tool: AnyTool, method: 'run' | 'handler', plan: GuardedTool
   }
   return Object.create(Object.getPrototypeOf(tool) as object | null, {
     ...Object.getOwnPropertyDescriptors(tool),
-    [method]: { value: call, enumerable: true, configurable: true, writable: true },
+    [method]: { value: markGuarded(call), enumerable: true, configurable: true, writable: true },
   }) as AnyTool
 }
 

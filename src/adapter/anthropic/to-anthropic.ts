@@ -1,6 +1,6 @@
 import type { ProtectedTool } from '../../engine/index.ts'
 import { OnefoldError } from '../../error/index.ts'
-import { partsOf } from '../shared/index.ts'
+import { markGuarded, partsOf } from '../shared/index.ts'
 import { withNote } from './result.ts'
 
 /** A tool of `guard.tool` as the tool runner takes it. */
@@ -31,10 +31,10 @@ export function toAnthropic<Input, Output>(tool: ProtectedTool<Input, Output>): 
     input_schema: schema,
     // The tool itself validates: it is given what the model sent.
     parse: (content) => content as Input,
-    run: async (input, context) => {
+    run: markGuarded<RunnableTool<Input>['run']>(async (input, context) => {
       const told = await parts.call(input, { callId: context?.toolUse.id, signal: context?.signal ?? undefined })
       return withNote(textOf(told.value), parts.note(told)) as string
-    },
+    }),
   }
 }
 
@@ -59,13 +59,13 @@ export function toAgentTool<Input, Output, Shape extends object>(
     name: parts.name,
     description: parts.description ?? '',
     inputSchema: shape,
-    handler: async (input, extra) => {
+    handler: markGuarded<AgentTool<Shape>['handler']>(async (input, extra) => {
       const { signal } = (extra ?? {}) as { readonly signal?: AbortSignal }
       const told = await parts.call(input as Input, { signal })
       return withNote({ content: [{ type: 'text', text: textOf(told.value) }] }, parts.note(told)) as {
         content: { type: 'text'; text: string }[]
       }
-    },
+    }),
   }
 }
 

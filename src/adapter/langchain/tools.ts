@@ -5,7 +5,9 @@ import {
   bindContext,
   guardTools,
   isForTheModel,
+  isLeftAlone,
   jsonSchemaFrom,
+  markGuarded,
   pausable,
   type AdaptedTool,
   type AdapterOptions,
@@ -13,14 +15,8 @@ import {
   type GuardedTool,
 } from '../shared/index.ts'
 import { besideResult } from './beside.ts'
-import {
-  isToolMessage,
-  packCommand,
-  packedMessage,
-  packMessage,
-  unpackCommand,
-  type ToolMessageLike,
-} from './direct.ts'
+import { copyOf, messageOf } from './copy.ts'
+import { isToolMessage, packCommand, packedMessage, packMessage, unpackCommand } from './direct.ts'
 import { isBubbleUp, isInterrupt, resultsIn, roundOf, type RunnableConfigLike } from './pause.ts'
 
 /** What this door needs of a tool of LangChain 1 (@langchain/core `StructuredToolInterface`). */
@@ -62,7 +58,10 @@ export function protectTools<Tools extends readonly LangChainTool[] | []>(
   const guarded = guardTools(
     guard,
     at,
-    (tools as readonly LangChainTool[]).filter(isInvokable).map(adapted),
+    (tools as readonly LangChainTool[])
+      .filter(isInvokable)
+      .map(adapted)
+      .filter(({ name, maker }) => !isLeftAlone(maker, name, contracts)),
     contracts,
     options,
   )
@@ -89,9 +88,12 @@ type Call = (input: unknown, runManager: RunManager | undefined, config: Runnabl
 
 /** The tool with another function; what LangChain must not say beside an error is said here. */
 export function onceOnly(tool: Invokable, call: Call): Invokable {
+  const once = markGuarded((input: unknown, runManager?: RunManager, config: RunnableConfigLike = {}) =>
+    call(input, runManager, config),
+  )
   const clone: Invokable = copyOf(tool, {
-    _call: (input: unknown, runManager?: RunManager, config: RunnableConfigLike = {}) =>
-      call(input, runManager, config),
+    _call: once,
+    func: once,
     invoke: async (input: unknown, config?: RunnableConfigLike) => {
       try {
         return await tool.invoke.call(clone, input, config)
@@ -165,36 +167,3 @@ async function restored(tool: Invokable, value: unknown, callId: string | undefi
 
 const isToolCall = (input: unknown): input is ToolCallLike =>
   typeof input === 'object' && input !== null && (input as Partial<ToolCallLike>).type === 'tool_call'
-
-/** A ToolMessage of the tool's own LangChain, made by a copy of the tool that does nothing but answer. */
-async function messageOf(tool: Invokable, id: string | undefined, content: string, status: string): Promise<unknown> {
-  const messenger = copyOf(tool, {
-    schema: { type: 'object' },
-    responseFormat: 'content',
-    callbacks: undefined,
-    defaultConfig: undefined,
-    _call: async () => content,
-  })
-  const message = await messenger.invoke(
-    { type: 'tool_call', id: id ?? '', name: tool.name, args: {} },
-    {
-      callbacks: [],
-    },
-  )
-  if (isToolMessage(message)) (message as ToolMessageLike).status = status
-  return message
-}
-
-/** A tool with some members replaced; a proxy would break what keeps private fields. */
-function copyOf(tool: Invokable, members: object): Invokable {
-  const copy = Object.create(Object.getPrototypeOf(tool) as object, Object.getOwnPropertyDescriptors(tool)) as Invokable
-  for (const [name, value] of Object.entries(members)) {
-    Object.defineProperty(copy, name, {
-      value,
-      writable: true,
-      configurable: true,
-      enumerable: Object.hasOwn(tool, name),
-    })
-  }
-  return copy
-}

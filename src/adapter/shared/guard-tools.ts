@@ -2,7 +2,7 @@ import { knownOptions, ledgerName, withDefaults, type NamesOf, type ToolContext 
 import { currentRun, type Guard, type Run, type RunOptions, type UndeclaredPolicy } from '../../engine/index.ts'
 import { assertKnown, declaredContract, undeclaredContract, type Contracts } from './declaration.ts'
 import { answerGiven, resultsSeen } from './delivered.ts'
-import { assertGiven, isGuard } from './given.ts'
+import { assertGiven, assertUnguarded, isGuard } from './given.ts'
 import { reportUndeclared } from './report.ts'
 import { forFramework, noteFor, type Told } from './told.ts'
 
@@ -86,6 +86,7 @@ export function guardTools(
   )
   const { from } = options
   const named = from === undefined ? tools : tools.map((tool) => ({ ...tool, ledgerName: ledgerName(from, tool.name) }))
+  for (const { name, maker } of named) assertUnguarded(at.door, name, maker)
   const undeclared = named.filter(({ name }) => declarationOf(contracts, name) === undefined)
   const guarded = new Map(named.map((tool) => [tool.name, guardTool(guard, tool, contracts, options)]))
   reportUndeclared(guard, at, undeclared, options.warn)
