@@ -55,10 +55,14 @@ function show(name: string, checks: readonly ProbeCheck[], ok: boolean): void {
     check.name,
     String(check.wanted),
     String(check.effects),
-    check.ok ? 'ok' : 'REPEATED',
+    check.ok ? 'ok' : check.effects > check.wanted ? 'REPEATED' : 'FEWER',
   ])
   print(table([['check', 'wanted', 'effects', ''], ...rows], [1, 2]))
-  print(ok ? 'Every repeat left the effects of a single call.' : 'A repeat acts again: put the ledger in front of it.')
+  if (ok) return print('Every repeat left the effects of a single call.')
+  if (checks.some(({ effects, wanted }) => effects > wanted))
+    print('A repeat acts again: put the ledger in front of it.')
+  if (checks.some(({ effects, wanted }) => effects < wanted))
+    print('A check left fewer effects than a single call: its calls failed, or --count does not see them at once.')
 }
 
 function targetOf(command: string | undefined, args: readonly string[], flags: ProbeFlags): ProbeTarget {

@@ -1,6 +1,5 @@
-import { isDeepStrictEqual } from 'node:util'
 import { OnefoldError, type EffectKnowledge } from '../error/index.ts'
-import { faultyHttp } from './proxies/faulty-http.ts'
+import { faultyHttp, UNREACHED } from './proxies/faulty-http.ts'
 import { faultyMcp } from './proxies/faulty-mcp.ts'
 import { mcpCaller } from './proxies/mcp-caller.ts'
 import type { ProxyFault } from './proxies/plan.ts'
@@ -42,6 +41,9 @@ export interface ProbeCheck {
   readonly ok: boolean
 }
 
+/** A call that never arrived: a check that is made of such calls has seen nothing. */
+class Unreached extends Error {}
+
 /** Calls an endpoint; a fault may meet the first call of a pair. */
 interface Line {
   call(unique: string, fault?: ProxyFault): Promise<void>
@@ -54,7 +56,7 @@ const TIMEOUT_MS = 10_000
 /**
  * Fires duplicates at an endpoint of the user's own and counts effects: twice, at once, after lost answers. Without
  * `{{unique}}` all checks repeat one operation, and none after the first call may add an effect.
- * @throws OnefoldError INPUT_INVALID when a single call has no effect, or the target cannot be reached
+ * @throws OnefoldError INPUT_INVALID when a single call has no effect, or the target cannot be reached, also by a repeat
  */
 export async function probeEndpoint(options: ProbeOptions): Promise<readonly ProbeCheck[]> {
   const { target, count, callers = 16 } = options
@@ -63,28 +65,34 @@ export async function probeEndpoint(options: ProbeOptions): Promise<readonly Pro
   const token = `probe-${Date.now().toString(36)}`
   let nth = 0
 
-  async function added(act: (unique: string) => Promise<void>): Promise<number> {
+  /** What the check before has added, looked at anew: an effect may come after its answer. */
+  let recount = async (): Promise<void> => {}
+
+  async function added(act: (unique: string) => Promise<void>): Promise<{ effects: number }> {
+    await recount()
     const unique = `${token}-${(nth += fresh || nth === 0 ? 1 : 0)}`
     const before = await count(unique)
     await act(unique)
-    return (await count(unique)) - before
+    const sum = { effects: (await count(unique)) - before }
+    recount = async () => void (sum.effects = (await count(unique)) - before)
+    return sum
   }
 
   try {
     const once = await added((unique) => line.call(unique).catch(unanswered))
-    if (once < 1) {
+    if (once.effects < 1) {
       throw invalid(
-        `One call added ${once} effects by your --count, so repeats cannot be judged. Check that the call succeeds, and that --count sees its effect at once.`,
+        `One call added ${once.effects} effects by your --count, so repeats cannot be judged. Check that the call succeeds, and that --count sees its effect at once.`,
       )
     }
-    const wanted = fresh ? once : 0
-    const checks: ProbeCheck[] = []
+    const made: (readonly [name: string, sum: { readonly effects: number }])[] = []
     for (const [name, act] of checksOf(line, callers, target.kind)) {
       options.onCheck?.(name)
-      const effects = await added(act)
-      checks.push({ name, wanted, effects, ok: isDeepStrictEqual(effects, wanted) })
+      made.push([name, await added(act).catch((error: unknown) => unmade(name, error))])
     }
-    return checks
+    await recount()
+    const wanted = fresh ? once.effects : 0
+    return made.map(([name, { effects }]) => ({ name, wanted, effects, ok: effects === wanted }))
   } finally {
     await line.close()
   }
@@ -95,7 +103,11 @@ function checksOf(
   callers: number,
   kind: ProbeTarget['kind'],
 ): readonly (readonly [string, (unique: string) => Promise<void>])[] {
-  const quietly = (work: Promise<void>): Promise<void> => work.catch(() => undefined)
+  /** A repeat may be refused, in any way; but it has to arrive. */
+  const quietly = (work: Promise<void>): Promise<void> =>
+    work.catch((error: unknown) => {
+      if (error instanceof Unreached) throw error
+    })
   const after =
     (fault: ProxyFault) =>
     async (unique: string): Promise<void> => {
@@ -133,12 +145,18 @@ async function httpLine(
       if (fault !== undefined) proxy.plan(fault)
       const answer = await fetch(proxy.url + fill(target.url).slice(origin.length), {
         method: target.method,
+        // Followed, the request would leave the proxy, and the fault would meet the redirection.
+        redirect: 'manual',
         headers: Object.fromEntries(Object.entries(target.headers).map(([name, value]) => [name, fill(value)])),
         signal: AbortSignal.timeout(timeoutMs),
         ...(target.body === undefined ? {} : { body: fill(target.body) }),
       })
       await answer.arrayBuffer()
-      if (answer.status === 502) throw new Error('it answers 502, or nothing can be reached there')
+      const unreached = answer.headers.get(UNREACHED)
+      if (unreached !== null) throw new Unreached(`nothing can be reached there (${unreached})`)
+      if (answer.status === 502) throw new Error('it answers 502')
+      if (answer.status === 307 || answer.status === 308)
+        throw new Error(`it redirects to ${answer.headers.get('location')}; name that address`)
     },
     close: proxy.close,
   }
@@ -153,20 +171,23 @@ async function mcpLine(
     await proxy.close()
     return unstarted(error)
   })
+  let starting: Promise<void> | undefined
+
+  /** As a host does: a server that has ended is started again before the next call. */
+  async function restart(): Promise<void> {
+    await client.close()
+    client = await mcpCaller(proxy.command, proxy.args).catch((error: unknown) => {
+      throw new Unreached(`the MCP server, which had ended, did not start again: ${whyOf(error)}`)
+    })
+  }
+
   return {
     call: async (unique, fault) => {
+      if (!client.isAlive()) await (starting ??= restart().finally(() => (starting = undefined)))
       if (fault !== undefined) proxy.plan(fault)
       // JSON inside JSON: the token holds nothing that would have to be escaped.
       const input = JSON.parse(target.arguments.replaceAll(UNIQUE, unique)) as unknown
-      try {
-        await client.call(target.tool, input, timeoutMs)
-      } catch (error) {
-        if (fault === 'crash-after' || fault === 'reset-mid-body') {
-          await client.close()
-          client = await mcpCaller(proxy.command, proxy.args)
-        }
-        throw error
-      }
+      await client.call(target.tool, input, timeoutMs)
     },
     close: async () => {
       await client.close()
@@ -179,6 +200,16 @@ async function mcpLine(
 function unanswered(error: unknown): never {
   throw invalid(
     `The first call failed: ${whyOf(error)}. So repeats cannot be judged. Check the target with a single call of your own.`,
+    error,
+    'unknown',
+  )
+}
+
+/** Only what the probe itself could not do is told like this; the rest is passed on. */
+function unmade(name: string, error: unknown): never {
+  if (!(error instanceof Unreached)) throw error
+  throw invalid(
+    `The check "${name}" could not be made: ${error.message}. So repeats cannot be judged; look at why the service is gone.`,
     error,
     'unknown',
   )

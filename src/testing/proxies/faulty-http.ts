@@ -52,6 +52,10 @@ const DELAY_MS = 30_000
 /** Headers that belong to one connection (RFC 9110, section 7.6.1). */
 const HOP = ['connection', 'keep-alive', 'transfer-encoding', 'upgrade', 'te', 'trailer', 'proxy-connection']
 
+/** On the proxy's own 502, where the request has not arrived at the service at all: why. */
+export const UNREACHED = 'x-faulty-http-unreached'
+const UNSENT = ['ECONNREFUSED', 'ENOTFOUND', 'EAI_AGAIN', 'EHOSTUNREACH', 'ENETUNREACH']
+
 /** Starts the proxy on a free port of 127.0.0.1. @throws OnefoldError CONFIG_INVALID for an unknown option or fault */
 export async function faultyHttp(options: FaultyHttpOptions): Promise<FaultyHttp> {
   knownOptions('faultyHttp', options, NAMES)
@@ -99,10 +103,11 @@ export async function faultyHttp(options: FaultyHttpOptions): Promise<FaultyHttp
   }
 
   const server = createServer((request, response) => {
-    handle(request, response).catch(() => {
-      if (response.headersSent) response.destroy()
-      else
-        response.writeHead(502, { 'content-type': 'application/json' }).end('{"error":"the service cannot be reached"}')
+    handle(request, response).catch((error: unknown) => {
+      if (response.headersSent) return void response.destroy()
+      const code = String((error as NodeJS.ErrnoException).code)
+      const headers = { 'content-type': 'application/json', ...(UNSENT.includes(code) ? { [UNREACHED]: code } : {}) }
+      response.writeHead(502, headers).end('{"error":"the service cannot be reached"}')
     })
   })
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))

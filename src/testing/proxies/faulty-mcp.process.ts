@@ -13,17 +13,46 @@ interface Message {
 }
 
 const [control = '', command = '', ...args] = process.argv.slice(2)
-const server = spawn(command, args, { stdio: ['pipe', 'pipe', 'inherit'] })
+/** A group of its own, so that a server behind `npx` or a shell ends with them; Windows has no groups. */
+const hasGroup = process.platform !== 'win32'
+const server = spawn(command, args, { stdio: ['pipe', 'pipe', 'inherit'], detached: hasGroup })
+/** Between the server's input being closed, SIGTERM and SIGKILL. */
+const GRACE_MS = 1_000
 /** What the answers to these calls meet. */
 const faults = new Map<string | number, ProxyFault>()
 let copies = 0
 
 const toServer = (line: string): void => void server.stdin.write(`${line}\n`)
-const toClient = (line: string): void => void process.stdout.write(`${line}\n`)
+const toClient = (line: string): void => {
+  if (!dying) process.stdout.write(`${line}\n`)
+}
 
+let dying = false
+
+/** Ends when the server is really gone: what is started after it may need its port. */
 function die(): void {
-  server.kill('SIGKILL')
-  process.exit(1)
+  dying = true
+  signal('SIGKILL')
+}
+
+function signal(name: NodeJS.Signals): void {
+  try {
+    if (hasGroup && server.pid !== undefined) process.kill(-server.pid, name)
+    else server.kill(name)
+  } catch {
+    // It is gone already.
+  }
+}
+
+let ending = false
+
+/** The client is gone: a server that does not end with its input would be left behind. */
+function end(): void {
+  if (ending) return
+  ending = true
+  server.stdin.end()
+  setTimeout(() => signal('SIGTERM'), GRACE_MS)
+  setTimeout(() => signal('SIGKILL'), 2 * GRACE_MS)
 }
 
 const unavailable = (id: string | number): string =>
@@ -51,7 +80,9 @@ async function fromClient(line: string): Promise<void> {
 }
 
 async function fromServer(line: string): Promise<void> {
-  const id = read(line)?.id
+  const message = read(line)
+  // What the server asks of the client has ids of the server's own.
+  const id = message?.method === undefined ? message?.id : undefined
   const fault = id === undefined ? undefined : faults.get(id)
   if (id !== undefined) faults.delete(id)
   switch (fault) {
@@ -82,11 +113,17 @@ function read(line: string): Message | undefined {
 
 createInterface({ input: process.stdin, crlfDelay: Infinity })
   .on('line', (line) => void fromClient(line))
-  .on('close', () => server.stdin.end())
+  .on('close', end)
 createInterface({ input: server.stdout, crlfDelay: Infinity }).on('line', (line) => void fromServer(line))
 server.stdin.on('error', () => undefined)
 server.on('error', (error) => {
   process.stderr.write(`${command} cannot be started: ${error.message}\n`)
   process.exit(127)
 })
-server.on('exit', (code) => process.exit(code ?? 1))
+server.on('exit', (code) => {
+  signal('SIGKILL')
+  // What left the group may hold the output open for ever.
+  setTimeout(() => process.exit(code ?? 1), GRACE_MS)
+})
+server.on('close', (code) => process.exit(code ?? 1))
+for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(name, end)

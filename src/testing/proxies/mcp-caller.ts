@@ -10,11 +10,15 @@ export interface CalledTool {
 export interface McpCaller {
   /** @throws Error for a JSON-RPC error, no answer in time, or a server that ended */
   call(tool: string, input: unknown, timeoutMs: number): Promise<CalledTool>
+  /** False when the server has ended: it takes no further call. */
+  isAlive(): boolean
   close(): Promise<void>
 }
 
 interface Answer {
   readonly id?: number
+  /** Only in what the server asks of us, whose ids are its own. */
+  readonly method?: string
   readonly result?: unknown
   readonly error?: { readonly message?: string }
 }
@@ -42,11 +46,12 @@ export async function mcpCaller(command: string, args: readonly string[]): Promi
     } catch {
       return
     }
-    if (answer.id === undefined) return
+    if (answer.id === undefined || answer.method !== undefined) return
     waiting.get(answer.id)?.resolve(answer)
     waiting.delete(answer.id)
   })
   let ids = 0
+  const isAlive = (): boolean => child.exitCode === null && child.signalCode === null
   const write = (message: object): void => void child.stdin.write(`${JSON.stringify({ jsonrpc: '2.0', ...message })}\n`)
 
   async function ask(method: string, params: object, timeoutMs: number): Promise<unknown> {
@@ -54,7 +59,7 @@ export async function mcpCaller(command: string, args: readonly string[]): Promi
     let timer: NodeJS.Timeout | undefined
     try {
       const answer = await new Promise<Answer>((resolve, reject) => {
-        if (child.exitCode !== null || child.signalCode !== null) return reject(new Error('the MCP server ended'))
+        if (!isAlive()) return reject(new Error('the MCP server ended'))
         waiting.set(id, { resolve, reject })
         timer = setTimeout(() => reject(new Error(`no answer within ${timeoutMs} ms`)), timeoutMs)
         write({ id, method, params })
@@ -84,6 +89,7 @@ export async function mcpCaller(command: string, args: readonly string[]): Promi
     call: async (tool, input, timeoutMs) => ({
       result: await ask('tools/call', { name: tool, arguments: input }, timeoutMs),
     }),
+    isAlive,
     close,
   }
 }
