@@ -54,7 +54,9 @@ describe('the kit finds the bug that was planted, and passes the repaired twin',
     const unsafe = await disturb(example, example.unsafe)
     expect(unsafe.ok, `${example.mistake}, yet nothing was found`).toBe(false)
     expect(unsafe.baseline).toEqual({ orders: 1 })
-    expect(unsafe.failures.map(({ actual }) => actual)).not.toContainEqual({ orders: 1 })
+    // A claim that is never let go blocks the order for ever: that is found too, in the right end state.
+    const succeeded = unsafe.failures.filter(({ notes }) => !notes.some((note) => note.startsWith('no execution')))
+    expect(succeeded.map(({ actual }) => actual)).not.toContainEqual({ orders: 1 })
     const repaired = await disturb(example, example.repaired)
     expect(showReport(repaired)).toContain('Every run ended in the state of the undisturbed one.')
     expect(repaired.runs).toBeGreaterThan(10)

@@ -22,6 +22,7 @@ export async function chaos<App = undefined>(options: ChaosOptions<App>): Promis
       host: { begin: (sites, names, number) => localLife({ chaos: options, sites, names, number }) },
       reset: async () => await options.reset?.(),
       snapshot: async (names) => await options.snapshot(names),
+      forgets: options.reset !== undefined,
     },
     options,
   )
@@ -38,6 +39,7 @@ export async function chaosIn(
   if (baseline.never !== undefined) throw invalid(`The undisturbed workflow did not succeed: ${baseline.never}`)
   const again = await runScenario(world, [])
   refuseUnsteady(baseline, again)
+  if (again.never !== undefined) throw invalid(`The undisturbed workflow did not succeed again: ${again.never}`)
   const sites = [...new Set([...baseline.reached, ...again.reached])]
   const singles = sites.flatMap((site) =>
     faultsAt(site, options.faults).map((fault): PlannedFault => ({ site, fault })),
@@ -52,14 +54,20 @@ export async function chaosIn(
     ...singles.map((single) => [single]),
     ...combinations(singles, options.combinations ?? 20, seeded(seed)),
   ]
+  const missed = new Set(singles)
   const failures: ChaosFailure[] = []
-  const cases: ChaosCase[] = []
+  const cases: (ChaosCase & { ok: boolean })[] = []
+  const clean: (readonly [at: number, ended: Ended])[] = []
   let struck = 0
   for (const plan of plans) {
     const began = performance.now()
     const ended = await runScenario(world, plan)
     struck += ended.fired.length
+    if (ended.fired.length > 0 && plan.length === 1) missed.delete(plan[0] as PlannedFault)
     const ok = isSame(baseline, ended)
+    // Nothing was disturbed: what differs is the workflow, not what a fault did to it.
+    if (ended.fired.length === 0) refuseUnsteady(baseline, ended)
+    if (ok) clean.push([cases.length, ended])
     cases.push({
       faults: plan,
       ok,
@@ -71,11 +79,24 @@ export async function chaosIn(
     if (!ok) failures.push(await shrunk(world, plan, baseline, ended))
     options.onRun?.(cases.length, plans.length)
   }
+  if (!world.forgets) {
+    const expected = await baseline.again()
+    for (const [at, ended] of clean) {
+      const actual = await ended.again()
+      if (isDeepStrictEqual(expected, actual)) continue
+      const faults = plans[at] as readonly PlannedFault[]
+      ;(cases[at] as { ok: boolean }).ok = false
+      failures.push({ faults, foundWith: faults, expected, actual, notes: [LATE] })
+    }
+  }
+  if (struck === 0 && failures.length === 0)
+    throw invalid(`No fault struck: ${NO_PLACE} (${sites.slice(0, 5).join(', ')}).`)
   const report: ChaosReport = {
     ok: failures.length === 0,
     seed,
     runs: plans.length,
     struck,
+    missed: [...missed],
     sites,
     baseline: baseline.state,
     failures,
@@ -112,9 +133,15 @@ async function shrunk(
   return { faults, foundWith: plan, expected: baseline.state, actual: ended.state, notes }
 }
 
-/** Whoever waits for ever is not served by a right end state. */
+/** Whoever waits for ever, or is refused for ever without a doubt that a person has to settle, is not served by a right end state. */
 const isSame = (baseline: Ended, ended: Ended): boolean =>
-  !ended.stuck && isDeepStrictEqual(baseline.state, ended.state)
+  !ended.stuck &&
+  (ended.never === undefined || ended.doubts.length > 0 || ended.asked) &&
+  isDeepStrictEqual(baseline.state, ended.state)
+
+const LATE = 'it ended right, and changed after that: something acts late, which settle could wait for'
+const NO_PLACE =
+  'no place of the undisturbed runs was reached again, so nothing was proven. Give places the same name in every run'
 
 const faultsAt = (site: string, only: readonly FaultName[] | undefined): readonly FaultName[] =>
   FAULTS_OF[kindOf(site)].filter(

@@ -26,5 +26,6 @@ export type Word =
       readonly id: number
       readonly value: AttemptEnd | Settlement | 'crashed' | null
       readonly skewMs: number
+      readonly since: number | undefined
     }
   | { readonly type: 'failed'; readonly id: number; readonly why: string }

@@ -119,7 +119,7 @@ export async function localLife<App>(options: LocalLifeOptions<App>): Promise<Li
     const request = input instanceof Request ? input : undefined
     const url = new URL(input instanceof Request ? input.url : input)
     const method = (init?.method ?? request?.method ?? 'GET').toUpperCase()
-    const name = `${method} ${url.pathname}`.replaceAll(names.unique, '*')
+    const name = `${method} ${nameless(url.pathname.replaceAll(names.unique, '*'))}`
     // Copies: a fault may send it twice.
     return pass('http', name, () => fetch(request?.clone() ?? input, init), HTTP_SHAPE)
   }
@@ -166,16 +166,29 @@ export async function localLife<App>(options: LocalLifeOptions<App>): Promise<Li
     }
   }
 
-  const app = await live(Promise.resolve(chaos.open?.(life) as App))
+  const bury = async (): Promise<void> => {
+    dead = true
+    letGo()
+    for (const guard of guards) await guard.bury()
+  }
+  let app: App | undefined
+  try {
+    app = await Promise.race([(async () => (await chaos.open?.(life)) as App)(), crashed.then(() => undefined)])
+    if (!dead) sites.since ??= await clockOf(living(guards))
+  } catch (error) {
+    await bury()
+    throw error
+  }
 
   return {
     attempt: async (nth) => {
+      if (dead) return { kind: 'crashed' }
       let leave = (): void => {}
       const gaveUp = new Promise<AttemptEnd>((resolve) => (leave = () => resolve({ kind: 'gave-up' })))
       runCallers.add(leave)
       const work = (async (): Promise<AttemptEnd> => {
         try {
-          await chaos.workflow({ app, ...names, attempt: nth, fetch: fetcher, tool, model })
+          await chaos.workflow({ app: app as App, ...names, attempt: nth, fetch: fetcher, tool, model })
           return { kind: 'done' }
         } catch (error) {
           return { kind: 'failed', why: error instanceof Error ? error.message : String(error) }
@@ -191,22 +204,37 @@ export async function localLife<App>(options: LocalLifeOptions<App>): Promise<Li
       const idle = (async () => {
         while (background.size > 0) await Promise.allSettled(background)
         await chaos.settle?.()
-        return await settleGuards(living(guards), chaos.person, withinMs)
+        return await settleGuards(living(guards), chaos.person, withinMs, sites.since)
       })()
       idle.catch(() => undefined)
       return await Promise.race([idle, crashed.then(() => 'crashed' as const)])
     },
-    abandon: async () => {
-      dead = true
-      letGo()
-      for (const { bury } of guards) await bury()
-    },
+    abandon: bury,
     end: async () => {
-      if (!dead) for (const { guard } of guards) await guard.close()
-      else for (const { bury } of guards) await bury()
+      if (dead) return await bury()
+      for (const { guard } of guards) await guard.close()
       dead = true
     },
   }
+}
+
+/**
+ * A path without ids that another run will not have (`/orders/*`, `/charges/*`): where a place has another name in every
+ * run, no fault ever finds it again.
+ */
+const nameless = (path: string): string =>
+  path
+    .split('/')
+    .map((part) => {
+      if (/^v\d+$/i.test(part)) return part
+      return part.length >= 12 && /\d/.test(part) ? '*' : part.replaceAll(/\d+/g, '*')
+    })
+    .join('/')
+
+/** The time by the ledgers of these guards; undefined where there is none. */
+async function clockOf(guards: readonly Guard[]): Promise<number | undefined> {
+  const pages = await Promise.all(guards.map(({ internals }) => internals.operators.list({ limit: 1 })))
+  return pages.length === 0 ? undefined : Math.min(...pages.map(({ now }) => now))
 }
 
 const living = (guards: readonly LifeGuard[]): readonly Guard[] => guards.map(({ guard }) => guard)

@@ -35,6 +35,7 @@ export async function chaosFile(file: string, overrides: Partial<Given> = {}): P
     reset: () => partOf(file, 'reset', () => options.reset?.()),
     snapshot: (names: { readonly runId: string; readonly unique: string }) =>
       partOf(file, 'snapshot', () => options.snapshot(names)),
+    forgets: options.reset !== undefined,
   }
   const { faults, combinations, seed, timeoutMs } = options
   try {
@@ -81,6 +82,7 @@ function processHost(file: string, living: Set<ChildProcess>): Host {
           if (word.type === 'failed')
             return one?.reject(new OnefoldError('INPUT_INVALID', `${file}: ${word.why}. Nothing was proven.`))
           sites.skewMs = Math.max(sites.skewMs, word.skewMs)
+          sites.since ??= word.since
           one?.resolve(word.value)
         }
       })
@@ -89,10 +91,17 @@ function processHost(file: string, living: Set<ChildProcess>): Host {
         return new Promise((resolve, reject) => {
           const id = ++orders
           waiting.set(id, { resolve, reject })
-          child.send({ ...payload, id } as Order)
+          // What it cannot be told any more is answered by its end.
+          child.send({ ...payload, id } as Order, () => undefined)
         })
       }
-      await ask({ type: 'begin', plan: sites.plan, memory: sites.memory(), names, number })
+      try {
+        await ask({ type: 'begin', plan: sites.plan, memory: sites.memory(), names, number })
+      } catch (error) {
+        child.kill('SIGKILL')
+        await ended
+        throw error
+      }
       return {
         attempt: async (nth) => {
           const end = (await ask({ type: 'attempt', nth })) as AttemptEnd | 'crashed'

@@ -21,6 +21,8 @@ export interface ChaosReport {
   readonly runs: number
   /** Faults that really struck, over all runs. */
   readonly struck: number
+  /** Single faults that never struck, since their place was not reached again: they were not tried. */
+  readonly missed: readonly PlannedFault[]
   readonly sites: readonly string[]
   readonly baseline: unknown
   readonly failures: readonly ChaosFailure[]
@@ -40,15 +42,24 @@ export interface ChaosCase {
 
 /** The report for people: what failed, smallest first, with both end states. */
 export function showReport(report: ChaosReport): string {
-  const { failures, runs, struck, sites } = report
-  const head = `chaos: ${runs} disturbed runs over ${sites.length} places, ${struck} faults struck, seed ${report.seed}`
+  const { failures, missed, runs, struck, sites } = report
+  const untried = missed.length === 0 ? '' : `\n${notTried(missed)}`
+  const head = `chaos: ${runs} disturbed runs over ${sites.length} places, ${struck} faults struck, seed ${report.seed}${untried}`
   if (report.ok) return `${head}\nEvery run ended in the state of the undisturbed one.`
   const shown = distinct(failures)
   return [
     head,
-    `${failures.length} ended in another state than the undisturbed one${shown.length < failures.length ? `; ${shown.length} are distinct` : ''}:`,
+    `${failures.length} did not end as the undisturbed one${shown.length < failures.length ? `; ${shown.length} are distinct` : ''}:`,
     ...shown.map((failure, at) => `\n${at + 1}. ${showFailure(failure, report.seed)}`),
   ].join('\n')
+}
+
+const MOST_NAMED = 5
+
+function notTried(missed: readonly PlannedFault[]): string {
+  const more = missed.length > MOST_NAMED ? `, and ${missed.length - MOST_NAMED} more` : ''
+  const named = missed.slice(0, MOST_NAMED).map((one) => showFaults([one]))
+  return `${missed.length} faults were not tried, as their place was not reached again: ${named.join(', ')}${more}`
 }
 
 /** One failure: the seed, the faults, what they are, and the two states side by side. */
@@ -99,7 +110,7 @@ export function junitOf(suite: string, cases: readonly JunitCase[]): string {
   const lines = cases.map(({ name, seconds, failure }) => {
     const open = `  <testcase classname="${escaped(suite)}" name="${escaped(name)}" time="${seconds.toFixed(3)}"`
     if (failure === undefined) return `${open}/>`
-    return `${open}>\n    <failure message="another end state than the undisturbed one">${escaped(failure)}</failure>\n  </testcase>`
+    return `${open}>\n    <failure message="it did not end as the undisturbed one">${escaped(failure)}</failure>\n  </testcase>`
   })
   const failures = cases.filter(({ failure }) => failure !== undefined).length
   return [

@@ -1,6 +1,9 @@
+import { randomBytes } from 'node:crypto'
 import { OnefoldError } from '../../error/index.ts'
 import type { PlannedFault } from './faults.ts'
 import type { AttemptEnd, LifeHandle, RunNames } from './local-life.ts'
+import type { Settlement } from './settle-guards.ts'
+import { stateText } from './state-text.ts'
 import { createSites, type Sites } from './sites.ts'
 
 /** How a disturbed run ended. */
@@ -14,10 +17,14 @@ export interface Ended {
   readonly executions: number
   readonly processes: number
   readonly doubts: readonly string[]
+  /** True when a person settled something: what is confirmed without its result is told as an error to whoever calls again. */
+  readonly asked: boolean
   /** Why the last execution failed, where none succeeded. */
   readonly never: string | undefined
   /** True when an execution went on for longer than anybody waits. */
   readonly stuck: boolean
+  /** The state, looked at anew. */
+  again(): Promise<unknown>
 }
 
 /** Where the processes of a run come from. */
@@ -29,14 +36,19 @@ export interface World {
   readonly host: Host
   readonly reset: () => Promise<void>
   readonly snapshot: (names: RunNames) => Promise<unknown>
-  /** How long one execution is waited for. @default 60,000 */
+  /** True when a run's effects are gone once the next one begins. */
+  readonly forgets: boolean
+  /** How long one execution is waited for, and what goes on behind it. @default 60,000 */
   readonly timeoutMs?: number | undefined
 }
 
 const SETTLE_MS = 2_000
 const TIMEOUT_MS = 60_000
 const MOST_EXECUTIONS = 8
+const BEHIND = 'what the workflow had begun'
 
+/** No two runs meet, also not those of another process that has the same id, as in containers, or of another copy of this. */
+const token = randomBytes(4).toString('hex')
 let runs = 0
 
 /**
@@ -44,7 +56,7 @@ let runs = 0
  * processes as its crashes need; then settled, and the end state taken.
  */
 export async function runScenario(world: World, plan: readonly PlannedFault[]): Promise<Ended> {
-  const unique = `cz${process.pid.toString(36)}x${(++runs).toString(36)}`
+  const unique = `cz${token}x${(++runs).toString(36)}`
   const names = { runId: `run-${unique}`, unique }
   const sites = createSites(plan)
   const look = async (): Promise<unknown> => masked(await world.snapshot(names), unique)
@@ -55,12 +67,37 @@ export async function runScenario(world: World, plan: readonly PlannedFault[]): 
   let processes = 1
   let never: string | undefined = 'its process ended before it did'
   let stuck = false
+  let asked = false
   const { timeoutMs = TIMEOUT_MS } = world
-  let life = await world.host.begin(sites, names, processes)
+  let life = await begun()
+
+  /** A process; where a fault kept it from beginning, the next one, as whatever starts it would. */
+  async function begun(): Promise<LifeHandle> {
+    for (let left = MOST_EXECUTIONS; ; left -= 1) {
+      const struck = sites.fired.length
+      try {
+        const one = await within(Math.max(timeoutMs, TIMEOUT_MS), world.host.begin(sites, names, processes))
+        if (one !== undefined) return one
+      } catch (error) {
+        if (sites.fired.length === struck || left === 0) throw error
+        processes += 1
+        continue
+      }
+      throw invalid(
+        `A process had not begun after ${Math.max(timeoutMs, TIMEOUT_MS) / 1000} s: open does not come back.`,
+      )
+    }
+  }
 
   async function reborn(): Promise<void> {
     buried.push(life)
-    life = await world.host.begin(sites, names, ++processes)
+    processes += 1
+    life = await begun()
+  }
+
+  /** Undefined where something behind the workflow never ends. */
+  async function settle(): Promise<Settlement | 'crashed' | undefined> {
+    return await within(timeoutMs + SETTLE_MS, life.settle(SETTLE_MS))
   }
 
   async function execute(): Promise<AttemptEnd | undefined> {
@@ -71,8 +108,8 @@ export async function runScenario(world: World, plan: readonly PlannedFault[]): 
   }
 
   /** It hangs, and would hang again however often it were tried. */
-  async function giveUp(): Promise<void> {
-    never = `it had not ended after ${timeoutMs / 1000} s`
+  async function giveUp(what = 'it'): Promise<void> {
+    never = `${what} had not ended after ${timeoutMs / 1000} s`
     stuck = true
     await life.abandon()
   }
@@ -85,7 +122,10 @@ export async function runScenario(world: World, plan: readonly PlannedFault[]): 
       if (end.kind === 'failed') {
         never = end.why
         // A doubt that recovers by itself is settled between two retries of a patient caller.
-        if ((await life.settle(SETTLE_MS)) === 'crashed') await reborn()
+        const settled = await settle()
+        if (settled === undefined) return await giveUp(BEHIND)
+        if (settled === 'crashed') await reborn()
+        else asked ||= settled.asked
       }
       if (end.kind !== 'done') continue
       never = undefined
@@ -100,13 +140,18 @@ export async function runScenario(world: World, plan: readonly PlannedFault[]): 
   await untilDone(MOST_EXECUTIONS)
   let doubts: readonly string[] = []
   for (let round = 0; round < 3 && !stuck; round += 1) {
-    const settled = await life.settle(SETTLE_MS)
+    const settled = await settle()
+    if (settled === undefined) {
+      await giveUp(BEHIND)
+      break
+    }
     if (settled === 'crashed') {
       await reborn()
       await untilDone(2)
       continue
     }
     doubts = settled.doubts
+    asked ||= settled.asked
     if (settled.unfinished) {
       // What waits for the end of its first owner goes on in a process of its own.
       await life.end()
@@ -118,7 +163,19 @@ export async function runScenario(world: World, plan: readonly PlannedFault[]): 
   const state = await look()
   if (!stuck) await life.end()
   for (const one of buried) await one.end()
-  return { state, before, reached: sites.reached, fired: sites.fired, executions, processes, doubts, never, stuck }
+  return {
+    state,
+    before,
+    reached: sites.reached,
+    fired: sites.fired,
+    executions,
+    processes,
+    doubts,
+    asked,
+    never,
+    stuck,
+    again: look,
+  }
 }
 
 /** Undefined when it takes longer. */
@@ -134,9 +191,7 @@ async function within<T>(ms: number, work: Promise<T>): Promise<T | undefined> {
 
 /** The state as JSON data, in which this run's own name is not to be seen. */
 function masked(state: unknown, unique: string): unknown {
-  try {
-    return JSON.parse(JSON.stringify(state ?? null).replaceAll(unique, '*'))
-  } catch (error) {
-    throw new OnefoldError('INPUT_INVALID', `The snapshot is no JSON data: ${String(error)}. Nothing was proven.`)
-  }
+  return JSON.parse(stateText('snapshot', state).replaceAll(unique, '*'))
 }
+
+const invalid = (message: string): OnefoldError => new OnefoldError('INPUT_INVALID', message)

@@ -1,3 +1,4 @@
+import type { ContractDescription } from '../../contract/index.ts'
 import { OPEN_STATES, recoversByItself, type Guard, type OperationRecord } from '../../engine/index.ts'
 import { isOnefoldError } from '../../error/index.ts'
 import type { ChaosOptions } from './options.ts'
@@ -14,22 +15,27 @@ export interface Settlement {
 
 const LOOK_AGAIN_MS = 10
 
-/** Housekeeping until nothing recovers by itself any more, then the person, for what only a person can settle. */
+/**
+ * Housekeeping until nothing recovers by itself any more, then the person, for what only a person can settle.
+ * @param since what was recorded before, by the ledger's clock, was left by somebody else and is not looked at
+ */
 export async function settleGuards(
   guards: readonly Guard[],
   person: ChaosOptions['person'],
   withinMs: number,
+  since = 0,
 ): Promise<Settlement> {
-  const until = performance.now() + withinMs
   const contracts = guards.flatMap((guard) => guard.contracts())
+  const until = performance.now() + withinMs + Math.max(0, ...contracts.map(lookedUpAfterMs))
   const doubts = new Map<string, string>()
   let asked = false
   let unfinished = false
   for (const guard of guards) {
     for (;;) {
       await guard.internals.tick()
-      const page = await guard.internals.operators.list({ tenant: undefined, states: OPEN_STATES })
-      const open = page.records.filter(({ tool }) => tool !== 'exclusive' && !tool.startsWith('near:'))
+      const open = (await allOpen(guard)).filter(
+        ({ tool, createdAt }) => createdAt >= since && tool !== 'exclusive' && !tool.startsWith('near:'),
+      )
       const known = open.filter(({ tool }) => tool === 'once' || contracts.some(({ name }) => name === tool))
       const busy = known.filter((record) => record.state !== 'in-doubt' || recoversByItself(record, undefined))
       const left = known.filter((record) => !busy.includes(record))
@@ -48,6 +54,25 @@ export async function settleGuards(
     }
   }
   return { doubts: [...doubts.values()], asked, unfinished }
+}
+
+/** A look-up counts only after its `settle`: what it leads to is seen only by who waits that long. */
+const lookedUpAfterMs = ({ recovery }: ContractDescription): number => recovery?.settleMs ?? 0
+
+/** All pages: a ledger that is kept over many runs may hold more doubts than one. */
+async function allOpen(guard: Guard): Promise<readonly OperationRecord[]> {
+  const records: OperationRecord[] = []
+  let after: string | undefined
+  do {
+    const page = await guard.internals.operators.list({
+      tenant: undefined,
+      states: OPEN_STATES,
+      ...(after === undefined ? {} : { after }),
+    })
+    records.push(...page.records)
+    after = page.next
+  } while (after !== undefined)
+  return records
 }
 
 async function settledBy(

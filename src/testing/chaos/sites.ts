@@ -9,6 +9,8 @@ export interface Sites {
   readonly fired: readonly PlannedFault[]
   /** How far delays and crashes have moved the run's clock on, in milliseconds. */
   skewMs: number
+  /** When the run began, by its ledger's clock: what was recorded before is not its own. */
+  since: number | undefined
   readonly plan: readonly PlannedFault[]
   /** What the next process of the run has to know. */
   memory(): SitesMemory
@@ -19,6 +21,7 @@ export interface SitesMemory {
   readonly counts: Readonly<Record<string, number>>
   readonly fired: readonly PlannedFault[]
   readonly skewMs: number
+  readonly since?: number | undefined
 }
 
 /** @param onReach told of every passage, before its fault strikes */
@@ -32,10 +35,11 @@ export function createSites(
   const fired: PlannedFault[] = [...memory.fired]
   const sites: Sites = {
     plan,
-    memory: () => ({ counts: Object.fromEntries(counts), fired, skewMs: sites.skewMs }),
+    memory: () => ({ counts: Object.fromEntries(counts), fired, skewMs: sites.skewMs, since: sites.since }),
     reached,
     fired,
     skewMs: memory.skewMs,
+    since: memory.since,
     reach: (kind, name) => {
       const place = `${kind} ${name}`
       const nth = (counts.get(place) ?? 0) + 1

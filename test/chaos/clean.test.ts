@@ -1,0 +1,185 @@
+/** What `chaos` once took for a clean run, or waited for without end. */
+import { randomUUID } from 'node:crypto'
+import { createServer, type Server } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { afterAll, beforeAll, expect, it, vi } from 'vitest'
+import * as z from 'zod'
+import { manual } from '../../src/contract/index.ts'
+import { memoryStore } from '../../src/store/memory/index.ts'
+import { chaos, showReport, type ChaosOptions, type Life } from '../../src/testing/index.ts'
+import { testGuard } from '../support/guard.ts'
+
+const orders = new Map<string, number>()
+const order = (ref: string): void => void orders.set(ref, (orders.get(ref) ?? 0) + 1)
+let server: Server
+let url = ''
+
+beforeAll(async () => {
+  server = createServer((request, response) => {
+    request.resume().on('end', () => response.end('{}'))
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+})
+
+afterAll(() => {
+  server.closeAllConnections()
+  server.close()
+})
+
+const snapshot = ({ unique }: { readonly unique: string }): number => orders.get(unique) ?? 0
+const single = { snapshot, faults: ['lost-answer'], combinations: 0, onFailure: 'return' } as const
+
+it('nothing is proven where no fault finds its place again', async () => {
+  const workflow: ChaosOptions['workflow'] = async ({ unique, tool }) => {
+    await tool(randomUUID(), () => order(unique))({})
+  }
+  const trial = chaos({ ...single, faults: ['error-after'], workflow })
+  await expect(trial).rejects.toMatchObject({
+    code: 'INPUT_INVALID',
+    message: expect.stringContaining('No fault struck: no place of the undisturbed runs was reached again'),
+  })
+})
+
+it('faults that were not tried are named', async () => {
+  const workflow: ChaosOptions['workflow'] = async ({ unique, tool }) => {
+    await tool(randomUUID(), () => 0)({})
+    await tool('order', () => void orders.set(unique, 1))({})
+  }
+  const report = await chaos({ ...single, faults: ['error-after'], workflow })
+  expect(report.missed).toHaveLength(2)
+  expect(report.cases.filter(({ struck }) => struck === 0)).toHaveLength(2)
+  expect(showReport(report)).toMatch(
+    /2 faults were not tried, as their place was not reached again: tool .*error-after/,
+  )
+})
+
+it.each([
+  ['the number of an order', () => String(Math.floor(Math.random() * 1e6)), '/v1/orders/*'],
+  ['a made-up id', () => `ord_${randomUUID()}`, '/v1/orders/*'],
+])('a request to a path with %s is found again in every run', async (_what, made, path) => {
+  const workflow: ChaosOptions['workflow'] = async ({ unique, fetch }) => {
+    orders.set(unique, 1)
+    await (await fetch(`${url}/v1/orders/${made()}`, { method: 'POST', body: '{}' })).text()
+  }
+  const report = await chaos({ ...single, faults: ['reset-mid-body'], workflow })
+  expect(report.sites).toContain(`http POST ${path} #1`)
+  expect(report).toMatchObject({ ok: true, struck: 1, missed: [] })
+})
+
+it('a run that never succeeds again is a failure, though nothing happened twice', async () => {
+  const workflow: ChaosOptions['workflow'] = async ({ unique, tool, attempt }) => {
+    if (attempt > 1) throw new Error('recorded with another note')
+    await tool('order', () => order(unique))({})
+  }
+  const { failures } = await chaos({ ...single, workflow })
+  expect(failures.find(({ faults }) => faults[0]?.site === 'run answered #1')).toMatchObject({
+    expected: 1,
+    actual: 1,
+    notes: ['no execution succeeded: recorded with another note'],
+  })
+})
+
+it('what the workflow has begun and nobody waits for is given up at the time-out', async () => {
+  const workflow: ChaosOptions['workflow'] = async ({ unique, tool, attempt }) => {
+    orders.set(unique, 1)
+    const gone = tool('wait', () => (attempt > 1 ? new Promise(() => {}) : 0))({})
+    if (attempt === 1) await gone
+  }
+  const { failures, runs, cases } = await chaos({ ...single, workflow, timeoutMs: 200 })
+  expect(cases).toHaveLength(runs)
+  expect(failures.at(-1)?.notes).toEqual([
+    'no execution succeeded: what the workflow had begun had not ended after 0.2 s',
+  ])
+})
+
+it('a process that a fault keeps from beginning is begun anew', async () => {
+  const open = async (life: Life): Promise<string> => await (await life.fetch(`${url}/settings`)).text()
+  const workflow: ChaosOptions<string>['workflow'] = async ({ unique, tool }) => {
+    await tool('order', () => void orders.set(unique, 1))({})
+  }
+  const report = await chaos<string>({ ...single, faults: ['lost-answer', 'crash-before'], open, workflow })
+  expect(report.sites).toContain('http GET /settings #1')
+  expect(report).toMatchObject({ ok: true, missed: [] })
+  expect(report.cases.find(({ faults }) => faults[0]?.fault === 'crash-before')?.processes).toBe(2)
+})
+
+it('doubts that others left in the ledger are neither settled nor told', async () => {
+  const store = memoryStore()
+  const guard = testGuard({ store })
+  const unanswered = (): never => {
+    throw new Error('no answer')
+  }
+  const earlier = Array.from({ length: 101 }, (_, nth) =>
+    guard.once(`earlier-${nth}`, unanswered).catch(() => undefined),
+  )
+  await Promise.all(earlier)
+  const asked: (string | undefined)[] = []
+  const report = await chaos({
+    ...single,
+    open: (life) =>
+      life.onefold({ store }).tool({
+        name: 'order',
+        input: z.object({ ref: z.string() }),
+        effect: 'write',
+        identity: ['ref'],
+        recovery: manual(),
+        execute: ({ ref }) => order(ref),
+      }),
+    workflow: async ({ app, unique, tool }) => await tool('order', app)({ ref: unique }),
+    faults: ['crash-after'],
+    person: (record) => {
+      asked.push(record.tool)
+      return orders.has((JSON.parse(record.input ?? '{}') as { ref: string }).ref)
+    },
+  })
+  expect(report.failures).toEqual([])
+  expect(asked.length).toBeGreaterThan(0)
+  expect(asked.length).toBeLessThan(10)
+  await guard.close()
+})
+
+it('an effect that comes after the end is seen at a second look', async () => {
+  const late: (() => void)[] = []
+  const report = await chaos({
+    ...single,
+    workflow: async ({ unique, tool }) => {
+      await tool('order', () => {
+        if (orders.has(unique)) late.push(() => order(unique))
+        else order(unique)
+      })({})
+    },
+    snapshot: (about) => {
+      const now = snapshot(about)
+      for (const act of late.splice(0)) act()
+      return now
+    },
+  })
+  expect(report.failures.length).toBeGreaterThan(0)
+  for (const failure of report.failures)
+    expect(failure).toMatchObject({ expected: 1, actual: 2, notes: [expect.stringContaining('changed after that')] })
+})
+
+it('an unsteady workflow is told from a disturbed one', async () => {
+  let run = 0
+  const workflow: ChaosOptions['workflow'] = async ({ unique, tool }) => {
+    run += 1
+    await tool(run > 2 ? 'later' : 'order', () => void orders.set(unique, run > 2 ? 2 : 1))({})
+  }
+  const trial = chaos({ ...single, faults: ['error-after'], workflow })
+  await expect(trial).rejects.toThrow(/Two undisturbed runs end in different states/)
+})
+
+it('no two copies of the kit in one process, as test runners make them, have runs of one name', async () => {
+  const names = new Set<string>()
+  const workflow: ChaosOptions['workflow'] = ({ unique, tool }) => {
+    names.add(unique)
+    return tool('order', () => void orders.set(unique, 1))({})
+  }
+  const only = { ...single, workflow, faults: ['error-after'] } as const
+  const { runs } = await chaos(only)
+  vi.resetModules()
+  const copy = await import('../../src/testing/index.ts')
+  await copy.chaos(only)
+  expect(names.size).toBe(2 * (runs + 2))
+})
