@@ -2,6 +2,7 @@ import { spawnSync } from 'node:child_process'
 import { randomUUID } from 'node:crypto'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import * as z from 'zod'
 import { composite, keyed, manual, probe } from '../../src/contract/index.ts'
 import { verifyTool } from '../../src/testing/index.ts'
 import { startDownstream, type Downstream } from '../support/downstream.ts'
@@ -18,6 +19,8 @@ afterAll(async () => await downstream.close())
 
 const input = (unique: string): OrderInput => ({ ref: unique, note: 'as a present' })
 const state = async ({ ref }: OrderInput): Promise<unknown> => ({ ref, orders: await downstream.effects(ref) })
+
+let all = 0
 
 const RECOVERIES = [
   ['keyed', keyed('24h')],
@@ -71,6 +74,78 @@ describe('verifyTool', () => {
     const plain = { input: { ref: `plain-${String(_how)}` }, state: () => 0 }
     await expect(verifyTool(guarded, plain)).rejects.toThrow(/nothing was proven/)
     expect(await downstream.effects(plain.input.ref)).toBe(1)
+  })
+
+  it.each([
+    [
+      'counts the effects of other inputs too',
+      async (order: OrderInput) => (all += await downstream.effects(order.ref)),
+    ],
+    ['holds something new each time', async (order: OrderInput) => [await downstream.effects(order.ref), randomUUID()]],
+  ])('does not blame a safe tool for a state that %s', async (_how, unsteady) => {
+    const tool = orderTool(testGuard(), downstream, { recovery: keyed('24h') })
+    await expect(verifyTool(tool, { input, state: unsteady })).rejects.toMatchObject({
+      code: 'INPUT_INVALID',
+      message: expect.stringContaining('Two single calls end in different states'),
+    })
+  })
+
+  it('refuses a state in which JSON cannot hold what there is', async () => {
+    const tool = orderTool(testGuard(), downstream, { recovery: keyed('24h') })
+    const state = async ({ ref }: OrderInput): Promise<unknown> => [
+      await downstream.effects(ref),
+      new Map([['orders', await downstream.effects(ref)]]),
+    ]
+    await expect(verifyTool(tool, { input, state })).rejects.toThrow(/no JSON data: it holds a Map or a Set/)
+  })
+
+  it('sees an effect that comes after its answer at a second look', async () => {
+    const orders: string[] = []
+    let late: string[] = []
+    const tool = ({ ref }: OrderInput): void => void (orders.includes(ref) ? late : orders).push(ref)
+    const state = ({ ref }: OrderInput): number => {
+      const now = orders.filter((one) => one === ref).length
+      orders.push(...late)
+      late = []
+      return now
+    }
+    await expect(verifyTool(tool, { input, state })).rejects.toThrow(/called twice[^]*1 +≠ 2[^]*16 times at once/)
+  })
+
+  it.each([
+    ['a UUID', z.uuid(), '2b1f6f3a-0b34-4f6a-9d5e-0c1d2e3f4a5b'],
+    ['an address', z.email(), 'ann@example.com'],
+    ['a link', z.url(), 'https://example.com/a'],
+    ['a time', z.iso.datetime(), '2026-01-02T03:04:05.000Z'],
+    ['a date', z.iso.date(), '2026-01-02'],
+    ['a share', z.number().max(1), 1],
+  ])('says an ignored field otherwise also where it is %s', async (_what, field, value) => {
+    const tool = testGuard().tool({
+      name: 'place_order',
+      input: z.object({ ref: z.string(), request: field }),
+      effect: 'write',
+      // The mistake: what may differ is in the identity.
+      identity: ({ ref, request }) => [ref, request],
+      ignore: ['request'],
+      recovery: keyed('24h'),
+      execute: ({ ref }, { fetch }) => place(downstream, { ref }, fetch),
+    })
+    const trial = verifyTool(tool, { input: (unique) => ({ ref: unique, request: value }), state })
+    await expect(trial).rejects.toThrow(/called again with another request/)
+  })
+
+  it('makes no check of an ignored field that cannot be said otherwise', async () => {
+    const tool = testGuard().tool({
+      name: 'place_order',
+      input: z.object({ ref: z.string(), by: z.enum(['land', 'sea']) }),
+      effect: 'write',
+      identity: ['ref'],
+      ignore: ['by'],
+      recovery: keyed('24h'),
+      execute: ({ ref }, { fetch }) => place(downstream, { ref }, fetch),
+    })
+    const checks = await verifyTool(tool, { input: (unique) => ({ ref: unique, by: 'sea' as const }), state })
+    expect(checks.map(({ name }) => name)).not.toContain('called again with another by')
   })
 
   it('takes a state that has nothing to look at before the first call', async () => {
