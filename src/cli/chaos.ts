@@ -21,14 +21,38 @@ export async function chaos(file: string, flags: ChaosFlags): Promise<number> {
   const writeReport = reportFile(flags.junit)
   const line = liveLine()
   const { seed, combinations } = flags
-  const report = await chaosFile(path, {
-    onFailure: 'return',
-    onRun: (done, total) => line.show(`${done} of ${total} disturbed runs`),
-    ...(seed === undefined ? {} : { seed }),
-    ...(combinations === undefined ? {} : { combinations }),
-  }).finally(() => line.clear())
-  writeReport(() => junit(file, report))
-  if (flags.json === true) printJson(report)
-  else print(showReport(report))
-  return report.ok ? EXIT.ok : EXIT.findings
+  const giveBack = flags.json === true ? takeOutput() : () => {}
+  try {
+    const report = await chaosFile(path, {
+      onFailure: 'return',
+      onRun: (done, total) => line.show(`${done} of ${total} disturbed runs`),
+      ...(seed === undefined ? {} : { seed }),
+      ...(combinations === undefined ? {} : { combinations }),
+    }).finally(() => {
+      line.clear()
+      giveBack()
+    })
+    writeReport(() => junit(file, report))
+    if (flags.json === true) printJson(report)
+    else print(showReport(report))
+    return report.ok ? EXIT.ok : EXIT.findings
+  } finally {
+    leave()
+  }
+}
+
+/** The file's module runs in this process too: what it prints is no part of the data. */
+function takeOutput(): () => void {
+  const { stdout, stderr } = process
+  const { write } = stdout
+  stdout.write = stderr.write.bind(stderr)
+  return () => void (stdout.write = write)
+}
+
+/** Long enough for what is still to be said. */
+const LEAVE_MS = 500
+
+/** The file's module may hold connections and timers open for `snapshot`, for which nobody waits any more. */
+function leave(): void {
+  process.stdout.write('', () => void setTimeout(() => process.exit(), LEAVE_MS).unref())
 }

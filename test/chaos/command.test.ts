@@ -102,6 +102,34 @@ describe('onefold chaos', () => {
   )
 })
 
+it(
+  'prints nothing but data with --json, and ends, whatever the file prints and keeps open',
+  { timeout: 60_000 },
+  async () => {
+    const path = join(folder.path, 'chatty.mjs')
+    writeFileSync(
+      path,
+      `import { appendFileSync, existsSync, readFileSync } from 'node:fs'
+    console.log('loaded')
+    setInterval(() => {}, 60_000)
+    const book = (unique) => ${JSON.stringify(join(folder.path, 'chatty-'))} + unique
+    export const chaos = {
+      workflow: ({ tool, unique }) => tool('order', () => existsSync(book(unique)) || appendFileSync(book(unique), '.'))({}),
+      snapshot: ({ unique }) => {
+        console.log('looked at')
+        return existsSync(book(unique)) ? readFileSync(book(unique), 'utf8').length : 0
+      },
+      faults: ['error-after'],
+      combinations: 0,
+    }`,
+    )
+    const { code, out, err } = await onefold(['chaos', path, '--json'])
+    expect(code, out + err).toBe(0)
+    expect(JSON.parse(out)).toMatchObject({ ok: true, baseline: 1 })
+    expect(err).toContain('looked at')
+  },
+)
+
 describe('onefold probe', () => {
   const url = (): string => `${downstream.url}/effects/{{unique}}`
 
