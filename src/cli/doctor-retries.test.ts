@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -52,6 +52,37 @@ describe('inherited time-outs × retries [BF-13]', () => {
     const findings = inheritedRetries(project({}, lock), [])
     expect(findings.map(({ check }) => check)).toEqual(['stripe 23.1.0', 'inngest 4.0.0'])
     expect(findings[0]?.found).toContain('inngest up to 5 times = up to 15 times')
+  })
+
+  it.each([
+    [
+      'pnpm-lock.yaml',
+      "packages:\n\n  '@slack/web-api@7.9.0':\n    resolution: {integrity: x}\n\n  openai@6.1.0(ws@8.0.0):\n",
+    ],
+    ['pnpm-lock.yaml', 'packages:\n\n  /@slack/web-api@7.9.0:\n    dev: false\n\n  /openai@6.1.0:\n'],
+    ['yarn.lock', '"@slack/web-api@^7.0.0":\n  version "7.9.0"\n\nopenai@^6.0.0, openai@^6.1.0:\n  version "6.1.0"\n'],
+    ['yarn.lock', '"@slack/web-api@npm:^7":\r\n  version: 7.9.0\r\n\r\n"openai@npm:^6":\r\n  version: 6.1.0\r\n'],
+    ['bun.lock', '"@slack/web-api": ["@slack/web-api@7.9.0", ""],\n"openai": ["openai@6.1.0", ""],\n'],
+  ])('come from %s as well, where a package that is wanted brings them', (file, text) => {
+    const at = project({ agent: '1' })
+    writeFileSync(join(at, file), text)
+    const findings = inheritedRetries(at, [])
+    expect(findings.map(({ check }) => check)).toEqual(['@slack/web-api 7.9.0', 'openai 6.1.0'])
+  })
+
+  it('come from the lock file of the workspace, without what only its other programs have', () => {
+    const root = project(
+      {},
+      {
+        'node_modules/pay': { version: '1.0.0', dependencies: { stripe: '23' } },
+        'node_modules/stripe': { version: '23.1.0' },
+        'node_modules/openai': { version: '6.0.0' },
+      },
+    )
+    const at = join(root, 'apps', 'shop')
+    mkdirSync(at, { recursive: true })
+    writeFileSync(join(at, 'package.json'), JSON.stringify({ dependencies: { pay: '1' } }))
+    expect(inheritedRetries(at, []).map(({ check }) => check)).toEqual(['stripe 23.1.0'])
   })
 
   it('are none for a client that tries once', () => {

@@ -133,8 +133,13 @@ function nearestProject(folder: string): string | undefined {
   }
 }
 
+interface LockEntry extends Manifest {
+  readonly version?: string
+  readonly dev?: boolean
+}
+
 interface Lock {
-  readonly packages?: Readonly<Record<string, { readonly version?: string; readonly dev?: boolean }>>
+  readonly packages?: Readonly<Record<string, LockEntry>>
 }
 
 interface Manifest {
@@ -143,20 +148,75 @@ interface Manifest {
   readonly peerDependencies?: Readonly<Record<string, string>>
 }
 
-/** Packages that run with the program, and their versions: of the lock file, or else of package.json. */
+const dependenciesOf = (one: Manifest | undefined): Readonly<Record<string, string>> => ({
+  ...one?.peerDependencies,
+  ...one?.optionalDependencies,
+  ...one?.dependencies,
+})
+
+/** The lock files of other package managers, read as text: where the version of a package stands. */
+const TEXT_LOCKS: Readonly<Record<string, (name: string) => RegExp>> = {
+  'pnpm-lock.yaml': (name) => new RegExp(`^ +['"]?/?${name}@(\\d[^:('"\\s]*)`, 'm'),
+  'yarn.lock': (name) => new RegExp(`^"?${name}@[^\\n]*:\\n +version:? "?(\\d[^"\\s]*)`, 'm'),
+  'bun.lock': (name) => new RegExp(`\\["${name}@(\\d[^"]*)"`, 'm'),
+}
+
+/**
+ * Packages that run with the program, and their versions: of the lock file, which a workspace has further up, or else of
+ * package.json. Only npm's lock file says what is for development alone.
+ */
 function installedPackages(project: string, unread: string[]): ReadonlyMap<string, string> {
-  const installed = new Map<string, string>()
-  const manifest = readJson<Manifest>(join(project, 'package.json'), unread)
-  const { dependencies, optionalDependencies, peerDependencies } = manifest ?? {}
-  for (const [name, range] of Object.entries({ ...peerDependencies, ...optionalDependencies, ...dependencies })) {
-    installed.set(name, range)
-  }
-  const lock = readJson<Lock>(join(project, 'package-lock.json'), unread)
-  for (const [place, { version, dev }] of Object.entries(lock?.packages ?? {})) {
+  const manifest = readJson<Manifest & { readonly devDependencies?: object }>(join(project, 'package.json'), unread)
+  const installed = new Map(Object.entries(dependenciesOf(manifest)))
+  const folder = lockFolder(project)
+  if (folder === undefined) return installed
+  const lock = readJson<Lock>(join(folder, 'package-lock.json'), unread)
+  const entries = Object.entries(lock?.packages ?? {})
+  const wanted = folder === project ? undefined : reachable(installed.keys(), entries)
+  for (const [place, { version, dev }] of entries) {
     const name = place.split('node_modules/').at(-1) ?? ''
-    if (name !== '' && dev !== true && version !== undefined) installed.set(name, version)
+    if (name === '' || dev === true || version === undefined || wanted?.has(name) === false) continue
+    installed.set(name, version)
+  }
+  for (const [file, versionOf] of Object.entries(TEXT_LOCKS)) {
+    if (!existsSync(join(folder, file))) continue
+    const text = readFileSync(join(folder, file), 'utf8').replaceAll('\r', '')
+    for (const { package: name } of RETRY_DEFAULTS) {
+      const version = versionOf(name).exec(text)?.[1]
+      const forDevelopment = Object.hasOwn(manifest?.devDependencies ?? {}, name) && !installed.has(name)
+      if (version !== undefined && !forDevelopment) installed.set(name, version)
+    }
   }
   return installed
+}
+
+const LOCKS = ['package-lock.json', ...Object.keys(TEXT_LOCKS)]
+
+/** The nearest project with a lock file, not above the repository. */
+function lockFolder(project: string): string | undefined {
+  for (let at = project; ; at = dirname(at)) {
+    const isProject = existsSync(join(at, 'package.json'))
+    if (isProject && LOCKS.some((file) => existsSync(join(at, file)))) return at
+    if (at === dirname(at) || existsSync(join(at, '.git'))) return undefined
+  }
+}
+
+/** What one program of a workspace has of the packages of all: its dependencies, and theirs. */
+function reachable(
+  from: Iterable<string>,
+  entries: readonly (readonly [place: string, entry: LockEntry])[],
+): ReadonlySet<string> {
+  const needs = new Map<string, Set<string>>()
+  for (const [place, entry] of entries) {
+    const name = place.split('node_modules/').at(-1) ?? ''
+    const names = needs.get(name) ?? new Set()
+    for (const one of Object.keys(dependenciesOf(entry))) names.add(one)
+    needs.set(name, names)
+  }
+  const seen = new Set(from)
+  // A set that grows while it is walked is walked to its end.
+  for (const name of seen) for (const one of needs.get(name) ?? []) seen.add(one)
+  return seen
 }
 
 /** As npm reads it, with or without a byte order mark; undefined where there is none, or (said in `unread`) none to read. */
