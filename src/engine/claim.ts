@@ -7,7 +7,7 @@ import { cancelled, closed } from './answers.ts'
 import { sleep } from './clock.ts'
 import { at, inBackground, tellNewDoubt, type Core } from './core.ts'
 import { executeMarked, timeoutError, withinDeadline, type Ended, type ExecuteOptions } from './execute.ts'
-import { freeze } from './frozen.ts'
+import { copyOf, freeze } from './frozen.ts'
 import { executeInTransaction } from './transact.ts'
 import type { OperationRecord } from './record.ts'
 import type { Reading } from './store.ts'
@@ -195,10 +195,12 @@ async function prepare(
   const port = portOf(attempt, core.clock, options.run, [])
   const context = contextOf(attempt, core.clock, options.run, core.makeFetch, port)
   try {
-    const input = await prepared(core, attempt, options, context)
-    if (input !== undefined) {
-      const canonical = canonicalize(input, { maxBytes: core.naming.maxInputBytes })
-      attempt.op = { ...op, input, frozen: freeze(input, canonical) }
+    // Frozen anew also where nothing is returned: `prepare` may have changed what it was given.
+    const returned = await prepared(core, attempt, options, context)
+    if (op.contract.prepare !== undefined) {
+      const input = returned === undefined ? op.input : returned
+      const canonical = canonicalize(input ?? null, { maxBytes: core.naming.maxInputBytes })
+      attempt.op = { ...op, input: copyOf(input), frozen: freeze(input ?? null, canonical) }
     }
     if (options.signal.aborted) throw cancelled(op.contract.name, op.key, false)
   } catch (error) {

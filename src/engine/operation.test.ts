@@ -48,7 +48,7 @@ describe('an operation is named', () => {
       key: keyOf({}),
       tenant: 'acme',
       input: { ref: 'a', amount: 7 },
-      frozen: '{"amount":7,"ref":"a"}',
+      frozen: '{"ref":"a","amount":7}',
       older: [],
       index: undefined,
     })
@@ -126,7 +126,7 @@ describe('an operation is named', () => {
     expect(print(ignoring, { ref: 'a', note: 1 })).toBe(print({}, { ref: 'a' }))
     expect(print(ignoring, { ref: 'a', amount: 1 })).not.toBe(print(ignoring, { ref: 'a', amount: 2 }))
     expect(print({}, { ref: 'a' }, { keySecret: 's' })).not.toBe(print({}, { ref: 'a' }))
-    expect(name(ignoring, { ref: 'a', note: 1 }).frozen).toBe('{"note":1,"ref":"a"}')
+    expect(name(ignoring, { ref: 'a', note: 1 }).frozen).toBe('{"ref":"a","note":1}')
   })
 
   it('with nothing for an input as with null', () => {

@@ -165,7 +165,7 @@ export interface OperationRecord extends Descriptor {
   readonly doubtAt: number
   readonly createdAt: number
   readonly updatedAt: number
-  /** Text of the input, frozen with the marker: its canonical form where that tells all. */
+  /** Text of the input, frozen with the marker; `thaw` reads it. */
   readonly input: string | undefined
   readonly outcome: StoredOutcome | undefined
   readonly error: StoredError | undefined

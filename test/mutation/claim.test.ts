@@ -29,7 +29,7 @@ describe('one call, from claim to commit', () => {
       owner: 'host/boot/1/1',
       call: 'call-1',
       amount: 7,
-      input: '{"amount":7,"ref":"a"}',
+      input: '{"ref":"a","amount":7}',
       outcome: { kind: 'value', text: '{"id":1,"ref":"a"}' },
       createdAt: b.time.storeMs(),
       firstSendAt: b.time.storeMs(),
@@ -66,7 +66,7 @@ describe('one call, from claim to commit', () => {
     expect(await b.until(tool({ ref: 'a' }) as Promise<unknown>)).toBe('done')
     expect(seen).toEqual([
       ['prepare', { ref: 'a' }, 0, 'claimed'],
-      ['execute', { ref: 'a', note: 'prepared' }, 1, 'executing', '{"note":"prepared","ref":"a"}'],
+      ['execute', { ref: 'a', note: 'prepared' }, 1, 'executing', '{"ref":"a","note":"prepared"}'],
     ])
     expect(b.points.slice(0, 4)).toEqual(['before-claim', 'claimed', 'prepared', 'marked'])
     expect(await b.history(b.record(tool, { ref: 'a' })!.key)).toEqual([
@@ -80,7 +80,7 @@ describe('one call, from claim to commit', () => {
     const b = bench()
     const tool = b.tool({ prepare: () => undefined })
     await b.until(tool({ ref: 'a', note: 'n' }))
-    expect(b.record(tool, { ref: 'a' })?.input).toBe('{"note":"n","ref":"a"}')
+    expect(b.record(tool, { ref: 'a' })?.input).toBe('{"ref":"a","note":"n"}')
   })
 
   it('what prepare throws is a refusal without effect, and the next call is a new attempt', async () => {

@@ -92,6 +92,6 @@ describe('a guard', () => {
     }
     const tool = b.tool({ input: later })
     await b.until(tool({ ref: 'a' }))
-    expect(b.record(tool, { ref: 'a' })?.input).toBe('{"amount":1,"ref":"a"}')
+    expect(b.record(tool, { ref: 'a' })?.input).toBe('{"ref":"a","amount":1}')
   })
 })

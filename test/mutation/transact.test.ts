@@ -159,7 +159,7 @@ describe('a transactional tool', () => {
       },
     })
     await b.until(tool({ ref: 'a' }))
-    expect(b.record(tool, { ref: 'a' })?.input).toBe('{"note":"prepared","ref":"a"}')
+    expect(b.record(tool, { ref: 'a' })?.input).toBe('{"ref":"a","note":"prepared"}')
   })
 
   it('whose lease is over before the transaction begins starts nothing, and ends the transaction', async () => {
