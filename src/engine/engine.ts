@@ -39,7 +39,8 @@ export interface Performer {
   name(contract: Contract, input: unknown, options?: PerformOptions): Operation
 }
 
-export function createPerformer(core: Core): Performer {
+/** @param opening what a call waits for before it touches the ledger; undefined once that is open */
+export function createPerformer(core: Core, opening: () => Promise<void> | undefined): Performer {
   const flights = createNamedSlots<Flight>()
 
   async function perform(contract: Contract, rawInput: unknown, options: PerformOptions = {}): Promise<Outcome> {
@@ -47,7 +48,14 @@ export function createPerformer(core: Core): Performer {
     const frame = currentFrame()
     const parsed = contract.parse(rawInput)
     const input = parsed instanceof Promise ? await parsed : parsed
-    if (contract.effect === 'read') return await readThrough(core, contract, input, options, run)
+    // Read and named before it waits for anything: meanwhile its caller may change its input.
+    const open = opening()
+    // Where the call is refused before that, whether the ledger opens is nobody's.
+    open?.catch(() => undefined)
+    if (contract.effect === 'read') {
+      await open
+      return await readThrough(core, contract, input, options, run)
+    }
     if (core.closing) throw closed()
     if (options.signal?.aborted === true) throw cancelled(contract.name, '', false)
     const sequence = contract.sequence ? indexOfCall(run, frame, contract, options.callId) : undefined
@@ -60,6 +68,7 @@ export function createPerformer(core: Core): Performer {
         if (contract.recovery.class === 'transactional' && isInTransaction(up)) throw nested(op, up)
       }
       if (run?.parent?.key === op.key) throw recursive(op)
+      if (open !== undefined) await open
       if (frame?.composite === true) await adoptChild(core, frame, op, ordinal)
       touch(run, op)
       const outcome = await tracked(op, performOperation(op, { ...options, run, frame }), run)

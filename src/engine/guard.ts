@@ -188,7 +188,7 @@ export function createGuard(options: GuardOptions): Guard {
     closing: false,
   }
   const lifecycle = createLifecycle(core)
-  const performer = createPerformer(core)
+  const performer = createPerformer(core, () => (lifecycle.isOpen() ? undefined : lifecycle.open()))
   const undeclared = createUndeclared(core, performer)
 
   function register(contract: Contract, maker?: unknown): Contract {
@@ -204,11 +204,6 @@ export function createGuard(options: GuardOptions): Guard {
     if (maker !== undefined) core.makers.note(contract.name, maker, currentRun()?.tenant)
     return contract
   }
-
-  const perform: Performer['perform'] = (contract, input, callOptions) =>
-    lifecycle.isOpen()
-      ? performer.perform(contract, input, callOptions)
-      : lifecycle.open().then(() => performer.perform(contract, input, callOptions))
 
   function runOf(given: RunOptions): ActiveRun {
     for (const fact of ['id', 'tenant', 'session'] as const) if (given[fact] === '') throw nameless(fact)
@@ -254,7 +249,7 @@ export function createGuard(options: GuardOptions): Guard {
 
   function protect<Input, Output>(contract: Contract): ProtectedTool<Input, Output> {
     const call = async (input: Input, callOptions: ToolCallOptions = {}): Promise<Outcome<Output>> =>
-      (await perform(contract, input, unbound(callOptions))) as Outcome<Output>
+      (await performer.perform(contract, input, unbound(callOptions))) as Outcome<Output>
     const tool = async (input: Input, callOptions?: ToolCallOptions): Promise<Output> =>
       valueOf(await call(input, callOptions))
     return Object.assign(tool, {
@@ -294,7 +289,9 @@ export function createGuard(options: GuardOptions): Guard {
       await lifecycle.open()
       assertStoreKeeps(core, onceContract)
       assertOnce(key, work)
-      return valueOf(await perform(onceContract, { key }, { ...unbound(callOptions), execute: work })) as never
+      return valueOf(
+        await performer.perform(onceContract, { key }, { ...unbound(callOptions), execute: work }),
+      ) as never
     },
     contracts: () =>
       Array.from(core.contracts.values(), (contract) => contract.describe()).filter(
@@ -306,7 +303,7 @@ export function createGuard(options: GuardOptions): Guard {
     close: lifecycle.close,
     internals: {
       register,
-      perform,
+      perform: performer.perform,
       undeclared: {
         perform: (...given) => lifecycle.open().then(() => undeclared.perform(...given)),
         deliver: (...given) => lifecycle.open().then(() => undeclared.deliver(...given)),

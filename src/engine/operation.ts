@@ -2,7 +2,7 @@ import type { Contract } from '../contract/index.ts'
 import { OnefoldError } from '../error/index.ts'
 import { canonicalize, fingerprintText, operationKey, parseCallerKey } from '../key/index.ts'
 import { tenantWithoutRun, type ActiveRun, type OperationFrame } from './run.ts'
-import { freeze } from './frozen.ts'
+import { copyOf, freeze } from './frozen.ts'
 import type { Descriptor, ParentReference } from './record.ts'
 
 export type Secret = string | Uint8Array
@@ -99,7 +99,8 @@ export function nameOperation(
     key,
     tenant,
     contract,
-    input,
+    // Its caller may change its own at any time: the effect would then be another than the key and the record say.
+    input: copyOf(input),
     frozen: freeze(input ?? null, canonical),
     older: [...older.values()],
     index,
