@@ -142,7 +142,7 @@ async function writeOut(base: typeof fetch, call: Call, body: unknown, flight: F
   let at: NextHop = { url: call.url, method: call.method, isRead: false }
   for (let hops = 0; hops < MOST_HOPS; hops += 1) {
     const next = nextHop(response, at.method, at.url)
-    if (next === undefined || (!next.isRead && !isRepeatable(body))) return response
+    if (next === undefined || (!next.isRead && !isRepeatable(call, body))) return response
     await response.body?.cancel()
     if (next.isRead) {
       const headers = withoutCredentials(call.headers, call.url, next.url)

@@ -9,6 +9,8 @@ export interface Call {
   readonly headers: Headers
   /** Undefined where there is none, or where it is a stream inside a `Request`. */
   readonly body: unknown
+  /** True where it has one that is not read here: a stream inside a `Request`. */
+  readonly hasUnread: boolean
   readonly signal: AbortSignal | undefined
   readonly redirect: Redirect
   /** The second argument, for what else goes with every hop of a redirect: the way out (`dispatcher`), for one. */
@@ -41,6 +43,7 @@ export async function readCall(input: Parameters<typeof fetch>[0], init: Request
       url,
       headers,
       body: body ?? undefined,
+      hasUnread: false,
       signal: signal ?? undefined,
       redirect,
       init,
@@ -60,6 +63,7 @@ export async function readCall(input: Parameters<typeof fetch>[0], init: Request
     url: new URL(input.url),
     headers,
     body,
+    hasUnread: body === undefined && input.body !== null,
     signal: init?.signal ?? input.signal,
     redirect: init?.redirect ?? input.redirect,
     init,
@@ -89,5 +93,6 @@ export function traceOf(body: unknown): BodyTrace {
 /** A part of a form; a file by what is known of it without reading it, and stays when it is made anew for a retry. */
 const partOf = (value: string | File): unknown => (typeof value === 'string' ? value : [value.name, value.size])
 
-/** True for a body that can be sent a second time. */
-export const isRepeatable = (body: unknown): boolean => body === undefined || traceOf(body) !== undefined
+/** True where the body that a call was sent with, ours if it was changed, can be sent a second time. */
+export const isRepeatable = ({ hasUnread }: Call, body: unknown): boolean =>
+  body === undefined ? !hasUnread : traceOf(body) !== undefined

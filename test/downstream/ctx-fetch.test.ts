@@ -285,6 +285,17 @@ describe('ctx.fetch and redirects', () => {
 })
 
 describe('ctx.fetch reads what it is given', () => {
+  it('a body that it cannot send a second time is not redirected without it: the tool is given the 307', async () => {
+    const form = new FormData()
+    form.set('n', '1')
+    const tool = toolOf(async (context) => {
+      const url = `${service.url}/form/redirect`
+      return (await context.fetch(new Request(url, { method: 'POST', body: form }))).status
+    })
+    expect(await tool({ n: 1 })).toBe(307)
+    expect((await service.seen('form')).requests).toBe(1)
+  })
+
   const request = (url: string, body: NonNullable<RequestInit['body']>): Request =>
     new Request(url, { method: 'POST', body })
   it.each([
