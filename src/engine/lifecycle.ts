@@ -2,6 +2,7 @@ import { isStoreUnavailable } from '../error/index.ts'
 import type { LiveAttempt } from './attempt.ts'
 import type { Core } from './core.ts'
 import { assertStoreKeeps } from './ledger.ts'
+import { closed } from './answers.ts'
 import { inNoRun } from './run.ts'
 import { beat, createSweeper } from './sweep.ts'
 import { drainSpool } from './success.ts'
@@ -24,13 +25,20 @@ const CLOSE_GRACE_MS = 2_000
 export function createLifecycle(core: Core): Lifecycle {
   const sweeper = createSweeper(core)
   let opening: Promise<void> | undefined
+  let ending: Promise<void> | undefined
   let opened = false
   let cancelBeat = (): void => {}
   let cancelSweep = (): void => {}
   let rounds = 0
 
   async function start(): Promise<void> {
+    if (core.closing) throw closed()
     await core.journal.store.open()
+    if (core.closing) {
+      // Closed while it opened: nobody else would close it again.
+      await core.journal.store.close()
+      throw closed()
+    }
     await assertKept()
     await core.journal.refreshEpoch()
     await drainSpool(core)
@@ -95,8 +103,12 @@ export function createLifecycle(core: Core): Lifecycle {
     if (rounds % RETIRE_EVERY === 0) await sweeper.retire()
   }
 
-  async function close(): Promise<void> {
-    if (core.closing) return
+  /** One end, however often it is asked for: whoever exits after its own call must not cut off another's. */
+  function close(): Promise<void> {
+    return (ending ??= end())
+  }
+
+  async function end(): Promise<void> {
     core.closing = true
     cancelBeat()
     cancelSweep()
