@@ -23,8 +23,11 @@ export interface Ids {
 export interface Processes {
   /** Names this process for others: `host/boot/pid/start`. */
   readonly self: string
-  /** True only when the process of that name has provably ended. */
-  isDead(owner: string): boolean
+  /**
+   * True only when the process of that name has provably ended.
+   * @param isLocal the ledger is on this machine's disk, so that no other machine's process can be its owner
+   */
+  isDead(owner: string, isLocal: boolean): boolean
 }
 
 /** Resolves after `ms`, or at once when `signal` aborts. */

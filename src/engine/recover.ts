@@ -202,7 +202,7 @@ async function ask(
   whenUnknown: DoubtReason,
 ): Promise<Ended | undefined> {
   const { core, op, attempt, startedAt } = it
-  const ownerDead = core.processes.isDead(attempt.record.owner)
+  const ownerDead = core.processes.isDead(attempt.record.owner, core.journal.store.guarantees.localReads === true)
   // An owner whose lease was ended by a clock that jumped still believes in it: its own guard lasts as long as a lease.
   const graceMs = attempt.record.reason === 'lease-over' && !ownerDead ? core.settings.leaseMs : 0
   const requiredMs = graceMs + core.settings.sendGraceMs + core.settings.quarantineMs + settleMs

@@ -109,7 +109,10 @@ export interface StoreGuarantees {
   readonly transactions: boolean
   /** Several processes may share it. */
   readonly shared: boolean
-  /** Reads cost microseconds: the engine then reads before it tries to claim. @default false */
+  /**
+   * It lies in this process or on this machine's disk. Reads cost microseconds: the engine then reads before it tries to
+   * claim. And nobody else's process owns anything in it. @default false
+   */
   readonly localReads?: boolean
 }
 

@@ -1,31 +1,56 @@
-import { readFileSync } from 'node:fs'
+import { readFileSync, readlinkSync } from 'node:fs'
 import { hostname } from 'node:os'
 import type { Processes } from '../engine/index.ts'
 import { bootId } from './clock.ts'
 
 /**
- * Process names of the form `host/boot/pid/start`. A process of this host is dead when the machine has booted since, when
- * its pid is free, or when the pid now belongs to a process that started at another time. Of other hosts nothing is known.
+ * Process names of the form `host/boot/pid/start`; `boot` also tells containers of one machine apart, since each counts
+ * its own pids. A process is dead when its pid is free, or belongs to a process that started at another time. Of other
+ * machines and other containers nothing is known. Several may bear one host name (Cloud Run calls all of them
+ * `localhost`), so the name alone proves no more than that a ledger on this machine's disk was in use before it booted, or
+ * the container was started, last.
  */
 export function systemProcesses(): Processes {
-  const boot = bootId()
+  const boot = `${bootId()}${pidNamespace()}`
   const host = hostname().replaceAll('/', '_')
   const self = `${host}/${boot}/${process.pid}/${startOf(process.pid) ?? '?'}`
   return {
     self,
-    isDead: (owner) => {
+    isDead: (owner, isLocal) => {
       const [ownerHost, ownerBoot, pid, start] = owner.split('/')
       if (ownerHost !== host || ownerBoot === undefined || pid === undefined || start === undefined) return false
-      if (ownerBoot !== boot) return true
+      if (ownerBoot !== boot) return isLocal && isOver(ownerBoot, boot, Number(pid), start)
       if (owner === self) return false
-      const number = Number(pid)
-      if (!Number.isSafeInteger(number) || number <= 0) return false
-      if (!exists(number)) return true
-      const now = startOf(number)
-      return now !== undefined && start !== '?' && now !== start
+      return isGone(Number(pid), start)
     },
   }
 }
+
+/** For a ledger that only this machine uses: whether an owner of another boot, or another container, is of the past. */
+const isOver = (ownerBoot: string, boot: string, pid: number, start: string): boolean =>
+  withoutNamespace(ownerBoot) !== withoutNamespace(boot) || isGone(pid, start)
+
+const withoutNamespace = (boot: string): string => boot.replace(/\+.*$/, '')
+
+function isGone(pid: number, start: string): boolean {
+  if (!Number.isSafeInteger(pid) || pid <= 0) return false
+  if (!exists(pid)) return true
+  const now = startOf(pid)
+  return now !== undefined && start !== '?' && now !== start
+}
+
+/** What tells one container's pids from another's (pid_namespaces(7)); nothing outside of containers, or of Linux. */
+function pidNamespace(): string {
+  try {
+    const [number] = /\d+/.exec(readlinkSync('/proc/self/ns/pid')) ?? []
+    return number === undefined || number === FIRST_NAMESPACE ? '' : `+${number}`
+  } catch {
+    return ''
+  }
+}
+
+/** The kernel's own, PROC_PID_INIT_INO. */
+const FIRST_NAMESPACE = '4026531836'
 
 function exists(pid: number): boolean {
   try {

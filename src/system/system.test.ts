@@ -26,17 +26,28 @@ describe('the machine', () => {
 
   it('knows the dead from the living, and says nothing of other hosts', async () => {
     const processes = systemProcesses()
-    expect(processes.isDead(processes.self)).toBe(false)
+    const isDead = (owner: string): boolean => processes.isDead(owner, false)
+    expect(isDead(processes.self)).toBe(false)
     const [host, boot, , start] = processes.self.split('/')
     const child = spawn(process.execPath, ['-e', 'process.stdin.resume()'], { stdio: ['pipe', 'ignore', 'ignore'] })
     const pid = child.pid ?? 0
-    expect(processes.isDead(`${host}/${boot}/${pid}/?`)).toBe(false)
-    expect(processes.isDead(`${host}/${boot}/${pid}/1`)).toBe(true)
+    expect(isDead(`${host}/${boot}/${pid}/?`)).toBe(false)
+    expect(isDead(`${host}/${boot}/${pid}/1`)).toBe(true)
     child.kill('SIGKILL')
     await once(child, 'exit')
-    expect(processes.isDead(`${host}/${boot}/${pid}/?`)).toBe(true)
-    expect(processes.isDead(`${host}/another-boot/${process.pid}/${start}`)).toBe(true)
-    expect(processes.isDead(`elsewhere/${boot}/${pid}/1`)).toBe(false)
-    expect(processes.isDead('nonsense')).toBe(false)
+    expect(isDead(`${host}/${boot}/${pid}/?`)).toBe(true)
+    expect(isDead(`elsewhere/${boot}/${pid}/1`)).toBe(false)
+    expect(processes.isDead(`elsewhere/${boot}/${pid}/1`, true)).toBe(false)
+    expect(isDead('nonsense')).toBe(false)
+    expect(processes.isDead(`${host}/another-boot/${process.pid}/${start}`, true)).toBe(true)
+  })
+
+  it('takes no other machine, and no other container, of the same host name for dead where the ledger is shared', () => {
+    const processes = systemProcesses()
+    const [host, boot, , start] = processes.self.split('/')
+    for (const other of [`${host}/another-boot/1/1`, `${host}/${boot}+4026532177/1/1`, `${host}/${boot}+1/2/${start}`])
+      expect(processes.isDead(other, false)).toBe(false)
+    // A file on this disk that the same container used before it was restarted.
+    expect(processes.isDead(`${host}/${boot}+4026532177/${process.pid}/1`, true)).toBe(true)
   })
 })

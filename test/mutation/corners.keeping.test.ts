@@ -192,6 +192,24 @@ describe('housekeeping', () => {
     expect(alarms(b)).toContain('recovery failed: no proc')
   })
 
+  it.each([
+    ['a shared ledger', false],
+    ['a ledger on this machine', true],
+  ])('asks whether an owner is dead as %s allows', async (_ledger, localReads) => {
+    const asked: boolean[] = []
+    const processes: Processes = {
+      self: 'host/boot/1/1',
+      isDead: (_owner, isLocal) => {
+        asked.push(isLocal)
+        return false
+      },
+    }
+    const b = bench({ processes, guarantees: { localReads } })
+    b.downstream.plan('a', 'lose-answer')
+    await b.until(b.tool({ recovery: probing(b) }).perform(input, { waitMs: 0, onDoubt: 'return' }))
+    expect(new Set(asked)).toEqual(new Set([localReads]))
+  })
+
   it('ends a turn whose operation never began, also under a mark of a loss', async () => {
     const [a, b] = await pair()
     const tool = a.tool({ exclusive: ['account'], timeout: '1s' })

@@ -47,7 +47,7 @@ export function guardOf(mortal: Mortal, fetcher: typeof fetch, options: LifeGuar
     settings: { ...QUICK_SETTINGS, ...options.settings },
     clock: mortalClock(mortal),
     ids: systemIds(),
-    processes: { self, isDead: (owner) => lives.get(owner)?.isDead() ?? system.isDead(owner) },
+    processes: { self, isDead: (owner, isLocal) => lives.get(owner)?.isDead() ?? system.isDead(owner, isLocal) },
     makeFetch: downstreamFetch(fetcher),
   })
   return { guard, bury: () => options.store.close() }
