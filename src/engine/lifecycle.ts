@@ -5,6 +5,7 @@ import { assertStoreKeeps } from './ledger.ts'
 import { closed } from './answers.ts'
 import { inNoRun } from './run.ts'
 import { beat, createSweeper } from './sweep.ts'
+import { closeFor, openFor } from './store-users.ts'
 import { drainSpool } from './success.ts'
 import { at } from './core.ts'
 
@@ -33,10 +34,10 @@ export function createLifecycle(core: Core): Lifecycle {
 
   async function start(): Promise<void> {
     if (core.closing) throw closed()
-    await core.journal.store.open()
+    await openFor(core, core.journal.store)
     if (core.closing) {
       // Closed while it opened: nobody else would close it again.
-      await core.journal.store.close()
+      await closeFor(core, core.journal.store)
       throw closed()
     }
     await assertKept()
@@ -53,7 +54,7 @@ export function createLifecycle(core: Core): Lifecycle {
     try {
       for (const contract of core.contracts.values()) if (contract.name !== 'once') assertStoreKeeps(core, contract)
     } catch (error) {
-      await core.journal.store.close()
+      await closeFor(core, core.journal.store)
       throw error
     }
   }
@@ -112,13 +113,13 @@ export function createLifecycle(core: Core): Lifecycle {
     core.closing = true
     cancelBeat()
     cancelSweep()
-    if (!opened) return await core.journal.store.close()
+    if (!opened) return await closeFor(core, core.journal.store)
     // A claim or marker that is under way starts nothing any more, and that has to be written while the store is open.
     await withGrace([...core.background, ...core.claiming])
     await Promise.allSettled(Array.from(core.live, (attempt) => shutDown(attempt)))
     await core.duplicates.flush(core).catch(() => undefined)
     await core.spool?.close()
-    await core.journal.store.close()
+    await closeFor(core, core.journal.store)
   }
 
   /** T8: an attempt that outlives its process would otherwise only be noticed when its lease is over. */

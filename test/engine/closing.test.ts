@@ -60,4 +60,25 @@ describe('closing a guard', () => {
     expect(await order({ id: '1' }).catch((error: unknown) => error)).toMatchObject({ effect: 'none' })
     expect({ open, ran }).toEqual({ open: 0, ran: 0 })
   })
+
+  it('a guard leaves the ledger open for the others on the same store', async () => {
+    const store = memoryStore()
+    const [acme, other] = [testGuard({ store, tenant: 'acme' }), testGuard({ store, tenant: 'other' })]
+    const order = other.tool({
+      name: 'order',
+      input: z.object({ id: z.string() }),
+      effect: 'write',
+      identity: ['id'],
+      recovery: manual(),
+      execute: () => gate.then(() => 'done'),
+    })
+    await acme.open()
+    const call = order.perform({ id: '1' })
+    await other.open()
+    await acme.close()
+    release()
+    expect(await call).toMatchObject({ value: 'done', recorded: true })
+    await other.close()
+    await expect(async () => store.read('of1_', 'other')).rejects.toThrow('not open')
+  })
 })
