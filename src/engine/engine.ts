@@ -315,11 +315,14 @@ async function readThrough(
   run: ActiveRun | undefined,
 ): Promise<Outcome> {
   const op = namelessOperation(core.naming, contract, input, run, core.ids.nonce())
-  const attempt = newAttempt(op, '', provisional({ op }), 0, Infinity, 0)
   const { signal } = options
-  signal?.addEventListener('abort', () => attempt.controller.abort(signal.reason), { once: true })
+  if (signal?.aborted === true) throw cancelled(contract.name, '', false)
+  const attempt = newAttempt(op, '', provisional({ op }), 0, Infinity, 0)
+  // Not by listening: a signal may outlive thousands of reads, and what a read gave may still go by it when it has ended.
+  const controller = signal && { signal: AbortSignal.any([signal]), abort: () => undefined }
+  const heard = controller === undefined ? attempt : { ...attempt, controller }
   const execute = options.execute ?? ((value, context) => contract.execute(value, context))
-  const value = await execute(input, contextOf(attempt, core.clock, run, core.makeFetch))
+  const value = await execute(input, contextOf(heard, core.clock, run, core.makeFetch))
   return {
     status: 'committed',
     value,

@@ -49,7 +49,9 @@ export function createEmitter(): Emitter {
     emit(name, event) {
       for (const listener of listeners.get(name) ?? []) {
         try {
-          listener(event as never)
+          const told: unknown = listener(event as never)
+          // One that is asynchronous fails later, which would end the process.
+          if (told instanceof Promise) told.catch(() => undefined)
         } catch {
           // A listener's failure is its own; the effect's record does not depend on it.
         }
