@@ -277,6 +277,7 @@ describe('parseConfig', () => {
     ['text that is no YAML', 'mcp: [\n', 'this is not YAML'],
     ['two documents', 'tenant: a\n---\ntenant: b\n', 'this is not YAML'],
     ['an alias of nothing', 'tenant: *who\n', 'tenant is an alias of nothing'],
+    ['a merge key', 'mcp:\n  tools:\n    <<: { effect: read }\n', 'mcp.tools has a merge key, which is not filled in'],
     [
       'an alias within itself',
       tool(

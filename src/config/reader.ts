@@ -137,6 +137,8 @@ function readerOf(document: Document, fail: Reader['fail']): Reader {
     for (const { key, value: inner } of node.items) {
       const name = isScalar(key) ? String(key.value) : ''
       const offset = (isScalar(key) ? key.range?.[0] : undefined) ?? value.offset
+      // Merge keys left YAML with version 1.2; taken for a name, what is behind them would silently not hold.
+      if (name === '<<') return fail({ ...value, offset }, 'has a merge key, which is not filled in', 'Write it out')
       found.set(name, below(value, name, inner, offset))
     }
     return found
