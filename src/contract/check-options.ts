@@ -48,6 +48,8 @@ const OTHER_WORDS: Readonly<Record<string, string>> = {
   undo: 'compensate',
 }
 
+const SCOPES = ['tenant', 'session', 'run', 'parent']
+
 const RECOVERIES = ['keyed', 'probe', 'transactional', 'idempotent', 'manual', 'composite']
 
 const CHOOSE_RECOVERY =
@@ -216,7 +218,13 @@ function checkRecovery(name: unknown, recovery: unknown): void {
   }
 }
 
-function checkVersions(name: unknown, options: RawOptions): void {
+/** How an older version identified: its field list, `'all'`, or a function. */
+const isOlderIdentity = (identity: unknown): boolean =>
+  identity === 'all' ||
+  typeof identity === 'function' ||
+  (Array.isArray(identity) && identity.length > 0 && identity.every(isFieldPath))
+
+function checkVersions(name: unknown, options: RawOptions, jsonSchema: unknown): void {
   const version = options['version'] ?? 1
   if (!isMajor(version)) throw contractError(name, 'version must be a whole number from 1', 'Write version: 1')
   const { replaysFrom = [], supersedes = [] } = options
@@ -229,14 +237,18 @@ function checkVersions(name: unknown, options: RawOptions): void {
       isRaw(older) &&
       isMajor(older['version']) &&
       older['version'] < version &&
-      typeof older['identity'] === 'function'
+      isOlderIdentity(older['identity']) &&
+      (older['scope'] === undefined || SCOPES.includes(older['scope'] as string)) &&
+      Object.keys(older).every((word) => ['version', 'identity', 'scope'].includes(word))
     ) {
+      if (Array.isArray(older['identity']))
+        checkPaths(name, 'supersedes.identity', older['identity'], jsonSchema, false)
       continue
     }
     throw contractError(
       name,
       `supersedes must list versions below ${version}, each with its identity`,
-      'Write supersedes: [{ version: 1, identity: (input) => … }] in version: 2',
+      "Write supersedes: [{ version: 1, identity: ['orderId'], scope: 'run' }] in version: 2",
     )
   }
 }
@@ -316,7 +328,7 @@ export function checkOptions(options: RawOptions): void {
   checkFunction(name, options, 'execute', 'async (input, ctx) => …')
   if (effect === 'read') return
 
-  checkVersions(name, options)
+  checkVersions(name, options, jsonSchema)
   if (options['ignore'] !== undefined) checkPaths(name, 'ignore', options['ignore'], jsonSchema, true)
   for (const word of ['occurrenceField', 'amount']) {
     if (options[word] !== undefined) checkPaths(name, word, [options[word]], jsonSchema, false)
@@ -326,7 +338,7 @@ export function checkOptions(options: RawOptions): void {
   checkRecovery(name, options['recovery'])
   checkNear(name, options['near'], jsonSchema)
   checkErrors(name, options['errors'])
-  checkChoice(name, options, 'scope', ['tenant', 'session', 'run', 'parent'])
+  checkChoice(name, options, 'scope', SCOPES)
   checkChoice(name, options, 'sends', ['checked', 'unchecked'])
   checkChoice(name, options, 'callerKey', ['ignored', 'trusted', 'required'])
   checkChoice(name, options, 'notice', ['model'])

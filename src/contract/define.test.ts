@@ -122,6 +122,16 @@ describe('defineContract refuses', () => {
     ['a replay of a later version', { version: 2, replaysFrom: [2] }, ['versions below 2']],
     ['supersedes without identity', { version: 2, supersedes: [{ version: 1 }] }, ['each with its identity']],
     ['supersedes that is no list', { version: 2, supersedes: {} }, ['each with its identity']],
+    [
+      'supersedes of a field that there is not',
+      { version: 2, supersedes: [{ version: 1, identity: ['orderID'] }] },
+      ['supersedes.identity names "orderID"', 'Did you mean orderId'],
+    ],
+    [
+      'supersedes in no scope',
+      { version: 2, supersedes: [{ version: 1, identity: 'all', scope: 'chat' }] },
+      ["scope: 'run'"],
+    ],
     ['an empty identity', { identity: [] }, ['list of input fields']],
     ['an identity word', { identity: 'al' }, ["Did you mean 'all'?"]],
     ['an identity that is one field', { identity: 'orderId' }, ["identity: ['orderId']"]],
@@ -285,12 +295,12 @@ describe('defineContract', () => {
         replaysFrom: [2],
         supersedes: [
           { version: 1, identity },
-          { version: 2, identity: () => 'x' },
+          { version: 2, identity: () => 'x', scope: 'session' },
         ],
       }),
     )
     expect(contract.supersededIdentitiesOf({ orderId: 'o' })).toEqual([
-      { major: 2, identity: 'x' },
+      { major: 2, identity: 'x', scope: 'session' },
       { major: 1, identity: ['o'] },
     ])
     expect(contract.replaysFrom).toEqual([2])

@@ -22,6 +22,9 @@ export interface ContractDefaults {
   readonly scope?: Scope
 }
 
+/** What identifies, but for `sequence`, which the engine supplies. */
+type AnyIdentity = readonly string[] | 'all' | ((input: never) => unknown)
+
 const DAY_MS = 86_400_000
 const MINUTE_MS = 60_000
 
@@ -146,6 +149,10 @@ export function defineContract(options: AnyToolOptions, defaults: ContractDefaul
   const unbound = [...(write?.ignore ?? []), ...(occurrenceField === undefined ? [] : [occurrenceField])]
   const superseded = [...(write?.supersedes ?? [])].sort((a, b) => b.version - a.version)
   const bindingOf = (input: unknown): unknown => omit(input, unbound)
+  const identityAs = (declared: AnyIdentity | undefined, input: unknown): unknown => {
+    if (declared === 'all' || declared === undefined) return bindingOf(input)
+    return typeof declared === 'function' ? identityBy(name, declared, input) : identityByFields(name, declared, input)
+  }
 
   const contract: Contract = {
     name,
@@ -173,13 +180,14 @@ export function defineContract(options: AnyToolOptions, defaults: ContractDefaul
     parse: (input) => parseInput(name, options.input, input),
     identityOf: (input) => {
       if (write === undefined || identity === 'sequence') return undefined
-      if (identity === 'all' || identity === undefined) return bindingOf(input)
-      return typeof identity === 'function'
-        ? identityBy(name, identity, input)
-        : identityByFields(name, identity, input)
+      return identityAs(identity, input)
     },
     supersededIdentitiesOf: (input) =>
-      superseded.map((older) => ({ major: older.version, identity: identityBy(name, older.identity, input) })),
+      superseded.map((older) => ({
+        major: older.version,
+        identity: identityAs(older.identity, input),
+        scope: older.scope,
+      })),
     bindingOf,
     occurrenceOf: (input) => (occurrenceField === undefined ? undefined : occurrenceFrom(name, occurrenceField, input)),
     amountOf: (input) => {

@@ -298,6 +298,14 @@ describe('a contract', () => {
       { major: 2, identity: 'v2' },
       { major: 1, identity: 'v1' },
     ])
+    const listed = [
+      { version: 1, identity: ['cents'] },
+      { version: 2, identity: 'all', scope: 'session' },
+    ]
+    expect(contractOf({ version: 3, supersedes: listed }).supersededIdentitiesOf({ cents: 5, nth: 2 })).toEqual([
+      { major: 2, identity: { cents: 5, nth: 2 }, scope: 'session' },
+      { major: 1, identity: { cents: 5 }, scope: undefined },
+    ])
   })
 
   it('amounts, occurrences and picks', () => {

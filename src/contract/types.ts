@@ -143,10 +143,15 @@ export interface WriteOptions<Schema extends StandardSchemaV1, Output> {
   readonly version?: number
   /** Older majors whose stored outcome has the same shape and may be replayed. @default [] */
   readonly replaysFrom?: readonly number[]
-  /** Older majors whose identity differed: how to compute it from today's input. @default [] */
+  /**
+   * Older majors whose identity or scope differed: what they declared, over today's input. A function gives what the
+   * older one gave; a field list gives the same as the list of that version did. @default []
+   */
   readonly supersedes?: readonly {
     readonly version: number
-    readonly identity: (input: StandardSchemaV1.InferOutput<Schema>) => unknown
+    readonly identity: Exclude<Identity<StandardSchemaV1.InferOutput<Schema>>, 'sequence'>
+    /** @default the scope of this version */
+    readonly scope?: Scope
   }[]
   readonly input: Schema
   readonly effect: 'write'
@@ -249,7 +254,9 @@ export interface Contract {
    */
   identityOf(input: unknown): unknown
   /** Older identities still honoured, newest first. */
-  supersededIdentitiesOf(input: unknown): readonly { readonly major: number; readonly identity: unknown }[]
+  supersededIdentitiesOf(
+    input: unknown,
+  ): readonly { readonly major: number; readonly identity: unknown; readonly scope: Scope | undefined }[]
   /** The input without `ignore` and `occurrenceField`: what must match on a repeat. The input itself if it has none of them. */
   bindingOf(input: unknown): unknown
   /** Occurrence that the input names, if the contract declares a field for it. */

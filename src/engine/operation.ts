@@ -1,4 +1,4 @@
-import type { Contract } from '../contract/index.ts'
+import type { Contract, Scope } from '../contract/index.ts'
 import { OnefoldError } from '../error/index.ts'
 import { canonicalize, fingerprintText, operationKey, parseCallerKey } from '../key/index.ts'
 import { tenantWithoutRun, type ActiveRun, type OperationFrame } from './run.ts'
@@ -74,9 +74,9 @@ export function nameOperation(
   }
   const occurrence = options.occurrence ?? contract.occurrenceOf(input) ?? 1
   const parent = parentOf(run, frame)
-  const [scope, scopeId] = scopeOf(contract, run, parent?.place)
+  const own = scopeOf(contract, run, parent?.place)
   const identity = identityOf(contract, input, callerKey, index)
-  const keyWith = (value: unknown, secret: Secret | undefined): string =>
+  const keyWith = (value: unknown, [scope, scopeId]: Place, secret: Secret | undefined): string =>
     operationKey({
       contract: contract.name,
       tenant,
@@ -86,15 +86,19 @@ export function nameOperation(
       occurrence,
       ...(secret === undefined ? {} : { secret }),
     })
-  const key = keyWith(identity, naming.keySecret)
-  const identities = [{ identity, major: contract.major }, ...contract.supersededIdentitiesOf(input)]
+  const key = keyWith(identity, own, naming.keySecret)
+  const identities = [{ identity, major: contract.major, scope: undefined }, ...contract.supersededIdentitiesOf(input)]
   const older = new Map<string, OlderName>()
-  for (const past of identities)
+  for (const past of identities) {
+    const place = past.scope === undefined ? own : placeIn(past.scope, run, parent?.place)
+    // A call outside of every run is no retry of one that was made in a run.
+    if (place === undefined) continue
     for (const secret of [naming.keySecret, ...naming.previousSecrets]) {
-      const name = keyWith(past.identity, secret)
+      const name = keyWith(past.identity, place, secret)
       if (name === key || older.has(name)) continue
       older.set(name, { key: name, major: past.major, fingerprint: fingerprintText(bindingText, secret) })
     }
+  }
   return {
     key,
     tenant,
@@ -187,17 +191,22 @@ function parentOf(
   return { reference: { key, fence, ordinal }, place: `${key}/${ordinal}/${nextChild}` }
 }
 
-function scopeOf(contract: Contract, run: ActiveRun | undefined, place: string | undefined): readonly [string, string] {
+/** A scope and which one of its kind. */
+type Place = readonly [scope: string, id: string]
+
+function scopeOf(contract: Contract, run: ActiveRun | undefined, place: string | undefined): Place {
   const scope = contract.sequence ? 'run' : contract.scope
+  const found = placeIn(scope, run, place)
+  if (found !== undefined) return found
+  if (scope === 'parent') throw outside(contract, 'parent', 'inside another protected operation')
+  throw outside(contract, scope, run === undefined ? 'inside guard.run' : 'inside guard.run with a session')
+}
+
+/** Undefined where the call is in none of that kind. */
+function placeIn(scope: Scope, run: ActiveRun | undefined, place: string | undefined): Place | undefined {
   if (scope === 'tenant') return ['tenant', '']
-  if (scope === 'parent') {
-    if (place !== undefined) return ['parent', place]
-    throw outside(contract, 'parent', 'inside another protected operation')
-  }
-  if (run === undefined) throw outside(contract, scope, 'inside guard.run')
-  if (scope === 'run') return ['run', run.id]
-  if (run.session === undefined) throw outside(contract, scope, 'inside guard.run with a session')
-  return ['session', run.session]
+  const id = scope === 'parent' ? place : scope === 'run' ? run?.id : run?.session
+  return id === undefined ? undefined : [scope, id]
 }
 
 const outside = (contract: Contract, scope: string, where: string): OnefoldError =>

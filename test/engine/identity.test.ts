@@ -179,6 +179,26 @@ describe.each(STORES)('on %s', (name, makeStore) => {
     expect(await downstream.effects(ref('moved'))).toBe(1)
   })
 
+  it('a changed scope still meets the record of the old one, wherever the call is in that scope [IN-11]', async () => {
+    if (name === 'memory') return
+    const first = orderTool(guard, downstream, { recovery: manual(), scope: 'run' })
+    await guard.run({ id: 'request' }, async () => await first({ ref: ref('scope'), amount: 1 }))
+    await guard.close()
+    guard = open()
+    const widened = orderTool(guard, downstream, {
+      recovery: manual(),
+      version: 2,
+      replaysFrom: [1],
+      supersedes: [{ version: 1, identity: ['ref'], scope: 'run' }],
+    })
+    await guard.run({ id: 'request' }, async () => {
+      expect((await widened.perform({ ref: ref('scope'), amount: 1 })).replayed).toBe(true)
+    })
+    expect(await downstream.effects(ref('scope'))).toBe(1)
+    // In no run it is no retry of what was done in one.
+    expect((await widened.perform({ ref: ref('no-run'), amount: 1 })).replayed).toBe(false)
+  })
+
   it('a rotated secret still meets the records made under the old one', async () => {
     if (name === 'memory') return
     const store = () => makeStore(`${folder.path}/rotated-${count}`)
