@@ -52,7 +52,7 @@ export {
 export { fullPage } from './full-page.ts'
 export { Question } from './question.ts'
 export { recoversByItself } from './recover.ts'
-export { currentOperation, currentRun, type CurrentOperation } from './run.ts'
+export { currentOperation, currentRun, inNoRun, type CurrentOperation } from './run.ts'
 export type { SagaEnd, SagaOptions, SagaResults, SagaStep, SagaUndo } from './saga.ts'
 export { DEFAULTS, type Settings } from './settings.ts'
 export { createNamedSlots, createSlots, type NamedSlots, type Slots } from './slots.ts'

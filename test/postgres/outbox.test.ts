@@ -92,6 +92,35 @@ describe.skipIf(NEWEST === undefined)('the outbox [BF-12]', () => {
     expect(published).toEqual(['first', 'second'])
   })
 
+  it('publishes once where one relay drains inside a run of another tenant and a second one does not', async () => {
+    await pool.query(`INSERT INTO onefold.outbox (id, topic, key, payload) VALUES ('of1_in_a_run/1', 't', 'k', '1')`)
+    let go = (): void => {}
+    const gone = new Promise<void>((resolve) => (go = resolve))
+    let entered = (): void => {}
+    const inside = new Promise<void>((resolve) => (entered = resolve))
+    const keys: string[] = []
+    const relays = [1, 2].map(() =>
+      relayOutbox(guard, {
+        client: pool,
+        recovery: keyed('10m'),
+        async publish(_, context) {
+          keys.push(context.key)
+          entered()
+          await gone
+        },
+      }),
+    )
+    const draining = relays.map((relay, n) =>
+      n === 0 ? relay.drain() : guard.run({ id: 'request', tenant: 'acme' }, () => relay.drain()),
+    )
+    await inside
+    const closed = relays.map((relay) => relay.close())
+    go()
+    await Promise.all([...draining, ...closed])
+    expect([keys.length, await count('onefold.outbox')]).toEqual([1, 0])
+    expect((await guard.ledger.list({ tenant: 'acme', tool: 'outbox' })).records).toEqual([])
+  })
+
   it('raises one alarm for a message that stays, without its contents', async () => {
     const alarms: string[] = []
     const stop = guard.on('alarm', ({ tool: name, message }) => alarms.push(`${name}: ${message}`))

@@ -1,4 +1,4 @@
-import type { Guard } from '../../engine/index.ts'
+import { inNoRun, type Guard } from '../../engine/index.ts'
 import { isOnefoldError, OnefoldError } from '../../error/index.ts'
 import { canonicalize } from '../../key/index.ts'
 import {
@@ -155,7 +155,8 @@ export function relayOutbox(guard: Guard, options: RelayOptions): Relay {
 
   async function one(n: number, message: OutboxMessage): Promise<boolean> {
     try {
-      await publish(message)
+      // Whoever made this relay, or drains it, may be in a run: there the message would be another tenant's operation.
+      await inNoRun(() => publish(message))
     } catch (error) {
       // The record has outlived its result: it was published.
       if (!(isOnefoldError(error) && error.code === 'RESULT_EXPIRED')) {
