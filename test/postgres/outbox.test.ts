@@ -6,7 +6,7 @@ import type { Guard } from '../../src/engine/index.ts'
 import { migratePostgres, postgresStore, putIntoOutbox, relayOutbox } from '../../src/store/postgres/index.ts'
 import { testGuard } from '../support/guard.ts'
 import { postgresVersions, startPostgres, type PostgresServer } from '../support/postgres-server.ts'
-import { asOwner } from './clients.ts'
+import { asOwner, CLIENTS } from './clients.ts'
 import { inTransaction, INSERT_ORDER, SHOP_TABLES } from './shop.ts'
 
 const NEWEST = postgresVersions().at(-1)
@@ -46,6 +46,16 @@ describe.skipIf(NEWEST === undefined)('the outbox [BF-12]', () => {
         await work(ref, context)
       },
     })
+
+  /** With postgres in a savepoint, whose object is another one each time; with pg by a wrapper, as query builders have. */
+  async function inSavepoint(transaction: unknown, work: (inner: unknown) => Promise<void>): Promise<void> {
+    const open = transaction as {
+      savepoint?: (work: (inner: unknown) => Promise<void>) => Promise<void>
+      query: (text: string, values: readonly unknown[]) => Promise<unknown>
+    }
+    if (typeof open.savepoint === 'function') await open.savepoint(work)
+    else await work({ query: (text: string, values: readonly unknown[]) => open.query(text, values) })
+  }
 
   const UNPUBLISHABLE: Readonly<Record<string, { readonly payload: unknown; readonly key?: string }>> = {
     'an integer that has lost digits': { payload: { id: 2 ** 60 } },
@@ -120,6 +130,39 @@ describe.skipIf(NEWEST === undefined)('the outbox [BF-12]', () => {
     expect([keys.length, await count('onefold.outbox')]).toEqual([1, 0])
     expect((await guard.ledger.list({ tenant: 'acme', tool: 'outbox' })).records).toEqual([])
   })
+
+  it.each(['pg', 'postgres'] as const)(
+    'tells messages apart that were put by objects of savepoints, with %s',
+    async (name) => {
+      const { client, end } = CLIENTS[name](server.url())
+      const theirs = testGuard({ store: postgresStore({ client, schema }) })
+      const put = theirs.tool({
+        name: `put_twice_${name}`,
+        input: z.object({ ref: z.string() }),
+        effect: 'write',
+        identity: ['ref'],
+        recovery: transactional(),
+        async execute(_, { key, transaction }) {
+          for (const _time of [1, 2])
+            await inSavepoint(transaction, (inner) =>
+              putIntoOutbox({ key, transaction: inner }, { topic: 't', payload: 'equal' }),
+            )
+        },
+      })
+      await put({ ref: name })
+      const published: unknown[] = []
+      const relay = relayOutbox(theirs, {
+        client,
+        recovery: keyed('10m'),
+        publish: ({ payload }) => Promise.resolve(published.push(payload)),
+      })
+      await relay.drain()
+      await relay.close()
+      expect(published).toEqual(['equal', 'equal'])
+      await theirs.close()
+      await end()
+    },
+  )
 
   it('raises one alarm for a message that stays, without its contents', async () => {
     const alarms: string[] = []

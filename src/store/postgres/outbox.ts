@@ -37,8 +37,12 @@ export interface OutboxPut {
   readonly schema?: string
 }
 
-/** How many messages each open transaction has put. */
-const placed = new WeakMap<object, number>()
+/**
+ * The message's place in its transaction, counted by the server: a tool may put by a savepoint's object, or by a wrapper's,
+ * which are as many objects as it likes; and what a savepoint undoes is not counted.
+ */
+const PLACE = `set_config('onefold.placed', (coalesce(nullif(current_setting('onefold.placed', true), ''), '0')::int + 1)::text, true)`
+const HIGHEST_PLACE = 2 ** 31 - 1
 
 /**
  * Puts a message into the outbox, in the transaction of a transactional tool: it is committed with the effect and its
@@ -56,14 +60,11 @@ export async function putIntoOutbox(
       'A message is put into the outbox within the transaction of its effect: declare recovery: transactional(). Nothing was put.',
     )
   }
-  const place = (placed.get(transaction) ?? 0) + 1
-  placed.set(transaction, place)
-  const text = `INSERT INTO ${quotedSchema(schema)}.outbox (id, topic, key, payload) VALUES ($1, $2, $3, $4)`
-  const id = `${context.key}/${place}`
+  const text = `INSERT INTO ${quotedSchema(schema)}.outbox (id, topic, key, payload) VALUES (concat($1::text, '/', ${PLACE}), $2, $3, $4)`
   const body = JSON.stringify(payload ?? null)
   // As the relay will read it: once it is committed, what is refused there blocks its topic and key for ever.
-  canonicalize({ id, topic, key, payload: JSON.parse(body) as unknown })
-  const values = [id, toColumn(topic), toColumn(key), body]
+  canonicalize({ id: `${context.key}/${HIGHEST_PLACE}`, topic, key, payload: JSON.parse(body) as unknown })
+  const values = [context.key, toColumn(topic), toColumn(key), body]
   const open = transaction as {
     readonly unsafe?: (text: string, values: readonly string[]) => Promise<unknown>
     readonly query: (text: string, values: readonly string[]) => Promise<unknown>
