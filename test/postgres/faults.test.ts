@@ -4,7 +4,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import * as z from 'zod'
 import { keyed, manual } from '../../src/contract/index.ts'
 import { isOnefoldError } from '../../src/error/index.ts'
-import type { Guard } from '../../src/engine/index.ts'
+import type { Guard, Settings } from '../../src/engine/index.ts'
 import { migratePostgres, postgresStore } from '../../src/store/postgres/index.ts'
 import { startDownstream, type Downstream } from '../support/downstream.ts'
 import { testGuard } from '../support/guard.ts'
@@ -58,12 +58,23 @@ describe.skipIf(NEWEST === undefined)('Postgres in trouble', () => {
     return schema
   }
 
-  async function guardOn(schema: string, name: ClientName, port = proxy.port): Promise<Guard> {
+  async function guardOn(
+    schema: string,
+    name: ClientName,
+    port = proxy.port,
+    settings: Partial<Settings> = {},
+  ): Promise<Guard> {
     const opened = CLIENTS[name](`postgres://postgres@127.0.0.1:${port}/postgres`)
     const guard = testGuard({
       store: postgresStore({ client: opened.client, schema, deadlineMs: DEADLINE_MS }),
       // What is lost is found by asking the ledger, not by remembering.
-      settings: { storeDeadlineMs: 2 * DEADLINE_MS, leaseMs: 4_000, heartbeatMs: 1_000, replayMemoryMs: 0 },
+      settings: {
+        storeDeadlineMs: 2 * DEADLINE_MS,
+        leaseMs: 4_000,
+        heartbeatMs: 1_000,
+        replayMemoryMs: 0,
+        ...settings,
+      },
     })
     ending.push(async () => {
       await guard.close().catch(() => undefined)
@@ -226,6 +237,29 @@ describe.skipIf(NEWEST === undefined)('Postgres in trouble', () => {
         const lost = newRef()
         await expect(effectTool(other, 'manual')({ ref: lost })).rejects.toMatchObject({ code: 'IN_DOUBT' })
         expect(await downstream.effects(lost)).toBe(0)
+      })
+
+      it('a standby that lags takes over and its first answer is lost: what it lacks is a doubt, not done again', async () => {
+        const schema = await newSchema()
+        // No look at the epoch comes first.
+        const guard = await guardOn(schema, name, proxy.port, { sweepMs: 600_000 })
+        const tool = effectTool(guard, 'manual')
+        await tool({ ref: newRef() })
+        await server.stop()
+        const old = server.copy()
+        await server.start()
+        const ref = newRef()
+        await insist(() => tool({ ref }))
+        await server.stop()
+        server.restore(old)
+        await server.start()
+        // A standby's sequence is ahead of its rows.
+        await asOwner(server.url(), `SELECT nextval('${schema}.sequence') FROM generate_series(1, 32)`)
+        const lost = proxy.loseAnswer({ to: 'default' })
+        await tool({ ref: newRef() }).catch(() => undefined)
+        await lost
+        await expect(insist(() => tool({ ref }))).rejects.toMatchObject({ code: 'IN_DOUBT' })
+        expect(await downstream.effects(ref)).toBe(1)
       })
 
       it('a transaction whose commit nobody acknowledged: the row says what became of it', async () => {

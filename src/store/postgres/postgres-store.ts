@@ -14,7 +14,7 @@ import { scanClosed, scanDue, scanList, type Scan } from './scan.sql.ts'
 import { toColumn } from './text.ts'
 import { beginTransaction } from './transaction.ts'
 import { createWriteLane } from './write-lane.ts'
-import { createWriters } from './writers.ts'
+import { createWriters, stepOf } from './writers.ts'
 import { foundIn, writeStatement, writeValues } from './write.sql.ts'
 
 export interface PostgresOptions {
@@ -68,13 +68,12 @@ export function postgresStore(options: PostgresOptions): Store {
   const readText = READ.replaceAll('$schema', s)
   const lane = createWriteLane(async (items) => {
     const writer = writers.borrow()
-    const { acked } = writer
     try {
-      const terms = { writer: writer.id, acked, strict: false, patienceMs }
+      const terms = { remembered: writers.remembered(writer), strict: false, patienceMs }
       const rows = await driver.query(writeText, writeValues(items, terms), true)
       return rows.map((row) => ({
         ...row,
-        sequence: writers.answered(writer, { acked, known: Number(row['known']), number: Number(row['number']) }),
+        sequence: writers.answered(writer, stepOf(row)),
       }))
     } finally {
       writers.giveBack(writer)

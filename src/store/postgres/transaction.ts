@@ -5,7 +5,7 @@ import type { Driver } from './driver.ts'
 import { codeOf, endedByTool, errorOf, isChanged, wasRefused } from './failure.ts'
 import { literal } from './text.ts'
 import { writeScript } from './write.sql.ts'
-import type { Writers } from './writers.ts'
+import { stepOf, type Writers } from './writers.ts'
 
 /** How long a transaction that its process has forgotten may keep its rows from others. */
 const IDLE_MS = 60_000
@@ -42,19 +42,16 @@ export async function beginTransaction(options: TransactionOptions): Promise<Sto
 
   async function commit(writes: readonly Write[]): Promise<WriteAnswer> {
     const writer = writers.borrow()
-    const { acked } = writer
     // The tool has ended our transaction if its mark is gone: then the effect may stand without the record.
     const guard = `DO $$ BEGIN IF current_setting('onefold.attempt', true) IS DISTINCT FROM ${literal(mark)} THEN
       RAISE EXCEPTION 'the tool ended the transaction of the engine' USING ERRCODE = 'OF004'; END IF; END $$`
-    const terms = { writer: writer.id, acked, strict: true, patienceMs: options.patienceMs }
+    const terms = { remembered: writers.remembered(writer), strict: true, patienceMs: options.patienceMs }
     const step = writeScript(schema, writes.map(itemOf), terms)
     let broken = true
     try {
       const rows = await opened.script(`${step}; ${guard}; RESET onefold.ended; COMMIT; BEGIN`)
       broken = false
-      const sequences = rows.map((row) =>
-        writers.answered(writer, { acked, known: Number(row['known']), number: Number(row['number']) }),
-      )
+      const sequences = rows.map((row) => writers.answered(writer, stepOf(row)))
       return { ...answerOf(writes, rows), sequence: sequences.at(-1) ?? 0 }
     } catch (error) {
       if (wasRefused(error)) broken = false

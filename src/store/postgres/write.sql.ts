@@ -1,6 +1,7 @@
 import type { Item, Row } from './columns.ts'
 import { NOW } from './columns.ts'
 import { literal } from './text.ts'
+import type { Writer } from './writers.ts'
 
 /** Events lie in the record's own row up to here, since nearly every operation has few; later ones in `events`. */
 const EARLY_BYTES = 2_000
@@ -16,8 +17,8 @@ const numberAt = (name: (typeof NUMBERS)[number]): string => `numbers[base + ${N
 
 /** Who writes, and how. */
 export interface WriteTerms {
-  readonly writer: string
-  readonly acked: number
+  /** What this process remembers of its writers, the one that writes first. */
+  readonly remembered: readonly Readonly<Writer>[]
   /** @see writeFunction */
   readonly strict: boolean
   readonly patienceMs: number
@@ -25,18 +26,52 @@ export interface WriteTerms {
 
 /** The statement of the hot path, for `schema`, and what goes into it. */
 export const writeStatement = (schema: string): string =>
-  `SELECT * FROM ${schema}.write(${Array.from({ length: 7 }, (_, n) => `$${n + 1}::text::text[]`).join(', ')}, ` +
-  '$8::text::bigint[], $9, $10, $11, $12)'
+  statement(
+    schema,
+    Array.from({ length: 7 }, (_, n) => `$${n + 1}::text::text[]`),
+    ['$8::text::bigint[]', '$9::text::text[]', '$10::text::bigint[]', '$11::boolean', '$12::int'],
+  )
 
-export function writeValues(items: readonly Item[], terms: WriteTerms): readonly unknown[] {
-  return [...arraysOf(items), terms.writer, terms.acked, terms.strict, terms.patienceMs]
-}
+export const writeValues = (
+  items: readonly Item[],
+  { remembered, strict, patienceMs }: WriteTerms,
+): readonly unknown[] => [...arraysOf(items), ...memoryOf(remembered), strict, patienceMs]
 
 /** The same as one text, for a transaction that ends in the same message. */
 export function writeScript(schema: string, items: readonly Item[], terms: WriteTerms): string {
-  const values = [...arraysOf(items).map(literal), literal(terms.writer), terms.acked, terms.strict, terms.patienceMs]
-  return `SELECT * FROM ${schema}.write(${values.join(', ')})`
+  const columns = arraysOf(items).map(literal)
+  const numbers = columns.pop() as string
+  const [ids, acked] = memoryOf(terms.remembered).map(literal) as [string, string]
+  const { strict, patienceMs } = terms
+  return statement(schema, columns, [
+    numbers,
+    `${ids}::text[]`,
+    `${acked}::bigint[]`,
+    String(strict),
+    String(patienceMs),
+  ])
 }
+
+/**
+ * `lost` is what the ledger has of a writer of this process that was acknowledged more: records were lost. That is told
+ * until the mark is set: the step then counts under another name, since an answer that gets lost would take the evidence
+ * with it. All writers of the process are looked at, for the next step may be another one's.
+ */
+const statement = (
+  schema: string,
+  columns: readonly string[],
+  [numbers, ids, acked, strict, patience]: readonly string[],
+): string =>
+  `SELECT step.*, memory.lost FROM (SELECT min(greatest(m.floor, w.n))::float8 AS lost
+     FROM ${schema}.meta m, unnest(${ids}, ${acked}) AS own (id, acked) LEFT JOIN ${schema}.writers w ON w.id = own.id
+     WHERE greatest(m.floor, w.n) < own.acked) AS memory,
+   LATERAL ${schema}.write(${columns.join(', ')}, ${numbers},
+     CASE WHEN memory.lost IS NULL THEN (${ids})[1] ELSE concat((${ids})[1], ' after a loss') END, (${acked})[1], ${strict}, ${patience}) AS step`
+
+const memoryOf = (remembered: WriteTerms['remembered']): readonly [ids: string, acked: string] => [
+  `{${remembered.map(({ id }) => id).join()}}`,
+  `{${remembered.map(({ acked }) => acked).join()}}`,
+]
 
 function arraysOf(items: readonly Item[]): readonly string[] {
   const column = (pick: (item: Item) => string | null): string => `{${items.map((item) => element(pick(item))).join()}}`

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto'
+import type { Row } from './columns.ts'
 
 /** One that writes, with at most one step under way; its row in `writers` holds the number of its last one. */
 export interface Writer {
@@ -11,18 +12,25 @@ export interface Writer {
 export interface Writers {
   borrow(): Writer
   giveBack(writer: Writer): void
+  /** What all of them were acknowledged until now, the given one first. */
+  remembered(writer: Writer): readonly Readonly<Writer>[]
   /**
    * The sequence to answer for one write: its number; for a conflict (0) the highest known; and where the ledger has
-   * forgotten what this writer wrote, the number that it still has, which is too low for anybody who remembers.
-   * @param acked what the writer had been acknowledged when it asked
-   * @param known what the ledger has of it
+   * forgotten what a writer wrote, the number that it still has, which is too low for anybody who remembers.
+   * @param lost what the ledger has of a writer that was acknowledged more; null where it has everything
    */
-  answered(writer: Writer, step: { readonly acked: number; readonly known: number; readonly number: number }): number
+  answered(writer: Writer, step: { readonly lost: number | null; readonly number: number }): number
   /** The highest number ever answered. */
   highest(): number
   seen(number: number): void
   ids(): readonly string[]
 }
+
+/** What a row of the answer says of its step. */
+export const stepOf = (row: Row): { readonly lost: number | null; readonly number: number } => ({
+  lost: row['lost'] === null ? null : Number(row['lost']),
+  number: Number(row['number']),
+})
 
 export function createWriters(): Writers {
   const free: Writer[] = []
@@ -38,9 +46,10 @@ export function createWriters(): Writers {
       return writer
     },
     giveBack: (writer) => void free.push(writer),
-    answered(writer, { acked, known, number }) {
+    remembered: (writer) => [writer, ...all.filter((other) => other !== writer)].map((one) => ({ ...one })),
+    answered(writer, { lost, number }) {
       writer.acked = Math.max(writer.acked, number)
-      if (known < acked) return known
+      if (lost !== null) return lost
       if (number === 0) return highest
       highest = Math.max(highest, number)
       return number
