@@ -262,6 +262,27 @@ describe.skipIf(NEWEST === undefined)('Postgres in trouble', () => {
         expect(await downstream.effects(ref)).toBe(1)
       })
 
+      it('a standby that lags takes over and another process comes and goes: what it lacks is a doubt all the same', async () => {
+        const schema = await newSchema()
+        const guard = await guardOn(schema, name, server.port, { sweepMs: 600_000 })
+        const tool = effectTool(guard, 'manual')
+        await tool({ ref: newRef() })
+        await server.stop()
+        const old = server.copy()
+        await server.start()
+        const ref = newRef()
+        await insist(() => tool({ ref }))
+        await server.stop()
+        server.restore(old)
+        await server.start()
+        await asOwner(server.url(), `SELECT nextval('${schema}.sequence') FROM generate_series(1, 32)`)
+        const other = await guardOn(schema, name, server.port)
+        await effectTool(other, 'manual')({ ref: newRef() })
+        await other.close()
+        await expect(insist(() => tool({ ref }))).rejects.toMatchObject({ code: 'IN_DOUBT' })
+        expect(await downstream.effects(ref)).toBe(1)
+      })
+
       it('a transaction whose commit nobody acknowledged: the row says what became of it', async () => {
         const schema = await newSchema()
         const guard = await guardOn(schema, name)

@@ -72,15 +72,25 @@ export async function saveMark(
   )
 }
 
-/** Folds the rows of writers that end, and of those that have not been heard of for a month, into the floor. */
+/** The row of `writers` that stands for all that have ended. */
+const ENDED = 'ended'
+
+/**
+ * Folds the rows of writers that end into one, and those that have not been heard of for a month into the floor. What
+ * ended only now may have written after a loss that others are still to notice: in the floor, which counts for every
+ * writer, it would hide what theirs have lost.
+ */
 export async function retireWriters(driver: Driver, schema: string, ids: readonly string[]): Promise<void> {
   const s = quotedSchema(schema)
   await driver.query(
-    `WITH gone AS (
-       DELETE FROM ${s}.writers WHERE id IN (SELECT json_array_elements_text($1::text::json)) OR seen < now() - interval '30 days'
-       RETURNING n
-     )
-     UPDATE ${s}.meta SET floor = greatest(floor, (SELECT max(n) FROM gone)) WHERE EXISTS (SELECT FROM gone)`,
+    `WITH own AS (DELETE FROM ${s}.writers WHERE id IN (SELECT json_array_elements_text($1::text::json)) RETURNING n)
+     INSERT INTO ${s}.writers AS w (id, n, seen) SELECT '${ENDED}', max(n), now() FROM own HAVING max(n) IS NOT NULL
+     ON CONFLICT (id) DO UPDATE SET n = greatest(w.n, excluded.n), seen = excluded.seen`,
     [JSON.stringify(ids)],
+  )
+  await driver.query(
+    `WITH gone AS (DELETE FROM ${s}.writers WHERE seen < now() - interval '30 days' RETURNING n)
+     UPDATE ${s}.meta SET floor = greatest(floor, (SELECT max(n) FROM gone)) WHERE EXISTS (SELECT FROM gone)`,
+    [],
   )
 }

@@ -53,7 +53,7 @@ export function postgresStore(options: PostgresOptions): Store {
   const what = `the ledger in the schema ${schema}`
   // Below the deadline, so that the server says that nothing was done before nobody listens any more.
   const patienceMs = Math.ceil((deadlineMs * 2) / 3)
-  const writers = createWriters()
+  let writers = createWriters()
   const notices = createNotices(driver, schema)
   const trips = driver.most < MANY ? 1 : 2
   /** Connections that transactions leave free: those that write, and one that listens. */
@@ -253,7 +253,9 @@ export function postgresStore(options: PostgresOptions): Store {
       opening = undefined
       await lane.idle()
       await notices.stop()
-      await retireWriters(driver, schema, writers.ids()).catch(() => undefined)
+      const ids = writers.ids()
+      writers = createWriters()
+      await retireWriters(driver, schema, ids).catch(() => undefined)
     },
   }
 }

@@ -13,7 +13,8 @@ export const APPLICATION = 'onefold'
  * The steps from an empty schema to today's; a ledger of version n has had the first n of them. Never edit a step that
  * was published: add one. A function whose behaviour changes gets a new name, since older processes still call the old.
  *
- * - `meta`: one row. `floor` is the highest number of writers that are no longer listed.
+ * - `meta`: one row. `floor` counts for every writer: the highest number that was given out before a loss, and of writers
+ *   that were not heard of for a month.
  * - `sequence`: store-wide numbers. They are given out without a lock and may jump; what was *committed* stands in
  *   `writers`, one row for each connection that writes, so that no two processes wait for one row. The highest number there
  *   and in `floor` is the ledger's high-water mark; the server logs a SEQUENCE 32 numbers ahead, which would hide a loss.
