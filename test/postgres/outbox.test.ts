@@ -164,6 +164,26 @@ describe.skipIf(NEWEST === undefined)('the outbox [BF-12]', () => {
     },
   )
 
+  it('reaches the first of a long backlog of one key, and what lies beside it', async () => {
+    await pool.query(
+      `INSERT INTO onefold.outbox (id, topic, key, payload) SELECT 'of1_long/' || n, 't', 'long', n::text FROM generate_series(1, 50000) AS n
+       UNION ALL SELECT 'of1_beside/1', 't', 'beside', '0'`,
+    )
+    const published: unknown[] = []
+    const relay = relayOutbox(guard, {
+      client: pool,
+      recovery: keyed('10m'),
+      everyMs: 1_000_000,
+      async publish({ payload }) {
+        published.push(payload)
+        if (payload === 3) void relay.close()
+      },
+    })
+    await relay.drain()
+    expect(published).toEqual([0, 1, 2, 3])
+    await pool.query('DELETE FROM onefold.outbox')
+  })
+
   it('raises one alarm for a message that stays, without its contents', async () => {
     const alarms: string[] = []
     const stop = guard.on('alarm', ({ tool: name, message }) => alarms.push(`${name}: ${message}`))

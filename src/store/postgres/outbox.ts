@@ -9,6 +9,7 @@ import {
   type ToolContext,
 } from '../../contract/index.ts'
 import type { PostgresClient } from './clients.ts'
+import type { Row } from './columns.ts'
 import { driverFor } from './driver-for.ts'
 import { errorOf } from './failure.ts'
 import { quotedSchema } from './names.ts'
@@ -138,11 +139,26 @@ export function relayOutbox(guard: Guard, options: RelayOptions): Relay {
   let timer: NodeJS.Timeout | undefined
   let round: Promise<number> | undefined
 
-  /** The oldest message of each topic and key: the next ones wait for it. */
-  const heads = `
-    SELECT n::float8 AS n, id, topic, key, payload FROM ${s}.outbox o
-    WHERE NOT EXISTS (SELECT FROM ${s}.outbox e WHERE e.topic = o.topic AND e.key = o.key AND e.n < o.n)
-    ORDER BY n LIMIT ${atOnce} OFFSET $1`
+  /**
+   * The oldest message of each of the next topics and keys; the later ones of these wait for it. From key to key along the
+   * index: a question to every message, whether it is the oldest, would read a whole backlog of one key for each of them.
+   */
+  const heads = (behind: string): string => {
+    const next = (condition: string): string =>
+      `SELECT o.n, o.topic, o.key FROM ${s}.outbox o WHERE ${condition} ORDER BY o.topic, o.key, o.n LIMIT 1`
+    return `
+    WITH RECURSIVE head AS (
+      (SELECT first.*, 1 AS place FROM (${next(behind)}) AS first)
+      UNION ALL
+      SELECT next.*, head.place + 1 FROM head, LATERAL (${next('(o.topic, o.key) > (head.topic, head.key)')}) AS next
+      WHERE head.place < ${atOnce}
+    )
+    SELECT o.n::float8 AS n, o.id, o.topic, o.key, o.payload FROM head JOIN ${s}.outbox o ON o.n = head.n ORDER BY head.place`
+  }
+  const headsFrom = (last: Row | undefined): Promise<readonly Row[]> =>
+    last === undefined
+      ? driver.query(heads('true'), [])
+      : driver.query(heads('(o.topic, o.key) > ($1, $2)'), [last['topic'], last['key']])
 
   function alarm({ id }: OutboxMessage, error: unknown): void {
     if (alarmed.has(id) || (isOnefoldError(error) && error.retryable)) return
@@ -172,26 +188,25 @@ export function relayOutbox(guard: Guard, options: RelayOptions): Relay {
 
   async function drain(): Promise<number> {
     let left = 0
-    // Messages that cannot be published now must not hide the ones behind them.
-    for (let stuck = 0; !closing;) {
-      const rows = await driver.query(heads, [stuck]).catch((error: unknown) => {
-        throw errorOf(error, `the outbox in the schema ${schema}`)
-      })
-      if (rows.length === 0) break
-      const done = await Promise.all(
-        rows.map((row) =>
-          one(Number(row['n']), {
-            id: row['id'] as string,
-            topic: fromColumn(row['topic'] as string),
-            key: fromColumn(row['key'] as string),
-            payload: JSON.parse(row['payload'] as string),
-          }),
-        ),
-      )
-      const gone = done.filter(Boolean).length
-      left += gone
-      stuck += rows.length - gone
+    // What could not be published now is not tried again at once, and does not hide what lies behind it.
+    const stuck = new Set<number>()
+    /** From the first topic and key to the last, one message of each: a long backlog of one does not hold up the others. */
+    async function pass(): Promise<number> {
+      let gone = 0
+      for (let last: Row | undefined; !closing;) {
+        const rows = await headsFrom(last).catch((error: unknown) => {
+          throw errorOf(error, `the outbox in the schema ${schema}`)
+        })
+        if (rows.length === 0) break
+        last = rows.at(-1)
+        const tried = rows.filter((row) => !stuck.has(Number(row['n'])))
+        const done = await Promise.all(tried.map((row) => one(Number(row['n']), messageOf(row))))
+        for (const [at, row] of tried.entries()) if (done[at] !== true) stuck.add(Number(row['n']))
+        gone += done.filter(Boolean).length
+      }
+      return gone
     }
+    for (let gone = -1; gone !== 0; left += gone) gone = await pass()
     return left
   }
 
@@ -216,6 +231,13 @@ export function relayOutbox(guard: Guard, options: RelayOptions): Relay {
     },
   }
 }
+
+const messageOf = (row: Row): OutboxMessage => ({
+  id: row['id'] as string,
+  topic: fromColumn(row['topic'] as string),
+  key: fromColumn(row['key'] as string),
+  payload: JSON.parse(row['payload'] as string),
+})
 
 /** Messages are made here and read back from the database: nothing is left to check. */
 const MESSAGE: StandardSchemaV1<OutboxMessage> = {
