@@ -101,9 +101,8 @@ export function postgresStore(options: PostgresOptions): Store {
     limit: number,
   ): Promise<{ records: OperationRecord[]; next: string | undefined; now: number }> {
     const rows = await query(scan.text, scan.values)
-    const found = rows.filter((row) => row['id'] !== null)
-    const shown = found.slice(0, limit)
-    const more = found.length > limit
+    const shown = rows.filter((row) => row['id'] !== null).slice(0, limit)
+    const more = Number(rows[0]?.['found']) > shown.length
     return {
       records: shown.map(recordOf),
       next: more ? String(shown.at(-1)?.['id']) : undefined,

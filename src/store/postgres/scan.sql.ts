@@ -12,9 +12,13 @@ export interface Scan {
 /** A beginning that few keys share. */
 const NARROW = 8
 
+/** What a page holds of bodies, of which each may be more than 1 MiB: it has to come within the deadline of one answer. */
+const MOST_BYTES = 4 * 1024 * 1024
+
 /**
- * Records in order of recording, from behind an id; one more than `limit`, which tells that there are more. Every row
- * carries the store's now as `at`; with no record at all there is one row with that alone.
+ * Records in order of recording, from behind an id, until the page is full; at least one, where there is one. `found` is
+ * how many there are, up to one more than `limit`, which tells that there are more. Every row carries the store's now as
+ * `at`; with no record at all there is one row with that alone. The lengths cost no reading of what is stored aside.
  */
 function scan(schema: string, conditions: readonly string[], values: unknown[], limit: number, from: string): Scan {
   values.push(limit + 1)
@@ -22,7 +26,11 @@ function scan(schema: string, conditions: readonly string[], values: unknown[], 
   return {
     text: `
       SELECT ${NOW}::float8 AS at, page.* FROM (SELECT 1) AS one LEFT JOIN (
-        SELECT ${COLUMNS} FROM ${from.replaceAll('$schema', schema)} AS found WHERE ${where} ORDER BY found.id LIMIT $${values.length}
+        SELECT ${COLUMNS}, found::int FROM (
+          SELECT *, sum(octet_length(body)) OVER (ORDER BY id) - octet_length(body) AS bytes_before, count(*) OVER () AS found FROM (
+            SELECT * FROM ${from.replaceAll('$schema', schema)} AS candidates WHERE ${where} ORDER BY candidates.id LIMIT $${values.length}
+          ) AS first
+        ) AS measured WHERE bytes_before < ${MOST_BYTES}
       ) AS page ON true ORDER BY page.id`,
     values,
   }
