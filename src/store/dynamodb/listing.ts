@@ -73,29 +73,39 @@ export function createListings(context: Context, records: Records): Listings {
     }
   }
 
-  /** The records that items of an index stand for, as they are now; without those that are gone. */
-  async function recordsOf(found: readonly Item[], options: StepOptions): Promise<readonly Hit[]> {
-    const byId = new Map<number, OperationRecord>()
+  /**
+   * The records that items of an index stand for, as they are now; without those that are gone. Large ones take requests
+   * of their own, so it is as many as are read in time, one at least, and `upTo` is the number of the last that was.
+   */
+  async function recordsOf(
+    found: readonly Item[],
+    options: StepOptions,
+  ): Promise<{ readonly hits: readonly Hit[]; readonly upTo: number }> {
+    const hits: Hit[] = []
+    const mayGoOn = inTime()
     for (let n = 0; n < found.length; n += BATCH) {
-      let keys = found.slice(n, n + BATCH).map((item): Item => ({ p: item['p'] as never, s: item['s'] as never }))
+      const items = new Map<number, Item>()
+      const batch = found.slice(n, n + BATCH)
+      let keys = batch.map((item): Item => ({ p: item['p'] as never, s: item['s'] as never }))
       while (keys.length > 0) {
         const { Responses, UnprocessedKeys } = await client.batchGetItem(
           { RequestItems: { [table]: { Keys: keys, ConsistentRead: true } } },
           options,
         )
-        for (const item of Responses?.[table] ?? []) {
-          const record = await records.parse(item, options)
-          await records.finish(item, options)
-          if (record !== undefined) byId.set(numberOf(item['i']), record)
-        }
+        for (const item of Responses?.[table] ?? []) items.set(numberOf(item['i']), item)
         keys = UnprocessedKeys?.[table]?.Keys ?? []
       }
+      for (const { i } of batch) {
+        const id = numberOf(i)
+        const item = items.get(id)
+        if (item === undefined) continue
+        const record = await records.parse(item, options)
+        await records.finish(item, options)
+        if (record !== undefined) hits.push({ id, record })
+        if (!mayGoOn()) return { hits, upTo: id }
+      }
     }
-    return found.flatMap((item) => {
-      const id = numberOf(item['i'])
-      const record = byId.get(id)
-      return record === undefined ? [] : [{ id, record }]
-    })
+    return { hits, upTo: Infinity }
   }
 
   /** At most `limit` hits behind `after`, and where to go on; undefined at the end. */
@@ -116,8 +126,11 @@ export function createListings(context: Context, records: Records): Listings {
       .filter((item) => numberOf(item['i']) <= end)
       .toSorted((one, other) => numberOf(one['i']) - numberOf(other['i']))
     const items = likely.slice(0, limit)
-    const hits = (await recordsOf(items, options)).filter(({ record }) => search.wanted(record))
-    if (items.length < likely.length) return { hits, next: numberOf(items.at(-1)?.['i']) }
+    const read = await recordsOf(items, options)
+    const hits = read.hits.filter(({ record }) => search.wanted(record))
+    const last = numberOf(items.at(-1)?.['i'])
+    if (read.upTo < last) return { hits, next: read.upTo }
+    if (items.length < likely.length) return { hits, next: last }
     return { hits, next: end === Infinity ? undefined : end }
   }
 
