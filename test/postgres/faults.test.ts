@@ -4,7 +4,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import * as z from 'zod'
 import { keyed, manual } from '../../src/contract/index.ts'
 import { isOnefoldError } from '../../src/error/index.ts'
-import type { Guard, Settings } from '../../src/engine/index.ts'
+import type { Faults, Guard, Settings } from '../../src/engine/index.ts'
 import { migratePostgres, postgresStore } from '../../src/store/postgres/index.ts'
 import { startDownstream, type Downstream } from '../support/downstream.ts'
 import { testGuard } from '../support/guard.ts'
@@ -63,6 +63,7 @@ describe.skipIf(NEWEST === undefined)('Postgres in trouble', () => {
     name: ClientName,
     port = proxy.port,
     settings: Partial<Settings> = {},
+    faults?: Faults,
   ): Promise<Guard> {
     const opened = CLIENTS[name](`postgres://postgres@127.0.0.1:${port}/postgres`)
     const guard = testGuard({
@@ -75,6 +76,7 @@ describe.skipIf(NEWEST === undefined)('Postgres in trouble', () => {
         replayMemoryMs: 0,
         ...settings,
       },
+      ...(faults === undefined ? {} : { faults }),
     })
     ending.push(async () => {
       await guard.close().catch(() => undefined)
@@ -295,6 +297,22 @@ describe.skipIf(NEWEST === undefined)('Postgres in trouble', () => {
         expect(told).toMatchObject({ status: 'committed', value: { ref } })
         expect(await orders(ref)).toBe(1)
         expect(await place.perform({ ref })).toMatchObject({ replayed: true })
+        expect(await orders(ref)).toBe(1)
+      })
+
+      it('a server that freezes before a transaction has begun: said, nothing; thawed, one', async () => {
+        const schema = await newSchema()
+        let calm = false
+        const guard = await guardOn(schema, name, server.port, {}, (point) => {
+          if (point !== 'claimed' || calm) return
+          calm = true
+          server.freeze()
+        })
+        const ref = newRef()
+        const place = orderTool(guard, { schema })
+        await expect(place({ ref })).rejects.toMatchObject({ code: 'STORE_UNAVAILABLE', effect: 'none' })
+        server.thaw()
+        await insist(() => place({ ref }))
         expect(await orders(ref)).toBe(1)
       })
 

@@ -17,9 +17,14 @@ export function postgresJsDriver(sql: PostgresJs, { deadlineMs, prepare }: Drive
    * a script before, and its own COMMIT or ROLLBACK then finds no transaction, of which the server only warns.
    */
   function begin(text: string): Promise<DriverTransaction> {
+    // The client waits for a connection, and for the answer to its own BEGIN and ROLLBACK, without end.
+    return inTime(held(text), deadlineMs, (late) => void late.end(false))
+  }
+
+  function held(text: string): Promise<DriverTransaction> {
     return new Promise((resolve, reject) => {
       let finish = (): void => {}
-      const held = sql.begin(async (transaction) => {
+      const open = sql.begin(async (transaction) => {
         const [, settings = ''] = /^\s*BEGIN[^;]*;([^]*)$/.exec(text) ?? []
         await inTime(transaction.unsafe(settings), deadlineMs)
         await new Promise<void>((_, undo) => {
@@ -27,7 +32,7 @@ export function postgresJsDriver(sql: PostgresJs, { deadlineMs, prepare }: Drive
           resolve(opened(transaction))
         })
       })
-      const closed = held.then(
+      const closed = open.then(
         () => undefined,
         (error: unknown) => {
           reject(error as Error)
