@@ -153,8 +153,11 @@ export interface Store {
   /** Synchronous where the backend allows it (SQLite, memory): a replay then costs no hop. */
   read(key: string, tenant: string): Reading | Promise<Reading>
   write(write: Write): Promise<WriteAnswer>
-  /** There exactly where `guarantees.transactions` is true. @throws OnefoldError STORE_UNAVAILABLE: nothing has begun */
-  begin?(): Promise<StoreTransaction>
+  /**
+   * There exactly where `guarantees.transactions` is true. What the tool does in it may take `lastsMs`, in pauses too.
+   * @throws OnefoldError STORE_UNAVAILABLE: nothing has begun
+   */
+  begin?(lastsMs: number): Promise<StoreTransaction>
   /** Appends to the history without touching the record; may become durable later. */
   note(key: string, tenant: string, event: Omit<HistoryEvent, 'at'>): Promise<void>
   /** Oldest first. */

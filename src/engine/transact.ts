@@ -48,7 +48,7 @@ async function begin(core: Core, attempt: LiveAttempt): Promise<StoreTransaction
   try {
     // Registration has made sure that the store has transactions. Its turn comes: whoever has one ends by the deadline
     // of its tool, and waits for no other's.
-    const transaction = await (store.begin as NonNullable<typeof store.begin>)()
+    const transaction = await (store.begin as NonNullable<typeof store.begin>)(attempt.op.contract.timeoutMs)
     if (maySend(attempt, core.clock)) return transaction
     await transaction.rollback()
   } catch (error) {

@@ -17,6 +17,8 @@ import type { ShopTask } from './shop.process.ts'
 const ROLE = 'shop_role'
 const NEWEST = postgresVersions().at(-1)
 
+const SHOW_IDLE = 'SHOW idle_in_transaction_session_timeout'
+
 describe.skipIf(NEWEST === undefined)('transactional tools', () => {
   let server: PostgresServer
   let downstream: Downstream
@@ -87,6 +89,28 @@ describe.skipIf(NEWEST === undefined)('transactional tools', () => {
         const { history, record } = await guard.ledger.show(first.key)
         expect(history.slice(0, 3).map(({ transition }) => transition)).toEqual(['T1', 'T2', 'T5'])
         expect(record).toMatchObject({ state: 'committed', openSends: 0, attempts: 1 })
+      })
+
+      it.each([
+        ['90s', '2min'],
+        ['30d', '2147483647ms'],
+      ] as const)('lets a tool of %s pause for as long', async (timeout, longest) => {
+        const guard = guardOn(await newSchema(), name)
+        const pausing = guard.tool({
+          name: 'pausing',
+          input: z.object({ ref: z.string() }),
+          effect: 'write',
+          identity: ['ref'],
+          recovery: transactional(),
+          timeout,
+          async execute(_, { transaction }) {
+            const open = transaction as Record<'query' | 'unsafe', (text: string) => Promise<unknown>>
+            const shown = await (name === 'pg' ? open.query(SHOW_IDLE) : open.unsafe(SHOW_IDLE))
+            const rows = (Array.isArray(shown) ? shown : (shown as pg.QueryResult).rows) as Record<string, string>[]
+            return rows[0]?.['idle_in_transaction_session_timeout']
+          },
+        })
+        expect(await pausing({ ref: newRef() })).toBe(longest)
       })
 
       it('undoes everything when the tool throws, also after it wrote, and a later call does it once', async () => {

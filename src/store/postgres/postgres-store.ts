@@ -168,7 +168,7 @@ export function postgresStore(options: PostgresOptions): Store {
       return answerOf(write, await ask(() => lane.write(itemOf(write))))
     },
 
-    async begin() {
+    async begin(lastsMs) {
       demandOpen()
       await turn()
       let over = false
@@ -183,6 +183,7 @@ export function postgresStore(options: PostgresOptions): Store {
           writers,
           what,
           patienceMs,
+          lastsMs,
           told: notices.tell,
           async conflict([first]) {
             const { record, now } =

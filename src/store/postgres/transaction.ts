@@ -7,8 +7,10 @@ import { literal } from './text.ts'
 import { writeScript } from './write.sql.ts'
 import { stepOf, type Writers } from './writers.ts'
 
-/** How long a transaction that its process has forgotten may keep its rows from others. */
-const IDLE_MS = 60_000
+/** How long a transaction that its process has forgotten may keep its rows from others, beyond what its tool may take. */
+const FORGOTTEN_MS = 30_000
+/** What the server takes for a time. */
+const LONGEST_MS = 2 ** 31 - 1
 
 export interface TransactionOptions {
   readonly driver: Driver
@@ -18,6 +20,8 @@ export interface TransactionOptions {
   readonly what: string
   /** How long another's lock on the record is waited for. */
   readonly patienceMs: number
+  /** How long the tool may take, pauses between its statements included. */
+  readonly lastsMs: number
   /** A transaction over this key has ended. */
   readonly told: (key: string) => void
   /** What is there instead of what the writes expected. */
@@ -31,9 +35,10 @@ export interface TransactionOptions {
 export async function beginTransaction(options: TransactionOptions): Promise<StoreTransaction> {
   const { driver, schema, writers, what } = options
   const mark = randomUUID()
+  const idleMs = Math.min(Math.ceil(options.lastsMs) + FORGOTTEN_MS, LONGEST_MS)
   const opened = await driver
     .begin(
-      `BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; SET LOCAL idle_in_transaction_session_timeout = ${IDLE_MS};
+      `BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; SET LOCAL idle_in_transaction_session_timeout = ${idleMs};
        SET LOCAL onefold.attempt = ${literal(mark)}; SET onefold.ended = ${literal(mark)}`,
     )
     .catch((error: unknown) => {
