@@ -362,6 +362,35 @@ describe.skipIf(NEWEST === undefined)('Postgres in trouble', () => {
     expect(await orders(ref)).toBe(1)
   })
 
+  it('a connection that the server ends between two statements of a tool: nothing, then one, and the process lives', async () => {
+    const schema = await newSchema()
+    const guard = await guardOn(schema, 'postgres', server.port)
+    const ref = newRef()
+    let ended = false
+    const place = orderTool(guard, {
+      schema,
+      async between({ transaction }) {
+        if (ended) return
+        ended = true
+        await asOwner(
+          server.url(),
+          `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE state = 'idle in transaction'`,
+        )
+        // What the client itself would do on the dead connection is an error that nobody can catch.
+        const refuses = (): boolean => {
+          try {
+            return (transaction as { unsafe?: unknown }).unsafe === undefined
+          } catch (error) {
+            return isOnefoldError(error)
+          }
+        }
+        await expect.poll(refuses).toBe(true)
+      },
+    })
+    await insist(() => place({ ref }))
+    expect([ended, await orders(ref)]).toEqual([true, 1])
+  })
+
   it('control: an engine that remembers nothing does it again after such a restore', async () => {
     const schema = await newSchema()
     await server.stop()

@@ -1,6 +1,6 @@
 import type { PostgresJs, PostgresJsTransaction } from './clients.ts'
 import type { Row } from './columns.ts'
-import { inTime, type Driver, type DriverOptions, type DriverTransaction } from './driver.ts'
+import { inTime, NoAnswer, type Driver, type DriverOptions, type DriverTransaction } from './driver.ts'
 import { fencedHandle } from './fenced-handle.ts'
 
 class Undone extends Error {}
@@ -24,6 +24,10 @@ export function postgresJsDriver(sql: PostgresJs, { deadlineMs, prepare }: Drive
   function held(text: string): Promise<DriverTransaction> {
     return new Promise((resolve, reject) => {
       let finish = (): void => {}
+      // What is asked of a connection that is gone never ends, and the client's own error at it ends the process
+      // (postgres 3.4.9 leaves it unhandled): nothing may touch it any more, neither the tool nor a ROLLBACK.
+      let lost = false
+      let whenLost = (): void => {}
       const open = sql.begin(async (transaction) => {
         const [, settings = ''] = /^\s*BEGIN[^;]*;([^]*)$/.exec(text) ?? []
         await inTime(transaction.unsafe(settings), deadlineMs)
@@ -35,6 +39,8 @@ export function postgresJsDriver(sql: PostgresJs, { deadlineMs, prepare }: Drive
       const closed = open.then(
         () => undefined,
         (error: unknown) => {
+          lost = true
+          whenLost()
           reject(error as Error)
           for (const fail of failing) fail(error)
         },
@@ -44,18 +50,21 @@ export function postgresJsDriver(sql: PostgresJs, { deadlineMs, prepare }: Drive
       /** `work`, or the loss of the connection, which the client tells to its `begin` alone. */
       const orLost = <T>(work: PromiseLike<T>): Promise<T> => {
         let fail = (_: unknown): void => {}
-        const lost = new Promise<never>((_, no) => {
+        const loss = new Promise<never>((_, no) => {
           fail = no
           failing.add(fail)
         })
-        return inTime(Promise.race([work, lost]), deadlineMs).finally(() => failing.delete(fail))
+        return inTime(Promise.race([work, loss]), deadlineMs).finally(() => failing.delete(fail))
       }
 
       function opened(transaction: PostgresJsTransaction): DriverTransaction {
         const handle = fencedHandle(transaction as object, ['prepare'])
+        whenLost = () => handle.end()
+        if (lost) handle.end()
         return {
           handle: handle.face,
           async script(script) {
+            if (lost) throw new NoAnswer('the connection was lost before the commit')
             const results = await orLost(transaction.unsafe(script))
             return (Array.isArray(results[0]) ? results[0] : results) as readonly Row[]
           },
@@ -66,7 +75,7 @@ export function postgresJsDriver(sql: PostgresJs, { deadlineMs, prepare }: Drive
               broken || question === undefined
                 ? []
                 : await orLost(transaction.unsafe(`ROLLBACK; ${question}`)).catch(() => [])
-            finish()
+            if (!lost) finish()
             if (!broken) await inTime(closed, deadlineMs).catch(() => undefined)
             return (answer as unknown as readonly (readonly Row[])[]).at(-1) ?? []
           },
