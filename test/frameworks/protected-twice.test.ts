@@ -25,7 +25,7 @@ const contracts = { pay: { identity: ['order'], recovery: manual() } } as const
 
 interface Protected {
   /** Protects the tool again, with contracts or without. */
-  again(contracts?: object): unknown
+  again(given?: Partial<typeof contracts>): unknown
   call(tools: never, order: string): Promise<unknown>
   readonly converted: () => unknown
 }
