@@ -60,6 +60,7 @@ export type { Spool, SpoolEntry } from './spool.ts'
 export {
   erasesBlobs,
   type AmnesiaMark,
+  PAGE_BYTES,
   type BlobOwner,
   type Epoch,
   type Finding,

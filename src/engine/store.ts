@@ -58,6 +58,12 @@ export interface ListQuery {
   readonly after?: string
 }
 
+/**
+ * What a page holds of records at most, and one record more, which may be larger than 1 MiB. It has to come within the
+ * deadline of one answer: else the sweeper, whose work list it is, would never get one.
+ */
+export const PAGE_BYTES: number = 4 * 1024 * 1024
+
 /** It may hold fewer records than the limit, none even: a backend that has to search answers with what it found in time. */
 export interface ListPage {
   readonly records: readonly OperationRecord[]

@@ -1,4 +1,4 @@
-import type { ListQuery } from '../../engine/index.ts'
+import { PAGE_BYTES, type ListQuery } from '../../engine/index.ts'
 import { COLUMNS, NOW } from './columns.ts'
 import { IS_OPEN } from './schema.sql.ts'
 import { toColumn } from './text.ts'
@@ -11,9 +11,6 @@ export interface Scan {
 
 /** A beginning that few keys share. */
 const NARROW = 8
-
-/** What a page holds of bodies, of which each may be more than 1 MiB: it has to come within the deadline of one answer. */
-const MOST_BYTES = 4 * 1024 * 1024
 
 /**
  * Records in order of recording, from behind an id, until the page is full; at least one, where there is one. `found` is
@@ -30,7 +27,7 @@ function scan(schema: string, conditions: readonly string[], values: unknown[], 
           SELECT *, sum(octet_length(body)) OVER (ORDER BY id) - octet_length(body) AS bytes_before, count(*) OVER () AS found FROM (
             SELECT * FROM ${from.replaceAll('$schema', schema)} AS candidates WHERE ${where} ORDER BY candidates.id LIMIT $${values.length}
           ) AS first
-        ) AS measured WHERE bytes_before < ${MOST_BYTES}
+        ) AS measured WHERE bytes_before < ${PAGE_BYTES}
       ) AS page ON true ORDER BY page.id`,
     values,
   }

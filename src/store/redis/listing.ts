@@ -1,4 +1,11 @@
-import { OPEN_STATES, STATES, type ListPage, type ListQuery, type OperationRecord } from '../../engine/index.ts'
+import {
+  OPEN_STATES,
+  PAGE_BYTES,
+  STATES,
+  type ListPage,
+  type ListQuery,
+  type OperationRecord,
+} from '../../engine/index.ts'
 import { numberOf, placeOf, recordAt } from './columns.ts'
 import { runWord, toWord } from './names.ts'
 import type { Numbers } from './numbers.ts'
@@ -79,17 +86,22 @@ export async function page(
       return part(partitions, numbers, scan, partition, from, limit + 1)
     }),
   )
-  const found = parts
-    .flatMap((each) => each.found)
-    .toSorted((one, other) => one.place - other.place || one.partition - other.partition)
-  const shown = found.slice(0, limit)
+  const found = parts.flatMap((each) => each.found).toSorted(inOrder)
+  // Behind the end of a partition that was cut short there may be more of it, which come first.
+  const cuts = parts.filter(({ isCut }) => isCut).map((each) => each.found.at(-1) as Found)
+  const shown = found.filter((one) => cuts.every((cut) => inOrder(one, cut) <= 0)).slice(0, limit)
   const end = shown.at(-1)
   return {
     records: shown.map(({ record }) => record),
-    next: found.length > limit && end !== undefined ? `${end.place}.${end.partition}` : undefined,
+    next:
+      (found.length > shown.length || cuts.length > 0) && end !== undefined
+        ? `${end.place}.${end.partition}`
+        : undefined,
     now: Math.max(...parts.map(({ now }) => now)),
   }
 }
+
+const inOrder = (one: Found, other: Found): number => one.place - other.place || one.partition - other.partition
 
 async function part(
   partitions: Partitions,
@@ -98,13 +110,14 @@ async function part(
   partition: number,
   from: string,
   most: number,
-): Promise<{ readonly found: readonly Found[]; readonly now: number }> {
+): Promise<{ readonly found: readonly Found[]; readonly now: number; readonly isCut: boolean }> {
   const found: Found[] = []
   const tenant = scan.tenant === undefined ? '' : `${toWord(scan.tenant)} `
   const states = scan.states === undefined ? '' : `,${scan.states.map(numberOf).join()},`
   let now = 0
+  let bytes = Math.ceil(PAGE_BYTES / partitions.all().length)
   let start: string | undefined = from
-  while (start !== undefined && found.length < most) {
+  while (start !== undefined && found.length < most && bytes > 0) {
     const [time, next, ...rest] = (await partitions.run(
       partition,
       scanScript,
@@ -120,17 +133,21 @@ async function part(
         states,
         scan.due ? '1' : '0',
         scan.prefix,
+        String(bytes),
       ],
     )) as [number, string, ...string[]]
     for (let n = 0; n < rest.length; n += 2) {
-      const record = recordAt(rest[n] as string, rest[n + 1] as string)
-      if (scan.wanted(record)) found.push({ place: placeOf(rest[n + 1] as string), partition, record })
+      const stored = rest[n + 1] as string
+      const record = recordAt(rest[n] as string, stored)
+      if (!scan.wanted(record)) continue
+      bytes -= stored.length
+      found.push({ place: placeOf(stored), partition, record })
     }
     numbers.sawTime(time)
     now = time
     start = next === '' ? undefined : `(${next}`
   }
-  return { found, now }
+  return { found, now, isCut: start !== undefined && bytes <= 0 }
 }
 
 /** Open records by state and tenant, as one word pair, and how many. */

@@ -1,28 +1,32 @@
 import { CLOCK } from './clock.lua.ts'
 
 /**
- * One step through an index, in order of recording. It looks at a window, so that no listing holds up the server.
+ * One step through an index, in order of recording. It looks at a window, and at 16 MiB at most, so that no listing holds
+ * up the server.
  *
  * KEYS  1 meta · 2 an index by place
  * ARGV  1 base · 2 where to begin, as ZRANGEBYSCORE has it · 3 a number that the clock has to be past · 4 entries to
  *       look at · 5 most records · 6 beginning of members, '' for all tenants · 7 states between commas, '' for all ·
- *       8 1 for what is due only · 9 beginning of keys, '' for all
+ *       8 1 for what is due only · 9 beginning of keys, '' for all · 10 most bytes of records, and one record more
  * Answer: store time · place of the last entry looked at, '' at the end · then member and record, in turns
  */
 export const SCAN: string = `
 ${CLOCK}
 local base, tenant, states, prefix = ARGV[1], ARGV[6], ARGV[7], ARGV[9]
-local window, most = tonumber(ARGV[4]), tonumber(ARGV[5])
+local window, most, bytes = tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[10])
 local found = redis.call('ZRANGEBYSCORE', KEYS[2], ARGV[2], '+inf', 'WITHSCORES', 'LIMIT', 0, window)
 local out = { now, '' }
-local n = 2
+local n, looked = 2, 0
 for i = 1, #found, 2 do
   local member = found[i]
   local mine = tenant == '' or string.sub(member, 1, #tenant) == tenant
   if mine and (prefix == '' or string.sub(member, string.find(member, ' ', 1, true) + 1, -1):sub(1, #prefix) == prefix) then
     local record = redis.call('GET', base .. 'r' .. member)
     local lease, state
-    if record then state, lease = string.match(record, '^%S+ %S+ (%S+) %S+ %S+ (%S+) ') end
+    if record then
+      looked = looked + #record
+      state, lease = string.match(record, '^%S+ %S+ (%S+) %S+ %S+ (%S+) ')
+    end
     local wanted = state and (states == '' or string.find(states, ',' .. state .. ',', 1, true))
     if wanted and ARGV[8] == '1' then wanted = state == '4' or state == '5' or tonumber(lease) <= now end
     if wanted then
@@ -30,10 +34,11 @@ for i = 1, #found, 2 do
       local body = string.find(record, '\\n', 1, true) + 1
       out[n + 2] = string.sub(record, 1, string.find(record, '\\n', body, true) - 1)
       n = n + 2
-      if n == 2 + 2 * most then
-        out[2] = found[i + 1]
-        return out
-      end
+      bytes = bytes - #out[n]
+    end
+    if n == 2 + 2 * most or bytes <= 0 or looked > 16777216 then
+      out[2] = found[i + 1]
+      return out
     end
   end
 end

@@ -1,3 +1,4 @@
+import { PAGE_BYTES } from '../../engine/index.ts'
 import type { Row, Value } from './columns.ts'
 import { digestRange, isNarrow, textRanges } from './key-range.ts'
 import type { Ledger } from './ledger.ts'
@@ -40,7 +41,7 @@ export function scanner(ledger: Ledger): (scan: Scan) => ScanReply {
     const now = clock.now()
     const tenant = scan.tenant === undefined ? null : names.find(scan.tenant)
     const tool = scan.tool === undefined ? null : names.find(scan.tool)
-    if (tenant === undefined || tool === undefined) return { rows: [], next: undefined, now }
+    if (tenant === undefined || tool === undefined) return { rows: [], next: undefined, now, isFull: false }
     const values: Record<string, Value> = {
       after: scan.after,
       limit: scan.limit,
@@ -53,18 +54,29 @@ export function scanner(ledger: Ledger): (scan: Scan) => ScanReply {
       ...(scan.keyPrefix === undefined ? {} : rangesOf(scan.keyPrefix)),
     }
     const reply = (statement: StatementSync, beyond: number | undefined): ScanReply => {
-      const rows = statement.all(values) as unknown as Row[]
-      const next = rows.length === scan.limit ? (rows[rows.length - 1]?.[0] as number) : beyond
-      return { rows: rows.map((row) => withNames(row, names)), next, now }
+      const rows: Row[] = []
+      let bytes = 0
+      for (const row of statement.iterate(values) as unknown as Iterable<Row>) {
+        rows.push(row)
+        bytes += bytesOf(row)
+        if (bytes >= PAGE_BYTES) break
+      }
+      const isFull = bytes >= PAGE_BYTES
+      const next = isFull || rows.length === scan.limit ? (rows.at(-1)?.[0] as number) : beyond
+      return { rows: rows.map((row) => withNames(row, names)), next, now, isFull }
     }
     const statement = indexed(scan)
     if (statement !== undefined) return reply(statement, undefined)
     const end = windowEnd.get({ after: scan.after, window: WINDOW }) as { last: number | null; count: number }
-    if (end.last === null) return { rows: [], next: undefined, now }
+    if (end.last === null) return { rows: [], next: undefined, now, isFull: false }
     values['last'] = end.last
     return reply(scan.keyPrefix === undefined ? all : keysInWindow, end.count < WINDOW ? undefined : end.last)
   }
 }
+
+/** About: what is large in a row is text. */
+const bytesOf = (row: Row): number =>
+  row.reduce<number>((sum, value) => sum + (typeof value === 'string' ? value.length : 0), 0)
 
 function rangesOf(keyPrefix: string): Record<string, Uint8Array> {
   const nothing = new Uint8Array(0)

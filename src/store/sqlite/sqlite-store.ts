@@ -176,12 +176,14 @@ export function sqliteStore(where: string | SqliteOptions): Store {
     const records: OperationRecord[] = []
     let from: number | undefined = after === undefined ? 0 : Number(after)
     let now = 0
+    let isFull = false
     do {
       const reply: ScanReply = await send('scan', { ...scan, after: from, limit: limit - records.length })
       for (const row of reply.rows) records.push(recordOf(row, filledIn))
       now = reply.now
       from = reply.next
-    } while (from !== undefined && records.length < limit)
+      isFull = reply.isFull
+    } while (from !== undefined && records.length < limit && !isFull)
     clock.raise(now)
     return { records, next: from === undefined ? undefined : String(from), now }
   }

@@ -78,6 +78,8 @@ export interface ScanReply {
   /** Where to go on; undefined at the end. */
   readonly next: number | undefined
   readonly now: number
+  /** True when its rows are so large that no more of them belong into one page. */
+  readonly isFull: boolean
 }
 
 /** One answer. Applied writes, which are nearly all, travel in {@link Replies} as numbers. */
