@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { startDownstream, type Downstream } from '../support/downstream.ts'
-import { ask, eventually, KEYED, pause, startFront, write, type Front, type Seen } from './fixtures/harness.ts'
+import { ask, eventually, KEYED, leaves, pause, startFront, write, type Front, type Seen } from './fixtures/harness.ts'
 
 /** Each story runs against the order service itself, where it must go wrong, and through the gateway. */
 let orders: Downstream
@@ -76,23 +76,23 @@ describe('a service slower than its caller’s patience', () => {
 
 describe('a client that disconnects', () => {
   it('control: it comes back and orders again', async () => {
-    await orders.plan('gone-control', 'stall:100')
-    await ask(`${orders.url}/effects/gone-control`, { signal: AbortSignal.timeout(40) }).catch(() => undefined)
+    await orders.plan('gone-control', 'hold')
+    await leaves(orders, 'gone-control', (signal) => ask(`${orders.url}/effects/gone-control`, { signal }))
+    await orders.release('gone-control')
     await place(orders.url, 'gone-control')
     const two = async (): Promise<true | undefined> => ((await orders.effects('gone-control')) === 2 ? true : undefined)
     expect(await eventually(two)).toBe(true)
   })
 
   it('leaves its order running into the ledger, and gets the answer when it comes back', async () => {
-    await orders.plan('gone', 'stall:150')
+    await orders.plan('gone', 'hold')
     const body = { ref: 'gone', amount: 10 }
-    const lost = ask(`${front.url}/effects/gone`, {
-      headers: keyed('key-gone'),
-      body,
-      signal: AbortSignal.timeout(50),
-    })
-    await expect(lost).rejects.toThrow(/aborted|timeout/i)
-    const back = await place(front.url, 'gone')
+    await leaves(orders, 'gone', (signal) =>
+      ask(`${front.url}/effects/gone`, { headers: keyed('key-gone'), body, signal }),
+    )
+    const returned = place(front.url, 'gone')
+    await orders.release('gone')
+    const back = await returned
     expect(back.status).toBe(201)
     expect(await orders.effects('gone')).toBe(1)
   })
