@@ -384,7 +384,7 @@ describe.skipIf(NEWEST === undefined)('Postgres in trouble', () => {
             return isOnefoldError(error)
           }
         }
-        await expect.poll(refuses).toBe(true)
+        await expect.poll(refuses, { timeout: 20_000 }).toBe(true)
       },
     })
     await insist(() => place({ ref }))

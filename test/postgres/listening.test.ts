@@ -54,7 +54,7 @@ describe.skipIf(NEWEST === undefined)('a pool of pg that listens', () => {
     const store = postgresStore({ client: pool, schema: 'one' })
     await store.open()
     store.watch?.('awaited', () => {})
-    await expect.poll(listening).toBe(1)
+    await expect.poll(listening, { timeout: 20_000 }).toBe(1)
     let asked = (): void => {}
     const asking = new Promise<void>((resolve) => (asked = resolve))
     let go = (): void => {}
