@@ -69,7 +69,7 @@ export const ROOMS: readonly Room[] = [
     packages: ['yaml'],
   },
   // `exchange` is what the door (http) and the gateway share; only the gateway has a server of its own.
-  { room: 'http/exchange', layer: 3, node: ['node:crypto'], packages: [] },
+  { room: 'http/exchange', layer: 3, node: ['node:crypto', 'node:zlib'], packages: [] },
   // Of `node:http` only what a late Express handler goes on writing its headers to.
   { room: 'http', layer: 3, also: ['http/exchange'], node: ['node:http'], packages: [] },
   // What servers of ours are made of, be they in front of an HTTP API or of an MCP server.

@@ -1,6 +1,7 @@
 import type { ErrorMapping } from '../../contract/index.ts'
 import { AnsweredError } from '../../engine/index.ts'
 import type { Answer } from './answer.ts'
+import { plainText } from './plain-text.ts'
 
 /** How an operator reads an answer: a status, or a piece of the body's text. */
 export interface DeclaredError {
@@ -79,7 +80,7 @@ function statusOf(subject: unknown): number | undefined {
 }
 
 /** A status equals; text occurs in the body. */
-function fits({ status, body }: Answer, match: string | number): boolean {
-  if (typeof match === 'number') return status === match
-  return match !== '' && typeof body === 'string' && body.includes(match)
+function fits(answer: Answer, match: string | number): boolean {
+  if (typeof match === 'number') return answer.status === match
+  return match !== '' && plainText(answer)?.includes(match) === true
 }

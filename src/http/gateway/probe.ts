@@ -1,7 +1,7 @@
 import type { ProbeAnswer } from '../../contract/index.ts'
 import { isOnefoldError } from '../../error/index.ts'
 import { parseJson } from '../../key/index.ts'
-import { viewOf, type Answer, type DeclaredProbe, type FrozenRequest } from '../exchange/index.ts'
+import { plainText, viewOf, type Answer, type DeclaredProbe, type FrozenRequest } from '../exchange/index.ts'
 
 const PLACEHOLDER = /\{([^{}]+)\}/g
 const LIMITS = { maxBytes: 8 * 1024 * 1024, maxDepth: 64 }
@@ -51,10 +51,11 @@ export function readProbe(answer: Answer, found: string | undefined): ProbeAnswe
   return value === undefined || value === null ? { found: false } : exists
 }
 
-function jsonOf({ body }: Answer): unknown {
-  if (typeof body !== 'string') return undefined
+function jsonOf(answer: Answer): unknown {
+  const text = plainText(answer)
+  if (text === undefined) return undefined
   try {
-    return parseJson(body, LIMITS)
+    return parseJson(text, LIMITS)
   } catch (error) {
     if (isOnefoldError(error)) return undefined
     throw error
