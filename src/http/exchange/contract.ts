@@ -15,7 +15,7 @@ import { fingerprintText } from '../../key/index.ts'
 import type { Answer } from './answer.ts'
 import type { DeclaredWrite, HttpRules } from './declared.ts'
 import { errorMappings } from './judge.ts'
-import { rawDigest, viewOf, type FrozenRequest } from './request.ts'
+import { ACTIONS, rawDigest, viewOf, type FrozenRequest } from './request.ts'
 
 /** How a contract reaches the service when nobody is there who asked: to send again, to ask, to verify. */
 export interface Reach {
@@ -40,7 +40,7 @@ export function contractName(service: string, route: string): string {
 
 /**
  * The contract of a route. Its input is a {@link FrozenRequest}; identity and fingerprint look at the request through
- * {@link viewOf}. What must match on a repeat is method, path, query and body without `ignore`; headers never do.
+ * {@link viewOf}. What must match on a repeat is method, path, query, body without `ignore`, and headers that name the action; other headers never do.
  * @throws OnefoldError CONTRACT_INVALID
  */
 export function routeContract(
@@ -94,8 +94,15 @@ export function routeContract(
 const CALLER_KEYS = { required: 'required', accepted: 'trusted', derived: 'ignored' } as const
 
 function bindingOf(frozen: FrozenRequest, raw: boolean): unknown {
-  const { method, query, body } = viewOf(frozen)
-  return { method, path: frozen.path, query, body: raw ? rawDigest(frozen) : body }
+  const { method, query, headers, body } = viewOf(frozen)
+  const actions = ACTIONS.filter((name) => headers[name] !== undefined).map((name) => [name, headers[name]])
+  return {
+    method,
+    path: frozen.path,
+    query,
+    body: raw ? rawDigest(frozen) : body,
+    ...(actions.length === 0 ? {} : { headers: Object.fromEntries(actions) as Record<string, string> }),
+  }
 }
 
 function recoveryOf({ recovery }: DeclaredWrite, reach: Reach): Recovery {

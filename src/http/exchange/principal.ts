@@ -9,6 +9,8 @@ export interface Caller {
   readonly tenant: string | undefined
   /** Equal for equal credentials, and nothing of them can be read from it. */
   readonly principal: string
+  /** Where in the service it acts: equal keys there and elsewhere are two operations. Empty where there is one place only. */
+  readonly place: string
   /** `Onefold-Run`: the same through every retry above us. */
   readonly run: string | undefined
   readonly session: string | undefined
@@ -21,17 +23,33 @@ const LONGEST = 255
 /** Where services look for a key or a token that is not in `Authorization`. */
 const API_KEYS = ['x-api-key', 'api-key', 'x-goog-api-key', 'x-auth-token', 'x-access-token', 'private-token'] as const
 
-/** @throws OnefoldError INPUT_INVALID for a header of ours that is no name, or an occurrence that is no number */
-export function callerOf(headers: Headers, rules: HttpRules): Caller {
+/** Headers by which one caller acts for several accounts (docs.stripe.com/connect/authentication, /sandboxes). */
+const ACCOUNTS = ['stripe-account', 'stripe-context'] as const
+
+/**
+ * @param byHost true where the service is told the name that the client used, and may be another one under each
+ * @throws OnefoldError INPUT_INVALID for a header of ours that is no name, or an occurrence that is no number
+ */
+export function callerOf(headers: Headers, rules: HttpRules, byHost = false): Caller {
   const { tenantHeader } = rules
   const occurrence = headers['onefold-occurrence']
   return {
     tenant: tenantHeader === undefined ? undefined : named(headers, tenantHeader, true),
     principal: principalOf(headers, rules),
+    place: placeOf(headers, byHost),
     run: named(headers, 'onefold-run', false),
     session: named(headers, 'onefold-session', false),
     occurrence: occurrence === undefined ? undefined : readOccurrence(occurrence),
   }
+}
+
+function placeOf(headers: Headers, byHost: boolean): string {
+  const names = byHost ? (['host', ...ACCOUNTS] as const) : ACCOUNTS
+  const places = names.flatMap((name) => {
+    const value = headers[name]?.toWellFormed()
+    return value === undefined ? [] : [`/${name}:${principalNamed(name === 'host' ? value.toLowerCase() : value)}`]
+  })
+  return places.join('')
 }
 
 /** True for callers that the rules do not tell apart: what one may do, another may not. */
@@ -104,7 +122,8 @@ const EVENT_HEADERS = ['ce-id', 'webhook-id', 'x-github-delivery', 'x-shopify-ev
  */
 export function runIdOf(caller: Caller, key: string | undefined, headers: Headers): string | undefined {
   if (caller.run !== undefined) return caller.run
-  if (key !== undefined) return `key-${digestOf(`${caller.tenant ?? ''}\n${caller.principal}\n${key}`).slice(0, 22)}`
+  if (key !== undefined)
+    return `key-${digestOf(`${caller.tenant ?? ''}\n${caller.principal}${caller.place}\n${key}`).slice(0, 22)}`
   for (const name of EVENT_HEADERS) {
     const id = headers[name]
     if (id !== undefined) return `event-${digestOf(`${name}\n${id.toWellFormed()}`).slice(0, 22)}`
@@ -113,12 +132,13 @@ export function runIdOf(caller: Caller, key: string | undefined, headers: Header
 }
 
 /**
- * The text within which identities are compared, beside tenant and route: the principal, and what the route's scope
- * adds. It is the session of the operation's run.
+ * The text within which identities are compared, beside tenant and route: the principal, where it acts, and what the
+ * route's scope adds. It is the session of the operation's run.
  * @throws OnefoldError INPUT_INVALID where the scope needs a header that is not there
  */
 export function isolationOf(caller: Caller, scope: 'tenant' | 'session' | 'run'): string {
-  if (scope === 'tenant') return caller.principal
+  const who = `${caller.principal}${caller.place}`
+  if (scope === 'tenant') return who
   const within = scope === 'session' ? caller.session : caller.run
   if (within === undefined) {
     throw new OnefoldError(
@@ -127,5 +147,5 @@ export function isolationOf(caller: Caller, scope: 'tenant' | 'session' | 'run')
       { details: { path: `$.headers.onefold-${scope}` } },
     )
   }
-  return `${caller.principal}/${scope}:${within}`
+  return `${who}/${scope}:${within}`
 }

@@ -69,6 +69,19 @@ const FROZEN = new Set([
   'x-request-id',
 ])
 
+/**
+ * Headers that say which action a request asks for, beside its method and path: that of a SOAP or AWS service, or the
+ * method that a POST stands for. Requests that differ in one of them are two operations.
+ */
+export const ACTIONS = [
+  'soapaction',
+  'x-amz-target',
+  'x-http-method',
+  'x-http-method-override',
+  'x-method-override',
+] as const
+for (const name of ACTIONS) FROZEN.add(name)
+
 /** Headers that every send makes anew, or that only its client's connection is concerned with. */
 const MADE_ANEW = new Set(['accept-encoding', 'content-length', 'expect'])
 

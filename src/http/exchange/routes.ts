@@ -42,7 +42,8 @@ export interface RoutesOptions {
   readonly timeoutMs?: number | undefined
 }
 
-const SAFE = new Set(['GET', 'HEAD', 'OPTIONS', 'TRACE'])
+/** IANA's registry of methods: those that ask for no change. */
+const SAFE = new Set(['GET', 'HEAD', 'OPTIONS', 'PROPFIND', 'QUERY', 'REPORT', 'SEARCH', 'TRACE'])
 
 const UNDECLARED: DeclaredWrite = { effect: 'write', key: 'accepted', identity: 'all', recovery: { class: 'manual' } }
 

@@ -85,7 +85,7 @@ export function createWrites(options: WritesOptions): Handle {
     let entered: string | undefined
     try {
       body = await receiveBody(incoming, limits)
-      const caller = callerOf(headers, rules)
+      const caller = callerOf(headers, rules, options.forward.preserveHost)
       const facts: RequestFacts = {
         method: incoming.method ?? 'POST',
         path: target.path,
@@ -281,7 +281,7 @@ function nameOf(
 ): string {
   const who = isShared(caller) ? (socket.remoteAddress ?? '') : caller.principal
   const what = key ?? `${facts.path}${facts.search}\n${contentOf(facts)}`
-  return `${caller.tenant ?? ''}\n${who}\n${plan.name}\n${what}`
+  return `${caller.tenant ?? ''}\n${who}${caller.place}\n${plan.name}\n${what}`
 }
 
 function contentOf({ body }: RequestFacts): string {

@@ -1,0 +1,88 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { manual } from '../../src/index.ts'
+import { protectHandler } from '../../src/http/index.ts'
+import { testGuard } from '../support/guard.ts'
+import { ask, startFront, write, type Front, type Seen } from './fixtures/harness.ts'
+import { startService, type Service } from './fixtures/service.ts'
+
+/** Requests that are alike but for a header by which the service goes. */
+let service: Service
+let front: Front
+beforeAll(async () => {
+  service = await startService(({ headers, method }, response) => {
+    const about = [headers.host, headers['stripe-account'], headers['x-amz-target'], headers['x-http-method-override']]
+    response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify({ about, method }))
+  })
+  front = await startFront({
+    upstream: service.url,
+    routes: [write('POST /v1/payouts'), write('POST /v1/refunds', { identity: ['body.charge'] })],
+    gateway: { preserveHost: true, hosts: ['a.example', 'b.example'] },
+  })
+})
+afterAll(async () => {
+  await front.close()
+  await service.close()
+})
+
+const send = (path: string, headers: Readonly<Record<string, string>>, method = 'POST'): Promise<Seen> =>
+  ask(`${front.url}${path}`, { method, headers, body: { charge: 'ch_1' } })
+
+const told = async (path: string, headers: readonly Readonly<Record<string, string>>[]): Promise<unknown> => {
+  const outcomes: unknown[] = []
+  for (const one of headers) outcomes.push((await send(path, one)).headers['onefold-outcome'])
+  return outcomes
+}
+
+describe('alike but for', () => {
+  it.each(['/other', '/v1/payouts', '/v1/refunds'])('the host that the service is told, at %s', async (path) => {
+    const [a, b] = ['a.example', 'b.example'].map((host) => ({ host, 'idempotency-key': 'same' }))
+    expect(await told(path, [a ?? {}, b ?? {}, { ...a, host: 'A.example' }, b ?? {}])).toEqual([
+      'executed',
+      'executed',
+      'replayed',
+      'replayed',
+    ])
+  })
+
+  it.each(['/other', '/v1/payouts', '/v1/refunds'])('the account that the caller acts for, at %s', async (path) => {
+    const [one, two] = ['acct_1', 'acct_2'].map((account) => ({ 'stripe-account': account, 'idempotency-key': 'k' }))
+    expect(await told(path, [one ?? {}, two ?? {}, one ?? {}])).toEqual(['executed', 'executed', 'replayed'])
+  })
+
+  it.each(['x-amz-target', 'soapaction', 'x-http-method-override'])('the action that %s names', async (name) => {
+    const path = `/actions/${name}`
+    expect(await told(path, [{ [name]: 'Get' }, { [name]: 'Delete' }, { [name]: 'Get' }, {}])).toEqual([
+      'executed',
+      'executed',
+      'replayed',
+      'executed',
+    ])
+    const key = { 'idempotency-key': `${name}-1` }
+    await send('/v1/payouts', { ...key, [name]: 'Get' })
+    const reused = await send('/v1/payouts', { ...key, [name]: 'Delete' })
+    expect(reused.json()).toMatchObject({ code: 'KEY_REUSED', fields: [`headers.${name}`] })
+  })
+})
+
+it.each(['PROPFIND', 'QUERY', 'REPORT', 'SEARCH'])(
+  '%s asks for no change and is never answered by an earlier answer',
+  async (method) => {
+    await send('/reads', {}, method)
+    const again = await send('/reads', {}, method)
+    expect([again.status, again.headers['onefold-outcome']]).toEqual([200, undefined])
+    expect(service.requests.filter((got) => got.url === '/reads' && got.method === method)).toHaveLength(2)
+  },
+)
+
+it('an app that serves several names takes them apart by tenantHeader: host', async () => {
+  const guard = testGuard()
+  let effects = 0
+  const routes = [{ match: 'POST /orders', key: 'required', recovery: manual() }] as const
+  const handle = protectHandler(guard, { routes, tenantHeader: 'host' }, () => new Response(String((effects += 1))))
+  const order = async (host: string): Promise<string> => {
+    const headers = { 'idempotency-key': 'same' }
+    return await (await handle(new Request(`http://${host}/orders`, { method: 'POST', headers, body: '{}' }))).text()
+  }
+  expect([await order('a.example'), await order('b.example'), await order('a.example')]).toEqual(['1', '2', '1'])
+  await guard.close()
+})
