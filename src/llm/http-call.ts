@@ -1,3 +1,4 @@
+import { hasFailed, isWholeAnswer } from './answer-end.ts'
 import type { ModelCall } from './model-calls.ts'
 
 /** What an HTTP answer is beside its body. */
@@ -20,25 +21,31 @@ type Shared = Pick<ModelCall<HttpAnswer, Uint8Array>, 'asksForTool' | 'saysFaile
 /** What Messages, Chat Completions and Responses call it; one that is cut in two by its chunks shows at the answer's end. */
 const TOOL_CALLS = ['"tool_use"', '"tool_calls"', '"function_call"']
 
-/** How a stream fails that has answered 200 by then. None can stand inside a JSON string, which escapes their signs. */
-const FAILURES = ['event: error\n', 'event: response.failed\n', 'data: {"error":']
-
 const holds = (chunk: Uint8Array, texts: readonly string[]): boolean => {
-  const bytes = Buffer.from(chunk.buffer, chunk.byteOffset, chunk.length)
+  const bytes = bytesOf(chunk)
   return texts.some((text) => bytes.includes(text))
 }
 
 /** How answers over HTTP are recorded: only successes, to their end; the bytes as they came, the headers without the connection's. */
 export const httpCall: Shared = {
   asksForTool: (chunk) => holds(chunk, TOOL_CALLS),
-  saysFailed: (chunk) => holds(chunk, FAILURES),
-  isWhole: ({ status }, chunks) => status >= 200 && status < 300 && !holds(Buffer.concat(chunks), FAILURES),
+  saysFailed: (chunk) => hasFailed(lettersOf(chunk)),
+  isWhole: ({ status, headers }, chunks) => {
+    if (status < 200 || status >= 300) return false
+    const type = headers.find(([name]) => name === 'content-type')?.[1].toLowerCase() ?? ''
+    return isWholeAnswer(type, lettersOf(Buffer.concat(chunks)))
+  },
   pack: (head, chunks): Stored => ({ ...head, body: textOrBytes(chunks) }),
   unpack: (stored) => {
     const { body, ...head } = stored as Stored
     return { head, chunks: [typeof body === 'string' ? new TextEncoder().encode(body) : body] }
   },
 }
+
+const bytesOf = (chunk: Uint8Array): Buffer => Buffer.from(chunk.buffer, chunk.byteOffset, chunk.length)
+
+/** All signs that are looked for are ASCII, which this leaves as it is, also where a chunk ends within a character. */
+const lettersOf = (chunk: Uint8Array): string => bytesOf(chunk).toString('latin1')
 
 export function headOf(response: Response): HttpAnswer {
   const headers = [...response.headers].filter(([name]) => !NOT_REPLAYED.has(name))

@@ -243,6 +243,20 @@ describe.each(clients)('$name', (client) => {
 })
 
 describe('llmFetch', () => {
+  it('asks again after a stream that ended in order before its answer did', async () => {
+    const begin = 'event: message_start\ndata: {"type":"message_start"}\n\n'
+    const whole = `${begin}event: message_stop\ndata: {"type":"message_stop"}\n\n`
+    const told = [begin, whole]
+    const provider: typeof fetch = () =>
+      Promise.resolve(new Response(told.shift(), { headers: { 'content-type': 'text/event-stream' } }))
+    const ask = (): Promise<string> =>
+      guard.run({ id: 'r' }, async () => {
+        const body = JSON.stringify({ prompt: 'cut' })
+        return await (await llmFetch(guard, { fetch: provider })('http://p.invalid', { method: 'POST', body })).text()
+      })
+    expect([await ask(), await ask(), await ask()]).toEqual([begin, whole, whole])
+  })
+
   it.each([
     ['Messages', 'event: error\ndata: {"type":"error","error":{"type":"overloaded_error"}}\n\n'],
     ['Chat Completions', 'data: {"error":{"type":"server_error"}}\n\n'],
