@@ -3,9 +3,10 @@ import { createServer, type RequestListener, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import express from 'express'
 import fastify from 'fastify'
+import { Hono } from 'hono'
 import { describe, expect, it } from 'vitest'
 import { manual } from '../../src/contract/index.ts'
-import { expressMiddleware, fastifyHooks, type HttpOptions } from '../../src/http/index.ts'
+import { expressMiddleware, fastifyHooks, honoMiddleware, type HttpOptions } from '../../src/http/index.ts'
 import { testGuard } from '../support/guard.ts'
 import { ask, eventually, type Seen } from './fixtures/harness.ts'
 
@@ -133,6 +134,75 @@ describe('a body that no parser has read before the ledger looks at it', () => {
     expect([seen.json(), acted]).toMatchObject([{ code: 'CONTRACT_INVALID' }, 0])
     expect((await post(url, 'empty')).status).toBe(200)
     await app.close()
+    await guard.close()
+  })
+})
+
+describe('what stands ahead has said to this client is said beside every answer', () => {
+  /** As CORS and session middleware do, for each client anew. */
+  const ahead = (page: string): Readonly<Record<string, string>> => ({
+    'access-control-allow-origin': page,
+    'x-frame-options': 'DENY',
+    'set-cookie': `of=${page}`,
+  })
+
+  async function expectAhead(
+    send: (page: string, key: string, body: object) => Promise<readonly [number, Headers]>,
+  ): Promise<void> {
+    const asked = [
+      ['https://a.example', 'k', { n: 1 }, 200, 'executed'],
+      ['https://b.example', 'k', { n: 1 }, 200, 'replayed'],
+      ['https://b.example', 'k', { n: 2 }, 422, 'rejected'],
+      ['https://b.example', '', { n: 1 }, 400, 'rejected'],
+    ] as const
+    for (const [page, key, body, status, outcome] of asked) {
+      const [seen, headers] = await send(page, key, body)
+      expect([seen, headers.get('onefold-outcome')]).toEqual([status, outcome])
+      expect(Object.fromEntries(headers)).toMatchObject(ahead(page))
+      expect(headers.get('x-of-handler')).toBe(outcome === 'executed' ? 'yes' : null)
+    }
+  }
+
+  const ROUTES = { routes: [{ match: 'POST /orders', key: 'required', recovery: manual() }] } as const
+  const about = (page: string, key: string, body: object): RequestInit => ({
+    method: 'POST',
+    headers: { 'content-type': 'application/json', origin: page, ...(key === '' ? {} : { 'idempotency-key': key }) },
+    body: JSON.stringify(body),
+  })
+
+  it('in Express', async () => {
+    const guard = testGuard()
+    const app = express()
+    app.use((request, response, next) => {
+      response.set(ahead(request.get('origin') ?? ''))
+      next()
+    })
+    app.use(express.json(), expressMiddleware(guard, ROUTES))
+    app.post('/orders', (_request, response) => void response.set('x-of-handler', 'yes').json({}))
+    const server = await listening(app)
+    await expectAhead(async (page, key, body) => {
+      const { status, headers } = await fetch(`${port(server)}/orders`, about(page, key, body))
+      return [status, headers]
+    })
+    server.closeAllConnections()
+    await new Promise((resolve) => server.close(resolve))
+    await guard.close()
+  })
+
+  it('in Hono', async () => {
+    const guard = testGuard()
+    const app = new Hono()
+    app.use(async (context, next) => {
+      for (const [name, value] of Object.entries(ahead(context.req.header('origin') ?? '')))
+        context.res.headers.set(name, value)
+      await next()
+    })
+    app.use(honoMiddleware(guard, ROUTES))
+    app.post('/orders', (context) => context.json({}, 200, { 'x-of-handler': 'yes' }))
+    await expectAhead(async (page, key, body) => {
+      const { status, headers } = await app.request('http://shop/orders', about(page, key, body))
+      return [status, headers]
+    })
     await guard.close()
   })
 })

@@ -1,7 +1,7 @@
 import { ServerResponse, type IncomingMessage } from 'node:http'
 import type { Guard } from '../../engine/index.ts'
 import { compactBody, type Answer, type RequestFacts } from '../exchange/index.ts'
-import { headerValues } from './header-values.ts'
+import { headerValues, isOfPage } from './header-values.ts'
 import { parsedBody, type ReadRequest } from './parsed-body.ts'
 import { checked, createProtector, isPlanned, unread } from '../protector.ts'
 import type { HttpOptions } from '../route.ts'
@@ -46,6 +46,8 @@ export function expressMiddleware(guard: Guard, options: HttpOptions): ExpressMi
     const path = mark === -1 ? request.originalUrl : request.originalUrl.slice(0, mark)
     const matched = protector.match(request.method, path)
     if (matched === undefined) return next()
+    // What stands ahead has said to this client, as CORS and cookies, is said whatever it is told here.
+    const tell = teller(new Set(response.getHeaderNames()))
     if (!isPlanned(matched)) return tell(response, matched)
     const body = parsedBody(request, request.body)
     if (body === undefined) return tell(response, unread(protector))
@@ -61,7 +63,7 @@ export function expressMiddleware(guard: Guard, options: HttpOptions): ExpressMi
     // A client that goes away changes nothing: what the handler still writes is held for the ledger.
     const told = protector.perform(matched, facts, async () => {
       checked()
-      const held = hold(request, response)
+      const held = hold(request, response, tell)
       answerBy = (_response, answer) => held.tell(answer)
       next()
       return await held.answer
@@ -77,7 +79,7 @@ interface Held {
 }
 
 /** Keeps what a handler writes until it has ended; the client is told only what {@link Held.tell} is given. */
-function hold(request: ExpressRequestLike, response: ExpressResponseLike): Held {
+function hold(request: ExpressRequestLike, response: ExpressResponseLike, tell: Tell): Held {
   const { writeHead, write, end, flushHeaders } = response
   let ended = false
   const chunks: Buffer[] = []
@@ -166,12 +168,19 @@ const headersOf = (response: ExpressResponseLike): Answer['headers'] =>
         : [[name, String(value)]],
   )
 
-function tell(response: ExpressResponseLike, answer: Answer): void {
-  if (response.headersSent) return
-  for (const name of response.getHeaderNames()) response.removeHeader(name)
-  for (const [name, value] of headerValues(answer.headers)) response.setHeader(name, value)
-  response.statusCode = answer.status
-  const end = response.end as unknown as (body?: string | Uint8Array) => void
-  if (answer.body === undefined || answer.body.length === 0) end.call(response)
-  else end.call(response, answer.body)
-}
+type Tell = (response: ExpressResponseLike, answer: Answer) => void
+
+/** @param ahead names of the headers that were there before this middleware */
+const teller =
+  (ahead: ReadonlySet<string>): Tell =>
+  (response, answer) => {
+    if (response.headersSent) return
+    for (const name of response.getHeaderNames())
+      if (!ahead.has(name) || name === 'content-length') response.removeHeader(name)
+    for (const [name, value] of headerValues(answer.headers))
+      if (!ahead.has(name) || !isOfPage(name)) response.setHeader(name, value)
+    response.statusCode = answer.status
+    const end = response.end as unknown as (body?: string | Uint8Array) => void
+    if (answer.body === undefined || answer.body.length === 0) end.call(response)
+    else end.call(response, answer.body)
+  }

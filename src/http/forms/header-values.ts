@@ -10,3 +10,6 @@ export function headerValues(
   }
   return values
 }
+
+/** Headers that answer the page which asks (Fetch, CORS protocol): another page's must not stand in their place. */
+export const isOfPage = (name: string): boolean => name.startsWith('access-control-')
