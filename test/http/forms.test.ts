@@ -6,7 +6,13 @@ import fastify from 'fastify'
 import { Hono } from 'hono'
 import { describe, expect, it } from 'vitest'
 import { manual } from '../../src/contract/index.ts'
-import { expressMiddleware, fastifyHooks, honoMiddleware, type HttpOptions } from '../../src/http/index.ts'
+import {
+  expressMiddleware,
+  fastifyHooks,
+  honoMiddleware,
+  protectHandler,
+  type HttpOptions,
+} from '../../src/http/index.ts'
 import { testGuard } from '../support/guard.ts'
 import { ask, eventually, type Seen } from './fixtures/harness.ts'
 
@@ -205,4 +211,16 @@ describe('what stands ahead has said to this client is said beside every answer'
     })
     await guard.close()
   })
+})
+
+it('a stream of events under another status than 2xx is not told as executed', async () => {
+  const guard = testGuard()
+  const handle = protectHandler(guard, OPTIONS, () => {
+    return new Response('data: failed\n\n', { status: 502, headers: { 'content-type': 'text/event-stream' } })
+  })
+  const headers = { 'idempotency-key': 'failed' }
+  const seen = await handle(new Request('http://shop/orders/1', { method: 'POST', headers }))
+  expect([seen.status, seen.headers.get('onefold-outcome')]).toEqual([502, 'in-doubt'])
+  expect([seen.headers.has('onefold-ticket'), await seen.text()]).toEqual([true, 'data: failed\n\n'])
+  await guard.close()
 })
