@@ -95,6 +95,8 @@ export function webhookInbox(guard: Guard, options: InboxOptions): Inbox {
   const nowMs = options.nowMs ?? Date.now
 
   return async (request) => {
+    if (request.bodyUsed)
+      return told(500, { error: 'not taken: the body was read before, and the signature is over its bytes' })
     const raw = await bytesWithin(request, maxBytes).catch(() => 'cut' as const)
     if (raw === 'cut') return told(400, { error: 'the request ended before its body did' })
     if (raw === undefined) return told(413, { error: `the body is larger than ${maxBytes} bytes` })
