@@ -157,6 +157,13 @@ describe('an HTTP server that breaks off, and one that has tasks', PATIENCE, () 
       response.write('event: message\ndata: {"jsonrpc":"2.0","method":"notifications/message","params":{}}\n\n')
       return void setImmediate(() => response.destroy())
     }
+    if (params.name === 'printed') {
+      const result = { resultType: 'complete', content: [{ type: 'text', text: 'printed' }] }
+      const lines = JSON.stringify({ jsonrpc: '2.0', id, result }, null, 2).split('\n')
+      response.writeHead(200, { 'content-type': 'text/event-stream' })
+      response.write('event: message\ndata: {"jsonrpc":"2.0","method":"notifications/message","params":{}}\n\n')
+      return void response.end(`event: message\n${lines.map((line) => `data: ${line}\n`).join('')}\n`)
+    }
     reply({ resultType: 'task', task: { taskId: `task-${effects.length}`, status: 'working' } })
   }
   beforeAll(async () => {
@@ -179,6 +186,13 @@ describe('an HTTP server that breaks off, and one that has tasks', PATIENCE, () 
     expect(errorIn(await ask(proxy.url, 1, tool, {}))).toMatchObject({ type: 'IN_DOUBT', effect: 'unknown' })
     expect(errorIn(await ask(proxy.url, 2, tool, {}))).toMatchObject({ type: 'IN_DOUBT', effect: 'unknown' })
     expect(effects.filter((effect) => effect === tool)).toHaveLength(1)
+  })
+
+  it('an answer that is printed over several lines arrives whole behind a notification', async () => {
+    const answer = await post(proxy.url, 1, 'printed', {})
+    const event = (await answer.text()).split('\n\n').find((one) => one.includes('"result"'))
+    const data = event?.split('\n').flatMap((line) => (line.startsWith('data: ') ? [line.slice(6)] : []))
+    expect(JSON.parse(data?.join('\n') ?? '')).toMatchObject({ id: 1, result: { content: [{ text: 'printed' }] } })
   })
 
   it('the creation of a task is one operation, and asking after it passes', async () => {

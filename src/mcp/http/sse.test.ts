@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { sseReader, type SseEvent } from './sse.ts'
+import { eventOf, sseReader, type SseEvent } from './sse.ts'
 
 const STREAM = [
   ': a comment\n\n',
@@ -44,4 +44,9 @@ describe('sseReader', () => {
     expect(() => eventsOf([piece, piece, piece], 40)).toThrow('larger than 40 bytes')
     expect(() => eventsOf([Buffer.from('\n\n'.repeat(100)), piece], 40)).not.toThrow()
   })
+})
+
+it.each(['{"a":1}', '{\n  "a": 1\n}\n', '{\r\n"a": "\u2028"\r}'])('an event of ours carries %j whole', (document) => {
+  const [event, ...more] = eventsOf([Buffer.from(eventOf(document, '7'))])
+  expect([event?.id, JSON.parse(event?.data ?? ''), more]).toEqual(['7', JSON.parse(document), []])
 })

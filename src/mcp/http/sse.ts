@@ -75,6 +75,8 @@ function readEvent(raw: string): SseEvent {
   return { raw, id, data: data.length === 0 ? undefined : data.join('\n'), retryMs }
 }
 
-/** An event of ours with one line of JSON. */
-export const eventOf = (line: string, id?: string): string =>
-  `${id === undefined ? '' : `id: ${id}\n`}event: message\ndata: ${line.trimEnd()}\n\n`
+/** An event of ours with a JSON document, which a server may have printed over several lines. */
+export const eventOf = (document: string, id?: string): string => {
+  const lines = document.trimEnd().split(LINE_END)
+  return `${id === undefined ? '' : `id: ${id}\n`}event: message\n${lines.map((line) => `data: ${line}\n`).join('')}\n`
+}
