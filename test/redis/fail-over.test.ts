@@ -2,7 +2,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { Redis } from 'ioredis'
 import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from 'vitest'
 import { keyed, manual } from '../../src/contract/index.ts'
-import type { Guard } from '../../src/engine/index.ts'
+import type { Guard, Settings } from '../../src/engine/index.ts'
 import { redisStore } from '../../src/store/redis/index.ts'
 import { startDownstream, type Downstream } from '../support/downstream.ts'
 import { testGuard } from '../support/guard.ts'
@@ -42,12 +42,12 @@ describeWithServer(REDIS, 'A fail-over to a replica that lacks what was acknowle
     await Promise.all([primary.close(), replica.close()])
   })
 
-  function guarded(): Guard {
+  function guarded(settings: Partial<Settings> = {}): Guard {
     const client = new Redis(front.port, '127.0.0.1', { retryStrategy: () => 10 })
     const guard = testGuard({
       store: redisStore({ client, deadlineMs: DEADLINE_MS }),
       // What is lost is found by asking the ledger, not by remembering.
-      settings: { storeDeadlineMs: DEADLINE_MS + 100, replayMemoryMs: 0 },
+      settings: { storeDeadlineMs: DEADLINE_MS + 100, replayMemoryMs: 0, ...settings },
     })
     ends.push(async () => {
       await guard.close().catch(() => undefined)
@@ -121,6 +121,22 @@ describeWithServer(REDIS, 'A fail-over to a replica that lacks what was acknowle
     )
     expect(await downstream.effects('keyed')).toBe(1)
     expect(await downstream.effects('kept')).toBe(1)
+  })
+
+  it('the first answer after the fail-over is lost: what the replica lacks is a doubt all the same', async () => {
+    await downstream.honoursKeys(true)
+    // No look at the epoch comes first.
+    const order = orderTool(guarded({ sweepMs: 600_000 }), downstream, { recovery: keyed('24h') })
+    await order({ ref: 'kept too' })
+    await cutLink()
+    await order({ ref: 'lost' })
+    await failOver()
+    // The new primary does not know the script of a write yet, so its text is sent.
+    const lost = front.loseAnswer({ to: 'ZADD' })
+    await until(() => order({ ref: 'next' }))
+    await lost
+    expect(await until(() => order({ ref: 'lost' }))).toBe('doubt')
+    expect(await until(() => order({ ref: 'kept too' }))).toBe('done')
   })
 
   it('a ledger that was emptied under its engines is marked, and nothing is repeated', async () => {

@@ -51,16 +51,24 @@ async function readPart(partitions: Partitions, partition: number, numbers: Numb
   numbers.saw(number)
   numbers.sawTime(now)
   return {
-    number: numbers.told(partition, before, known, number),
+    number: numbers.told(before, known, number),
     mark: mark === '' ? undefined : (JSON.parse(mark) as AmnesiaMark),
   }
 }
 
-/** Partition 0 first: whoever finds the others behind it finishes this. */
-export async function saveMark(partitions: Partitions, numbers: Numbers, mark: AmnesiaMark | undefined): Promise<void> {
+/**
+ * Partition 0 first: whoever finds the others behind it finishes this.
+ * @param writer the one whose loss is marked: it tells no more of it @default none
+ */
+export async function saveMark(
+  partitions: Partitions,
+  numbers: Numbers,
+  mark: AmnesiaMark | undefined,
+  writer = '',
+): Promise<void> {
   const [first, ...others] = partitions.all()
-  await savePart(partitions, first ?? 0, numbers, mark)
-  await Promise.all(others.map((partition) => savePart(partitions, partition, numbers, mark)))
+  await savePart(partitions, first ?? 0, numbers, mark, writer)
+  await Promise.all(others.map((partition) => savePart(partitions, partition, numbers, mark, writer)))
 }
 
 async function savePart(
@@ -68,9 +76,10 @@ async function savePart(
   partition: number,
   numbers: Numbers,
   mark: AmnesiaMark | undefined,
+  writer = '',
 ): Promise<void> {
   const text = mark === undefined ? '' : JSON.stringify(mark)
-  await partitions.run(partition, markScript, ['m'], [text, String(mark?.at ?? 0), numbers.past()])
+  await partitions.run(partition, markScript, ['m'], [text, String(mark?.at ?? 0), numbers.past(), writer])
 }
 
 /** Forgets this process, and those that have long been gone, so that their rows do not pile up. */

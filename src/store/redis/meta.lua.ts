@@ -40,14 +40,20 @@ ${WRITER_CLOCK}
 return { now, tonumber(meta[1]), redis.call('HGET', KEYS[1], 'mark') or '', tonumber(meta[4] or '0') }`
 
 /**
- * Sets or lifts the amnesia mark of a partition.
+ * Sets or lifts the amnesia mark of a partition. What a writer lost until now is marked with it: its last number counts
+ * from here.
  *
  * KEYS  1 meta
- * ARGV  1 the mark as JSON, '' to lift it · 2 its time · 3 a number that the clock has to be past
+ * ARGV  1 the mark as JSON, '' to lift it · 2 its time · 3 a number that the clock has to be past · 4 that writer, '' for
+ *       none
  * Answer: 1
  */
 export const MARK: string = `
 ${CLOCK}
+if ARGV[4] ~= '' then
+  local number = string.format('%.0f', clock)
+  redis.call('HSET', KEYS[1], 'seq', number, 'off', string.format('%.0f', off), 'w' .. ARGV[4], number)
+end
 if ARGV[1] == '' then
   redis.call('HDEL', KEYS[1], 'at', 'mark')
 else

@@ -17,8 +17,10 @@ export interface Numbers {
   /**
    * The sequence to tell the engine: `number`, or 0 while the ledger has forgotten something that this process was
    * acknowledged. Numbers that others gave out since hide a loss from a comparison of heights; a writer's own does not.
+   * @param acked what this process had been acknowledged when it asked
+   * @param known what the ledger has of it
    */
-  told(partition: number, acked: number, known: number, number: number): number
+  told(acked: number, known: number, number: number): number
   /** The engine has marked the loss for everybody. */
   marked(): void
 }
@@ -46,12 +48,8 @@ export function createNumbers(): Numbers {
       if (number > (acked.get(partition) ?? 0)) acked.set(partition, number)
       saw(number)
     },
-    told(partition, before, known, number) {
-      if (known < before) {
-        lost = true
-        // What comes after the loss is counted from what is there.
-        if ((acked.get(partition) ?? 0) <= before) acked.set(partition, known)
-      }
+    told(before, known, number) {
+      if (known < before) lost = true
       return lost ? 0 : number
     },
     marked() {

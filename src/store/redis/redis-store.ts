@@ -218,8 +218,8 @@ export function redisStore(options: RedisOptions): Store {
       }),
 
     async markAmnesia(mark) {
-      await ask(() => saveMark(partitions, numbers, mark))
-      numbers.marked()
+      await ask(() => saveMark(partitions, numbers, mark, mark === undefined ? '' : numbers.writer))
+      if (mark !== undefined) numbers.marked()
     },
 
     async putBlob({ key, tenant }, sha256, bytes) {

@@ -5,7 +5,8 @@ import { WRITER_CLOCK } from './clock.lua.ts'
  *
  * KEYS  1 meta · 2 all records by place · 3 open records by place · 4 counts of closed records
  *       (all keys of a partition share a hash tag; those of an item are named by ARGV 1 and its member)
- * ARGV  1 base · 2 writer · 3 a number that the clock has to be past · 4 beginning of channels
+ * ARGV  1 base · 2 writer · 3 a number that the clock has to be past · 4 beginning of channels · 5 what the writer
+ *       remembers of its last number
  *       then four an item: member · head · rest · event
  *       head: expected revision · next revision · state (0 deletes) · open (1, 0) · run · lease in ms (k keeps) ·
  *       fence (0: next number) · fence of the event (0: the record's)
@@ -19,6 +20,9 @@ import { WRITER_CLOCK } from './clock.lua.ts'
  * costs the same however many were before it. Records are written last, all of them by one command: where a script is cut
  * off by a key that moves to another node, an index may know a record that is not there, never the reverse. What lies
  * beside a record that becomes a tombstone (13) goes after it.
+ *
+ * A last number below the one that its writer remembers means that records were lost. It stays until the mark is set
+ * (MARK): raised by this step, it would be gone with an answer that gets lost.
  */
 export const WRITE: string = `
 local base, writer, channel = ARGV[1], ARGV[2], ARGV[4]
@@ -27,7 +31,8 @@ ${WRITER_CLOCK}
 local call, match, format, find, sub = redis.call, string.match, string.format, string.find, string.sub
 local nowText = format('%.0f', now)
 local given = clock
-local out = { now, tonumber(meta[1]), tonumber(meta[3] or '0'), tonumber(meta[4] or '0') }
+local known = tonumber(meta[4] or '0')
+local out = { now, tonumber(meta[1]), tonumber(meta[3] or '0'), known }
 local n = 4
 local touched, leases, counts = {}, {}, {}
 local placed, opened, closed, gone, records, expired = {}, {}, {}, {}, {}, {}
@@ -45,7 +50,7 @@ local function count(state, member, by)
   local name = state .. ' ' .. match(member, '^(%S*) ')
   counts[name] = (counts[name] or 0) + by
 end
-for i = 5, #ARGV, 4 do
+for i = 6, #ARGV, 4 do
   local member = ARGV[i]
   if touched[member] then flush() end
   local record = base .. 'r' .. member
@@ -126,6 +131,7 @@ if given > clock then
   flush()
   local highest = format('%.0f', given - 1)
   if moved then call('HSET', KEYS[1], 'off', format('%.0f', off)) end
-  call('HSET', KEYS[1], 'seq', highest, writerField, highest)
+  call('HSET', KEYS[1], 'seq', highest)
+  if known >= tonumber(ARGV[5]) then call('HSET', KEYS[1], writerField, highest) end
 end
 return out`

@@ -54,7 +54,7 @@ export function createWriter({ driver, prefix, partitions, numbers, replication,
     const settling = replication.settled()
     if (settling !== undefined) await settling
     const acked = numbers.acked(partition)
-    const args = [partitions.base(partition), numbers.writer, numbers.past(), `${prefix}!`]
+    const args = [partitions.base(partition), numbers.writer, numbers.past(), `${prefix}!`, String(acked)]
     for (const item of items) args.push(...item.args)
     const needed = replication.needed()
     if (needed === 0 || items.every(({ resendable }) => resendable)) {
@@ -90,7 +90,7 @@ export function createWriter({ driver, prefix, partitions, numbers, replication,
       numbers.acknowledge(partition, number)
       return { now, amnesiaAt, sequence: number, number, lease: rest as number, stored: undefined }
     })
-    if (numbers.told(partition, acked, known, 1) === 1) return judged
+    if (numbers.told(acked, known, 1) === 1) return judged
     return judged.map((each) => ({ ...each, sequence: 0 }))
   }
 
