@@ -88,6 +88,20 @@ describeWithServer(REDIS, 'A Redis ledger in trouble', () => {
         await expectOneEachOverAKill(server, downstream, order, pack.name)
       })
 
+      it('closes while the server is away and somebody waits', async () => {
+        const opened = await pack.open(`redis://127.0.0.1:${proxy.port}`)
+        ends.push(async () => {
+          proxy.refuse(false)
+          opened.end()
+        })
+        const store = redisStore({ client: opened.client, deadlineMs: DEADLINE_MS })
+        await store.open()
+        proxy.refuse(true)
+        proxy.cut()
+        store.watch('a key', () => undefined)
+        await store.close()
+      })
+
       it.each(CUTS)('when %s', async (...cut) => {
         const { order } = await guarded()
         expect(await ordersDuring(cut, proxy, downstream, order, pack.name)).toEqual([])

@@ -132,8 +132,9 @@ async function notifications({ driver, prefix }: Examined): Promise<Finding> {
       resolve(true)
     }
     const ask = async (): Promise<void> => {
-      const listener = await driver.listen(hear, () => undefined)
+      const listener = driver.listen(hear, () => undefined)
       close = () => listener.close()
+      await listener.begun
       await listener.subscribe(channel)
       await driver.command(prefix, ['PUBLISH', channel, ''])
     }

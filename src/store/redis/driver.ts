@@ -18,7 +18,7 @@ export interface Driver {
   /** Every server that takes writes. */
   masters(): Promise<readonly Node[]>
   /** A connection that only listens. */
-  listen(heard: (channel: string) => void, again: () => void): Promise<Listener>
+  listen(heard: (channel: string) => void, again: () => void): Listener
   /** What last went wrong with a connection, for messages. */
   trouble(): string | undefined
   /** Stops listening to the client's events. The client itself stays open: it is the caller's. */
@@ -26,7 +26,10 @@ export interface Driver {
 }
 
 export interface Listener {
+  /** Resolves once it is connected: never, while there is no server. */
+  readonly begun: Promise<unknown>
   subscribe(channel: string): Promise<void>
   unsubscribe(channel: string): Promise<void>
+  /** At any time, also before it has begun. */
   close(): void
 }

@@ -26,14 +26,14 @@ export function ioredisDriver(client: IoRedisConnection): Driver {
       ),
     masters: async () => (cluster ? (client as IoRedisCluster).nodes('master').map(node) : [node(client)]),
 
-    async listen(heard, again): Promise<Listener> {
+    listen(heard, again): Listener {
       const listener = client.duplicate()
       // Commands of ours may wait for a connection; errors show as silence, and silence is what polling is for.
       listener.on('error', () => undefined)
       listener.on('message', (channel) => heard(String(channel)))
       listener.on('ready', again)
-      if (listener.status === 'wait') await listener.connect()
       return {
+        begun: listener.status === 'wait' ? listener.connect() : Promise.resolve(),
         subscribe: async (channel) => void (await listener.subscribe(channel)),
         unsubscribe: async (channel) => void (await listener.unsubscribe(channel)),
         close: () => listener.disconnect(),

@@ -30,13 +30,14 @@ export function nodeRedisDriver(client: NodeRedisClient | NodeRedisCluster): Dri
     masters: async () =>
       many === undefined ? [{ command: (args: readonly string[]) => one.sendCommand(args) }] : await nodesOf(many),
 
-    async listen(heard, again): Promise<Listener> {
+    listen(heard, again): Listener {
       const listener = client.duplicate()
       listener.on('error', () => undefined)
       listener.on('ready', again)
-      await listener.connect()
+      const begun = listener.connect()
       const hear = (_: string, channel: string): void => heard(channel)
       return {
+        begun,
         subscribe: async (channel) => void (await listener.subscribe(channel, hear)),
         unsubscribe: async (channel) => void (await listener.unsubscribe(channel)),
         close: () => listener.destroy(),

@@ -5,7 +5,7 @@ export interface Notices {
   watch(key: string, listener: () => void): () => void
   /** `key` changed, by this process. */
   tell(key: string): void
-  stop(): Promise<void>
+  stop(): void
 }
 
 /**
@@ -16,7 +16,7 @@ export interface Notices {
 export function createNotices(driver: Driver, prefix: string): Notices {
   const listeners = new Map<string, Set<() => void>>()
   const keys = new Map<string, string>()
-  let listening: Promise<Listener | undefined> | undefined
+  let listener: Listener | undefined
   let ready = 0
 
   /** Over a copy: a listener that watches again is told of the next change, not of this one. */
@@ -35,15 +35,24 @@ export function createNotices(driver: Driver, prefix: string): Notices {
     if (key !== undefined) tell(key)
   }
 
+  /** Without waiting for it to begin, which it may never do. */
+  function drop(): void {
+    const gone = listener
+    listener = undefined
+    ready = 0
+    gone?.close()
+  }
+
   async function begin(key: string): Promise<void> {
     const channel = channelOf(prefix, key)
     keys.set(channel, key)
     try {
-      listening ??= driver.listen(heard, again).catch(() => {
-        listening = undefined
-        return undefined
+      const own = (listener ??= driver.listen(heard, again))
+      await own.begun.catch((error: unknown) => {
+        if (listener === own) drop()
+        throw error
       })
-      await (await listening)?.subscribe(channel)
+      await own.subscribe(channel)
       tell(key)
     } catch {
       // Whoever waits polls.
@@ -53,7 +62,7 @@ export function createNotices(driver: Driver, prefix: string): Notices {
   async function end(key: string): Promise<void> {
     const channel = channelOf(prefix, key)
     try {
-      const listener = await listening
+      await listener?.begun
       if (listeners.has(key)) return
       keys.delete(channel)
       await listener?.unsubscribe(channel)
@@ -78,11 +87,6 @@ export function createNotices(driver: Driver, prefix: string): Notices {
       }
     },
     tell,
-    async stop() {
-      const begun = listening
-      listening = undefined
-      ready = 0
-      ;(await begun)?.close()
-    },
+    stop: drop,
   }
 }

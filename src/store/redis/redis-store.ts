@@ -247,7 +247,7 @@ export function redisStore(options: RedisOptions): Store {
       if (!isOpen) return
       await writer.idle()
       isOpen = false
-      await notices.stop()
+      notices.stop()
       await within(deadlineMs, retireWriters(partitions, numbers), () => late(deadlineMs, 'no', undefined)).catch(
         () => undefined,
       )
