@@ -1,3 +1,4 @@
+import { Redis } from 'ioredis'
 import { createClient } from 'redis'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { manual } from '../../src/contract/index.ts'
@@ -99,7 +100,7 @@ describeWithServer(REDIS, 'A Redis ledger in trouble', () => {
         proxy.refuse(true)
         proxy.cut()
         store.watch('a key', () => undefined)
-        await store.close()
+        await expect(store.close()).resolves.toBeUndefined()
       })
 
       it.each(CUTS)('when %s', async (...cut) => {
@@ -108,6 +109,30 @@ describeWithServer(REDIS, 'A Redis ledger in trouble', () => {
       })
     })
   }
+
+  it('a process that was idle for a month takes its row, which another one cleared away, for no loss', async () => {
+    const server = await startRedis()
+    const ends: (() => void)[] = []
+    function guarded(): { guard: Guard; order: ProtectedTool<OrderInput, Placed> } {
+      const client = new Redis(server.port, '127.0.0.1')
+      ends.push(() => client.disconnect())
+      const guard = testGuard({ store: redisStore({ client }), settings: { sweepMs: 600_000, replayMemoryMs: 0 } })
+      return { guard, order: orderTool(guard, downstream, { recovery: manual() }) }
+    }
+    const idle = guarded()
+    await idle.order({ ref: 'a month ago' })
+    server.cli('HSET', '{onefold.0}m', 'off', String(31 * 86_400_000_000))
+    const other = guarded()
+    await other.order({ ref: 'now' })
+    await other.guard.close()
+    expect(server.cli('HKEYS', '{onefold.0}m')).toContain('gone')
+    await idle.order({ ref: 'then' })
+    expect(await downstream.effects('then')).toBe(1)
+    expect(await idle.guard.ledger.amnesia()).toBeUndefined()
+    await idle.guard.close()
+    for (const end of ends) end()
+    await server.close()
+  })
 
   it('unguarded, the same lost answer to the record’s write is a second effect', async () => {
     const server = await startRedis()

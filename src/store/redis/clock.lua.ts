@@ -1,7 +1,7 @@
 /**
  * Begins every script that needs the time. Before it: KEYS 1 is the partition's meta hash, ARGV 3 a number that the
  * clock has to be past: the highest that the caller knows, or the last time that it was told. After it: `meta` (seq, off,
- * at, and the field that a script names in `writerField`: the last number of a writer), `clock` (the next number), `off`, `moved` (`off` is another one now) and `now`.
+ * at, and, with WRITER_CLOCK, the last number of a writer and `gone`), `clock` (the next number), `off`, `moved` (`off` is another one now) and `now`.
  *
  * Numbers are microseconds of the server's clock, made to grow: no number comes twice, neither after a deletion nor after
  * a loss, and of two partitions the later one gives out the higher. `off` is by how much the ledger's clock is ahead of the
@@ -28,5 +28,11 @@ local now = math.floor(clock / 1000)
 
 export const CLOCK: string = clockWith(`'-'`)
 
-/** For scripts that name a field of meta in the variable `writerField`. */
-export const WRITER_CLOCK: string = clockWith('writerField')
+/**
+ * For scripts that name a field of meta, the last number of a writer, in the variable `writerField`. After it also:
+ * `known`, what the ledger has of that writer: a row that is gone stood for a number up to `gone` (RETIRE).
+ */
+export const WRITER_CLOCK: string = `
+${clockWith(`writerField, 'gone'`)}
+local known = tonumber(meta[4] or meta[5] or '0')
+`

@@ -32,12 +32,12 @@ return { 'made', ARGV[1], ARGV[2], ARGV[3] }`
  *
  * KEYS  1 meta
  * ARGV  1 writer · 2 unused · 3 a number that the clock has to be past
- * Answer: store time · highest number · amnesia mark as JSON, '' for none · last number of this writer (0: none)
+ * Answer: store time · highest number · amnesia mark as JSON, '' for none · what the ledger has of this writer (0: nothing)
  */
 export const EPOCH: string = `
 local writerField = 'w' .. ARGV[1]
 ${WRITER_CLOCK}
-return { now, tonumber(meta[1]), redis.call('HGET', KEYS[1], 'mark') or '', tonumber(meta[4] or '0') }`
+return { now, tonumber(meta[1]), redis.call('HGET', KEYS[1], 'mark') or '', known }`
 
 /**
  * Sets or lifts the amnesia mark of a partition. What a writer lost until now is marked with it: its last number counts
@@ -62,7 +62,8 @@ end
 return 1`
 
 /**
- * Forgets writers: one that ends, and those that have not written since a moment. Writes down what the one that ends has
+ * Forgets writers: one that ends, and those that have not written since a moment. One of these may be alive all the same:
+ * the moment is kept, so that it does not take its missing row for a loss. Writes down what the one that ends has
  * seen of the clock, which nobody shall see go back.
  *
  * KEYS  1 meta
@@ -73,11 +74,16 @@ export const RETIRE: string = `
 ${CLOCK}
 redis.call('HSET', KEYS[1], 'seq', string.format('%.0f', clock), 'off', string.format('%.0f', off))
 local gone = redis.call('HDEL', KEYS[1], 'w' .. ARGV[1])
+local old = false
 local fields = redis.call('HGETALL', KEYS[1])
 for i = 1, #fields, 2 do
   if string.sub(fields[i], 1, 1) == 'w' and tonumber(fields[i + 1]) < tonumber(ARGV[2]) then
     gone = gone + redis.call('HDEL', KEYS[1], fields[i])
+    old = true
   end
+end
+if old and tonumber(ARGV[2]) > tonumber(redis.call('HGET', KEYS[1], 'gone') or '0') then
+  redis.call('HSET', KEYS[1], 'gone', ARGV[2])
 end
 return gone`
 

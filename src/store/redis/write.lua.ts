@@ -10,7 +10,7 @@ import { WRITER_CLOCK } from './clock.lua.ts'
  *       then four an item: member · head · rest · event
  *       head: expected revision · next revision · state (0 deletes) · open (1, 0) · run · lease in ms (k keeps) ·
  *       fence (0: next number) · fence of the event (0: the record's)
- * Answer: store time · highest number · time of the amnesia mark (0: none) · last number of this writer (0: none)
+ * Answer: store time · highest number · time of the amnesia mark (0: none) · what the ledger has of this writer (0: nothing)
  *       then two an item: its number and, where it is kept, the lease before it; or -1 and the record as it is ('' when
  *       there is none)
  * Errors: ONEFOLD_ABSENT when the partition is not there.
@@ -31,7 +31,6 @@ ${WRITER_CLOCK}
 local call, match, format, find, sub = redis.call, string.match, string.format, string.find, string.sub
 local nowText = format('%.0f', now)
 local given = clock
-local known = tonumber(meta[4] or '0')
 local out = { now, tonumber(meta[1]), tonumber(meta[3] or '0'), known }
 local n = 4
 local touched, leases, counts = {}, {}, {}
