@@ -101,6 +101,17 @@ describeWithServer(REDIS, 'A fail-over to a replica that lacks what was acknowle
     }
   })
 
+  it('a manual tool does not start what was answered too late to say whether the replica has it', async () => {
+    const settings = { sweepMs: 600_000, leaseMs: 30_000 }
+    const order = orderTool(guarded(settings), downstream, { recovery: manual() })
+    await order({ ref: 'in time' })
+    await cutLink()
+    // The store gives up, and reads again, before the server has waited for the replica in vain.
+    front.set({ latencyMs: DEADLINE_MS * 0.3 })
+    await expect(order({ ref: 'late' })).rejects.toMatchObject({ code: 'STORE_UNAVAILABLE', effect: 'none' })
+    expect(await downstream.effects('late')).toBe(0)
+  })
+
   it('a keyed tool’s lost record is noticed: marked for all, and the repeat is told as doubt', async () => {
     await downstream.honoursKeys(true)
     const guard = guarded()

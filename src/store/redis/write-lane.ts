@@ -32,11 +32,13 @@ interface Batch<Answer> {
  * Natural batching: calls of one turn of the event loop, and whatever comes while batches are under way, go out as one
  * script call, each item judged on its own. What waited longer than the deadline before it was sent is never sent.
  * @param send resolves to one answer, or one error, for each item
+ * @param gaveUp called when the deadline of a batch is over, before whoever waits is told
  */
 export function createWriteLane<Answer>(
   send: (items: readonly Item[]) => Promise<readonly (Answer | Error)[]>,
   deadlineMs: number,
   trouble: () => string | undefined,
+  gaveUp: () => void,
 ): WriteLane<Answer> {
   const underWay = new Set<Batch<Answer>>()
   let queue: Waiting<Answer>[] = []
@@ -74,8 +76,10 @@ export function createWriteLane<Answer>(
       let next = Infinity
       for (const batch of underWay) {
         const left = batch.since + deadlineMs - now
-        if (left <= 0) fail(batch, late(deadlineMs, 'unknown', trouble()))
-        else next = Math.min(next, left)
+        if (left <= 0) {
+          gaveUp()
+          fail(batch, late(deadlineMs, 'unknown', trouble()))
+        } else next = Math.min(next, left)
       }
       if (next !== Infinity) watch(next)
       pump()

@@ -45,9 +45,14 @@ export function createWriter({ driver, prefix, partitions, numbers, replication,
   function laneOf(partition: number): WriteLane<Judged> {
     const known = lanes.get(partition)
     if (known !== undefined) return known
-    const lane = createWriteLane<Judged>((items) => send(partition, items), deadlineMs, driver.trouble)
+    const lane = createWriteLane<Judged>((items) => send(partition, items), deadlineMs, driver.trouble, gaveUp)
     lanes.set(partition, lane)
     return lane
+  }
+
+  /** Whoever reads again may be answered before it is known how many replicas have the step. */
+  function gaveUp(): void {
+    if (replication.needed() > 0) replication.fellShort()
   }
 
   async function send(partition: number, items: readonly Item[]): Promise<readonly (Judged | Error)[]> {
