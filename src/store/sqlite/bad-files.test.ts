@@ -3,11 +3,13 @@ import {
   chmodSync,
   chownSync,
   existsSync,
+  linkSync,
   mkdirSync,
   mkdtempSync,
   readFileSync,
   rmSync,
   statSync,
+  symlinkSync,
   writeFileSync,
 } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -50,8 +52,15 @@ interface Told {
   readonly message?: string
 }
 
+interface ChildOptions {
+  readonly limitKib?: number
+  readonly nobody?: boolean
+  /** A command that starts it. */
+  readonly under?: readonly string[]
+}
+
 /** Runs the child as a user without rights, or under a limit to the size of files. */
-function child(count: number, options: { readonly limitKib?: number; readonly nobody?: boolean } = {}): Told {
+function child(count: number, options: ChildOptions = {}): Told {
   const limit = options.limitKib === undefined ? '' : `ulimit -f ${options.limitKib};`
   const result = spawnSync(
     'bash',
@@ -61,6 +70,7 @@ function child(count: number, options: { readonly limitKib?: number; readonly no
       '-c',
       `${limit} exec "$@"`,
       'bash',
+      ...(options.under ?? []),
       process.execPath,
       '--input-type=module',
       '-e',
@@ -211,6 +221,49 @@ describe('rights', () => {
     const finding = (await store.doctor()).find((each) => each.check === 'file mode')
     expect(finding).toMatchObject({ ok: false, found: '0644', fix: expect.stringContaining(`chmod 600 ${path}`) })
     await store.close()
+  })
+})
+
+/** A mount of our own, seen by the child alone; containers often have no right to it. */
+const OWN_MOUNTS = ['unshare', '--mount', '--map-root-user']
+const mayMount =
+  spawnSync(OWN_MOUNTS[0] as string, [...OWN_MOUNTS.slice(1), 'mount', '--bind', tmpdir(), tmpdir()]).status === 0
+
+describe('a file under two names', () => {
+  const refused = (text: string): Record<string, unknown> => ({
+    code: 'STORE_UNSAFE',
+    effect: 'none',
+    message: expect.stringContaining(text),
+  })
+
+  it('is refused when they are hard links, and taken again when one is left', async () => {
+    const first = sqliteStore(path)
+    await first.open()
+    await first.close()
+    linkSync(path, `${path}.other`)
+    await expect(first.open()).rejects.toMatchObject(refused('2 names'))
+    rmSync(`${path}.other`)
+    await first.open()
+    await first.close()
+  })
+
+  it('is taken when one is a symbolic link', async () => {
+    writeFileSync(path, '')
+    symlinkSync(path, `${path}.other`)
+    const store = sqliteStore(`${path}.other`)
+    await expect(store.open()).resolves.toBeUndefined()
+    await store.close()
+    expect(existsSync(`${path}.other-wal`)).toBe(false)
+  })
+
+  it.skipIf(!mayMount)('is refused when it is a mount of the file alone', () => {
+    const source = join(folder, 'source.db')
+    path = join(folder, 'a ledger.db')
+    writeFileSync(source, '')
+    writeFileSync(path, '')
+    const mounted = ['sh', '-c', 'mount --bind "$1" "$2" && shift 2 && exec "$@"', 'sh', source, path]
+    expect(child(1, { under: [...OWN_MOUNTS, ...mounted] })).toMatchObject(refused('mounted as a single file'))
+    expect(child(1)).toEqual({ code: 'none' })
   })
 })
 

@@ -14,6 +14,7 @@ import { makeLogRoom } from './log-room.ts'
 import { RAISE_CLOCK, SELECT_META, SELECT_POSITION, UPDATE_AMNESIA, UPDATE_META } from './meta.sql.ts'
 import { assertCurrent, assertOurs, migrate, schemaOf } from './migrate.ts'
 import { namesOf, type Names } from './names.ts'
+import { assertOneName } from './one-name.ts'
 import { prepareFile } from './prepare-file.ts'
 import { MIGRATIONS } from './schema.sql.ts'
 import { fileId, isStillThere, movedMessage, type FileId } from './same-file.ts'
@@ -80,6 +81,7 @@ export function openLedger(options: LedgerOptions): Ledger {
   const { path, hurried = false, asItIs = false } = options
   const clock = steadyClock(options.wall)
   if (!asItIs) prepareFile(path)
+  assertOneName(path)
   const database = connect(path, {
     readOnly: false,
     hurried,
@@ -101,6 +103,7 @@ export function openLedger(options: LedgerOptions): Ledger {
 export function migrateSqlite(path: string): { readonly from: number; readonly to: number } {
   try {
     let from = 0
+    assertOneName(path)
     const database = connect(path, {
       readOnly: false,
       check(found) {
