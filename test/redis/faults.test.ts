@@ -134,6 +134,31 @@ describeWithServer(REDIS, 'A Redis ledger in trouble', () => {
     await server.close()
   })
 
+  it('the first partition is gone when a process starts: what it held is a doubt', async () => {
+    const server = await startRedis()
+    const refs = Array.from({ length: 24 }, (_, n) => `partitioned ${n}`)
+    async function call(): Promise<string[]> {
+      const client = new Redis(server.port, '127.0.0.1')
+      const guard = testGuard({ store: redisStore({ client, partitions: 4 }) })
+      const order = orderTool(guard, downstream, { recovery: manual() })
+      const told = await Promise.all(
+        refs.map((ref) =>
+          order({ ref }).then(
+            () => 'done',
+            (error: { readonly code: string }) => error.code,
+          ),
+        ),
+      )
+      await guard.close()
+      client.disconnect()
+      return told
+    }
+    expect(new Set(await call())).toEqual(new Set(['done']))
+    server.cli('DEL', ...server.cli('KEYS', '{onefold.0}*').trim().split('\n'))
+    expect(new Set(await call())).toEqual(new Set(['done', 'IN_DOUBT']))
+    await server.close()
+  })
+
   it('unguarded, the same lost answer to the record’s write is a second effect', async () => {
     const server = await startRedis()
     const proxy = await startTcpProxy(server.port)

@@ -26,6 +26,7 @@ interface Look {
   readonly schema: string
   readonly ledger: string
   readonly partitions: number
+  readonly holdsRecords: boolean
 }
 
 /** Why a partition that is gone means a loss. Plain text: it goes into JSON as it is. */
@@ -33,7 +34,7 @@ const GONE = 'a part of the ledger was not there any more'
 
 /**
  * Finds the ledger under a prefix, or makes it. Partition 0 is made last, so that where it is every other one has been:
- * one that is missing then was lost, and is made anew under the amnesia mark.
+ * one that is missing then was lost, and is made anew under the amnesia mark. So is partition 0 where others hold records.
  * @param known the ledger that is known to have been there
  * @throws OnefoldError STORE_UNSAFE for another program's keys and for a ledger of another version
  */
@@ -44,9 +45,11 @@ export async function findLedger(
   known?: FoundLedger,
 ): Promise<FoundLedger> {
   const first = await look(driver, prefix, 0, false)
-  const existed = first !== undefined || known !== undefined
-  const name = first?.ledger ?? known?.name ?? randomUUID()
-  const partitions = first?.partitions ?? known?.partitions ?? wanted ?? (driver.cluster ? PARTITIONS_OF_A_CLUSTER : 1)
+  const usual = wanted ?? (driver.cluster ? PARTITIONS_OF_A_CLUSTER : 1)
+  const left = first === undefined && known === undefined ? await remainder(driver, prefix, usual) : undefined
+  const existed = first !== undefined || known !== undefined || left !== undefined
+  const name = first?.ledger ?? known?.name ?? left?.ledger ?? randomUUID()
+  const partitions = first?.partitions ?? known?.partitions ?? left?.partitions ?? usual
   if (!Number.isInteger(partitions) || partitions < 1 || partitions > MOST_PARTITIONS)
     throw unsafe(`A ledger has 1 to ${MOST_PARTITIONS} partitions, not ${partitions}.`)
   const others = Array.from({ length: partitions - 1 }, (_, n) => n + 1)
@@ -56,13 +59,23 @@ export async function findLedger(
       return part?.kind === 'made'
     }),
   )
+  let isGone = first === undefined
   if (first === undefined) {
     const root = await look(driver, prefix, 0, true, { name, partitions, why: existed ? GONE : '' })
     // Somebody else was quicker: theirs counts.
     if (root !== undefined && (root.ledger !== name || root.partitions !== partitions))
       return await findLedger(driver, prefix, wanted, known)
+    // Or made all of it between our looks, and has recorded something already.
+    if (left !== undefined) isGone = root?.kind === 'made'
   }
-  return { name, partitions, lost: existed && (first === undefined || made.includes(true)) }
+  return { name, partitions, lost: existed && (isGone || made.includes(true)) }
+}
+
+/** A partition that holds records, of a ledger whose first one is gone. */
+async function remainder(driver: Driver, prefix: string, partitions: number): Promise<Look | undefined> {
+  const others = Array.from({ length: Math.min(partitions, MOST_PARTITIONS) - 1 }, (_, n) => n + 1)
+  const found = await Promise.all(others.map((partition) => look(driver, prefix, partition, false)))
+  return found.find((part) => part?.holdsRecords === true)
 }
 
 /** @throws OnefoldError STORE_UNAVAILABLE where there is no ledger, STORE_UNSAFE where there is something else */
@@ -90,10 +103,11 @@ async function look(
   const answer = await runScript(
     (args) => driver.command(meta, args),
     found,
-    [meta],
+    [meta, `${baseOf(prefix, partition)}a`],
     [SCHEMA, as.name, String(as.partitions), as.why, make ? '1' : '0'],
   )
-  const [kind, schema, ledger, partitions] = (answer as string[]).map(String) as [string, string, string, string]
+  const parts = (answer as string[]).map(String)
+  const [kind, schema, ledger, partitions, holds] = parts as [string, string, string, string, string]
   if (kind === 'absent') return undefined
   if (kind === 'foreign')
     throw unsafe(
@@ -103,5 +117,5 @@ async function look(
     throw unsafe(
       `The ledger under the prefix ${prefix} has schema version ${schema}; this version of onefold knows ${SCHEMA}: use the version that made it, or another prefix.`,
     )
-  return { kind, schema, ledger, partitions: Number(partitions) }
+  return { kind, schema, ledger, partitions: Number(partitions), holdsRecords: holds === '1' }
 }

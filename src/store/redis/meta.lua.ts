@@ -3,21 +3,21 @@ import { CLOCK, WRITER_CLOCK } from './clock.lua.ts'
 /**
  * Looks for a partition and makes it where there is none.
  *
- * KEYS  1 meta
+ * KEYS  1 meta · 2 all records by place
  * ARGV  1 schema version · 2 the ledger's name if it is made · 3 partitions · 4 why its absence is a loss, '' where it
  *       is none · 5 1 to make it
- * Answer: found, made, absent or foreign · schema version · ledger · partitions
+ * Answer: found, made, absent or foreign · schema version · ledger · partitions · 1 where it holds records
  */
 export const FOUND: string = `
 local kind = redis.call('TYPE', KEYS[1])
 kind = type(kind) == 'table' and kind.ok or kind
-if kind ~= 'hash' and kind ~= 'none' then return { 'foreign', kind, '', '0' } end
+if kind ~= 'hash' and kind ~= 'none' then return { 'foreign', kind, '', '0', 0 } end
 if kind == 'hash' then
   local meta = redis.call('HMGET', KEYS[1], 'schema', 'ledger', 'partitions')
-  if not meta[1] or not meta[2] or not meta[3] then return { 'foreign', 'hash', '', '0' } end
-  return { 'found', meta[1], meta[2], meta[3] }
+  if not meta[1] or not meta[2] or not meta[3] then return { 'foreign', 'hash', '', '0', 0 } end
+  return { 'found', meta[1], meta[2], meta[3], redis.call('EXISTS', KEYS[2]) }
 end
-if ARGV[5] ~= '1' then return { 'absent', '', '', '0' } end
+if ARGV[5] ~= '1' then return { 'absent', '', '', '0', 0 } end
 local time = redis.call('TIME')
 local now = time[1] * 1000000 + time[2]
 redis.call('HSET', KEYS[1], 'schema', ARGV[1], 'ledger', ARGV[2], 'partitions', ARGV[3], 'seq', string.format('%.0f', now), 'off', '0')
@@ -25,7 +25,7 @@ if ARGV[4] ~= '' then
   local at = string.format('%.0f', math.floor(now / 1000))
   redis.call('HSET', KEYS[1], 'at', at, 'mark', '{"at":' .. at .. ',"lossFrom":0,"why":"' .. ARGV[4] .. '"}')
 end
-return { 'made', ARGV[1], ARGV[2], ARGV[3] }`
+return { 'made', ARGV[1], ARGV[2], ARGV[3], 0 }`
 
 /**
  * The state of a partition.
