@@ -2,7 +2,7 @@ import { Redis } from 'ioredis'
 import { createClient } from 'redis'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { manual } from '../../src/contract/index.ts'
-import type { Guard, ProtectedTool } from '../../src/engine/index.ts'
+import type { Guard, ProtectedTool, Store } from '../../src/engine/index.ts'
 import { redisStore } from '../../src/store/redis/index.ts'
 import { startDownstream, type Downstream } from '../support/downstream.ts'
 import { testGuard } from '../support/guard.ts'
@@ -156,6 +156,31 @@ describeWithServer(REDIS, 'A Redis ledger in trouble', () => {
     expect(new Set(await call())).toEqual(new Set(['done']))
     server.cli('DEL', ...server.cli('KEYS', '{onefold.0}*').trim().split('\n'))
     expect(new Set(await call())).toEqual(new Set(['done', 'IN_DOUBT']))
+    await server.close()
+  })
+
+  it('a partition is gone, and so is the answer to who makes it anew: what it held is a doubt all the same', async () => {
+    const server = await startRedis()
+    const proxy = await startTcpProxy(server.port)
+    const open = (): { store: Store; end: () => void } => {
+      const client = new Redis(proxy.port, '127.0.0.1', { retryStrategy: () => 5 })
+      return { store: redisStore({ client, partitions: 2 }), end: () => client.disconnect() }
+    }
+    const first = open()
+    await first.store.open()
+    await first.store.close()
+    first.end()
+    server.cli('DEL', '{onefold.1}m')
+    server.cli('SCRIPT', 'FLUSH')
+    // The text of the script holds the reason's place; the client sends it again by itself.
+    const lost = proxy.loseAnswer({ to: 'was not there any more' })
+    const second = open()
+    await second.store.open()
+    await lost
+    expect((await second.store.epoch()).amnesia?.why).toContain('was not there any more')
+    await second.store.close()
+    second.end()
+    await proxy.close()
     await server.close()
   })
 

@@ -59,7 +59,7 @@ export async function findLedger(
       return part?.kind === 'made'
     }),
   )
-  let isGone = first === undefined
+  let isGone = first?.kind !== 'found'
   if (first === undefined) {
     const root = await look(driver, prefix, 0, true, { name, partitions, why: existed ? GONE : '' })
     // Somebody else was quicker: theirs counts.

@@ -6,6 +6,7 @@ import { CLOCK, WRITER_CLOCK } from './clock.lua.ts'
  * KEYS  1 meta · 2 all records by place
  * ARGV  1 schema version · 2 the ledger's name if it is made · 3 partitions · 4 why its absence is a loss, '' where it
  *       is none · 5 1 to make it
+ * What is made after a loss counts as made until the mark is set everywhere (MARK): the answer may get lost, or who asked.
  * Answer: found, made, absent or foreign · schema version · ledger · partitions · 1 where it holds records
  */
 export const FOUND: string = `
@@ -13,9 +14,9 @@ local kind = redis.call('TYPE', KEYS[1])
 kind = type(kind) == 'table' and kind.ok or kind
 if kind ~= 'hash' and kind ~= 'none' then return { 'foreign', kind, '', '0', 0 } end
 if kind == 'hash' then
-  local meta = redis.call('HMGET', KEYS[1], 'schema', 'ledger', 'partitions')
+  local meta = redis.call('HMGET', KEYS[1], 'schema', 'ledger', 'partitions', 'fresh')
   if not meta[1] or not meta[2] or not meta[3] then return { 'foreign', 'hash', '', '0', 0 } end
-  return { 'found', meta[1], meta[2], meta[3], redis.call('EXISTS', KEYS[2]) }
+  return { meta[4] and 'made' or 'found', meta[1], meta[2], meta[3], redis.call('EXISTS', KEYS[2]) }
 end
 if ARGV[5] ~= '1' then return { 'absent', '', '', '0', 0 } end
 local time = redis.call('TIME')
@@ -23,7 +24,7 @@ local now = time[1] * 1000000 + time[2]
 redis.call('HSET', KEYS[1], 'schema', ARGV[1], 'ledger', ARGV[2], 'partitions', ARGV[3], 'seq', string.format('%.0f', now), 'off', '0')
 if ARGV[4] ~= '' then
   local at = string.format('%.0f', math.floor(now / 1000))
-  redis.call('HSET', KEYS[1], 'at', at, 'mark', '{"at":' .. at .. ',"lossFrom":0,"why":"' .. ARGV[4] .. '"}')
+  redis.call('HSET', KEYS[1], 'at', at, 'mark', '{"at":' .. at .. ',"lossFrom":0,"why":"' .. ARGV[4] .. '"}', 'fresh', '1')
 end
 return { 'made', ARGV[1], ARGV[2], ARGV[3], 0 }`
 
@@ -58,6 +59,7 @@ if ARGV[1] == '' then
   redis.call('HDEL', KEYS[1], 'at', 'mark')
 else
   redis.call('HSET', KEYS[1], 'at', ARGV[2], 'mark', ARGV[1])
+  redis.call('HDEL', KEYS[1], 'fresh')
 end
 return 1`
 
