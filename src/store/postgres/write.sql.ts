@@ -56,6 +56,10 @@ export function writeScript(schema: string, items: readonly Item[], terms: Write
  * `lost` is what the ledger has of a writer of this process that was acknowledged more: records were lost. That is told
  * until the mark is set: the step then counts under another name, since an answer that gets lost would take the evidence
  * with it. All writers of the process are looked at, for the next step may be another one's.
+ *
+ * A tool may have made its transaction keep one snapshot. What others of the process were acknowledged since is not in it,
+ * and no loss: there the step's own writer alone is looked at, and counts under its own name, so that a row which is newer
+ * than the snapshot is an error of the server.
  */
 const statement = (
   schema: string,
@@ -64,9 +68,12 @@ const statement = (
 ): string =>
   `SELECT step.*, memory.lost FROM (SELECT min(greatest(m.floor, w.n))::float8 AS lost
      FROM ${schema}.meta m, unnest(${ids}, ${acked}) AS own (id, acked) LEFT JOIN ${schema}.writers w ON w.id = own.id
-     WHERE greatest(m.floor, w.n) < own.acked) AS memory,
+     WHERE greatest(m.floor, w.n) < own.acked AND (own.id = (${ids})[1] OR NOT ${HAS_ONE_SNAPSHOT})) AS memory,
    LATERAL ${schema}.write(${columns.join(', ')}, ${numbers},
-     CASE WHEN memory.lost IS NULL THEN (${ids})[1] ELSE concat((${ids})[1], ' after a loss') END, (${acked})[1], ${strict}, ${patience}) AS step`
+     CASE WHEN memory.lost IS NULL OR ${HAS_ONE_SNAPSHOT} THEN (${ids})[1] ELSE concat((${ids})[1], ' after a loss') END,
+     (${acked})[1], ${strict}, ${patience}) AS step`
+
+const HAS_ONE_SNAPSHOT = "current_setting('transaction_isolation') IN ('repeatable read', 'serializable')"
 
 const memoryOf = (remembered: WriteTerms['remembered']): readonly [ids: string, acked: string] => [
   `{${remembered.map(({ id }) => id).join()}}`,
