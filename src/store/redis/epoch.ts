@@ -45,13 +45,14 @@ export async function readEpoch(
 }
 
 async function readPart(partitions: Partitions, partition: number, numbers: Numbers): Promise<Seen> {
+  const { writer } = numbers
   const before = numbers.acked(partition)
-  const answer = await partitions.run(partition, epochScript, ['m'], [numbers.writer, '', numbers.past()])
+  const answer = await partitions.run(partition, epochScript, ['m'], [writer, '', numbers.past()])
   const [now, number, mark, known] = answer as [number, number, string, number]
   numbers.saw(number)
   numbers.sawTime(now)
   return {
-    number: numbers.told(before, known, number),
+    number: numbers.told(writer, before, known, number),
     mark: mark === '' ? undefined : (JSON.parse(mark) as AmnesiaMark),
   }
 }

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 
 /** What this process remembers of the ledger's numbers, by which it notices a loss of records (protocol.md, amnesia). */
 export interface Numbers {
-  /** The name under which every partition keeps the last number that this process wrote. */
+  /** The name under which every partition keeps the last number that this process wrote, until it is {@link renew}ed. */
   readonly writer: string
   /** The highest number that was answered from anywhere. */
   highest(): number
@@ -13,20 +13,24 @@ export interface Numbers {
   past(): string
   /** What this process was last acknowledged by a partition. */
   acked(partition: number): number
-  acknowledge(partition: number, number: number): void
+  acknowledge(by: string, partition: number, number: number): void
   /**
    * The sequence to tell the engine: `number`, or 0 while the ledger has forgotten something that this process was
    * acknowledged. Numbers that others gave out since hide a loss from a comparison of heights; a writer's own does not.
+   * @param by the writer that asked: what is answered to an earlier one counts for nothing
    * @param acked what this process had been acknowledged when it asked
    * @param known what the ledger has of it
    */
-  told(acked: number, known: number, number: number): number
+  told(by: string, acked: number, known: number, number: number): number
   /** The engine has marked the loss for everybody. */
   marked(): void
+  /** The writer has ended, and the ledger forgets it: whoever opens the store again begins as another one. */
+  renew(): void
 }
 
 export function createNumbers(): Numbers {
   const acked = new Map<number, number>()
+  let writer = randomUUID()
   let highest = 0
   let latestMs = 0
   let lost = false
@@ -36,7 +40,9 @@ export function createNumbers(): Numbers {
   }
 
   return {
-    writer: randomUUID(),
+    get writer() {
+      return writer
+    },
     highest: () => highest,
     saw,
     sawTime(ms) {
@@ -44,16 +50,20 @@ export function createNumbers(): Numbers {
     },
     past: () => String(Math.max(highest, latestMs * 1000)),
     acked: (partition) => acked.get(partition) ?? 0,
-    acknowledge(partition, number) {
-      if (number > (acked.get(partition) ?? 0)) acked.set(partition, number)
+    acknowledge(by, partition, number) {
+      if (by === writer && number > (acked.get(partition) ?? 0)) acked.set(partition, number)
       saw(number)
     },
-    told(before, known, number) {
-      if (known < before) lost = true
+    told(by, before, known, number) {
+      if (by === writer && known < before) lost = true
       return lost ? 0 : number
     },
     marked() {
       lost = false
+    },
+    renew() {
+      writer = randomUUID()
+      acked.clear()
     },
   }
 }

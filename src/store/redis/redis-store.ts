@@ -251,6 +251,7 @@ export function redisStore(options: RedisOptions): Store {
       await within(deadlineMs, retireWriters(partitions, numbers), () => late(deadlineMs, 'no', undefined)).catch(
         () => undefined,
       )
+      numbers.renew()
       driver.release()
     },
   }

@@ -34,6 +34,14 @@ interface WriterOptions {
   readonly deadlineMs: number
 }
 
+/** What was sent, and by whom, who had been acknowledged what. */
+interface Asked {
+  readonly partition: number
+  readonly by: string
+  readonly acked: number
+  readonly items: readonly Item[]
+}
+
 const writeScript = script(WRITE)
 const KEYS = ['m', 'a', 'o', 'c'] as const
 const SHARED = 4
@@ -58,12 +66,12 @@ export function createWriter({ driver, prefix, partitions, numbers, replication,
   async function send(partition: number, items: readonly Item[]): Promise<readonly (Judged | Error)[]> {
     const settling = replication.settled()
     if (settling !== undefined) await settling
-    const acked = numbers.acked(partition)
-    const args = [partitions.base(partition), numbers.writer, numbers.past(), `${prefix}!`, String(acked)]
+    const asked: Asked = { partition, by: numbers.writer, acked: numbers.acked(partition), items }
+    const args = [partitions.base(partition), asked.by, numbers.past(), `${prefix}!`, String(asked.acked)]
     for (const item of items) args.push(...item.args)
     const needed = replication.needed()
     if (needed === 0 || items.every(({ resendable }) => resendable)) {
-      return read(partition, acked, items, (await partitions.run(partition, writeScript, KEYS, args)) as unknown[])
+      return read(asked, (await partitions.run(partition, writeScript, KEYS, args)) as unknown[])
     }
     try {
       const [answer, replicas] = await partitions.runWith(
@@ -73,7 +81,7 @@ export function createWriter({ driver, prefix, partitions, numbers, replication,
         KEYS,
         args,
       )
-      const judged = read(partition, acked, items, answer as unknown[])
+      const judged = read(asked, answer as unknown[])
       if (replicas >= needed) return judged
       replication.fellShort()
       return judged.map((each, n) => (items[n]?.resendable === true ? each : behind(replicas, needed)))
@@ -83,7 +91,7 @@ export function createWriter({ driver, prefix, partitions, numbers, replication,
     }
   }
 
-  function read(partition: number, acked: number, items: readonly Item[], answer: readonly unknown[]): Judged[] {
+  function read({ partition, by, acked, items }: Asked, answer: readonly unknown[]): Judged[] {
     const [now, highest, amnesiaAt, known] = answer as [number, number, number, number]
     numbers.saw(highest)
     numbers.sawTime(now)
@@ -92,10 +100,10 @@ export function createWriter({ driver, prefix, partitions, numbers, replication,
       const rest = answer[SHARED + 2 * n + 1]
       if (number === -1)
         return { now, amnesiaAt, sequence: numbers.highest(), number: 0, lease: 0, stored: rest as string }
-      numbers.acknowledge(partition, number)
+      numbers.acknowledge(by, partition, number)
       return { now, amnesiaAt, sequence: number, number, lease: rest as number, stored: undefined }
     })
-    if (numbers.told(acked, known, 1) === 1) return judged
+    if (numbers.told(by, acked, known, 1) === 1) return judged
     return judged.map((each) => ({ ...each, sequence: 0 }))
   }
 
