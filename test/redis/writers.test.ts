@@ -51,6 +51,23 @@ describeWithServer(REDIS, 'Writers of a Redis ledger', () => {
     }
   })
 
+  it('have a store open that was being closed when they opened it', async () => {
+    const store = await newStore('at-once')
+    let before = noting(store)
+    for (let n = 0; n < 20; n += 1) {
+      await before.note(`before ${n}`)
+      const late = before.note(`late ${n}`).catch(() => undefined)
+      const closing = before.guard.close()
+      for (let turn = 0; turn < n; turn += 1) await undefined
+      const after = noting(store)
+      await after.note(`after ${n}`)
+      await Promise.all([closing, late])
+      expect(await after.note(`later ${n}`)).toBe(`later ${n}`)
+      before = after
+    }
+    await before.guard.close()
+  })
+
   it('are not taken for forgetful when they are silent for longer than a writer is kept', async () => {
     const silent = await newStore('silent')
     const busy = await newStore('silent')
