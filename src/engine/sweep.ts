@@ -126,12 +126,22 @@ export function createSweeper(core: Core): Sweeper {
   }
 
   async function retire(): Promise<void> {
-    const page = await core.journal.withDeadline(core.journal.store.closed(CLOSED_PAGE, closedAfter))
-    closedAfter = page.next
-    const { now } = page
-    for (const record of page.records) {
-      if (core.closing) return
-      await core.journal.apply(record.key, record.tenant, { record, now }, { type: 'expire', who: core.processes.self })
+    // Pages of large records are short, and must not make retention fall behind.
+    for (let pages = 0, looked = 0; pages < PAGES_PER_SWEEP && looked < CLOSED_PAGE; pages += 1) {
+      const page = await core.journal.withDeadline(core.journal.store.closed(CLOSED_PAGE - looked, closedAfter))
+      closedAfter = page.next
+      looked += page.records.length
+      const { now } = page
+      for (const record of page.records) {
+        if (core.closing) return
+        await core.journal.apply(
+          record.key,
+          record.tenant,
+          { record, now },
+          { type: 'expire', who: core.processes.self },
+        )
+      }
+      if (closedAfter === undefined) return
     }
   }
 

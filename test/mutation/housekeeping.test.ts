@@ -72,6 +72,7 @@ describe('retention', () => {
       [500, undefined],
       [500, 'next'],
       [500, undefined],
+      [500, undefined],
     ])
   })
 })
