@@ -111,13 +111,12 @@ export function createPerformer(core: Core, opening: () => Promise<void> | undef
           round: options.round,
         })
         flights.set(op.key, flight)
-        core.makers.began(op.key, op.contract)
         const forget = (): boolean => flights.delete(op.key)
         flight.result.then((settled) => {
           forget()
           if (settled.kind === 'committed' && settled.recorded) core.remembered.remember(settled.record)
-          if (settled.kind === 'committed' || settled.kind === 'none') core.makers.settled(op.key)
-          else if (settled.kind === 'doubt' || settled.kind === 'accepted') core.makers.doubted(op.key, op.contract)
+          if (settled.kind === 'committed' || settled.kind === 'none') core.makers.settled(flight.key)
+          else if (settled.kind === 'doubt' || settled.kind === 'accepted') core.makers.doubted(flight.key, op.contract)
         }, forget)
         return await ride(flight, op, options, true)
       }

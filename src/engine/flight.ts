@@ -87,6 +87,7 @@ export function startFlight(core: Core, op: Operation, first: Reading | undefine
       drive(core, flight, first, options, {
         marked: () => {
           flight.marked = true
+          core.makers.began(op.key, op.contract)
           bind()
         },
         idle: rest,

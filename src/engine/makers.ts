@@ -14,7 +14,7 @@ export interface Makers {
    * @param tenant of the run that it was protected in; undefined outside of one
    */
   note(name: string, maker: unknown, tenant: string | undefined): void
-  /** A call of the operation begins here: while it is open its doubts are settled with this contract. */
+  /** An attempt of the operation begins here: while it is open its doubts are settled with this contract. */
   began(key: string, contract: Contract): void
   /** The operation is in doubt after a call with this contract. */
   doubted(key: string, contract: Contract): void

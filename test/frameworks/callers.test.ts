@@ -32,7 +32,7 @@ const toolsOf = (account: string, on: Guard) =>
     on,
     {
       refund: tool({
-        inputSchema: z.object({ id: z.string() }),
+        inputSchema: z.object({ id: z.string(), why: z.string().optional() }),
         execute: async ({ id }) => {
           const answer = await send(`${downstream.url}/effects/${account}-${id}`, { method: 'POST', body: '{}' })
           if (lost-- > 0) throw new Error('the answer is lost')
@@ -103,5 +103,24 @@ describe('tools that are built anew for each caller', () => {
     expect(await effects(title)).toEqual([1, 0])
     expect((await restarted.ledger.list({ tenant: 'alice' })).records.map(({ state }) => state)).toEqual(['committed'])
     await restarted.close()
+  })
+
+  it('leave it alone after a call that was refused for saying something else', async () => {
+    await aliceLeaves('R-2', Infinity)
+    await guard.close()
+    const restarted = testGuard({ store })
+    toolsOf('carol', restarted)
+    const { refund } = toolsOf('bob', restarted)
+    const input = { id: 'R-2', why: 'it came broken' }
+    const call = { toolCallId: 'call_0', messages: [], context: undefined as never }
+    await expect(
+      restarted.run({ tenant: 'alice' }, async () => await refund.execute?.(input, call)),
+    ).rejects.toMatchObject({ code: 'KEY_REUSED' })
+    const seen: string[] = []
+    restarted.on('transition', ({ event }) => void seen.push(event.to))
+    for (let sweeps = 0; sweeps < 3; sweeps += 1) await restarted.internals.tick()
+    await restarted.close()
+    expect(seen).toEqual([])
+    expect(await effects('R-2')).toEqual([1, 0])
   })
 })
