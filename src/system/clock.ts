@@ -45,3 +45,6 @@ export function bootId(): string {
     return `up${Math.round((Date.now() - uptime() * 1000) / 10_000)}`
   }
 }
+
+/** True for a boot that the system does not name (macOS, Windows). */
+export const isWorkedOut = (boot: string): boolean => /^up\d+$/.test(boot)

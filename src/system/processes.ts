@@ -1,7 +1,7 @@
 import { readFileSync, readlinkSync } from 'node:fs'
 import { hostname } from 'node:os'
 import type { Processes } from '../engine/index.ts'
-import { bootId } from './clock.ts'
+import { bootId, isWorkedOut } from './clock.ts'
 
 /**
  * Process names of the form `host/boot/pid/start`; `boot` also tells containers of one machine apart, since each counts
@@ -28,7 +28,10 @@ export function systemProcesses(): Processes {
 
 /** For a ledger that only this machine uses: whether an owner of another boot, or another container, is of the past. */
 const isOver = (ownerBoot: string, boot: string, pid: number, start: string): boolean =>
-  withoutNamespace(ownerBoot) !== withoutNamespace(boot) || isGone(pid, start)
+  isAnotherBoot(withoutNamespace(ownerBoot), withoutNamespace(boot)) || isGone(pid, start)
+
+/** Two that were worked out from the clock may be of one boot: it is set, and lies near the edge of a step for some. */
+const isAnotherBoot = (one: string, other: string): boolean => one !== other && !isWorkedOut(one) && !isWorkedOut(other)
 
 const withoutNamespace = (boot: string): string => boot.replace(/\+.*$/, '')
 

@@ -40,6 +40,9 @@ describe('the machine', () => {
     expect(processes.isDead(`elsewhere/${boot}/${pid}/1`, true)).toBe(false)
     expect(isDead('nonsense')).toBe(false)
     expect(processes.isDead(`${host}/another-boot/${process.pid}/${start}`, true)).toBe(true)
+    // Where the system does not name its boots, the clock may give one boot two names: the pid alone is proof.
+    expect(processes.isDead(`${host}/up179589712/${process.pid}/?`, true)).toBe(false)
+    expect(processes.isDead(`${host}/up179589712/${pid}/?`, true)).toBe(true)
   })
 
   it('takes no other machine, and no other container, of the same host name for dead where the ledger is shared', () => {
