@@ -8,7 +8,9 @@ import { unseal } from './outcome.ts'
 import type { Outcome } from './told.ts'
 
 /**
- * Undoes a committed operation by the `compensate` of its contract.
+ * Undoes a committed operation by the `compensate` of its contract. Which one is read before anything is waited for, since
+ * its caller may change its input.
+ * @param open what it waits for before it touches the ledger
  * @throws OnefoldError HELD when the operation is not committed, and whatever the compensation's own operation throws
  */
 export async function compensateOperation(
@@ -17,11 +19,13 @@ export async function compensateOperation(
   contract: Contract,
   rawInput: unknown,
   options: PerformOptions,
+  open: () => Promise<void>,
 ): Promise<void> {
   if (contract.compensate === undefined)
     throw new OnefoldError('CONTRACT_INVALID', `${contract.name} declares no compensate. Nothing was undone.`)
-  const input = await contract.parse(rawInput)
-  const op = performer.name(contract, input, options)
+  const parsed = contract.parse(rawInput)
+  const op = performer.name(contract, parsed instanceof Promise ? await parsed : parsed, options)
+  await open()
   await compensateBy(core, op, (value, key) => declaredUndo(performer, contract, key, value, options))
 }
 

@@ -255,8 +255,7 @@ export function createGuard(options: GuardOptions): Guard {
     return Object.assign(tool, {
       perform: call,
       compensate: async (input: Input, callOptions: ToolCallOptions = {}) => {
-        await lifecycle.open()
-        await compensateOperation(core, performer, contract, input, unbound(callOptions))
+        await compensateOperation(core, performer, contract, input, unbound(callOptions), lifecycle.open)
       },
       contract,
       description: contract.describe(),

@@ -43,4 +43,27 @@ describe('an input that its caller changes after the call', () => {
     expect(await Promise.all(calls)).toEqual(['a', 'b', 'c'])
     expect(done).toEqual(['a: sku of a', 'b: sku of b', 'c: sku of c'])
   })
+
+  it('is undone as it was when its undo was called', async () => {
+    guard = testGuard()
+    const undone: string[] = []
+    const order = guard.tool({
+      name: 'order',
+      input: sameObject,
+      effect: 'write',
+      identity: ['id'],
+      recovery: manual(),
+      execute: ({ id }) => id,
+      compensate: async (id) => undone.push(id),
+    })
+    const reused: Order = { id: '', note: '', lines: [] }
+    for (const id of ['a', 'b', 'c']) await order({ ...reused, id })
+    const undos: Promise<void>[] = []
+    for (const id of ['a', 'b', 'c']) {
+      reused.id = id
+      undos.push(order.compensate(reused))
+    }
+    await Promise.all(undos)
+    expect(undone.toSorted()).toEqual(['a', 'b', 'c'])
+  })
 })
