@@ -58,7 +58,7 @@ describeWithServer(REDIS, 'Writers of a Redis ledger', () => {
       await before.note(`before ${n}`)
       const late = before.note(`late ${n}`).catch(() => undefined)
       const closing = before.guard.close()
-      for (let turn = 0; turn < n; turn += 1) await undefined
+      for (let turn = 0; turn < n; turn += 1) await Promise.resolve()
       const after = noting(store)
       await after.note(`after ${n}`)
       await Promise.all([closing, late])
