@@ -382,3 +382,19 @@ describe('the store is away', () => {
     expect(b.record(tool, { ref: 'a' })?.state).toBe('claimed')
   })
 })
+
+describe('an input that is nothing', () => {
+  it('is frozen as null when it was prepared', async () => {
+    const b = bench()
+    const seen: unknown[] = []
+    const tool = b.tool({
+      identity: () => 'the one',
+      ignore: undefined,
+      prepare: () => undefined,
+      execute: (input: unknown) => void seen.push(input),
+    })
+    const { key } = await b.until(tool.perform(undefined as never))
+    expect(seen).toEqual([undefined])
+    expect(b.recordOf(key)?.state).toBe('committed')
+  })
+})

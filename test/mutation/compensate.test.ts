@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { bench, coded, facts, refusalOf, unavailable } from './bench.ts'
+import { unsafe } from './corners.ts'
 
 describe('undoing', () => {
   it('happens once, as an operation of its own', async () => {
@@ -86,5 +87,32 @@ describe('an undo', () => {
     release()
     await b.until(patient)
     expect(b.record(tool, { ref: 'a' })?.state).toBe('compensated')
+  })
+})
+
+describe('an undo of a tool whose schema takes its time', () => {
+  it('is that of the input when it was called', async () => {
+    const b = bench()
+    const undone: unknown[] = []
+    const input = { '~standard': { version: 1, vendor: 'test', validate: async (value: unknown) => ({ value }) } }
+    const tool = b.tool({ input, compensate: (value: unknown) => void undone.push(value) })
+    await b.until(tool({ ref: 'a' }))
+    await b.until(tool.compensate({ ref: 'a' }))
+    expect(undone).toEqual([{ id: 1, ref: 'a' }])
+  })
+})
+
+describe('an undo that is done while its ledger is found damaged', () => {
+  it('tells that, and is not told as undone', async () => {
+    const b = bench()
+    let undone = 0
+    const tool = b.tool({ compensate: () => void (undone += 1) })
+    await b.until(tool({ ref: 'a' }))
+    const { key } = b.record(tool, { ref: 'a' })!
+    b.trouble.request = (verb, [of]) => {
+      if (verb === 'read' && of === key && undone > 0) throw unsafe()
+    }
+    expect(await refusalOf(b.until(tool.compensate({ ref: 'a' })))).toMatchObject({ code: 'STORE_UNSAFE' })
+    expect([undone, b.recordOf(key)?.state]).toEqual([1, 'compensating'])
   })
 })

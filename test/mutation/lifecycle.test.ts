@@ -311,3 +311,46 @@ describe('closing while a call looks for its record', () => {
     expect([writes, b.downstream.log]).toEqual([['superseded'], []])
   })
 })
+
+describe('a guard that is closed', () => {
+  it('opens nothing any more', async () => {
+    const b = bench()
+    await b.until(b.guard.close())
+    const verbs = watched(b)
+    expect(await refusalOf(b.until(b.guard.open()))).toMatchObject({ code: 'STORE_UNAVAILABLE', effect: 'none' })
+    expect(verbs).toEqual([])
+  })
+
+  it('while it opens keeps no timer', async () => {
+    const b = bench()
+    let go = (): void => undefined
+    b.spool.reserve = () => new Promise((resolve) => (go = resolve))
+    const open = b.guard.open().catch(() => undefined)
+    await settle()
+    const closed = b.guard.close()
+    go()
+    await b.until(Promise.all([open, closed]))
+    expect(b.time.timers()).toEqual([])
+  })
+})
+
+describe('a read whose caller has given up', () => {
+  it('is not made', async () => {
+    const b = bench()
+    let reads = 0
+    const read = b.tool({
+      effect: 'read',
+      identity: undefined,
+      recovery: undefined,
+      ignore: undefined,
+      errors: undefined,
+      execute: () => (reads += 1),
+    })
+    const signal = AbortSignal.abort()
+    expect(await refusalOf(b.until(read({ ref: 'a' }, { signal })))).toMatchObject({
+      code: 'CANCELLED',
+      effect: 'none',
+    })
+    expect(reads).toBe(0)
+  })
+})

@@ -314,3 +314,16 @@ describe('a sweep', () => {
     expect(await notes()).toEqual(['released'])
   })
 })
+
+describe('a work list that is out of date', () => {
+  it('ends no note before its window is over', async () => {
+    const b = bench()
+    const tool = b.tool(near)
+    await b.until(tool(order('a')))
+    const [note] = await notes(b)
+    b.trouble.answer = (verb, _args, answer) =>
+      verb === 'due' ? { ...(answer as object), records: [note] } : undefined
+    await b.until(b.guard.internals.tick())
+    expect((await notes(b)).map(({ state }) => state)).toEqual(['claimed'])
+  })
+})

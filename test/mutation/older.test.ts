@@ -221,3 +221,24 @@ describe('an instance that does not know the new secret yet', () => {
     expect(past.downstream.effects('a')).toBe(1)
   })
 })
+
+describe('an older version in another scope', () => {
+  const v1 = { name: 'scoped', identity: ['ref'], scope: 'run' }
+  const v2 = {
+    ...v1,
+    scope: 'tenant',
+    version: 2,
+    replaysFrom: [1],
+    supersedes: [{ version: 1, identity: ['ref'], scope: 'run' }],
+  }
+
+  it('is found in its run, and by no call outside of one', async () => {
+    const a = bench()
+    const b = bench({ beside: a, self: 'host/boot/2/2' })
+    const [before, after] = [a.tool(v1), b.tool(v2)]
+    expect(await a.until(a.guard.run({ id: 'r' }, () => before({ ref: 'a' })))).toEqual({ id: 1, ref: 'a' })
+    expect(await b.until(b.guard.run({ id: 'r' }, () => after({ ref: 'a' })))).toEqual({ id: 1, ref: 'a' })
+    expect(a.downstream.effects('a')).toBe(1)
+    expect(await b.until(after({ ref: 'b' }))).toEqual({ id: 1, ref: 'b' })
+  })
+})
