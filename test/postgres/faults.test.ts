@@ -104,6 +104,24 @@ describe.skipIf(NEWEST === undefined)('Postgres in trouble', () => {
     })
   }
 
+  /** Puts back a copy of the server that lacks the tool's last effect, whose reference it resolves with. */
+  async function lostIn(tool: (input: { ref: string }) => Promise<unknown>): Promise<string> {
+    await tool({ ref: newRef() })
+    await server.stop()
+    const old = server.copy()
+    await server.start()
+    const ref = newRef()
+    await insist(() => tool({ ref }))
+    await server.stop()
+    server.restore(old)
+    await server.start()
+    return ref
+  }
+
+  /** A standby's sequence is ahead of its rows. */
+  const runAhead = (schema: string): Promise<unknown> =>
+    asOwner(server.url(), `SELECT nextval('${schema}.sequence') FROM generate_series(1, 32)`)
+
   /** What callers do: they come again where they are told that they may. */
   async function insist<T>(call: () => Promise<T>): Promise<T> {
     for (let tries = 0; ; tries += 1) {
@@ -222,15 +240,7 @@ describe.skipIf(NEWEST === undefined)('Postgres in trouble', () => {
         const schema = await newSchema()
         const guard = await guardOn(schema, name, server.port)
         const tool = effectTool(guard, 'manual')
-        await tool({ ref: newRef() })
-        await server.stop()
-        const old = server.copy()
-        await server.start()
-        const ref = newRef()
-        await insist(() => tool({ ref }))
-        await server.stop()
-        server.restore(old)
-        await server.start()
+        const ref = await lostIn(tool)
         await expect(insist(() => tool({ ref }))).rejects.toMatchObject({ code: 'IN_DOUBT' })
         expect(await downstream.effects(ref)).toBe(1)
         expect(await guard.ledger.amnesia()).toMatchObject({ why: expect.stringContaining('fell from') })
@@ -246,17 +256,8 @@ describe.skipIf(NEWEST === undefined)('Postgres in trouble', () => {
         // No look at the epoch comes first.
         const guard = await guardOn(schema, name, proxy.port, { sweepMs: 600_000 })
         const tool = effectTool(guard, 'manual')
-        await tool({ ref: newRef() })
-        await server.stop()
-        const old = server.copy()
-        await server.start()
-        const ref = newRef()
-        await insist(() => tool({ ref }))
-        await server.stop()
-        server.restore(old)
-        await server.start()
-        // A standby's sequence is ahead of its rows.
-        await asOwner(server.url(), `SELECT nextval('${schema}.sequence') FROM generate_series(1, 32)`)
+        const ref = await lostIn(tool)
+        await runAhead(schema)
         const lost = proxy.loseAnswer({ to: 'default' })
         await tool({ ref: newRef() }).catch(() => undefined)
         await lost
@@ -268,16 +269,8 @@ describe.skipIf(NEWEST === undefined)('Postgres in trouble', () => {
         const schema = await newSchema()
         const guard = await guardOn(schema, name, server.port, { sweepMs: 600_000 })
         const tool = effectTool(guard, 'manual')
-        await tool({ ref: newRef() })
-        await server.stop()
-        const old = server.copy()
-        await server.start()
-        const ref = newRef()
-        await insist(() => tool({ ref }))
-        await server.stop()
-        server.restore(old)
-        await server.start()
-        await asOwner(server.url(), `SELECT nextval('${schema}.sequence') FROM generate_series(1, 32)`)
+        const ref = await lostIn(tool)
+        await runAhead(schema)
         const other = await guardOn(schema, name, server.port)
         await effectTool(other, 'manual')({ ref: newRef() })
         await other.close()
