@@ -166,7 +166,10 @@ export interface WriteOptions<Schema extends StandardSchemaV1, Output> {
   readonly retryHorizon?: Duration
   readonly recovery: Recovery<StandardSchemaV1.InferOutput<Schema>, Output>
   readonly execute: (input: StandardSchemaV1.InferOutput<Schema>, context: ToolContext) => Promise<Output> | Output
-  /** Slow work without effects, run under the claim and before the marker; what it returns replaces the input of `execute`. */
+  /**
+   * Slow work without effects, run under the claim and before the marker; what it returns replaces the input of `execute`.
+   * That, and what it changes in the input that it was given, is frozen in the ledger for a re-send: JSON, and no secrets.
+   */
   readonly prepare?: (
     input: StandardSchemaV1.InferOutput<Schema>,
     context: ToolContext,
