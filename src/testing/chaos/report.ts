@@ -59,7 +59,8 @@ const MOST_NAMED = 5
 function notTried(missed: readonly PlannedFault[]): string {
   const more = missed.length > MOST_NAMED ? `, and ${missed.length - MOST_NAMED} more` : ''
   const named = missed.slice(0, MOST_NAMED).map((one) => showFaults([one]))
-  return `${missed.length} faults were not tried, as their place was not reached again: ${named.join(', ')}${more}`
+  const count = missed.length === 1 ? '1 fault was' : `${missed.length} faults were`
+  return `${count} not tried, as their place was not reached again: ${named.join(', ')}${more}`
 }
 
 /** One failure: the seed, the faults, what they are, and the two states side by side. */
