@@ -71,11 +71,13 @@ it('records of nearly 1 MiB come in pages that are small enough for one answer: 
 })
 
 describeWithServer(REDIS, 'records of nearly 1 MiB come in pages that are small enough for one answer', () => {
+  const ends: (() => unknown)[] = []
+  afterAll(() => Promise.all(ends.map((end) => end())))
+
   it.each([1, 3])('redis, %s partitions', async (partitions) => {
     const server = await startRedis()
     const client = new Redis(server.url())
+    ends.push(() => client.disconnect(), server.close)
     await expectPages(redisStore({ client, partitions }))
-    client.disconnect()
-    await server.close()
   })
 })
