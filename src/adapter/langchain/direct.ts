@@ -22,16 +22,16 @@ const MESSAGE = '$onefold.message'
 /** What a message says; its id is left out, since a graph takes two messages of one id for one. */
 const SAID = ['content', 'artifact', 'status', 'name', 'metadata', 'additional_kwargs', 'response_metadata']
 
+const saidBy = (message: ToolMessageLike): object =>
+  Object.fromEntries([...SAID, 'tool_call_id'].map((field) => [field, message[field]]))
+
 /** The storable form of a ToolMessage. */
-export const packMessage = (message: ToolMessageLike): object => ({
-  [MESSAGE]: Object.fromEntries([...SAID, 'tool_call_id'].map((field) => [field, message[field]])),
-})
+export const packMessage = (message: ToolMessageLike): object => ({ [MESSAGE]: saidBy(message) })
 
 /** The same message of its own class, with some fields replaced; without an id, unless it is one of them. */
 export function withSaid(message: ToolMessageLike, fields: Readonly<Record<string, unknown>>): unknown {
   const { constructor: Message } = message as unknown as { constructor: new (fields: object) => unknown }
-  const said = Object.fromEntries([...SAID, 'tool_call_id'].map((field) => [field, message[field]]))
-  return new Message({ ...said, ...fields })
+  return new Message({ ...saidBy(message), ...fields })
 }
 
 /** The fields of a packed ToolMessage; undefined for anything else. */
