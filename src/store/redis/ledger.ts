@@ -30,21 +30,25 @@ interface Look {
 }
 
 /** Why a partition that is gone means a loss. Plain text: it goes into JSON as it is. */
-const GONE = 'a part of the ledger was not there any more'
+export const GONE = 'a part of the ledger was not there any more'
 
 /**
  * Finds the ledger under a prefix, or makes it. Partition 0 is made last, so that where it is every other one has been:
  * one that is missing then was lost, and is made anew under the amnesia mark. So is partition 0 where others hold records.
  * @param known the ledger that is known to have been there
- * @throws OnefoldError STORE_UNSAFE for another program's keys and for a ledger of another version
+ * @param asItIs refuses where partition 0 was not known and is not there, and makes none
+ * @throws OnefoldError STORE_UNSAFE for another program's keys and for a ledger of another version, STORE_UNAVAILABLE for
+ * none
  */
 export async function findLedger(
   driver: Driver,
   prefix: string,
   wanted: number | undefined,
-  known?: FoundLedger,
+  known: FoundLedger | undefined,
+  asItIs: boolean,
 ): Promise<FoundLedger> {
   const first = await look(driver, prefix, 0, false)
+  if (asItIs && first === undefined && known === undefined) throw absent(prefix)
   const usual = wanted ?? (driver.cluster ? PARTITIONS_OF_A_CLUSTER : 1)
   const left = first === undefined && known === undefined ? await remainder(driver, prefix, usual) : undefined
   const existed = first !== undefined || known !== undefined || left !== undefined
@@ -64,7 +68,7 @@ export async function findLedger(
     const root = await look(driver, prefix, 0, true, { name, partitions, why: existed ? GONE : '' })
     // Somebody else was quicker: theirs counts.
     if (root !== undefined && (root.ledger !== name || root.partitions !== partitions))
-      return await findLedger(driver, prefix, wanted, known)
+      return await findLedger(driver, prefix, wanted, known, asItIs)
     // Or made all of it between our looks, and has recorded something already.
     if (left !== undefined) isGone = root?.kind === 'made'
   }
@@ -78,15 +82,12 @@ async function remainder(driver: Driver, prefix: string, partitions: number): Pr
   return found.find((part) => part?.holdsRecords === true)
 }
 
-/** @throws OnefoldError STORE_UNAVAILABLE where there is no ledger, STORE_UNSAFE where there is something else */
-export async function assertThere(driver: Driver, prefix: string): Promise<void> {
-  if ((await look(driver, prefix, 0, false)) !== undefined) return
-  throw new OnefoldError(
+const absent = (prefix: string): OnefoldError =>
+  new OnefoldError(
     'STORE_UNAVAILABLE',
     `There is no ledger under the prefix ${prefix}. Nothing was created. Check the prefix and the database; the first program that serves a ledger makes it.`,
     { effect: 'none', details: { applied: 'no' } },
   )
-}
 
 async function look(
   driver: Driver,

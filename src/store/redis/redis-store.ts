@@ -9,7 +9,7 @@ import { examine } from './doctor.ts'
 import { driverFor } from './driver-for.ts'
 import { readEpoch, retireWriters, saveMark } from './epoch.ts'
 import { errorOf, late, notOpen } from './failure.ts'
-import { assertThere, findLedger, type FoundLedger } from './ledger.ts'
+import { findLedger, GONE, type FoundLedger } from './ledger.ts'
 import { CLOSED_SCAN, DUE, page, scanOf } from './listing.ts'
 import { RIGHTS } from './meta.lua.ts'
 import { baseOf, checkedPrefix, memberOf, oldBlobKey } from './names.ts'
@@ -95,11 +95,11 @@ export function redisStore(options: RedisOptions): Store {
 
   /** Finds the ledger, or what is left of it. */
   async function find(): Promise<void> {
-    if (options.asItIs === true && ledger.name === '') await assertThere(driver, prefix)
-    ledger = await findLedger(driver, prefix, options.partitions, ledger.name === '' ? undefined : ledger)
+    const known = ledger.name === '' ? undefined : ledger
+    ledger = await findLedger(driver, prefix, options.partitions, known, options.asItIs === true)
     if (!ledger.lost) return
     const { now } = await page(partitions, numbers, DUE, 1, undefined)
-    await saveMark(partitions, numbers, { at: now, lossFrom: 0, why: 'a part of the ledger was not there any more' })
+    await saveMark(partitions, numbers, { at: now, lossFrom: 0, why: GONE })
   }
 
   /** Set while the servers may forget records: then that there is none permits nothing new. The engine looks every second. */
