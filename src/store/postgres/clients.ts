@@ -4,6 +4,7 @@ export interface PgPool {
   readonly options: { readonly max?: number | undefined; readonly connectionTimeoutMillis?: number | undefined }
   connect(): Promise<PgClient>
   on(event: 'error', listener: (error: Error) => void): unknown
+  on(event: 'acquire', listener: (client: PgClient) => void): unknown
 }
 
 /** What is used of a client that a {@link PgPool} lends. */

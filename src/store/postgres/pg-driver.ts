@@ -6,6 +6,7 @@ import { fencedHandle } from './fenced-handle.ts'
 
 const DEFAULT_MOST = 10
 const AGAIN_MS = 250
+const NO_ROOM = 'no connection is left to listen by'
 
 const rowsOf = (result: unknown): readonly Row[] => (result as { readonly rows: readonly Row[] }).rows
 const nothing = (): void => {}
@@ -13,14 +14,23 @@ const nothing = (): void => {}
 const heard = new WeakSet<PgPool | PgClient>()
 /** How many connections of a pool listen, and serve nothing else. */
 const listeners = new WeakMap<PgPool, number>()
-const NO_ROOM = 'no connection is left to listen by'
+
+/** A connection that breaks while it is lent says so to its borrower. */
+function quiet(client: PgClient): void {
+  if (!heard.has(client)) client.on('error', nothing)
+  heard.add(client)
+}
 
 /** A pool of the package pg. */
 export function pgDriver(pool: PgPool, { deadlineMs, prepare }: DriverOptions): Driver {
   const names = new Map<string, string>()
   const most = pool.options.max ?? DEFAULT_MOST
-  // Without a listener the loss of an idle connection ends the process.
-  if (!heard.has(pool)) pool.on('error', nothing)
+  // Without a listener the loss of a connection ends the process. A lent one is heard from the moment it is lent: what
+  // the server says in one breath with its greeting comes before the borrower has it.
+  if (!heard.has(pool)) {
+    pool.on('error', nothing)
+    pool.on('acquire', quiet)
+  }
   heard.add(pool)
 
   const leaveToListeners = (more: number): void => void listeners.set(pool, (listeners.get(pool) ?? 0) + more)
@@ -34,15 +44,7 @@ export function pgDriver(pool: PgPool, { deadlineMs, prepare }: DriverOptions): 
     return name
   }
 
-  /** A connection that breaks while it is lent says so to its borrower. */
-  function quiet(client: PgClient): PgClient {
-    if (!heard.has(client)) client.on('error', nothing)
-    heard.add(client)
-    return client
-  }
-
-  const borrow = async (): Promise<PgClient> =>
-    quiet(await inTime(pool.connect(), deadlineMs, (client) => client.release()))
+  const borrow = (): Promise<PgClient> => inTime(pool.connect(), deadlineMs, (client) => client.release())
 
   async function run(text: string, values?: readonly unknown[], often = false): Promise<unknown> {
     const client = await borrow()
