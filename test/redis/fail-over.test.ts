@@ -47,7 +47,7 @@ describeWithServer(REDIS, 'A fail-over to a replica that lacks what was acknowle
     const guard = testGuard({
       store: redisStore({ client, deadlineMs: DEADLINE_MS }),
       // What is lost is found by asking the ledger, not by remembering.
-      settings: { storeDeadlineMs: DEADLINE_MS + 100, replayMemoryMs: 0, ...settings },
+      settings: { storeDeadlineMs: DEADLINE_MS + 100, leaseMs: 4_000, replayMemoryMs: 0, ...settings },
     })
     ends.push(async () => {
       await guard.close().catch(() => undefined)
