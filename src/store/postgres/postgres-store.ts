@@ -64,13 +64,15 @@ export function postgresStore(options: PostgresOptions): Store {
   let opening: Promise<void> | undefined
   let isOpen = false
 
-  const writeText = writeStatement(s)
+  /** By the number of writers that there are. */
+  const writeTexts: string[] = []
   const readText = READ.replaceAll('$schema', s)
   const lane = createWriteLane(async (items) => {
     const writer = writers.borrow()
     try {
       const terms = { remembered: writers.remembered(writer), strict: false, patienceMs }
-      const rows = await driver.query(writeText, writeValues(items, terms), true)
+      const text = (writeTexts[terms.remembered.length] ??= writeStatement(s, terms.remembered.length))
+      const rows = await driver.query(text, writeValues(items, terms), true)
       return rows.map((row) => ({
         ...row,
         sequence: writers.answered(writer, stepOf(row)),

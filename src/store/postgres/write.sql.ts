@@ -24,10 +24,11 @@ export interface WriteTerms {
   readonly patienceMs: number
 }
 
-/** The statement of the hot path, for `schema`, and what goes into it. */
-export const writeStatement = (schema: string): string =>
+/** The statement of the hot path, for `schema` and what goes into it; `writers` is how many are remembered. */
+export const writeStatement = (schema: string, writers: number): string =>
   statement(
     schema,
+    writers,
     Array.from({ length: 7 }, (_, n) => `$${n + 1}::text::text[]`),
     ['$8::text::bigint[]', '$9::text::text[]', '$10::text::bigint[]', '$11::boolean', '$12::int'],
   )
@@ -43,7 +44,7 @@ export function writeScript(schema: string, items: readonly Item[], terms: Write
   const numbers = columns.pop() as string
   const [ids, acked] = memoryOf(terms.remembered).map(literal) as [string, string]
   const { strict, patienceMs } = terms
-  return statement(schema, columns, [
+  return statement(schema, terms.remembered.length, columns, [
     numbers,
     `${ids}::text[]`,
     `${acked}::bigint[]`,
@@ -55,25 +56,30 @@ export function writeScript(schema: string, items: readonly Item[], terms: Write
 /**
  * `lost` is what the ledger has of a writer of this process that was acknowledged more: records were lost. That is told
  * until the mark is set: the step then counts under another name, since an answer that gets lost would take the evidence
- * with it. All writers of the process are looked at, for the next step may be another one's.
+ * with it. All writers of the process are looked at, for the next step may be another one's. One by one, since the server
+ * keeps the plan then: with a join over the array it makes a new one for each step, which takes as long as the step.
  *
  * A tool may have made its transaction keep one snapshot. What others of the process were acknowledged since is not in it,
  * and no loss: there the step's own writer alone is looked at, and counts under its own name, so that a row which is newer
  * than the snapshot is an error of the server.
  */
-const statement = (
+function statement(
   schema: string,
+  writers: number,
   columns: readonly string[],
   [numbers, ids, acked, strict, patience]: readonly string[],
-): string =>
-  `SELECT step.*, memory.lost FROM (SELECT min(greatest(m.floor, w.n))::float8 AS lost
-     FROM ${schema}.meta m, unnest(${ids}, ${acked}) AS own (id, acked) LEFT JOIN ${schema}.writers w ON w.id = own.id
-     WHERE greatest(m.floor, w.n) < own.acked AND (own.id = (${ids})[1] OR NOT ${HAS_ONE_SNAPSHOT})) AS memory,
+): string {
+  const lostBy = Array.from({ length: writers }, (_, n) => {
+    const has = `greatest(m.floor, (SELECT w.n FROM ${schema}.writers w WHERE w.id = m.ids[${n + 1}]))`
+    return `CASE WHEN ${n === 0 ? '' : 'NOT m.fixed AND '}${has} < m.acked[${n + 1}] THEN ${has}::float8 END`
+  })
+  return `SELECT step.*, memory.lost FROM (SELECT m.*, least(${lostBy.join(', ')}) AS lost FROM
+     (SELECT floor, ${ids} AS ids, ${acked} AS acked, current_setting('transaction_isolation') IN ('repeatable read',
+       'serializable') AS fixed FROM ${schema}.meta OFFSET 0) AS m OFFSET 0) AS memory,
    LATERAL ${schema}.write(${columns.join(', ')}, ${numbers},
-     CASE WHEN memory.lost IS NULL OR ${HAS_ONE_SNAPSHOT} THEN (${ids})[1] ELSE concat((${ids})[1], ' after a loss') END,
-     (${acked})[1], ${strict}, ${patience}) AS step`
-
-const HAS_ONE_SNAPSHOT = "current_setting('transaction_isolation') IN ('repeatable read', 'serializable')"
+     CASE WHEN memory.lost IS NULL OR memory.fixed THEN memory.ids[1] ELSE concat(memory.ids[1], ' after a loss') END,
+     memory.acked[1], ${strict}, ${patience}) AS step`
+}
 
 const memoryOf = (remembered: WriteTerms['remembered']): readonly [ids: string, acked: string] => [
   `{${remembered.map(({ id }) => id).join()}}`,
