@@ -184,6 +184,31 @@ describe.skipIf(NEWEST === undefined)('the outbox [BF-12]', () => {
     await pool.query('DELETE FROM onefold.outbox')
   })
 
+  it('tries a message that stays ever more seldom, and at once where it is asked to', async () => {
+    // Written by another program; such a payload is refused before anything is sent.
+    await pool.query(`INSERT INTO onefold.outbox (id, topic, key, payload) VALUES ('of1_refused/1', 't', 'k', '1e300')`)
+    const tries: number[] = []
+    let later = (): void => {}
+    const relay = relayOutbox(guard, {
+      client: pool,
+      recovery: keyed('10m'),
+      everyMs: 4,
+      publish: () => Promise.resolve(),
+      onTrouble() {
+        tries.push(performance.now())
+        if (tries.length === 6) later()
+      },
+    })
+    await new Promise<void>((resolve) => (later = resolve))
+    // 4 + 8 + 16 + 32 + 64 ms at least; looked at every 4 ms it would take 20.
+    expect((tries.at(-1) ?? 0) - (tries[0] ?? 0)).toBeGreaterThanOrEqual(124)
+    const before = tries.length
+    await Promise.all([relay.drain(), relay.drain()])
+    expect(tries.length - before).toBeGreaterThanOrEqual(2)
+    await relay.close()
+    await pool.query('DELETE FROM onefold.outbox')
+  })
+
   it('raises one alarm for a message that stays, without its contents', async () => {
     const alarms: string[] = []
     const stop = guard.on('alarm', ({ tool: name, message }) => alarms.push(`${name}: ${message}`))

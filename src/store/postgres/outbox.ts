@@ -85,7 +85,10 @@ export interface RelayOptions {
   readonly tool?: string
   /** Messages that are sent side by side. @default 16 */
   readonly atOnce?: number
-  /** How often an idle relay looks, in milliseconds. @default 200 */
+  /**
+   * How often an idle relay looks, in milliseconds. What could not be published waits twice as long after each time, up
+   * to five seconds. @default 200
+   */
   readonly everyMs?: number
   /**
    * Told of messages that could not be published now; they stay and are tried again.
@@ -105,8 +108,14 @@ const NAMES: NamesOf<RelayOptions> = {
   onTrouble: true,
 }
 
+/** The longest time between two tries of a message. */
+const LONGEST_WAIT_MS = 5_000
+
 export interface Relay {
-  /** Publishes what can be published now; resolves to the number of messages that left the outbox. */
+  /**
+   * Publishes what can be published now, also what would wait for another try; resolves to the number of messages that
+   * left the outbox.
+   */
   drain(): Promise<number>
   /** Ends after what is under way. */
   close(): Promise<void>
@@ -135,6 +144,8 @@ export function relayOutbox(guard: Guard, options: RelayOptions): Relay {
     execute: (message, context) => options.publish(message, context),
   })
   const alarmed = new Set<string>()
+  /** Messages that could not be published. */
+  const waits = new Map<string, { readonly ms: number; readonly until: number }>()
   let closing = false
   let timer: NodeJS.Timeout | undefined
   let round: Promise<number> | undefined
@@ -177,19 +188,29 @@ export function relayOutbox(guard: Guard, options: RelayOptions): Relay {
     } catch (error) {
       // The record has outlived its result: it was published.
       if (!(isOnefoldError(error) && error.code === 'RESULT_EXPIRED')) {
+        const ms = Math.min((waits.get(message.id)?.ms ?? everyMs / 2) * 2, LONGEST_WAIT_MS)
+        waits.set(message.id, { ms, until: performance.now() + ms })
         ;(options.onTrouble ?? alarm)(message, error)
         return false
       }
     }
-    alarmed.delete(message.id)
+    forget(message.id)
     await driver.query(`DELETE FROM ${s}.outbox WHERE n = $1`, [n])
     return true
   }
 
-  async function drain(): Promise<number> {
+  function forget(id: string): void {
+    alarmed.delete(id)
+    waits.delete(id)
+  }
+
+  const isDue = (row: Row): boolean => (waits.get(row['id'] as string)?.until ?? 0) <= performance.now()
+
+  async function drain(all: boolean): Promise<number> {
     let left = 0
     // What could not be published now is not tried again at once, and does not hide what lies behind it.
     const stuck = new Set<number>()
+    const seen = new Set<string>()
     /** From the first topic and key to the last, one message of each: a long backlog of one does not hold up the others. */
     async function pass(): Promise<number> {
       let gone = 0
@@ -199,7 +220,8 @@ export function relayOutbox(guard: Guard, options: RelayOptions): Relay {
         })
         if (rows.length === 0) break
         last = rows.at(-1)
-        const tried = rows.filter((row) => !stuck.has(Number(row['n'])))
+        for (const row of rows) seen.add(row['id'] as string)
+        const tried = rows.filter((row) => !stuck.has(Number(row['n'])) && (all || isDue(row)))
         const done = await Promise.all(tried.map((row) => one(Number(row['n']), messageOf(row))))
         for (const [at, row] of tried.entries()) if (done[at] !== true) stuck.add(Number(row['n']))
         gone += done.filter(Boolean).length
@@ -207,23 +229,27 @@ export function relayOutbox(guard: Guard, options: RelayOptions): Relay {
       return gone
     }
     for (let gone = -1; gone !== 0; left += gone) gone = await pass()
+    // Another relay may have published them.
+    for (const id of waits.keys()) if (!seen.has(id)) forget(id)
     return left
   }
 
-  const drainOnce = (): Promise<number> =>
-    (round ??= drain().finally(() => {
-      round = undefined
-    }))
+  /** One round at a time, those that were asked for among them. */
+  function drainNext(all: boolean): Promise<number> {
+    const next = (round?.catch(() => 0) ?? Promise.resolve(0)).then(() => drain(all))
+    round = next
+    return next
+  }
 
   function schedule(): void {
     if (closing) return
-    timer = setTimeout(() => void drainOnce().then(schedule, schedule), everyMs)
+    timer = setTimeout(() => void drainNext(false).then(schedule, schedule), everyMs)
     timer.unref()
   }
 
   schedule()
   return {
-    drain: drainOnce,
+    drain: () => drainNext(true),
     async close() {
       closing = true
       clearTimeout(timer)
