@@ -29,7 +29,8 @@ describe.skipIf(NEWEST === undefined)('what is refused before anything is served
       server.url(),
       `CREATE ROLE locked LOGIN PASSWORD 'right'; CREATE ROLE bare LOGIN; CREATE ROLE careless LOGIN;
        CREATE ROLE strict LOGIN; ALTER ROLE careless SET synchronous_commit = off;
-       ALTER ROLE strict SET default_transaction_isolation = 'serializable'`,
+       ALTER ROLE strict SET default_transaction_isolation = 'serializable';
+       CREATE ROLE reader LOGIN; ALTER ROLE reader SET default_transaction_read_only = on`,
     )
     await asOwner(server.url(), 'CREATE SCHEMA theirs; CREATE TABLE theirs.records (id int)')
     await asOwner(
@@ -40,7 +41,7 @@ describe.skipIf(NEWEST === undefined)('what is refused before anything is served
     for (const schema of ['ledger', 'older', 'newer', 'future']) {
       await migratePostgres(owner.client, { schema, ...(schema === 'ledger' ? { role: 'careless' } : {}) })
     }
-    await migratePostgres(owner.client, { schema: 'ledger', role: 'strict' })
+    for (const role of ['strict', 'reader']) await migratePostgres(owner.client, { schema: 'ledger', role })
     await owner.end()
     await asOwner(server.url(), 'UPDATE older.meta SET version = 0; UPDATE newer.meta SET version = 99')
   })
@@ -111,6 +112,12 @@ describe.skipIf(NEWEST === undefined)('what is refused before anything is served
       'ledger',
       { code: 'STORE_UNSAFE', message: expect.stringContaining('read committed') },
     ],
+    [
+      'transactions that may only read',
+      () => server.url({ user: 'reader' }),
+      'ledger',
+      { code: 'STORE_UNSAFE', message: expect.stringContaining('default_transaction_read_only') },
+    ],
   ]
   for (const name of ['pg', 'postgres'] as const) {
     it.each(CASES)(`%s, with ${name}`, async (_, url, schema, error) => {
@@ -124,6 +131,26 @@ describe.skipIf(NEWEST === undefined)('what is refused before anything is served
       await expect(store.open()).rejects.toMatchObject({ code: 'STORE_UNAVAILABLE', retryable: true })
     })
   }
+
+  it('a database that is made read only under an open ledger: doctor says so', async () => {
+    await asOwner(server.url(), 'CREATE DATABASE shut')
+    const owner = CLIENTS.pg(server.url({ database: 'shut' }), 1)
+    await migratePostgres(owner.client, { schema: 'ledger' })
+    await owner.end()
+    const store = storeOn(server.url({ database: 'shut' }))
+    await store.open()
+    const unfit = async (): Promise<object[]> => (await store.doctor()).filter(({ ok }) => !ok)
+    expect(await unfit()).toEqual([])
+    await asOwner(
+      server.url(),
+      `ALTER DATABASE shut SET default_transaction_read_only = on;
+       SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = 'shut'`,
+    )
+    await expect
+      .poll(() => unfit().catch(() => []), { timeout: 20_000 })
+      .toContainEqual(expect.objectContaining({ found: 'transactions begin as read only', unsafe: true }))
+    await store.close()
+  })
 
   it('a migration never touches another program’s schema or a newer ledger', async () => {
     const owner = CLIENTS.pg(server.url(), 1)

@@ -39,7 +39,7 @@ export async function examine(driver: Driver, schema: string, channel: string): 
     finding('clock', Math.abs(offBy) <= CLOCK_OFF_MS, `the server's is ${offBy} ms ahead of this machine's`, {
       fix: 'let both follow a time server; windows of keyed tools are measured on the server',
     }),
-    await probeRow(driver, schema),
+    settings.readOnly ? READ_ONLY : await probeRow(driver, schema),
     connecting(driver),
     finding(
       'epoch',
@@ -97,6 +97,14 @@ const connecting = ({ connectMs }: Driver): Finding => ({
     ? {}
     : { fix: 'give the client one of a few seconds: connectionTimeoutMillis of pg, connect_timeout of postgres' }),
 })
+
+const READ_ONLY: Finding = {
+  check: 'a write can be read back',
+  ok: false,
+  found: 'transactions begin as read only',
+  fix: 'set default_transaction_read_only to off for this role or database, or connect to the primary',
+  unsafe: true,
+}
 
 /** Writes, commits and reads back. */
 async function probeRow(driver: Driver, schema: string): Promise<Finding> {

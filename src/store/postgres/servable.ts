@@ -29,6 +29,11 @@ export async function assertServable(driver: Driver, schema: string): Promise<vo
       `Transactions begin as ${settings.isolation}: set default_transaction_isolation to 'read committed' for this role or database.`,
     )
   }
+  if (settings.readOnly) {
+    throw unsafe(
+      'Transactions begin as read only: set default_transaction_read_only to off for this role or database, or connect to the primary.',
+    )
+  }
   const version = await installed(driver, schema).catch((error: unknown) => {
     // Only a schema that is there can deny its use.
     if (codeOf(error) === '42501')
@@ -59,6 +64,7 @@ export interface ServerSettings {
   readonly fsync: string
   readonly fullPageWrites: string
   readonly isolation: string
+  readonly readOnly: boolean
   readonly synchronousCommit: string
   readonly standbys: string
   /** The server's clock in milliseconds. */
@@ -70,7 +76,7 @@ export async function settingsOf(driver: Driver): Promise<ServerSettings> {
     `SELECT current_setting('server_version_num')::int AS version, current_setting('server_version') AS shown,
        pg_is_in_recovery() AS standby, current_setting('server_encoding') AS encoding, current_setting('fsync') AS fsync,
        current_setting('full_page_writes') AS full_page_writes, current_setting('transaction_isolation') AS isolation,
-       current_setting('synchronous_commit') AS synchronous_commit,
+       current_setting('transaction_read_only') AS read_only, current_setting('synchronous_commit') AS synchronous_commit,
        current_setting('synchronous_standby_names') AS standbys,
        (extract(epoch FROM clock_timestamp()) * 1000)::float8 AS clock`,
     [],
@@ -85,6 +91,7 @@ export async function settingsOf(driver: Driver): Promise<ServerSettings> {
     fsync: text('fsync'),
     fullPageWrites: text('full_page_writes'),
     isolation: text('isolation'),
+    readOnly: text('read_only') === 'on',
     synchronousCommit: text('synchronous_commit'),
     standbys: text('standbys'),
     clock: Number(found['clock']),
