@@ -20,7 +20,7 @@ const NAMES: NamesOf<RetryBudget> = { call: 'number', run: 'number' }
 export const checkedBudget = (budget: RetryBudget): RetryBudget => knownOptions('The retry budget', budget, NAMES)
 
 /** Who pays for an attempt. */
-export type Payer = Pick<SendPort, 'tool' | 'tenant' | 'run'>
+export type Payer = Pick<SendPort, 'tool' | 'tenant' | 'run'> & Partial<Pick<SendPort, 'lineage'>>
 
 /** Runs whose retries are remembered; the least recently seen goes first. */
 const MOST_RUNS = 10_000

@@ -29,6 +29,7 @@ function port(overrides: Partial<SendPort> = {}): SendPort & { readonly sends: S
     tenant: 'default',
     run: 'run-1',
     sequenceKey: undefined,
+    lineage: undefined,
     checkpoint: () => {},
     beforeUnseen: () => {},
     downstreamKey: (_provider, operation, ordinal) => `${operation} #${ordinal}`,

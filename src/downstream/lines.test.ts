@@ -70,6 +70,20 @@ describe('which request a send is part of', () => {
     expect(lines.begin('GET /a', '?n=0', undefined)).not.toBe(first)
   })
 
+  it('of a later attempt: each its own of the earlier one, whatever the order', () => {
+    const ordinals = (...bodies: readonly (string | number)[]): readonly number[] => {
+      const lines = createLines(Infinity, 'op:0')
+      return bodies.map((body) => lines.begin('POST /a', '', body).ordinal)
+    }
+    expect(ordinals('A', 'B', 'A')).toEqual([0, 1, 2])
+    expect(ordinals('B', 'A', 'A', 'A')).toEqual([1, 0, 2, 3])
+    // What is made anew at every attempt is told by its place, and takes nobody's key from it.
+    expect(ordinals('A at 12:01', 'B at 12:01')).toEqual([0, 1])
+    expect(ordinals('C', 'A')).toEqual([0, 0])
+    expect(createLines(Infinity, 'op:1').begin('POST /a', '', 'B').ordinal).toBe(0)
+    expect(createLines(Infinity, 'op:0').begin('POST /a', '?n=1', 'B').ordinal).toBe(0)
+  })
+
   it('are one for everything that sends for an attempt, and may be told to forget', () => {
     const port = {}
     expect(linesOf(port)).toBe(linesOf(port))

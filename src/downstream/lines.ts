@@ -1,3 +1,6 @@
+import type { SendPort } from '../engine/index.ts'
+import { createOrdinals } from './ordinals.ts'
+
 /** What can be compared of a request's body: its text or bytes, its length where only that is seen, undefined for neither. */
 export type BodyTrace = string | Uint8Array | number | undefined
 
@@ -5,7 +8,7 @@ export type BodyTrace = string | Uint8Array | number | undefined
 export interface LogicalRequest {
   /** `METHOD /path`. */
   readonly operation: string
-  /** Tells wanted repeats of one operation apart, in the order of their first attempts. */
+  /** Tells requests of one operation apart, in the order of their first attempts; on a re-run the same ones. */
   readonly ordinal: number
   /** Physical attempts so far. */
   attempts: number
@@ -35,9 +38,12 @@ interface Entry extends LogicalRequest {
   movedTo: string | undefined
 }
 
+/** Reads carry no key. */
+const READ = /^(?:GET|HEAD|OPTIONS) /
+
 /** The requests of one `METHOD /path`. */
 interface Line {
-  next: number
+  readonly ordinal: (search: string, body: BodyTrace) => number
   /** What is under way, or has failed and may be retried. */
   readonly open: Set<Entry>
 }
@@ -46,13 +52,17 @@ interface Line {
  * Lines of their own; an operation's are those of its port ({@link linesOf}).
  * @param most operations, and failed requests of each, that are remembered; beyond it the oldest is forgotten and counts
  * from 0 again, which only requests without keys can afford @default all
+ * @param lineage what attempts under the same keys share; undefined where there is only one
  */
-export function createLines(most: number = Infinity): Lines {
+export function createLines(most: number = Infinity, lineage?: string): Lines {
   const lines = new Map<string, Line>()
   const lineOf = (operation: string): Line => {
     const known = lines.get(operation)
     if (known !== undefined) return known
-    const line: Line = { next: 0, open: new Set() }
+    let next = 0
+    const isKeyed = lineage !== undefined && !READ.test(operation)
+    const ordinal = isKeyed ? createOrdinals(lineage, operation) : () => next++
+    const line: Line = { ordinal, open: new Set() }
     lines.set(operation, line)
     if (lines.size > most) forgetFirst(lines)
     return line
@@ -76,7 +86,7 @@ export function createLines(most: number = Infinity): Lines {
       }
       const entry: Entry = {
         operation,
-        ordinal: line.next,
+        ordinal: line.ordinal(search, body),
         attempts: 0,
         search,
         body,
@@ -90,7 +100,6 @@ export function createLines(most: number = Infinity): Lines {
           else line.open.delete(entry)
         },
       }
-      line.next += 1
       line.open.add(entry)
       if (line.open.size > most) forgetFirst(line.open)
       return entry
@@ -108,10 +117,10 @@ function forgetFirst<T>(all: Map<T, unknown> | Set<T>): void {
 const ofPorts = new WeakMap<object, Lines>()
 
 /** The lines of an attempt, shared by everything that sends for it. */
-export function linesOf(port: object): Lines {
+export function linesOf(port: Partial<Pick<SendPort, 'lineage'>>): Lines {
   const known = ofPorts.get(port)
   if (known !== undefined) return known
-  const lines = createLines()
+  const lines = createLines(Infinity, port.lineage)
   ofPorts.set(port, lines)
   return lines
 }

@@ -75,6 +75,7 @@ const runPort = (run: ActiveRun, keyOf: KeyOf | undefined): SendPort => ({
   tenant: run.tenant,
   run: run.id,
   sequenceKey: undefined,
+  lineage: keyOf?.(undefined, '', 0),
   checkpoint: () => {},
   beforeUnseen: () => {},
   downstreamKey: keyOf ?? (() => ''),

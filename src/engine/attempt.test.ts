@@ -64,6 +64,7 @@ describe('the port of an attempt', () => {
       checked: true,
       run: 'r',
       sequenceKey: undefined,
+      lineage: undefined,
     })
     expect(portOf(attempt, time, run).signal).toBe(attempt.controller.signal)
     expect(portOf(attempt, time, undefined).run).toBeUndefined()

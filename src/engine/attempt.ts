@@ -17,6 +17,8 @@ export interface SendPort {
   readonly tenant: string
   readonly run: string | undefined
   readonly sequenceKey: string | undefined
+  /** Equal for attempts that send under the same keys; undefined where none follows under the keys of another. */
+  readonly lineage: string | undefined
   /** Throws when the attempt may no longer send. */
   checkpoint(): void
   /** The same, right before a send that nobody here follows: from then on it counts as one of unknown outcome. */
@@ -109,6 +111,9 @@ export const portOf = (
   sends: Send[] = attempt.sends,
 ): SendPort => new Port(attempt, clock, run, sends)
 
+/** Classes whose recovery executes again what may have acted. */
+const RE_RUN = new Set<string>(['keyed', 'idempotent', 'composite'] satisfies readonly Recovery['class'][])
+
 /*
  * Classes, because one of each is made for every effect: an object with accessors of its own would get a hidden class of
  * its own as well, which costs more than everything else in it. What a tool may take out of its context is bound.
@@ -154,6 +159,11 @@ class Port implements SendPort {
   get sequenceKey(): string | undefined {
     const { index } = this.#attempt.op
     return index === undefined || this.#run === undefined ? undefined : `${this.#run.id}::${this.tool}::${index}`
+  }
+
+  get lineage(): string | undefined {
+    const { op, record } = this.#attempt
+    return RE_RUN.has(this.recovery?.class ?? '') ? `${op.key}:${record.generation ?? 0}` : undefined
   }
 
   /** Made when it is asked for: most tools never look. */
