@@ -126,25 +126,38 @@ async function spool(incoming: IncomingMessage, begun: readonly Buffer[], limits
     throw error instanceof BodyRefused ? error : new BodyRefused('broken')
   }
   const total = size
+  const reading = new Set<Promise<void>>()
   return {
     facts: { kind: 'spooled', sha256: digest.digest('base64url'), size: total },
     size: total,
-    bytes: () => chunksOf(file, total),
+    bytes: () => chunksOf(file, total, reading),
     whole: async () => {
       const bytes = Buffer.alloc(total)
       await file.read(bytes, 0, total, 0)
       return bytes
     },
-    dispose,
+    // A service may answer before it has read the whole, and reads on.
+    dispose: async () => {
+      await Promise.all(reading)
+      await dispose()
+    },
   }
 }
 
 const CHUNK_BYTES = 64 * 1024
 
-async function* chunksOf(file: FileHandle, size: number): AsyncIterable<Uint8Array> {
-  for (let at = 0; at < size; at += CHUNK_BYTES) {
-    const chunk = Buffer.alloc(Math.min(CHUNK_BYTES, size - at))
-    await file.read(chunk, 0, chunk.byteLength, at)
-    yield chunk
+/** `reading` has a promise while chunks are taken. */
+async function* chunksOf(file: FileHandle, size: number, reading: Set<Promise<void>>): AsyncIterable<Uint8Array> {
+  const { promise, resolve } = Promise.withResolvers<void>()
+  reading.add(promise)
+  try {
+    for (let at = 0; at < size; at += CHUNK_BYTES) {
+      const chunk = Buffer.alloc(Math.min(CHUNK_BYTES, size - at))
+      await file.read(chunk, 0, chunk.byteLength, at)
+      yield chunk
+    }
+  } finally {
+    reading.delete(promise)
+    resolve()
   }
 }

@@ -106,10 +106,26 @@ export function createUpstream(url: URL, options: UpstreamOptions): Upstream {
 function write(request: ClientRequest, body: UpstreamRequest['body']): void {
   if (body === undefined) request.end()
   else if (body instanceof Uint8Array) request.end(body)
-  else
-    Readable.from(body)
-      .on('error', (error) => request.destroy(error))
-      .pipe(request)
+  else {
+    const source = Readable.from(body)
+    source.on('error', (error) => request.destroy(error)).pipe(request)
+    if (!(body instanceof Readable)) goOn(request, source)
+  }
+}
+
+/**
+ * A service may answer before it has read the whole, and read on: Node's client takes the end of the answer for the end
+ * of all, and neither drains nor times out any more.
+ */
+function goOn(request: ClientRequest, source: Readable): void {
+  const { socket } = request
+  const drain = (): void => void request.emit('drain')
+  const late = (): void => void request.destroy(coded('ETIMEDOUT', 'the service was silent'))
+  socket?.on('drain', drain).on('timeout', late)
+  request.once('close', () => {
+    socket?.off('drain', drain).off('timeout', late)
+    source.destroy()
+  })
 }
 
 const coded = (code: string, message: string): Error => Object.assign(new Error(message), { code })
