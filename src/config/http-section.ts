@@ -19,6 +19,7 @@ const WORDS = [
   'strict',
   'principal',
   'tenantHeader',
+  'accountHeaders',
   'hosts',
   'preserveHost',
   'clientTimeout',
@@ -66,6 +67,10 @@ function readRules(reader: Reader, words: Words): HttpRules {
     strict: words.strict === undefined ? HTTP_DEFAULTS.strict : readFlag(reader, words.strict),
     principal: words.principal === undefined ? HTTP_DEFAULTS.principal : readPrincipal(reader, words.principal),
     tenantHeader: words.tenantHeader === undefined ? undefined : readHeader(reader, words.tenantHeader),
+    accountHeaders:
+      words.accountHeaders === undefined
+        ? []
+        : reader.list(words.accountHeaders).map((header) => readHeader(reader, header)),
     unknownRoutes: {
       mode:
         unknown.mode === undefined ? unknownRoutes.mode : reader.choice(unknown.mode, ['guarded', 'blocked', 'open']),

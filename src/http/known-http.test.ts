@@ -20,6 +20,8 @@ describe('a protection that is weaker than its words sound is refused', () => {
     ['a principal without its header', { routes: [], principal: { header: '' } }, "Write 'x-user-id'"],
     ['a principal that is a mere name', { routes: [], principal: 'x-user' }, "{ header: 'x-user-id' }"],
     ['a mode', { routes: [], unknownRoutes: { mode: 'block' } }, 'Write guarded or blocked or open'],
+    ['an account header without a name', { routes: [], accountHeaders: [''] }, "Write 'x-user-id'"],
+    ['account headers that are no list', { routes: [], accountHeaders: 'x-org' }, "Write ['x-org-id']"],
     ['a word of unknownRoutes', { routes: [], unknownRoutes: { mod: 'blocked' } }, 'Did you mean mode?'],
     ['what a key means', route({ key: 'requird', identity: ['body.a'] }), 'Write required or accepted or derived'],
     ['an effect', route({ effect: 'raed', key: 'required' }), 'Write read or write'],

@@ -11,6 +11,7 @@ const NAMES: NamesOf<HttpOptions> = {
   strict: true,
   principal: true,
   tenantHeader: true,
+  accountHeaders: true,
   unknownRoutes: true,
   errors: true,
   replayHeaders: true,
@@ -51,7 +52,7 @@ export type KnownHttpOptions = Omit<HttpOptions, 'unknownRoutes'> & Partial<Pick
  */
 export function knownHttpOptions(given: HttpOptions): KnownHttpOptions {
   const { unknownRoutes, ...options } = knownOptions('The protection of a service', given, NAMES)
-  const { principal, tenantHeader } = options
+  const { principal, tenantHeader, accountHeaders } = options
   choice('profile', options.profile, ['ietf', 'stripe', 'acp', 'ucp'])
   // Plain JavaScript may leave out what the types demand.
   if (!Array.isArray(options.routes as unknown))
@@ -60,6 +61,7 @@ export function knownHttpOptions(given: HttpOptions): KnownHttpOptions {
     ...options,
     ...(principal === undefined ? {} : { principal: knownPrincipal(principal) }),
     ...(tenantHeader === undefined ? {} : { tenantHeader: headerName('tenantHeader', tenantHeader) }),
+    ...(accountHeaders === undefined ? {} : { accountHeaders: headerNames('accountHeaders', accountHeaders) }),
     ...(unknownRoutes === undefined ? {} : { unknownRoutes: knownUnknown(unknownRoutes) }),
     routes: options.routes.map(knownRoute),
   }
@@ -84,6 +86,11 @@ function knownPrincipal(given: PrincipalRule): PrincipalRule {
     'principal names nobody',
     "Write 'authorization', 'none', { header: 'x-user-id' } or { cookie: 'session' }",
   )
+}
+
+function headerNames(of: string, given: unknown): readonly string[] {
+  if (!Array.isArray(given)) throw wrong(`${of} is no list`, "Write ['x-org-id']")
+  return given.map((name) => headerName(of, name))
 }
 
 function headerName(of: string, given: unknown): string {

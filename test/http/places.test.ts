@@ -2,20 +2,26 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { manual } from '../../src/index.ts'
 import { protectHandler } from '../../src/http/index.ts'
 import { testGuard } from '../support/guard.ts'
-import { ask, startFront, write, type Front, type Seen } from './fixtures/harness.ts'
+import { ask, KEYED, startFront, write, type Front, type Seen } from './fixtures/harness.ts'
 import { startService, type Service } from './fixtures/service.ts'
 
 /** Requests that are alike but for a header by which the service goes. */
 let service: Service
 let front: Front
 beforeAll(async () => {
-  service = await startService(({ headers, method }, response) => {
+  service = await startService(({ headers, method, url }, response, socket) => {
+    if (url === '/v1/lost' && service.effects(url) === 1) return void socket.destroy()
     const about = [headers.host, headers['stripe-account'], headers['x-amz-target'], headers['x-http-method-override']]
     response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify({ about, method }))
   })
   front = await startFront({
     upstream: service.url,
-    routes: [write('POST /v1/payouts'), write('POST /v1/refunds', { identity: ['body.charge'] })],
+    routes: [
+      write('POST /v1/payouts'),
+      write('POST /v1/lost', { recovery: KEYED }),
+      write('POST /v1/refunds', { identity: ['body.charge'] }),
+    ],
+    rules: { accountHeaders: ['x-auth-org'] },
     gateway: { preserveHost: true, hosts: ['a.example', 'b.example'] },
   })
 })
@@ -44,9 +50,21 @@ describe('alike but for', () => {
     ])
   })
 
-  it.each(['/other', '/v1/payouts', '/v1/refunds'])('the account that the caller acts for, at %s', async (path) => {
-    const [one, two] = ['acct_1', 'acct_2'].map((account) => ({ 'stripe-account': account, 'idempotency-key': 'k' }))
+  it.each(
+    ['/other', '/v1/payouts', '/v1/refunds'].flatMap((path) =>
+      ['stripe-account', 'xero-tenant-id', 'x-auth-org'].map((name) => [path, name] as const),
+    ),
+  )('the account that the caller acts for, at %s by %s', async (path, name) => {
+    const [one, two] = ['acct_1', 'acct_2'].map((account) => ({ [name]: account, 'idempotency-key': `k-${name}` }))
     expect(await told(path, [one ?? {}, two ?? {}, one ?? {}])).toEqual(['executed', 'executed', 'replayed'])
+  })
+
+  it('and what is sent again goes to that account, also where its header sounds like a credential', async () => {
+    const before = service.requests.length
+    const lost = await send('/v1/lost', { 'x-auth-org': 'acct_1', 'idempotency-key': 'lost-1' })
+    expect(lost.status).toBe(200)
+    const sent = service.requests.slice(before).map(({ headers }) => headers['x-auth-org'])
+    expect(sent).toEqual(['acct_1', 'acct_1'])
   })
 
   it.each(['x-amz-target', 'soapaction', 'x-http-method-override'])('the action that %s names', async (name) => {

@@ -79,6 +79,8 @@ export interface HttpRules {
   readonly principal: PrincipalRule
   /** A header by which a trusted front names the tenant; undefined: one tenant. */
   readonly tenantHeader: string | undefined
+  /** Headers by which one caller acts for several accounts, beside those that are known. */
+  readonly accountHeaders: readonly string[]
   readonly unknownRoutes: UndeclaredRule
   /** How answers are read on every route, after the route's own `errors`. */
   readonly errors: readonly DeclaredError[]
@@ -93,6 +95,7 @@ export const HTTP_DEFAULTS: HttpRules = {
   strict: false,
   principal: 'authorization',
   tenantHeader: undefined,
+  accountHeaders: [],
   unknownRoutes: { mode: 'guarded', afterDelivery: 'run', afterError: 'hold' },
   errors: [],
   replayHeaders: [],

@@ -23,8 +23,11 @@ const LONGEST = 255
 /** Where services look for a key or a token that is not in `Authorization`. */
 const API_KEYS = ['x-api-key', 'api-key', 'x-goog-api-key', 'x-auth-token', 'x-access-token', 'private-token'] as const
 
-/** Headers by which one caller acts for several accounts (docs.stripe.com/connect/authentication, /sandboxes). */
-const ACCOUNTS = ['stripe-account', 'stripe-context'] as const
+/**
+ * Headers by which one caller acts for several accounts (docs.stripe.com/connect/authentication, /sandboxes,
+ * developer.xero.com/documentation/guides/oauth2/tenants).
+ */
+const ACCOUNTS = ['stripe-account', 'stripe-context', 'xero-tenant-id'] as const
 
 /**
  * @param byHost true where the service is told the name that the client used, and may be another one under each
@@ -36,16 +39,16 @@ export function callerOf(headers: Headers, rules: HttpRules, byHost = false): Ca
   return {
     tenant: tenantHeader === undefined ? undefined : named(headers, tenantHeader, true),
     principal: principalOf(headers, rules),
-    place: placeOf(headers, byHost),
+    place: placeOf(headers, rules, byHost),
     run: named(headers, 'onefold-run', false),
     session: named(headers, 'onefold-session', false),
     occurrence: occurrence === undefined ? undefined : readOccurrence(occurrence),
   }
 }
 
-function placeOf(headers: Headers, byHost: boolean): string {
-  const names = byHost ? (['host', ...ACCOUNTS] as const) : ACCOUNTS
-  const places = names.flatMap((name) => {
+function placeOf(headers: Headers, { accountHeaders }: HttpRules, byHost: boolean): string {
+  const names = new Set([...(byHost ? ['host'] : []), ...ACCOUNTS, ...accountHeaders])
+  const places = [...names].flatMap((name) => {
     const value = headers[name]?.toWellFormed()
     return value === undefined ? [] : [`/${name}:${principalNamed(name === 'host' ? value.toLowerCase() : value)}`]
   })

@@ -118,8 +118,8 @@ function refuseHidden(matches: readonly string[]): void {
 }
 
 function frozenHeadersOf(declared: DeclaredWrite, rules: HttpRules): ReadonlySet<string> {
-  const { principal, tenantHeader, resendHeaders } = rules
-  const names = new Set(resendHeaders.map((name) => name.toLowerCase()))
+  const { principal, tenantHeader, accountHeaders, resendHeaders } = rules
+  const names = new Set([...accountHeaders, ...resendHeaders.map((name) => name.toLowerCase())])
   if (tenantHeader !== undefined) names.add(tenantHeader)
   if (typeof principal === 'object' && 'header' in principal) names.add(principal.header)
   const paths = [...(Array.isArray(declared.identity) ? (declared.identity as readonly string[]) : [])]

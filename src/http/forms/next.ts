@@ -23,8 +23,29 @@ export function nextRoute(
   route: WriteRoute & Omit<HttpOptions, 'routes'>,
   handler: NextHandler,
 ): (request: Request, context?: NextContextLike) => Promise<Response> {
-  const { name, bodyBytes, profile, strict, principal, tenantHeader, replayHeaders, resendHeaders, ...write } = route
-  const options = { name, bodyBytes, profile, strict, principal, tenantHeader, replayHeaders, resendHeaders }
+  const {
+    name,
+    bodyBytes,
+    profile,
+    strict,
+    principal,
+    tenantHeader,
+    accountHeaders,
+    replayHeaders,
+    resendHeaders,
+    ...write
+  } = route
+  const options = {
+    name,
+    bodyBytes,
+    profile,
+    strict,
+    principal,
+    tenantHeader,
+    accountHeaders,
+    replayHeaders,
+    resendHeaders,
+  }
   const given = Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined))
   const protector = createProtector(
     guard,

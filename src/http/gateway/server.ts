@@ -51,16 +51,19 @@ export interface Gateway {
  */
 export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   const limits = { ...LIMITS, ...options.limits }
-  const { principal, tenantHeader, profile } = options.rules
+  const { principal, tenantHeader, accountHeaders, profile } = options.rules
   const upstream = createUpstream(options.upstream, { silenceMs: limits.upstreamSilenceMs })
-  const named = typeof principal === 'object' && 'header' in principal ? [principal.header] : []
   const edge = await startEdge({
     profile,
     limits,
     host: options.host ?? '127.0.0.1',
     port: options.port ?? 0,
     hosts: options.hosts ?? [],
-    single: tenantHeader === undefined ? named : [...named, tenantHeader],
+    single: [
+      ...accountHeaders,
+      ...(typeof principal === 'object' && 'header' in principal ? [principal.header] : []),
+      ...(tenantHeader === undefined ? [] : [tenantHeader]),
+    ],
     handle: createHandler(options, limits, upstream),
   })
   return {
