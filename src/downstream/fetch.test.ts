@@ -89,6 +89,21 @@ describe('ctx.fetch', () => {
     expect(keys).toEqual(['POST /lose #0', 'POST /lose #1', 'POST /lose #0', 'POST /lose #1'])
   })
 
+  it('a form that an SDK encodes itself, with a boundary of its own at each try, keeps its key', async () => {
+    const send = downstreamFetch()(port())
+    const keyOf = async (boundary: string, item: string): Promise<unknown> => {
+      seen.length = 0
+      const headers = { 'content-type': `multipart/form-data; boundary=${boundary}` }
+      const text = `--${boundary}\r\n\r\n${item}\r\n--${boundary}--`
+      for (const body of [text, Buffer.from(text)])
+        await expect(send(`${url}/lose`, { method: 'POST', headers, body })).rejects.toThrow('fetch failed')
+      return seen.map((request) => request.headers['idempotency-key'])
+    }
+    expect(await keyOf('one', 'A')).toEqual(['POST /lose #0', 'POST /lose #0'])
+    expect(await keyOf('two', 'B')).toEqual(['POST /lose #1', 'POST /lose #1'])
+    expect(await keyOf('three', 'A')).toEqual(['POST /lose #0', 'POST /lose #0'])
+  })
+
   it('tells sent from not sent', async () => {
     const it = port()
     const send = downstreamFetch()(it)

@@ -5,7 +5,7 @@ import { checkedBudget, type RetryBudget } from './budget.ts'
 import { carryKey, type Carried } from './carry.ts'
 import { fly, type Flight } from './flight.ts'
 import { linesOf, type LogicalRequest } from './lines.ts'
-import { isRepeatable, readCall, traceOf, type Call } from './outgoing.ts'
+import { isRepeatable, readCall, traceOfCall, type Call } from './outgoing.ts'
 import { providersByHost, type ProviderHosts, type Taker } from './provider-of-host.ts'
 import { MOST_HOPS, nextHop, withoutCredentials, type NextHop } from './redirect.ts'
 
@@ -65,7 +65,7 @@ async function sendFor(
   if (!isWrite) send.isRead = true
   try {
     const { method, url } = call
-    const request = linesOf(port).begin(`${method} ${url.pathname}`, url.search, traceOf(call.body), url.origin)
+    const request = linesOf(port).begin(`${method} ${url.pathname}`, url.search, traceOfCall(call), url.origin)
     const carried = isWrite && settings.carries ? carry(port, settings, call, request) : undefined
     if (port.run !== undefined && !call.headers.has('onefold-run'))
       call.headers.set('onefold-run', headerText(port.run))

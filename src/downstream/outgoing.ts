@@ -1,3 +1,4 @@
+import { multipartDigest } from '../key/index.ts'
 import type { BodyTrace } from './lines.ts'
 
 type Redirect = NonNullable<RequestInit['redirect']>
@@ -88,6 +89,15 @@ export function traceOf(body: unknown): BodyTrace {
   if (ArrayBuffer.isView(body)) return new Uint8Array(body.buffer, body.byteOffset, body.byteLength)
   if (body instanceof Blob) return body.size
   return body instanceof FormData ? JSON.stringify([...body].map(([name, value]) => [name, partOf(value)])) : undefined
+}
+
+/** The same for a call: a form that an SDK encodes itself has another boundary at each of its retries. */
+export function traceOfCall({ body, headers }: Pick<Call, 'body' | 'headers'>): BodyTrace {
+  const trace = traceOf(body)
+  if (trace === undefined || typeof trace === 'number') return trace
+  const digest = multipartDigest(headers.get('content-type') ?? undefined)
+  digest?.update(Buffer.from(trace))
+  return digest?.end() ?? trace
 }
 
 /** A part of a form; a file by what is known of it without reading it, and stays when it is made anew for a retry. */

@@ -4,7 +4,7 @@ import type { IncomingMessage } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { randomUUID } from 'node:crypto'
-import type { RequestBody } from '../exchange/index.ts'
+import { formDigestOf, type RequestBody } from '../exchange/index.ts'
 
 /** A whole request body, in memory or on disk. */
 export interface ReceivedBody {
@@ -105,11 +105,13 @@ async function spool(incoming: IncomingMessage, begun: readonly Buffer[], limits
     () => false,
   ))
   const digest = createHash('sha256')
+  const form = formDigestOf(incoming.headers as Readonly<Record<string, string | undefined>>)
   let size = 0
   const take = async (chunk: Uint8Array): Promise<void> => {
     size += chunk.byteLength
     if (size > limits.bodyBytes) throw new BodyRefused('too-large')
     digest.update(chunk)
+    form?.update(chunk)
     await file.write(chunk)
   }
   const dispose = async (): Promise<void> => {
@@ -128,7 +130,7 @@ async function spool(incoming: IncomingMessage, begun: readonly Buffer[], limits
   const total = size
   const reading = new Set<Promise<void>>()
   return {
-    facts: { kind: 'spooled', sha256: digest.digest('base64url'), size: total },
+    facts: { kind: 'spooled', sha256: digest.digest('base64url'), size: total, form: form?.end() },
     size: total,
     bytes: () => chunksOf(file, total, reading),
     whole: async () => {

@@ -25,7 +25,9 @@ export { callerOf, credentialsOf, isolationOf, isShared, principalNamed, type Ca
 export { problemAnswer, type Problem } from './problem.ts'
 export type { ProfileName } from './profile.ts'
 export {
+  contentOf,
   digestOf,
+  formDigestOf,
   isSecret,
   proofOf,
   viewOf,

@@ -1,6 +1,6 @@
 import { hash } from 'node:crypto'
 import { isOnefoldError } from '../../error/index.ts'
-import { parseJson } from '../../key/index.ts'
+import { multipartDigest, parseJson, type MultipartDigest } from '../../key/index.ts'
 import { isHopByHop, namedByConnection } from './answer.ts'
 
 /** A request's body as it is known when the operation is named. */
@@ -9,8 +9,8 @@ export type RequestBody =
   | { readonly kind: 'bytes'; readonly bytes: Uint8Array }
   /** Already parsed by a framework. */
   | { readonly kind: 'value'; readonly value: unknown }
-  /** Spooled to disk: only its digest (SHA-256, base64url) is looked at. */
-  | { readonly kind: 'spooled'; readonly sha256: string; readonly size: number }
+  /** Spooled to disk: only its digests are looked at; `form` is that of a multipart body without its boundary. */
+  | { readonly kind: 'spooled'; readonly sha256: string; readonly size: number; readonly form?: string | undefined }
 
 /** What every framework can say about a request. */
 export interface RequestFacts {
@@ -45,8 +45,8 @@ export type FrozenBody =
   | { readonly base64: string }
   /** Parsed by a framework before we saw it. */
   | { readonly value: unknown }
-  /** `blob`: the bytes lie in the ledger under their digest. */
-  | { readonly sha256: string; readonly size: number; readonly blob?: true }
+  /** `blob`: the bytes lie in the ledger under their digest. `form`: what a multipart body is compared by. */
+  | { readonly sha256: string; readonly size: number; readonly blob?: true; readonly form?: string }
 
 /** Headers that say what a request's content and conditions are. Credentials are never among them. */
 const FROZEN = new Set([
@@ -163,18 +163,42 @@ function freezeBody(body: RequestBody, headers: FrozenRequest['headers'], option
     case 'value':
       return { value: body.value }
     case 'spooled':
-      return { sha256: body.sha256, size: body.size, ...(options.blob ? { blob: true } : {}) }
+      return { sha256: body.sha256, size: body.size, ...(options.blob ? { blob: true } : {}), ...formed(body.form) }
     case 'bytes': {
       const { bytes } = body
       if (bytes.byteLength > options.inlineBytes) {
         // Whoever asks after the effect may need a field of it.
         const blob = options.blob || (options.whole && isJson(headers) && bytes.byteLength <= LIMITS.maxBytes)
-        return { sha256: digestOf(bytes), size: bytes.byteLength, ...(blob ? { blob: true } : {}) }
+        return {
+          sha256: digestOf(bytes),
+          size: bytes.byteLength,
+          ...(blob ? { blob: true } : {}),
+          ...formed(formDigest(bytes, headers)),
+        }
       }
       const text = textOf(bytes)
       return text === undefined ? { base64: Buffer.from(bytes).toString('base64') } : { text }
     }
   }
+}
+
+const formed = (form: string | undefined): { readonly form?: string } => (form === undefined ? {} : { form })
+
+/** A form that is built anew for a retry has another boundary, and is the same form. */
+function formDigest(bytes: Uint8Array, headers: RequestFacts['headers']): string | undefined {
+  const digest = formDigestOf(headers)
+  digest?.update(bytes)
+  return digest?.end()
+}
+
+/** Undefined where the body is no multipart, or compressed. */
+export const formDigestOf = (headers: RequestFacts['headers']): MultipartDigest | undefined =>
+  (headers['content-encoding'] ?? 'identity') === 'identity' ? multipartDigest(headers['content-type']) : undefined
+
+/** Equal for bodies that are compared as equal bytes. */
+export function contentOf({ body, headers }: Pick<RequestFacts, 'body' | 'headers'>): string {
+  if (body.kind === 'bytes') return formDigest(body.bytes, headers) ?? digestOf(body.bytes)
+  return body.kind === 'spooled' ? (body.form ?? body.sha256) : ''
 }
 
 function textOf(bytes: Uint8Array): string | undefined {
@@ -230,10 +254,12 @@ export async function withBody(
 function bodyView({ body, headers }: FrozenRequest): unknown {
   if (body === null) return null
   if ('value' in body) return body.value
-  if ('sha256' in body) return { sha256: body.sha256 }
+  if ('sha256' in body) return body.form === undefined ? { sha256: body.sha256 } : { form: body.form }
   const parsed = 'text' in body && isJson(headers) ? strictJson(body.text) : undefined
   if (parsed !== undefined) return parsed
-  return { sha256: digestOf('text' in body ? body.text : Buffer.from(body.base64, 'base64')) }
+  const bytes = 'text' in body ? Buffer.from(body.text) : Buffer.from(body.base64, 'base64')
+  const form = formDigest(bytes, headers)
+  return form === undefined ? { sha256: digestOf(bytes) } : { form }
 }
 
 /** `application/json`, `application/merge-patch+json` and their like, not compressed. */

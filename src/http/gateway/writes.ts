@@ -5,7 +5,7 @@ import { isOnefoldError } from '../../error/index.ts'
 import {
   callerOf,
   callerKeyOf,
-  digestOf,
+  contentOf,
   echoedKey,
   errorResponse,
   exchange,
@@ -282,11 +282,6 @@ function nameOf(
   const who = isShared(caller) ? (socket.remoteAddress ?? '') : caller.principal
   const what = key ?? `${facts.path}${facts.search}\n${contentOf(facts)}`
   return `${caller.tenant ?? ''}\n${who}${caller.place}\n${plan.name}\n${what}`
-}
-
-function contentOf({ body }: RequestFacts): string {
-  if (body.kind === 'bytes') return digestOf(body.bytes)
-  return body.kind === 'spooled' ? body.sha256 : ''
 }
 
 /** A spooled body that may have to be sent again is read once, so that the ledger can keep it. */
