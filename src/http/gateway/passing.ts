@@ -9,11 +9,13 @@ import {
   type Target,
   type Upstream,
 } from '../edge/index.ts'
+import type { Pages } from './pages.ts'
 
 export interface PassingOptions {
   readonly upstream: Upstream
   readonly forward: ForwardOptions
   readonly profile: ProfileName
+  readonly pages: Pages
 }
 
 /** Reads, and whatever an operator leaves open: streamed through in both directions, given up with their client. */
@@ -21,6 +23,7 @@ export function createPassing({
   upstream,
   forward,
   profile,
+  pages,
 }: PassingOptions): (incoming: IncomingMessage, outgoing: ServerResponse, target: Target) => Promise<void> {
   return async (incoming: IncomingMessage, outgoing: ServerResponse, target: Target): Promise<void> => {
     const gone = new AbortController()
@@ -42,10 +45,12 @@ export function createPassing({
       })
     } catch (error) {
       if (outgoing.destroyed) return
-      return writeAnswer(outgoing, downAnswer(profile, 'the service', error))
+      return writeAnswer(outgoing, pages.shown(incoming, downAnswer(profile, 'the service', error)))
     }
     const flat: string[] = []
-    for (const [name, value] of endToEnd(answer.rawHeaders, answer.headers.connection)) flat.push(name, value)
+    const told = endToEnd(answer.rawHeaders, answer.headers.connection)
+    pages.heard(incoming, told)
+    for (const [name, value] of told) flat.push(name, value)
     const length = answer.headers['content-length']
     if (length !== undefined) flat.push('content-length', length)
     outgoing.writeHead(answer.statusCode ?? 502, flat)

@@ -11,6 +11,7 @@ import {
 } from '../exchange/index.ts'
 import { createDelivery, createSecrets, createUpstream, startEdge, writeAnswer, type Target } from '../edge/index.ts'
 import { LIMITS, type GatewayLimits } from './limits.ts'
+import { createPages } from './pages.ts'
 import { createPassing } from './passing.ts'
 import { createReach } from './reach.ts'
 import { createWrites } from './writes.ts'
@@ -99,7 +100,8 @@ function createHandler(
     nowMs,
     clientTimeoutMs: options.clientTimeoutMs ?? 30_000,
   })
-  const passing = createPassing({ upstream, forward, profile: rules.profile })
+  const pages = createPages()
+  const passing = createPassing({ upstream, forward, profile: rules.profile, pages })
   const writes = createWrites({
     guard,
     doubts: createDoubts(guard),
@@ -111,6 +113,7 @@ function createHandler(
     delivery,
     secrets,
     nowMs,
+    pages,
     unexpected: options.unexpected ?? (() => undefined),
   })
   return async (incoming, outgoing, target) => {
@@ -123,6 +126,6 @@ function createHandler(
       problem: 'HELD',
       detail: 'This write is not declared, and writes that are not declared are blocked here. No effect started.',
     })
-    writeAnswer(outgoing, error)
+    writeAnswer(outgoing, pages.shown(incoming, error))
   }
 }

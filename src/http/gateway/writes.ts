@@ -42,6 +42,7 @@ import { createBreaker } from './flood.ts'
 import { operationHeaders } from './forward.ts'
 import type { GatewayLimits } from './limits.ts'
 import { liveTo, type Live } from './outgoing.ts'
+import type { Pages } from './pages.ts'
 
 export interface WritesOptions {
   readonly guard: Guard
@@ -54,6 +55,7 @@ export interface WritesOptions {
   readonly delivery: Delivery
   readonly secrets: Secrets
   readonly nowMs: () => number
+  readonly pages: Pages
   /** Told what must not happen: a defect of the gateway. */
   readonly unexpected: (error: unknown) => void
 }
@@ -68,7 +70,7 @@ type Handle = (
 
 /** Writes on their way through the engine. */
 export function createWrites(options: WritesOptions): Handle {
-  const { guard, rules, limits, upstream, delivery } = options
+  const { guard, rules, limits, upstream, delivery, pages } = options
   const breaker = createBreaker({
     most: limits.floodDuplicates,
     windowMs: limits.floodWindowMs,
@@ -97,9 +99,9 @@ export function createWrites(options: WritesOptions): Handle {
       const key = callerKeyOf({ plan, facts, rules })
       const same = nameOf(plan, caller, key, facts, incoming)
       const refusedMs = breaker.refuses(same)
-      if (refusedMs !== undefined) return refuse(outgoing, flood(refusedMs), sentKey)
+      if (refusedMs !== undefined) return refuse(incoming, outgoing, flood(refusedMs), sentKey)
       const already = waiting.get(same) ?? 0
-      if (already >= limits.waiters) return refuse(outgoing, crowd(), sentKey)
+      if (already >= limits.waiters) return refuse(incoming, outgoing, crowd(), sentKey)
       waiting.set(same, already + 1)
       entered = same
       // Evidence of delivery must be in the ledger before an identical request is judged by it.
@@ -186,7 +188,9 @@ export function createWrites(options: WritesOptions): Handle {
       checkpoint: context.checkpoint,
       signal: context.signal,
     })
-    return await captureAnswer(answered, { answerBytes: limits.answerBytes, live })
+    const answer = await captureAnswer(answered, { answerBytes: limits.answerBytes, live })
+    pages.heard(incoming, answer.headers)
+    return answer
   }
 
   /** Ends a live answer where the service has; one that broke off has broken the client's already. */
@@ -204,12 +208,20 @@ export function createWrites(options: WritesOptions): Handle {
       }
     }
     if (live?.begun === true) await relayed(work, live)
-    else writeAnswer(outgoing, toldResponse(told, work.sentKey))
+    else {
+      const response = toldResponse(told, work.sentKey)
+      writeAnswer(outgoing, told.sent ? response : pages.shown(incoming, response))
+    }
   }
 
-  function refuse(outgoing: ServerResponse, refusal: Answer, sentKey: string | undefined): void {
+  function refuse(
+    incoming: IncomingMessage,
+    outgoing: ServerResponse,
+    refusal: Answer,
+    sentKey: string | undefined,
+  ): void {
     const echo = sentKey === undefined ? [] : [['idempotency-key', sentKey] as const]
-    writeAnswer(outgoing, { ...refusal, headers: [...refusal.headers, ...echo] })
+    writeAnswer(outgoing, pages.shown(incoming, { ...refusal, headers: [...refusal.headers, ...echo] }))
   }
 
   function fail(
@@ -223,11 +235,11 @@ export function createWrites(options: WritesOptions): Handle {
       if (error.why === 'broken') return void outgoing.destroy()
       const detail = `The body is larger than ${limits.bodyBytes} bytes. Nothing was done.`
       // The rest of the body is not waited for.
-      writeAnswer(outgoing, problemAnswer(rules.profile, { problem: 'TOO_LARGE', detail }), true)
+      writeAnswer(outgoing, pages.shown(incoming, problemAnswer(rules.profile, { problem: 'TOO_LARGE', detail })), true)
       return
     }
     if (!isOnefoldError(error)) options.unexpected(error)
-    writeAnswer(outgoing, errorResponse(rules.profile, error, sentKey), !incoming.complete)
+    writeAnswer(outgoing, pages.shown(incoming, errorResponse(rules.profile, error, sentKey)), !incoming.complete)
   }
 
   function leave(same: string): void {
