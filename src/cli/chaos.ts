@@ -5,6 +5,7 @@ import { EXIT, wrongUse } from './exit-code.ts'
 import { print, printJson } from './output.ts'
 import { liveLine } from './live-line.ts'
 import { reportFile } from './report-file.ts'
+import { tellError } from './tell-error.ts'
 
 /** The flags of `onefold chaos`. */
 export interface ChaosFlags {
@@ -22,6 +23,13 @@ export async function chaos(file: string, flags: ChaosFlags): Promise<number> {
   const line = liveLine()
   const { seed, combinations } = flags
   const giveBack = flags.json === true ? takeOutput() : () => {}
+  const unfinished = (): void => {
+    giveBack()
+    // Without this a file that runs its application when it is loaded, and then exits with 0, looks like a pass.
+    tellError(wrongUse(`${file} ended the process before there was a report: ${EXITS}`), flags.json === true)
+    process.exitCode = EXIT.wrongUse
+  }
+  process.once('exit', unfinished)
   try {
     const report = await chaosFile(path, {
       onFailure: 'return',
@@ -29,6 +37,7 @@ export async function chaos(file: string, flags: ChaosFlags): Promise<number> {
       ...(seed === undefined ? {} : { seed }),
       ...(combinations === undefined ? {} : { combinations }),
     }).finally(() => {
+      process.off('exit', unfinished)
       line.clear()
       giveBack()
     })
@@ -40,6 +49,9 @@ export async function chaos(file: string, flags: ChaosFlags): Promise<number> {
     leave()
   }
 }
+
+const EXITS =
+  'it calls process.exit when it is loaded, or in snapshot or reset. Export chaos from a file that starts nothing. Nothing was proven.'
 
 /** The file's module runs in this process too: what it prints is no part of the data. */
 function takeOutput(): () => void {

@@ -130,6 +130,42 @@ it(
   },
 )
 
+it.each([
+  ['when it is loaded', 'setTimeout(() => process.exit(0))', '0'],
+  ['in snapshot', 'let looks = 0', '++looks > 2 ? process.exit(0) : looks'],
+])('is no pass for a file that ends the process %s', { timeout: 60_000 }, async (_when, top, snapshot) => {
+  const path = join(folder.path, `leaving-${++wrong}.mjs`)
+  writeFileSync(
+    path,
+    `${top}
+    export const chaos = { workflow: ({ tool }) => tool('order', () => 1)({}), snapshot: () => ${snapshot}, combinations: 0 }`,
+  )
+  const told = await onefold(['chaos', path])
+  expect([told.code, told.out]).toEqual([2, ''])
+  expect(told.err).toMatch(/ended the process before there was a report/)
+  const data = await onefold(['chaos', path, '--json'])
+  expect([data.code, JSON.parse(data.out)]).toMatchObject([2, { error: { code: 'INPUT_INVALID' } }])
+})
+
+it('takes what a CommonJS file exports', { timeout: 60_000 }, async () => {
+  const path = join(folder.path, 'common.cjs')
+  const book = JSON.stringify(join(folder.path, 'common-'))
+  writeFileSync(
+    path,
+    `const { appendFileSync, existsSync } = require('node:fs')
+    const book = (unique) => ${book} + unique
+    module.exports = { chaos: {
+      workflow: ({ tool, unique }) => tool('order', () => appendFileSync(book(unique), ''))({}),
+      snapshot: ({ unique }) => existsSync(book(unique)),
+      faults: ['error-after'],
+      combinations: 0,
+    } }`,
+  )
+  const { code, out, err } = await onefold(['chaos', path, '--json'])
+  expect(code, out + err).toBe(0)
+  expect(JSON.parse(out)).toMatchObject({ ok: true, baseline: true, struck: 1 })
+})
+
 describe('onefold probe', () => {
   const url = (): string => `${downstream.url}/effects/{{unique}}`
 
