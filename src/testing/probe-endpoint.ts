@@ -1,7 +1,7 @@
 import { OnefoldError, type EffectKnowledge } from '../error/index.ts'
 import { faultyHttp, UNREACHED } from './proxies/faulty-http.ts'
 import { faultyMcp } from './proxies/faulty-mcp.ts'
-import { mcpCaller } from './proxies/mcp-caller.ts'
+import { mcpCaller, RpcRefusal } from './proxies/mcp-caller.ts'
 import type { ProxyFault } from './proxies/plan.ts'
 
 /** What is probed: an HTTP endpoint, or a tool of an MCP server. `{{unique}}` in texts is new for each check. */
@@ -85,46 +85,58 @@ export async function probeEndpoint(options: ProbeOptions): Promise<readonly Pro
         `One call added ${once.effects} effects by your --count, so repeats cannot be judged. Check that the call succeeds, and that --count sees its effect at once.`,
       )
     }
-    const made: (readonly [name: string, sum: { readonly effects: number }])[] = []
+    const made: { name: string; sum: { readonly effects: number }; silence: Error | undefined }[] = []
     for (const [name, act] of checksOf(line, callers, target.kind)) {
       options.onCheck?.(name)
-      made.push([name, await added(act).catch((error: unknown) => unmade(name, error))])
+      let silence: Error | undefined
+      const sum = await added(async (unique) => void (silence = await act(unique))).catch((error: unknown) => {
+        throw error instanceof Unreached ? unmade(name, error) : error
+      })
+      made.push({ name, sum, silence })
     }
     await recount()
     const wanted = fresh ? once.effects : 0
-    return made.map(([name, { effects }]) => ({ name, wanted, effects, ok: effects === wanted }))
+    const checks = made.map(({ name, sum: { effects } }) => ({ name, wanted, effects, ok: effects === wanted }))
+    const silent = made.find(({ silence }) => silence !== undefined)
+    // What the service would have done with a repeat that it did not look at is not known: no pass, but no finding either.
+    if (silent?.silence !== undefined && checks.every(({ ok }) => ok)) throw unmade(silent.name, silent.silence)
+    return checks
   } finally {
     await line.close()
   }
 }
 
+/** Each check resolves to why none of its repeats was answered; undefined where one was. */
 function checksOf(
   line: Line,
   callers: number,
   kind: ProbeTarget['kind'],
-): readonly (readonly [string, (unique: string) => Promise<void>])[] {
+): readonly (readonly [string, (unique: string) => Promise<Error | undefined>])[] {
   /** A repeat may be refused, in any way; but it has to arrive. */
-  const quietly = (work: Promise<void>): Promise<void> =>
-    work.catch((error: unknown) => {
+  const silenceOf = async (work: Promise<void>): Promise<Error | undefined> => {
+    try {
+      await work
+    } catch (error) {
       if (error instanceof Unreached) throw error
-    })
+      if (!(error instanceof RpcRefusal)) return error as Error
+    }
+    return undefined
+  }
   const after =
-    (fault: ProxyFault) =>
-    async (unique: string): Promise<void> => {
-      await quietly(line.call(unique, fault))
-      await quietly(line.call(unique))
+    (fault?: ProxyFault) =>
+    async (unique: string): Promise<Error | undefined> => {
+      await silenceOf(line.call(unique, fault))
+      return await silenceOf(line.call(unique))
     }
   return [
-    [
-      'called twice',
-      async (unique) => {
-        await quietly(line.call(unique))
-        await quietly(line.call(unique))
-      },
-    ],
+    ['called twice', after()],
     [
       `${callers} times at once`,
-      async (unique) => void (await Promise.all(Array.from({ length: callers }, () => quietly(line.call(unique))))),
+      async (unique) => {
+        const calls = Array.from({ length: callers }, () => silenceOf(line.call(unique)))
+        const silences = await Promise.all(calls)
+        return silences.includes(undefined) ? undefined : silences[0]
+      },
     ],
     ['answer lost, called again', after('lost-answer')],
     ['answered 503 after it was done, called again', after('error-after')],
@@ -133,17 +145,21 @@ function checksOf(
   ]
 }
 
+/** Answers of something in front of the service, which has not seen the request, or of a service that is not up. */
+const UNSEEN: readonly number[] = [401, 403, 429, 502, 503, 504]
+
 async function httpLine(
   target: Extract<ProbeTarget, { kind: 'http' }>,
   { timeoutMs = TIMEOUT_MS }: ProbeOptions,
 ): Promise<Line> {
-  const { origin } = new URL(target.url)
-  const proxy = await faultyHttp({ upstream: origin })
+  const proxy = await faultyHttp({ upstream: new URL(target.url).origin })
   return {
     call: async (unique, fault) => {
       const fill = (text: string): string => text.replaceAll(UNIQUE, unique)
       if (fault !== undefined) proxy.plan(fault)
-      const answer = await fetch(proxy.url + fill(target.url).slice(origin.length), {
+      // As it is sent, not as it was written: a port that goes without saying, or a host in another form.
+      const { pathname, search } = new URL(fill(target.url))
+      const answer = await fetch(proxy.url + pathname + search, {
         method: target.method,
         // Followed, the request would leave the proxy, and the fault would meet the redirection.
         redirect: 'manual',
@@ -154,7 +170,7 @@ async function httpLine(
       await answer.arrayBuffer()
       const unreached = answer.headers.get(UNREACHED)
       if (unreached !== null) throw new Unreached(`nothing can be reached there (${unreached})`)
-      if (answer.status === 502) throw new Error('it answers 502')
+      if (UNSEEN.includes(answer.status)) throw new Error(`it answers ${answer.status}`)
       if (answer.status === 307 || answer.status === 308)
         throw new Error(`it redirects to ${answer.headers.get('location')}; name that address`)
     },
@@ -205,15 +221,12 @@ function unanswered(error: unknown): never {
   )
 }
 
-/** Only what the probe itself could not do is told like this; the rest is passed on. */
-function unmade(name: string, error: unknown): never {
-  if (!(error instanceof Unreached)) throw error
-  throw invalid(
-    `The check "${name}" could not be made: ${error.message}. So repeats cannot be judged; look at why the service is gone.`,
+const unmade = (name: string, error: Error): OnefoldError =>
+  invalid(
+    `The check "${name}" could not be made: ${error.message}. So repeats cannot be judged; look at why the service does not take them.`,
     error,
     'unknown',
   )
-}
 
 function unstarted(error: unknown): never {
   throw invalid(`The MCP server cannot be used: ${whyOf(error)}. No tool was called.`, error)

@@ -1,5 +1,5 @@
 import { existsSync, readFileSync } from 'node:fs'
-import { createServer, type RequestListener, type Server } from 'node:http'
+import { createServer, type RequestListener, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -19,20 +19,25 @@ afterEach(() => {
 
 afterAll(() => folder.remove())
 
+const connections = (): Promise<number> =>
+  new Promise((resolve) => server?.getConnections((_error, count) => resolve(count)))
+
 /** Probes a service of this process. */
 async function probed(
   answer: RequestListener,
   count: () => number,
   body = '{{unique}}',
+  host = '127.0.0.1',
 ): Promise<readonly ProbeCheck[]> {
   server = createServer(answer)
   await new Promise<void>((resolve) => server?.listen(0, '127.0.0.1', resolve))
   const { port } = server.address() as AddressInfo
-  const url = `http://127.0.0.1:${port}/orders`
+  const url = `http://${host}:${port}/orders`
   return await probeEndpoint({
     target: { kind: 'http', url, method: 'POST', headers: {}, body },
     count: () => Promise.resolve(count()),
     callers: 2,
+    timeoutMs: 500,
   })
 }
 
@@ -55,6 +60,52 @@ describe('a check whose repeats did not arrive has seen nothing', () => {
       message: expect.stringMatching(/"called twice" could not be made: nothing can be reached there \(ECONNREFUSED\)/),
     })
     expect(orders).toBe(1)
+  })
+
+  it.each([
+    ['hangs', () => undefined, /aborted due to timeout/],
+    ['breaks off', (response: ServerResponse) => void response.destroy(), /it answers 502/],
+    ['is behind a limit', (response: ServerResponse) => void response.writeHead(429).end(), /it answers 429/],
+    ['is gone behind a proxy', (response: ServerResponse) => void response.writeHead(504).end(), /it answers 504/],
+  ])('a service that %s after its first answer', async (_how, repeat, says) => {
+    let orders = 0
+    const trial = probed(
+      (_request, response) => {
+        if (orders > 0) return repeat(response)
+        orders += 1
+        response.end('ok')
+      },
+      () => orders,
+      'the same each time',
+    )
+    await expect(trial).rejects.toMatchObject({ code: 'INPUT_INVALID', message: expect.stringMatching(says) })
+    // Nothing is left that would hold the process: the service sees its callers go.
+    await vi.waitFor(async () => expect(await connections()).toBe(0))
+  })
+
+  it('an address that is not written as it is sent', async () => {
+    let orders = 0
+    const checks = await probed(
+      (_request, response) => void response.end(`${++orders}`),
+      () => orders,
+      undefined,
+      '127.1',
+    )
+    expect(checks.map(({ effects }) => effects)).toEqual([2, 2, 2, 2, 2])
+  })
+
+  it('a repeat that is refused as one has arrived', async () => {
+    let orders = 0
+    const checks = await probed(
+      (_request, response) => {
+        if (orders > 0) return void response.writeHead(409).end()
+        orders += 1
+        response.end('ok')
+      },
+      () => orders,
+      'the same each time',
+    )
+    expect(checks.every(({ ok }) => ok)).toBe(true)
   })
 
   it('an address that only redirects: the fault would meet the redirection', async () => {

@@ -1,6 +1,7 @@
 import {
   createServer,
   request as send,
+  type ClientRequest,
   type IncomingHttpHeaders,
   type IncomingMessage,
   type ServerResponse,
@@ -63,13 +64,14 @@ export async function faultyHttp(options: FaultyHttpOptions): Promise<FaultyHttp
   const plan = planner(options.faults)
   const held = holding()
   const passed: PassedRequest[] = []
+  const waiting = new Set<ClientRequest>()
 
   async function handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const body = await bytesOf(request)
     const about = { method: request.method ?? 'GET', path: request.url ?? '/', headers: request.headers }
     const fault = plan.next(about)
     passed.push({ ...about, fault })
-    const act = (): Promise<Answer> => forward(upstream, request, body)
+    const act = (): Promise<Answer> => forward(upstream, request, body, waiting)
     switch (fault) {
       case 'lost-request':
       case 'crash-before':
@@ -114,6 +116,8 @@ export async function faultyHttp(options: FaultyHttpOptions): Promise<FaultyHttp
   const close = async (): Promise<void> => {
     held.release()
     server.closeAllConnections()
+    // A service that hangs would keep this process as long as it hangs itself.
+    for (const one of waiting) one.destroy()
     await new Promise((resolve) => server.close(resolve))
   }
   const { port } = server.address() as AddressInfo
@@ -127,7 +131,7 @@ export async function faultyHttp(options: FaultyHttpOptions): Promise<FaultyHttp
   }
 }
 
-function forward(upstream: URL, request: IncomingMessage, body: Buffer): Promise<Answer> {
+function forward(upstream: URL, request: IncomingMessage, body: Buffer, waiting: Set<ClientRequest>): Promise<Answer> {
   const prefix = upstream.pathname === '/' ? '' : upstream.pathname
   const to = new URL(upstream.origin)
   const sender = to.protocol === 'https:' ? sendSecurely : send
@@ -149,7 +153,9 @@ function forward(upstream: URL, request: IncomingMessage, body: Buffer): Promise
         )
       },
     )
+    waiting.add(outgoing)
     outgoing.on('error', reject)
+    outgoing.on('close', () => waiting.delete(outgoing))
     outgoing.end(body)
   })
 }

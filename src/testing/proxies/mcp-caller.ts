@@ -6,9 +6,12 @@ export interface CalledTool {
   readonly result: unknown
 }
 
+/** A JSON-RPC error: the server has answered. */
+export class RpcRefusal extends Error {}
+
 /** The barest MCP client over stdio (protocol 2025-11-25): it calls tools, and asks nothing twice. */
 export interface McpCaller {
-  /** @throws Error for a JSON-RPC error, no answer in time, or a server that ended */
+  /** @throws RpcRefusal for a JSON-RPC error. @throws Error for no answer in time, or a server that ended */
   call(tool: string, input: unknown, timeoutMs: number): Promise<CalledTool>
   /** False when the server has ended: it takes no further call. */
   isAlive(): boolean
@@ -64,7 +67,7 @@ export async function mcpCaller(command: string, args: readonly string[]): Promi
         timer = setTimeout(() => reject(new Error(`no answer within ${timeoutMs} ms`)), timeoutMs)
         write({ id, method, params })
       })
-      if (answer.error !== undefined) throw new Error(answer.error.message ?? 'JSON-RPC error')
+      if (answer.error !== undefined) throw new RpcRefusal(answer.error.message ?? 'JSON-RPC error')
       return answer.result
     } finally {
       clearTimeout(timer)
