@@ -2,12 +2,12 @@ import { AssertionError } from 'node:assert'
 import { randomBytes } from 'node:crypto'
 import { isDeepStrictEqual } from 'node:util'
 import { knownOptions, type Contract, type NamesOf } from '../contract/index.ts'
-import type { Guard, PerformOptions, ProtectedTool, Store } from '../engine/index.ts'
+import type { FaultPoint, Guard, PerformOptions, ProtectedTool, Store } from '../engine/index.ts'
 import { OnefoldError } from '../error/index.ts'
 import { memoryStore } from '../store/memory/index.ts'
 import { connectionReset } from './chaos/disturb.ts'
 import { mortalClock, mortalStore, QUICK_SETTINGS, type Mortal } from './chaos/life-guard.ts'
-import { settleGuards } from './chaos/settle-guards.ts'
+import { settleGuards, type Settlement } from './chaos/settle-guards.ts'
 import { stateText } from './chaos/state-text.ts'
 import { sideBySide } from './chaos/side-by-side.ts'
 import { reworded } from './reworded.ts'
@@ -45,14 +45,20 @@ export type AnyTool<Input> = (input: Input) => unknown
 
 const CALLERS = 16
 const SETTLE_MS = 10_000
+/** For what may well be left in doubt: a look-up that says "unknown" is asked again and again until then. */
+const QUICK_SETTLE_MS = 3_000
+/** Nobody waits for the lease of a process that lives; a tool may keep it from its heartbeats for as long as it computes. */
+const SURVIVOR_LEASE_MS = 30_000
+/** Whoever comes after a crash waits for this one: as short as the tool allows. */
+const VICTIM_LEASE_MS = 300
 
 /** No two trials meet, also not those of another copy of this module in the same process, as test runners make them. */
 const token = randomBytes(4).toString('hex')
 let tools = 0
 
 /**
- * Calls a tool as retries do: twice, sixteen times at once, with a lost answer, with a crash between effect and record, in
- * other words. After each, the end state must be that of a single call. A protected tool is tested
+ * Calls a tool as retries do: twice, sixteen times at once, with a lost answer, with a crash before the effect and one
+ * between effect and record, in other words. After each, the end state must be that of a single call. A protected tool is tested
  * by guards of the kit's own, with short times; of a plain function only repeats can be tested.
  * @throws AssertionError naming each check that failed, with both end states
  * @throws OnefoldError INPUT_INVALID when the checks could not be told apart, `state` does not see a single call, or two
@@ -76,7 +82,10 @@ export async function verifyTool<Input>(
   if (typeof options.input === 'function' || options.reset !== undefined)
     refuseUnsteady(expected, (await trial('called once', once)).state)
   const looks: (readonly [name: string, looked: Looked])[] = []
-  for await (const [check, act] of checksOf(tool, options)) looks.push([check, await trial(check, act)])
+  for await (const [check, act] of checksOf(tool, options)) {
+    const looked = await trial(check, act)
+    if (!looked.left) looks.push([check, looked])
+  }
   const checks: VerifyCheck[] = []
   // Looked at anew: an effect may come after its answer.
   const settled = single.again === undefined ? undefined : await single.again()
@@ -107,19 +116,21 @@ interface Trial<Input> {
   readonly input: Input
   /** Calls the tool; what it throws is the caller's to bear. */
   call(input: Input, execute?: PerformOptions['execute']): Promise<unknown>
-  /** A call in a process that dies between effect and record. */
-  crash(input: Input): Promise<void>
-  settle(): Promise<void>
+  /** A call in a process that dies there: `marked` is right before the effect, `answered` between effect and record. */
+  crash(input: Input, there: FaultPoint): Promise<void>
+  settle(withinMs?: number): Promise<Settlement>
 }
 
 /** The end state of a trial. */
 interface Looked {
   readonly state: unknown
+  /** True where a doubt is left to a person, as it should be: then there is no end state to judge. */
+  readonly left: boolean
   /** The state, looked at anew; undefined where the trials that followed have changed it. */
   readonly again: (() => Promise<unknown>) | undefined
 }
 
-type Act<Input> = (trial: Trial<Input>) => Promise<void>
+type Act<Input> = (trial: Trial<Input>) => Promise<'left' | void>
 
 async function* checksOf<Input>(
   tool: ProtectedTool<Input, unknown> | AnyTool<Input>,
@@ -148,10 +159,19 @@ async function* checksOf<Input>(
       await quietly(call(input))
     },
   ]
+  // What takes an effect for done that never began loses it.
+  yield [
+    'crash before the effect, called again',
+    async ({ call, crash, input, settle }) => {
+      await crash(input, 'marked')
+      if ((await settle(QUICK_SETTLE_MS)).doubts.length > 0) return 'left'
+      await quietly(call(input))
+    },
+  ]
   yield [
     'crash between effect and record, called again',
     async ({ call, crash, input, settle }) => {
-      await crash(input)
+      await crash(input, 'answered')
       await quietly(call(input))
       await settle()
       await quietly(call(input))
@@ -191,6 +211,7 @@ function trialOf<Input>(
   const isComposite = 'contract' in tool && tool.contract.recovery.class === 'composite'
   const store = options.store ?? (isComposite ? undefined : memoryStore())
   let nth = 0
+  let slowestMs = 0
   return async (name, act) => {
     nth += 1
     const unique = `${token}n${nth}`
@@ -200,17 +221,22 @@ function trialOf<Input>(
     const counted = !fresh && reset === undefined
     const before = counted ? await countOf(state, input) : 0
     const unseen = nth === 1 ? await seen(state, input) : undefined
-    if ('contract' in tool) await guardedTrial(tool, store, input, act, { unique, occurrence: fresh ? 1 : nth + 1 })
-    else if (counted) throw unseparated(name)
-    else await act({ input, call: async (value) => await tool(value), crash: never, settle: async () => {} })
+    const began = performance.now()
+    let left = false
+    if ('contract' in tool) {
+      const about = { unique, occurrence: fresh ? 1 : nth + 1, slowestMs }
+      left = (await guardedTrial(tool, store, input, act, about)) === 'left'
+    } else if (counted) throw unseparated(name)
+    else await act({ input, call: async (value) => await tool(value), crash: never, settle: never })
+    if (nth === 1) slowestMs = performance.now() - began
     const after = await state(input)
     const text = stateText('state', after)
     // What does not see the effect of a single call would not see a second one either.
     if (text === unseen) throw blind(text)
-    if (counted) return { state: (after as number) - before, again: undefined }
+    if (counted) return { state: (after as number) - before, left, again: undefined }
     const masked = (found: string): unknown => JSON.parse(found.replaceAll(unique, '*'))
     const again = async (): Promise<unknown> => masked(stateText('state', await state(input)))
-    return { state: masked(text), again: reset === undefined ? again : undefined }
+    return { state: masked(text), left, again: reset === undefined ? again : undefined }
   }
 }
 
@@ -259,8 +285,13 @@ async function guardedTrial<Input>(
   store: Store | undefined,
   input: Input,
   act: Act<Input>,
-  { unique, occurrence }: { readonly unique: string; readonly occurrence: number },
-): Promise<void> {
+  {
+    unique,
+    occurrence,
+    slowestMs,
+  }: { readonly unique: string; readonly occurrence: number; readonly slowestMs: number },
+): Promise<'left' | void> {
+  const victimLeaseMs = Math.max(VICTIM_LEASE_MS, 2 * slowestMs)
   const dead = new Set<string>()
   const perform = (guard: Guard, value: Input, execute?: PerformOptions['execute']): Promise<unknown> =>
     guard.internals.perform(tool.contract, value, {
@@ -269,25 +300,25 @@ async function guardedTrial<Input>(
       ...(occurrence === 1 ? {} : { occurrence }),
       ...(execute === undefined ? {} : { execute }),
     })
-  const survivor = twinOf(tool, store, { name: `${unique}-survivor`, dead })
+  const survivor = twinOf(tool, store, { name: `${unique}-survivor`, dead, leaseMs: SURVIVOR_LEASE_MS })
   try {
-    await act({
+    return await act({
       input,
       call: (value, execute) => perform(survivor, value, execute),
-      crash: async (value) => {
+      crash: async (value, there) => {
         const name = `${unique}-victim`
         let died = (): void => {}
         const death = new Promise<void>((resolve) => (died = resolve))
-        const answered = (): Promise<void> => {
+        const die = (): Promise<void> => {
           dead.add(name)
           died()
           return new Promise(() => {})
         }
-        const ended = perform(twinOf(tool, store, { name, dead, answered }), value)
+        const ended = perform(twinOf(tool, store, { name, dead, leaseMs: victimLeaseMs, there, die }), value)
         await Promise.race([death, ended.catch(() => undefined)])
         dead.add(name)
       },
-      settle: async () => void (await settleGuards([survivor], undefined, SETTLE_MS)),
+      settle: (withinMs = SETTLE_MS) => settleGuards([survivor], undefined, withinMs + victimLeaseMs),
     })
   } finally {
     await survivor.close()
@@ -297,14 +328,16 @@ async function guardedTrial<Input>(
 interface TwinOptions {
   readonly name: string
   readonly dead: ReadonlySet<string>
-  /** Called between effect and record. */
-  readonly answered?: () => Promise<void>
+  readonly leaseMs: number
+  /** Where it dies. */
+  readonly there?: FaultPoint
+  readonly die?: () => Promise<void>
 }
 
 function twinOf(
   tool: ProtectedTool<never, unknown>,
   store: Store | undefined,
-  { name, dead, answered }: TwinOptions,
+  { name, dead, leaseMs, there, die }: TwinOptions,
 ): Guard {
   const isDead = (): boolean => dead.has(name)
   const live = async <T>(work: Promise<T>): Promise<T> => {
@@ -316,10 +349,10 @@ function twinOf(
     ...options,
     store: keptOpen(mortalStore(store ?? options.store, mortal)),
     allowVolatile: true,
-    settings: QUICK_SETTINGS,
+    settings: { ...QUICK_SETTINGS, leaseMs },
     clock: mortalClock(mortal),
     processes: { self: name, isDead: (owner) => dead.has(owner) },
-    ...(answered === undefined ? {} : { faults: (point) => (point === 'answered' ? answered() : undefined) }),
+    ...(die === undefined ? {} : { faults: (point) => (point === there ? die() : undefined) }),
   }))
   twin.internals.register(tool.contract)
   return twin

@@ -36,6 +36,8 @@ describe('verifyTool', () => {
       ['called twice', true],
       ['16 times at once', true],
       ['answer lost, called again', true],
+      // What is left to a person has no end state to judge.
+      ...(_name === 'manual' ? [] : [['crash before the effect, called again', true]]),
       ['crash between effect and record, called again', true],
       ['called again with another note', true],
     ])
@@ -180,6 +182,54 @@ describe('verifyTool', () => {
       recovery: probe(() => ({ found: false }), { settle: '1ms' }),
     })
     await expect(verifyTool(blind, { input, state })).rejects.toThrow(/crash between effect and record/)
+  })
+
+  it('catches a probe that always finds: what never began is lost', async () => {
+    const credulous = orderTool(testGuard(), downstream, {
+      name: 'credulous',
+      sends: 'checked',
+      recovery: probe(({ ref }: OrderInput) => ({ found: true, value: { id: '0', ref } }), { settle: '1ms' }),
+    })
+    await expect(verifyTool(credulous, { input, state })).rejects.toThrow(
+      /not safe to retry:\s+crash before the effect, called again[^]*"orders": 1 +≠ {3}"orders": 0/,
+    )
+  })
+
+  it('does not blame a probe that cannot tell absence: what it leaves is a doubt, not a loss', async () => {
+    const careful = orderTool(testGuard(), downstream, {
+      name: 'careful',
+      sends: 'checked',
+      recovery: probe(
+        async (order: OrderInput) => {
+          const answer = await findOrder(downstream, order)
+          return answer.found === true ? answer : { found: 'unknown' as const }
+        },
+        { settle: '1ms' },
+      ),
+    })
+    const checks = await verifyTool(careful, { input, state })
+    expect(checks.map(({ name }) => name)).not.toContain('crash before the effect, called again')
+    expect(checks.every(({ ok }) => ok)).toBe(true)
+  }, 20_000)
+
+  it('does not blame a tool that computes for longer than a short lease', { timeout: 30_000 }, async () => {
+    const busy = testGuard().tool({
+      name: 'place_order',
+      input: orderInput,
+      effect: 'write',
+      identity: ['ref'],
+      recovery: keyed('24h'),
+      execute: async (order: OrderInput, { fetch }) => {
+        const until = performance.now() + 400
+        while (performance.now() < until);
+        return await place(downstream, order, fetch)
+      },
+    })
+    const checks = await verifyTool(busy, { input, state })
+    expect(checks.map(({ name, ok }) => [name, ok])).toContainEqual([
+      'crash between effect and record, called again',
+      true,
+    ])
   })
 
   it('catches a plain function, by its repeats alone', async () => {
