@@ -6,7 +6,7 @@ import { afterAll, beforeAll, expect, it, vi } from 'vitest'
 import * as z from 'zod'
 import { manual } from '../../src/contract/index.ts'
 import { memoryStore } from '../../src/store/memory/index.ts'
-import { chaos, showReport, type ChaosOptions, type Life } from '../../src/testing/index.ts'
+import { chaos, chaosFile, showReport, type ChaosOptions, type Life } from '../../src/testing/index.ts'
 import { testGuard } from '../support/guard.ts'
 
 const orders = new Map<string, number>()
@@ -183,3 +183,14 @@ it('no two copies of the kit in one process, as test runners make them, have run
   await copy.chaos(only)
   expect(names.size).toBe(2 * (runs + 2))
 })
+
+it.each(['delayMs', 'open', 'person', 'reset', 'settle', 'snapshot', 'workflow'])(
+  'chaosFile refuses an override that the processes of the file would not see: %s',
+  async (name) => {
+    const overrides = { [name]: name === 'delayMs' ? 1 : () => undefined }
+    await expect(chaosFile('workflow.ts', overrides)).rejects.toMatchObject({
+      code: 'CONFIG_INVALID',
+      message: expect.stringContaining(`cannot take ${name} here`),
+    })
+  },
+)

@@ -12,15 +12,25 @@ import type { Host } from './run-scenario.ts'
 import { partOf } from './trouble.ts'
 import type { Settlement } from './settle-guards.ts'
 
-type Given = Omit<ChaosOptions, 'open' | 'reset' | 'snapshot' | 'workflow'>
+/** What every process of a run takes from the file itself. */
+const OF_THE_FILE = ['delayMs', 'open', 'person', 'reset', 'settle', 'snapshot', 'workflow'] as const
+
+type Given = Omit<ChaosOptions, (typeof OF_THE_FILE)[number]>
 
 /**
  * {@link chaos} over a module that exports its options as `chaos`: each process of a run is a real one, and a crash a
  * real SIGKILL. `snapshot` and `reset` are called in this process.
  * @throws AssertionError as `chaos` does
- * @throws OnefoldError INPUT_INVALID for a file that exports no workflow and snapshot, or whose parts other than the workflow throw
+ * @throws OnefoldError CONFIG_INVALID for an override that its processes would not see. @throws OnefoldError INPUT_INVALID for a file that exports no workflow and snapshot, or whose parts other than the workflow throw
  */
 export async function chaosFile(file: string, overrides: Partial<Given> = {}): Promise<ChaosReport> {
+  for (const name of OF_THE_FILE) {
+    if ((overrides as Partial<ChaosOptions>)[name] === undefined) continue
+    throw new OnefoldError(
+      'CONFIG_INVALID',
+      `chaosFile cannot take ${name} here, since its processes would not see it: put it into chaos of ${file}. Nothing was run.`,
+    )
+  }
   const options = await partOf(file, 'the module', () => loadWorkflow(file))
   if (typeof options?.workflow !== 'function' || typeof options.snapshot !== 'function') {
     throw new OnefoldError(
