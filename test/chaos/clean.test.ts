@@ -4,7 +4,7 @@ import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { afterAll, beforeAll, expect, it, vi } from 'vitest'
 import * as z from 'zod'
-import { manual } from '../../src/contract/index.ts'
+import { manual, probe } from '../../src/contract/index.ts'
 import { memoryStore } from '../../src/store/memory/index.ts'
 import { chaos, chaosFile, showReport, type ChaosOptions, type Life } from '../../src/testing/index.ts'
 import { testGuard } from '../support/guard.ts'
@@ -137,6 +137,56 @@ it('doubts that others left in the ledger are neither settled nor told', async (
   expect(asked.length).toBeGreaterThan(0)
   expect(asked.length).toBeLessThan(10)
   await guard.close()
+})
+
+it('a service that takes its time is no failure of a tool that looks before it sends again', async () => {
+  const store = memoryStore()
+  const slow = createServer((request, response) => {
+    const [, ref = ''] = (request.url ?? '').split('?')
+    // Long after the process that sent it has died and the next one has looked.
+    setTimeout(
+      () => {
+        if (request.url?.startsWith('/slow') === true) order(ref)
+        response.end('{}')
+      },
+      request.url?.startsWith('/slow') === true ? 150 : 0,
+    )
+  })
+  await new Promise<void>((resolve) => slow.listen(0, '127.0.0.1', resolve))
+  const at = `http://127.0.0.1:${(slow.address() as AddressInfo).port}`
+  const report = await chaos({
+    ...single,
+    faults: ['crash-after'],
+    open: (life) => {
+      const guard = life.onefold({ store })
+      const tool = (name: string) =>
+        guard.tool({
+          name,
+          input: z.object({ ref: z.string() }),
+          effect: 'write',
+          identity: ['ref'],
+          recovery: probe(
+            ({ ref }: { readonly ref: string }) =>
+              orders.has(ref) ? { found: true, value: { ok: true } } : { found: false },
+            {
+              settle: '0ms',
+            },
+          ),
+          execute: async ({ ref }, context) => {
+            await context.fetch(`${at}/${name}?${ref}`, { method: 'POST' })
+            return { ok: true }
+          },
+        })
+      return { quick: tool('quick'), slow: tool('slow') }
+    },
+    // The quick one crashes the process while the other's request is on its way.
+    workflow: async ({ app, unique }) => {
+      await Promise.all([app.slow({ ref: unique }), app.quick({ ref: `quick ${unique}` })])
+    },
+  })
+  slow.close()
+  expect(report.sites).toEqual(expect.arrayContaining(['http POST /quick #1', 'http POST /slow #1']))
+  expect(report.failures).toEqual([])
 })
 
 it('an effect that comes after the end is seen at a second look', async () => {

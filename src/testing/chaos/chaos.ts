@@ -7,6 +7,7 @@ import { knownChaos, type ChaosOptions } from './options.ts'
 import { seeded } from './random.ts'
 import { showReport, type ChaosCase, type ChaosFailure, type ChaosReport } from './report.ts'
 import { runScenario, type Ended, type World } from './run-scenario.ts'
+import type { Pace } from './sites.ts'
 
 /**
  * Runs a workflow undisturbed, then with every fault at every call that it makes, then with random combinations of
@@ -34,12 +35,13 @@ export async function chaosIn(
   options: Pick<ChaosOptions<never>, 'faults' | 'combinations' | 'seed' | 'timeoutMs' | 'onRun' | 'onFailure'>,
 ): Promise<ChaosReport> {
   const seed = options.seed ?? 1
-  const world = { ...given, timeoutMs: options.timeoutMs }
-  const baseline = await runScenario(world, [])
+  const undisturbed = { ...given, timeoutMs: options.timeoutMs }
+  const baseline = await runScenario(undisturbed, [])
   if (baseline.never !== undefined) throw invalid(`The undisturbed workflow did not succeed: ${baseline.never}`)
-  const again = await runScenario(world, [])
+  const again = await runScenario(undisturbed, [])
   refuseUnsteady(baseline, again)
   if (again.never !== undefined) throw invalid(`The undisturbed workflow did not succeed again: ${again.never}`)
+  const world = { ...undisturbed, pace: slower(baseline.pace, again.pace) }
   const sites = [...new Set([...baseline.reached, ...again.reached])]
   const singles = sites.flatMap((site) =>
     faultsAt(site, options.faults).map((fault): PlannedFault => ({ site, fault })),
@@ -112,6 +114,11 @@ export async function chaosIn(
   }
   return report
 }
+
+const slower = (one: Pace, other: Pace): Pace => ({
+  requestMs: Math.max(one.requestMs, other.requestMs),
+  toolMs: Math.max(one.toolMs, other.toolMs),
+})
 
 /** Drops one fault after another as long as the run still ends elsewhere. */
 async function shrunk(

@@ -2,6 +2,7 @@ import { downstreamFetch } from '../../downstream/index.ts'
 import { createGuard, type Clock, type Guard, type Settings, type Store, type Write } from '../../engine/index.ts'
 import { systemClock, systemIds, systemProcesses } from '../../system/index.ts'
 import type { LifeGuardOptions } from './options.ts'
+import type { Pace } from './sites.ts'
 
 /** The engine's times in their proportions, short enough for a test. */
 export const QUICK_SETTINGS: Partial<Settings> = {
@@ -14,6 +15,26 @@ export const QUICK_SETTINGS: Partial<Settings> = {
   recoveryBackoffMs: 10,
   maxRecoveryBackoffMs: 200,
   waitMs: 10_000,
+}
+
+/** The longest time in which a request that was sent lands, as a multiple of the slowest that was seen. */
+const LANDS_WITHIN = 3
+
+/**
+ * {@link QUICK_SETTINGS} for a slower workflow. A request outlives the process that sent it: a quarantine below what the
+ * service takes would have a look-up come before it (protocol.md, A2). A tool that computes keeps its lease from its
+ * heartbeats.
+ */
+export function settingsFor(pace: Pace | undefined): Partial<Settings> {
+  const { requestMs = 0, toolMs = 0 } = pace ?? {}
+  const { leaseMs = 0, quarantineMs = 0, windowMarginMs = 0 } = QUICK_SETTINGS
+  const quarantine = Math.max(quarantineMs, Math.ceil(LANDS_WITHIN * requestMs))
+  return {
+    ...QUICK_SETTINGS,
+    leaseMs: Math.max(leaseMs, Math.ceil(2 * toolMs)),
+    quarantineMs: quarantine,
+    windowMarginMs: Math.max(windowMarginMs, quarantine),
+  }
 }
 
 /** A process that can die without taking this one along. */
@@ -36,7 +57,12 @@ export interface LifeGuard {
 }
 
 /** A guard whose store, timers and name belong to a mortal process. */
-export function guardOf(mortal: Mortal, fetcher: typeof fetch, options: LifeGuardOptions): LifeGuard {
+export function guardOf(
+  mortal: Mortal,
+  fetcher: typeof fetch,
+  options: LifeGuardOptions,
+  pace: Pace | undefined,
+): LifeGuard {
   const system = systemProcesses()
   const self = `${system.self}/life-${++named}`
   lives.set(self, mortal)
@@ -44,7 +70,7 @@ export function guardOf(mortal: Mortal, fetcher: typeof fetch, options: LifeGuar
     store: mortalStore(options.store, mortal),
     ...(options.tenant === undefined ? {} : { tenant: options.tenant }),
     allowVolatile: true,
-    settings: { ...QUICK_SETTINGS, ...options.settings },
+    settings: { ...settingsFor(pace), ...options.settings },
     clock: mortalClock(mortal),
     ids: systemIds(),
     processes: { self, isDead: (owner, isLocal) => lives.get(owner)?.isDead() ?? system.isDead(owner, isLocal) },

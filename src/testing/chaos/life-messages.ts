@@ -1,7 +1,7 @@
 import type { FaultName, PlannedFault } from './faults.ts'
 import type { AttemptEnd, RunNames } from './local-life.ts'
 import type { Settlement } from './settle-guards.ts'
-import type { SitesMemory } from './sites.ts'
+import type { Sites, SitesMemory } from './sites.ts'
 
 /** From the kit to a process of a run. Each is answered under its `id`. */
 export type Order = { readonly id: number } & (
@@ -27,5 +27,6 @@ export type Word =
       readonly value: AttemptEnd | Settlement | 'crashed' | null
       readonly skewMs: number
       readonly since: number | undefined
+      readonly slowest: Sites['slowest'] | undefined
     }
   | { readonly type: 'failed'; readonly id: number; readonly why: string }

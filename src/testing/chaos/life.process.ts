@@ -34,9 +34,19 @@ async function obey(order: Order): Promise<Extract<Word, { type: 'answer' }>['va
 process.on('message', (order: Order) => {
   void obey(order).then(
     (value) =>
-      say({ type: 'answer', id: order.id, value, skewMs: sites?.skewMs ?? 0, since: sites?.since }, () => {
-        if (order.type === 'end') process.exit(0)
-      }),
+      say(
+        {
+          type: 'answer',
+          id: order.id,
+          value,
+          skewMs: sites?.skewMs ?? 0,
+          since: sites?.since,
+          slowest: sites?.slowest,
+        },
+        () => {
+          if (order.type === 'end') process.exit(0)
+        },
+      ),
     (error: unknown) =>
       say({
         type: 'failed',

@@ -106,7 +106,17 @@ export async function localLife<App>(options: LocalLifeOptions<App>): Promise<Li
   function pass<T>(kind: SiteKind, name: string, work: () => Promise<T>, shape: Shape<T>): Promise<T> {
     if (dead) return new Promise(() => {})
     const { fault } = sites.reach(kind, name)
-    return live(disturbed(fault, work, shape, process))
+    const timed = kind === 'http' || kind === 'tool' ? () => taken(kind, work) : work
+    return live(disturbed(fault, timed, shape, process))
+  }
+
+  async function taken<T>(kind: 'http' | 'tool', work: () => Promise<T>): Promise<T> {
+    const began = performance.now()
+    try {
+      return await work()
+    } finally {
+      sites.slowest[kind] = Math.max(sites.slowest[kind], performance.now() - began)
+    }
   }
 
   const mortal: Mortal = {
@@ -129,7 +139,7 @@ export async function localLife<App>(options: LocalLifeOptions<App>): Promise<Li
     fetch: fetcher,
     now: () => Date.now() + sites.skewMs,
     onefold: (guardOptions) => {
-      const made = guardOf(mortal, fetcher, guardOptions)
+      const made = guardOf(mortal, fetcher, guardOptions, sites.pace)
       guards.push(made)
       return made.guard
     },

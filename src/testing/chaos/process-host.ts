@@ -93,6 +93,8 @@ function processHost(file: string, living: Set<ChildProcess>): Host {
             return one?.reject(new OnefoldError('INPUT_INVALID', `${file}: ${word.why}. Nothing was proven.`))
           sites.skewMs = Math.max(sites.skewMs, word.skewMs)
           sites.since ??= word.since
+          for (const kind of ['http', 'tool'] as const)
+            sites.slowest[kind] = Math.max(sites.slowest[kind], word.slowest?.[kind] ?? 0)
           one?.resolve(word.value)
         }
       })

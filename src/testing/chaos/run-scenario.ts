@@ -4,7 +4,8 @@ import type { PlannedFault } from './faults.ts'
 import type { AttemptEnd, LifeHandle, RunNames } from './local-life.ts'
 import type { Settlement } from './settle-guards.ts'
 import { stateText } from './state-text.ts'
-import { createSites, type Sites } from './sites.ts'
+import { createSites, type Pace, type Sites } from './sites.ts'
+import { settingsFor } from './life-guard.ts'
 
 /** How a disturbed run ended. */
 export interface Ended {
@@ -23,6 +24,7 @@ export interface Ended {
   readonly never: string | undefined
   /** True when an execution went on for longer than anybody waits. */
   readonly stuck: boolean
+  readonly pace: Pace
   /** The state, looked at anew. */
   again(): Promise<unknown>
 }
@@ -40,6 +42,8 @@ export interface World {
   readonly forgets: boolean
   /** How long one execution is waited for, and what goes on behind it. @default 60,000 */
   readonly timeoutMs?: number | undefined
+  /** What undisturbed runs took. */
+  readonly pace?: Pace
 }
 
 const SETTLE_MS = 2_000
@@ -58,7 +62,7 @@ let runs = 0
 export async function runScenario(world: World, plan: readonly PlannedFault[]): Promise<Ended> {
   const unique = `cz${token}x${(++runs).toString(36)}`
   const names = { runId: `run-${unique}`, unique }
-  const sites = createSites(plan)
+  const sites = createSites(plan, { counts: {}, fired: [], skewMs: 0, pace: world.pace })
   const look = async (): Promise<unknown> => masked(await world.snapshot(names), unique)
   await world.reset()
   const before = plan.length === 0 ? await look().catch(() => undefined) : undefined
@@ -69,6 +73,9 @@ export async function runScenario(world: World, plan: readonly PlannedFault[]): 
   let stuck = false
   let asked = false
   const { timeoutMs = TIMEOUT_MS } = world
+  // What is taken over is looked up, or sent again, and answered.
+  const { leaseMs = 0, quarantineMs = 0 } = settingsFor(world.pace)
+  const settleMs = SETTLE_MS + leaseMs + 2 * quarantineMs
   let life = await begun()
 
   /** A process; where a fault kept it from beginning, the next one, as whatever starts it would. */
@@ -97,7 +104,7 @@ export async function runScenario(world: World, plan: readonly PlannedFault[]): 
 
   /** Undefined where something behind the workflow never ends. */
   async function settle(): Promise<Settlement | 'crashed' | undefined> {
-    return await within(timeoutMs + SETTLE_MS, life.settle(SETTLE_MS))
+    return await within(timeoutMs + settleMs, life.settle(settleMs))
   }
 
   async function execute(): Promise<AttemptEnd | undefined> {
@@ -174,6 +181,7 @@ export async function runScenario(world: World, plan: readonly PlannedFault[]): 
     asked,
     never,
     stuck,
+    pace: { requestMs: sites.slowest.http || sites.slowest.tool, toolMs: sites.slowest.tool },
     again: look,
   }
 }

@@ -11,9 +11,19 @@ export interface Sites {
   skewMs: number
   /** When the run began, by its ledger's clock: what was recorded before is not its own. */
   since: number | undefined
+  /** How long calls took at most, in milliseconds. */
+  readonly slowest: { http: number; tool: number }
+  /** What undisturbed runs took; undefined for those themselves. */
+  readonly pace: Pace | undefined
   readonly plan: readonly PlannedFault[]
   /** What the next process of the run has to know. */
   memory(): SitesMemory
+}
+
+/** How slow a workflow is when nothing disturbs it, in milliseconds: the slowest request, and the slowest call of a tool. */
+export interface Pace {
+  readonly requestMs: number
+  readonly toolMs: number
 }
 
 /** What one process of a run hands to the next. */
@@ -22,6 +32,7 @@ export interface SitesMemory {
   readonly fired: readonly PlannedFault[]
   readonly skewMs: number
   readonly since?: number | undefined
+  readonly pace?: Pace | undefined
 }
 
 /** @param onReach told of every passage, before its fault strikes */
@@ -35,11 +46,19 @@ export function createSites(
   const fired: PlannedFault[] = [...memory.fired]
   const sites: Sites = {
     plan,
-    memory: () => ({ counts: Object.fromEntries(counts), fired, skewMs: sites.skewMs, since: sites.since }),
+    memory: () => ({
+      counts: Object.fromEntries(counts),
+      fired,
+      skewMs: sites.skewMs,
+      since: sites.since,
+      pace: memory.pace,
+    }),
     reached,
     fired,
     skewMs: memory.skewMs,
     since: memory.since,
+    slowest: { http: 0, tool: 0 },
+    pace: memory.pace,
     reach: (kind, name) => {
       const place = `${kind} ${name}`
       const nth = (counts.get(place) ?? 0) + 1
