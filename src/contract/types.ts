@@ -8,6 +8,7 @@ export type Scope = 'tenant' | 'session' | 'run' | 'parent'
 
 /** What a probe or a verification is told about the operation it asks after. */
 export interface ProbeContext {
+  /** The operation's own. A `keyed` tool that reads it counts as one that sends under it. */
   readonly key: string
   /** The key that the downstream was given, shaped for it. Throws where the provider takes none. */
   downstreamKey(provider?: string, operation?: string): string

@@ -72,6 +72,7 @@ export function inDoubt(record: OperationRecord, cause?: unknown): OnefoldError 
 
 function settledBy(record: OperationRecord): string {
   if (record.reason === 'window-closed' || record.reason === 'precondition-failed') return 'by a person'
+  if (record.reason === 'no-key') return 'by asking the downstream where the tool has a probe, else by a person'
   switch (record.recovery) {
     case 'keyed':
       return 'by sending it again under the same key, automatically'

@@ -31,6 +31,8 @@ it('a new attempt has sent nothing', () => {
     started: false,
     othersEnded: true,
     sends: [],
+    asked: false,
+    frame: undefined,
     keysGiven: undefined,
     controller: expect.any(AbortController) as AbortController,
     beating: undefined,

@@ -6,6 +6,7 @@ import type { Send } from './classify.ts'
 import type { Clock } from './clock.ts'
 import type { Operation } from './operation.ts'
 import type { OperationRecord } from './record.ts'
+import type { OperationFrame } from './run.ts'
 
 /** What a `ctx.fetch` needs of the attempt it sends for; implemented here, used by the downstream room. */
 export interface SendPort {
@@ -56,6 +57,10 @@ export interface LiveAttempt {
   othersEnded: boolean
   /** What `execute` sent; what `prepare` read is no evidence of it. */
   readonly sends: Send[]
+  /** True once the tool asked for a send, a key or leave to send, in `prepare` or `execute`. */
+  asked: boolean
+  /** The frame that `execute` runs in. */
+  frame: OperationFrame | undefined
   /** Keys that the tool asked for, in `prepare` or `execute`. */
   keysGiven: Set<string> | undefined
   readonly controller: AbortController
@@ -85,6 +90,8 @@ export function newAttempt(
     started: false,
     othersEnded: true,
     sends: [],
+    asked: false,
+    frame: undefined,
     keysGiven: undefined,
     controller: new AbortController(),
     beating: undefined,
@@ -135,6 +142,11 @@ class Port implements SendPort {
 
   readonly used = (): boolean => this.#used
 
+  #asked(): void {
+    this.#used = true
+    this.#attempt.asked = true
+  }
+
   get tool(): string {
     return this.#attempt.op.contract.name
   }
@@ -172,7 +184,7 @@ class Port implements SendPort {
   }
 
   checkpoint(): void {
-    this.#used = true
+    this.#asked()
     if (!maySend(this.#attempt, this.#clock)) throw cancelled(this.tool, this.#attempt.op.key, false)
   }
 
@@ -182,7 +194,7 @@ class Port implements SendPort {
   }
 
   downstreamKey(provider?: string, operation?: string, ordinal?: number): string {
-    this.#used = true
+    this.#asked()
     const { op, record } = this.#attempt
     // Of the key alone, which a secret has made already: a recovery under a rotated secret must send the same one.
     return downstreamKey({ key: op.key, provider, operation, ordinal, generation: record.generation })
@@ -193,7 +205,7 @@ class Port implements SendPort {
   }
 
   opened(): Send {
-    this.#used = true
+    this.#asked()
     const send: Send = { state: 'unsent' }
     this.#sends.push(send)
     return send
@@ -211,7 +223,6 @@ export const contextOf = (
 ): ToolContext => Object.freeze(new Context(attempt, run, makeFetch, port, transaction))
 
 class Context implements ToolContext {
-  readonly key: string
   readonly attempt: number
   readonly transaction: unknown
   readonly #attempt: LiveAttempt
@@ -228,13 +239,23 @@ class Context implements ToolContext {
     port: SendPort,
     transaction: unknown,
   ) {
-    this.key = attempt.op.key
     this.attempt = attempt.record.attempts
     this.transaction = transaction
     this.#attempt = attempt
     this.#run = run
     this.#makeFetch = makeFetch
     this.#port = port
+  }
+
+  /** A tool may send under this one as well. */
+  get key(): string {
+    this.#attempt.asked = true
+    return this.#attempt.op.key
+  }
+
+  /** The operation's key, for our own books. */
+  static keyOf(context: ToolContext): string {
+    return #attempt in context ? context.#attempt.op.key : context.key
   }
 
   readonly checkpoint = (): void => this.#port.beforeUnseen()
@@ -273,3 +294,6 @@ class Context implements ToolContext {
     return this.#fetch
   }
 }
+
+/** The operation of a context, for the books of adapters: unlike `context.key`, no sign that the tool sends under it. */
+export const operationOf = (context: ToolContext): string => Context.keyOf(context)

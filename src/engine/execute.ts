@@ -7,6 +7,7 @@ import { alarm, at, inBackground, tellNewDoubt, type Core } from './core.ts'
 import type { DoubtReason, OperationRecord, StoredOutcome } from './record.ts'
 import type { Applied } from './journal.ts'
 import type { Reading } from './store.ts'
+import { isKeyless, tellKeyless } from './keyless.ts'
 import { seal } from './outcome.ts'
 import { Question } from './question.ts'
 import { withFrame, type ActiveRun, type OperationFrame } from './run.ts'
@@ -119,6 +120,7 @@ export async function entered(
     port,
     ended: false,
   }
+  attempt.frame = frame
   try {
     return await withFrame(options.run, frame, () => options.execute(op.input, context))
   } finally {
@@ -180,6 +182,7 @@ async function afterDeadline(core: Core, attempt: LiveAttempt, work: Promise<unk
 
 async function succeeded(core: Core, attempt: LiveAttempt, value: unknown): Promise<Ended> {
   tellOfRefusals(core, attempt)
+  tellKeyless(core, attempt)
   const outcome = await sealed(core, attempt, 'value', value)
   await at(core, 'before-commit', attempt.op.key)
   if (attempt.op.contract.verify !== undefined) return await accepted(core, attempt, outcome, value)
@@ -330,13 +333,14 @@ async function doubt(
   returned: boolean,
 ): Promise<Ended> {
   await at(core, 'before-doubt', attempt.op.key)
+  const keyless = isKeyless(attempt)
   const result = await core.journal
     .apply(attempt.op.key, attempt.op.tenant, attempt, {
       type: 'doubt',
       fence: attempt.record.fence,
       who: core.processes.self,
-      reason,
-      evidence,
+      reason: keyless ? 'no-key' : reason,
+      evidence: keyless ? `${evidence}; it was sent under no key of ours` : evidence,
       ended: returned && attempt.othersEnded,
     })
     .catch(onlyUnavailable)

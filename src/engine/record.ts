@@ -46,6 +46,8 @@ export type DoubtReason =
   | 'late-deadline'
   | 'recovery-failed'
   | 'window-closed'
+  /** A `keyed` tool that asked for no key: sending it again would not be the same request. */
+  | 'no-key'
   | 'precondition-failed'
   | 'verification-failed'
   | 'amnesia'

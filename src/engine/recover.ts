@@ -25,8 +25,8 @@ export function recoversByItself(record: OperationRecord, contract: Contract | u
   if (record.state !== 'in-doubt' || FINAL_REASONS.includes(record.reason)) return false
   const { recovery } = record
   if (recovery === 'manual' || recovery === 'transactional') return false
-  // After a loss nothing that was recorded tells how to send again: only asking can settle it.
-  if (record.reason === 'amnesia')
+  // After a loss nothing that was recorded tells how to send again, and without a key nothing may: only asking can settle it.
+  if (record.reason === 'amnesia' || record.reason === 'no-key')
     return recovery === 'probe' || (recovery === 'keyed' && probeOf(contract) !== undefined)
   return contract === undefined || (contract.major === record.major && contract.recovery.class === recovery)
 }
@@ -114,11 +114,18 @@ async function settleBy(core: Core, contract: Contract, it: Recovery): Promise<E
       if (record.reason === 'server-error' && record.recoveries > 1 && recovery.probe !== undefined) {
         return await ask(it, recovery.probe as ProbeFunction<never, unknown>, recovery.settleMs, 'server-error')
       }
-      if (record.firstSendAt > 0 && now < openUntil && !it.stale) {
+      const keyless = record.reason === 'no-key'
+      if (record.firstSendAt > 0 && now < openUntil && !it.stale && !keyless) {
         return await resend(it, { window }, it.startedAt + (openUntil - now))
       }
       if (recovery.probe !== undefined)
-        return await ask(it, recovery.probe as ProbeFunction<never, unknown>, recovery.settleMs, 'window-closed')
+        return await ask(
+          it,
+          recovery.probe as ProbeFunction<never, unknown>,
+          recovery.settleMs,
+          keyless ? 'no-key' : 'window-closed',
+        )
+      if (keyless) return await giveUp(it, 'no-key', 'it was sent under no key of ours')
       return await giveUp(
         it,
         'window-closed',

@@ -60,6 +60,8 @@ export async function performFetch(
   const live = new Promise<Response>((resolve) => (begin = resolve))
   const send = async (context: ToolContext): Promise<Answer> => {
     checked()
+    // A key of the client's is the same on every attempt as well, and the handler may send under it.
+    if (request.headers.has('idempotency-key')) void context.key
     // A request of its own: the client's signal must not reach what has begun.
     const fresh = new Request(request.url, {
       method: request.method,

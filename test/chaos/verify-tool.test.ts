@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import * as z from 'zod'
-import { composite, keyed, manual, probe } from '../../src/contract/index.ts'
+import { composite, keyed, manual, probe, type ToolContext } from '../../src/contract/index.ts'
 import { verifyTool } from '../../src/testing/index.ts'
 import { startDownstream, type Downstream } from '../support/downstream.ts'
 import { testGuard } from '../support/guard.ts'
@@ -160,19 +160,36 @@ describe('verifyTool', () => {
     expect((await verifyTool(tool, { input, state: late })).every(({ ok }) => ok)).toBe(true)
   })
 
-  it('catches a tool that says its key is honoured and sends another at each attempt', async () => {
-    const tool = testGuard().tool({
+  /** Says that its key is honoured, and sends another at each attempt. */
+  const underAnyKey = (before: (context: ToolContext) => void) =>
+    testGuard().tool({
       name: 'place_order',
       input: orderInput,
       effect: 'write',
       identity: ['ref'],
       recovery: keyed('24h'),
-      execute: (order: OrderInput) =>
-        place(downstream, order, (url, init) => fetch(url, { ...init, headers: { 'idempotency-key': randomUUID() } })),
+      execute: (order: OrderInput, context: ToolContext) => {
+        before(context)
+        return place(downstream, order, (url, init) =>
+          fetch(url, { ...init, headers: { 'idempotency-key': randomUUID() } }),
+        )
+      },
     })
+
+  it('catches a tool that says its key is honoured and sends another at each attempt', async () => {
+    const tool = underAnyKey((context) => context.checkpoint())
     await expect(verifyTool(tool, { input, state })).rejects.toThrow(
       /not safe to retry[^]*answer lost[^]*≠ {3}"orders": 2/,
     )
+  })
+
+  it('catches it in a crash where the engine sees that it asked for no key, and sends nothing again', async () => {
+    const error: unknown = await verifyTool(
+      underAnyKey(() => {}),
+      { input, state },
+    ).catch((thrown: unknown) => thrown)
+    expect(String(error)).toMatch(/not safe to retry[^]*crash between effect and record[^]*≠ {3}"orders": 2/)
+    expect(String(error)).not.toContain('answer lost')
   })
 
   it('catches a probe that never finds', async () => {

@@ -1,5 +1,5 @@
 import type { ToolContext } from '../../contract/index.ts'
-import { AnsweredError, type Guard } from '../../engine/index.ts'
+import { AnsweredError, operationOf, type Guard } from '../../engine/index.ts'
 import {
   assertGiven,
   bindContext,
@@ -122,7 +122,7 @@ const property = (name: string, value: unknown): PropertyDescriptorMap => ({
 
 /** What the tool is handed: the framework's options with the attempt's signal, since a caller who leaves ends no effect. */
 const handedTo = (options: CallOptions, context: ToolContext): CallOptions =>
-  bindContext({ toolCallId: context.key, ...options, abortSignal: context.signal }, context)
+  bindContext({ toolCallId: operationOf(context), ...options, abortSignal: context.signal }, context)
 
 /** A tool's result, at the last of what it yields. @throws AnsweredError for an MCP result that says it is an error */
 async function settle(returned: unknown, yielded: (value: unknown) => void = () => {}): Promise<unknown> {

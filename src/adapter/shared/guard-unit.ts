@@ -1,5 +1,5 @@
 import type { NamesOf, StandardSchemaV1, ToolContext, WriteOptions } from '../../contract/index.ts'
-import { UnsentError, type Guard } from '../../engine/index.ts'
+import { operationOf, UnsentError, type Guard } from '../../engine/index.ts'
 import type { WriteDeclaration } from './declaration.ts'
 import { assertGiven, isGuard } from './given.ts'
 import { guardTools, type AdapterCall } from './guard-tools.ts'
@@ -50,7 +50,7 @@ export function guardUnit(guard: Guard, door: string, contract: UnitContract): U
   assertGiven(door, typeof (name as unknown) === 'string', 'a name, by which the ledger calls it: { name, … }', name)
   const live = new Map<string, (context: ToolContext) => unknown>()
   const again = (_input: unknown, context: ToolContext): unknown => {
-    const execute = live.get(context.key)
+    const execute = live.get(operationOf(context))
     if (execute === undefined)
       throw new UnsentError(`${name} runs again when its graph is resumed, which holds its state`)
     return execute(context)
@@ -60,8 +60,9 @@ export function guardUnit(guard: Guard, door: string, contract: UnitContract): U
   return async (of, { binds, ...call }) => {
     const keys = new Set<string>()
     const execute = (context: ToolContext): unknown => {
-      keys.add(context.key)
-      live.set(context.key, execute)
+      const key = operationOf(context)
+      keys.add(key)
+      live.set(key, execute)
       return call.execute(context)
     }
     try {

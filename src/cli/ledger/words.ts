@@ -114,6 +114,8 @@ export function settledBy(record: OperationRecord): string | undefined {
 
 function doubtSettledBy({ recovery, reason }: OperationRecord): string {
   if (reason === 'window-closed') return 'a person: the downstream no longer honours our key'
+  if (reason === 'no-key')
+    return 'a person, or the tool’s probe: it was sent under no key of ours (ctx.fetch or ctx.downstreamKey gives one)'
   if (reason === 'precondition-failed') return 'a person: the precondition of applying it again does not hold'
   if (reason === 'verification-failed') return 'a person: it was accepted, and could not be confirmed'
   switch (recovery) {

@@ -1,6 +1,7 @@
 import {
   AnsweredError,
   keepNewest,
+  operationOf,
   Question,
   type Guard,
   type Outcome,
@@ -179,7 +180,7 @@ export function createServerCalls(options: ServerCallsOptions): ServerCalls {
     })
     const execute = async (_input: unknown, context: ToolContext): Promise<unknown> => {
       sent = true
-      callers.set(context.key, extra)
+      callers.set(operationOf(context), extra)
       try {
         return await run(request, detached(extra, context.signal), context)
       } catch (error) {
@@ -187,14 +188,14 @@ export function createServerCalls(options: ServerCallsOptions): ServerCalls {
         own = error.result
         // What it threw may be a lost answer, which sending again settles: once, and then its caller is told.
         let doubtsToWaitFor = error.threw ? 2 : 1
-        stop = whenDoubted(context.key, () => {
+        stop = whenDoubted(operationOf(context), () => {
           doubtsToWaitFor -= 1
           if (doubtsToWaitFor > 0) return
-          tellEarly({ key: context.key, ticket: ticketFor({ key: context.key }), status: 'in-doubt' })
+          tellEarly({ key: operationOf(context), ticket: ticketFor({ key: operationOf(context) }), status: 'in-doubt' })
         })
         throw error.cause
       } finally {
-        if (callers.get(context.key) === extra) callers.delete(context.key)
+        if (callers.get(operationOf(context)) === extra) callers.delete(operationOf(context))
       }
     }
     const work = perform(execute).then(
@@ -246,7 +247,7 @@ export function createServerCalls(options: ServerCallsOptions): ServerCalls {
     notes,
     rawKeys,
     again: async (tool, input, context) => {
-      const given = detached(callers.get(context.key) ?? NOBODY, context.signal)
+      const given = detached(callers.get(operationOf(context)) ?? NOBODY, context.signal)
       const params = { name: tool, arguments: input as Readonly<Record<string, unknown>> }
       try {
         return await run({ method: 'tools/call', params }, given, context)
