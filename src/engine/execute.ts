@@ -184,10 +184,14 @@ async function succeeded(core: Core, attempt: LiveAttempt, value: unknown): Prom
   tellOfRefusals(core, attempt)
   tellKeyless(core, attempt)
   const outcome = await sealed(core, attempt, 'value', value)
+  if (outcome.omitted === true) alarm(core, attempt.record, UNKEPT)
   await at(core, 'before-commit', attempt.op.key)
   if (attempt.op.contract.verify !== undefined) return await accepted(core, attempt, outcome, value)
   return await committed(core, attempt, outcome, value)
 }
+
+const UNKEPT =
+  'it was done, but what it returned could not be stored: repeats are told RESULT_EXPIRED instead of it. Let the tool return plain data, of a Response what was read from it.'
 
 /** A value is "done" (T5), and replayed as such. Where every write was answered by an error, the tool did not look. */
 function tellOfRefusals(core: Core, { sends, record }: LiveAttempt): void {

@@ -175,8 +175,15 @@ describe('a path that cannot be a ledger', () => {
     })
   })
 
-  it.each(['', ':memory:'])('is refused at once when it is %j', (where) => {
-    expect(() => sqliteStore(where)).toThrow(expect.objectContaining({ code: 'CONFIG_INVALID' }))
+  it.each(['', ':memory:', 'sqlite:./x.db', 'file:x.db', 'postgres://db/x', 'redis://h:1/0'])(
+    'is refused at once when it is %j',
+    (where) => {
+      expect(() => sqliteStore(where)).toThrow(expect.objectContaining({ code: 'CONFIG_INVALID' }))
+    },
+  )
+
+  it('may be on a drive, and have a colon in its name', () => {
+    expect(() => [sqliteStore('C:\\data\\x.db'), sqliteStore(join(folder, 'a:b.db'))]).not.toThrow()
   })
 })
 

@@ -55,6 +55,9 @@ const NAMES: NamesOf<SqliteOptions> = {
 const DEFAULT_BUSY_MS = 1500
 const DEFAULT_LIMIT = 100
 
+/** What stands in a configuration, where `sqlite:` is a URL; no drive of Windows. */
+const LOOKS_LIKE_A_URL = /^(?:[a-z][a-z0-9+.-]+:\/\/|(?:sqlite|file|memory):)/i
+
 /**
  * A ledger in one SQLite file, for one host and any number of its processes. An acknowledged write survives a power cut
  * (WAL, synchronous=FULL); concurrent writes share a transaction. Writes run in a worker thread, so neither a sync nor
@@ -71,6 +74,13 @@ export function sqliteStore(where: string | SqliteOptions): Store {
     throw new OnefoldError(
       'CONFIG_INVALID',
       "sqliteStore needs a file, as sqliteStore('effects.db'), since several connections share it. For tests use memoryStore() from onefold/memory.",
+    )
+  }
+  if (LOOKS_LIKE_A_URL.test(options.path)) {
+    // A file of that name would be a ledger of this machine alone, where another one is looked into.
+    throw new OnefoldError(
+      'CONFIG_INVALID',
+      `sqliteStore takes a path, as sqliteStore('effects.db'), and was given a URL (${/^[^:]*:/.exec(options.path)?.[0] ?? ''}). Write the path alone; for a ledger on a server use postgresStore, redisStore or dynamodbStore. Nothing was opened.`,
     )
   }
   const path = resolve(options.path)
