@@ -256,7 +256,10 @@ describe('a probe’s "not found" for a tool whose sends pass no check', () => {
     const tool = b.tool({
       timeout: '10s',
       recovery: keyed({ windowMs: 150_000, probe: () => ({ found: false }) }),
-      execute: () => (attempts[tries++] ?? reset)(),
+      execute: (_given: OrderInput, context: ToolContext) => {
+        context.downstreamKey() // one that asks for no key is not sent again
+        return (attempts[tries++] ?? reset)()
+      },
     })
     void tool(input).catch(() => undefined)
     // Sent again once; when that is due again, the window is closed.
