@@ -337,7 +337,7 @@ async function doubt(
   returned: boolean,
 ): Promise<Ended> {
   await at(core, 'before-doubt', attempt.op.key)
-  const keyless = isKeyless(attempt)
+  const keyless = isKeyless(core, attempt, returned)
   const result = await core.journal
     .apply(attempt.op.key, attempt.op.tenant, attempt, {
       type: 'doubt',

@@ -1,22 +1,34 @@
 import type { LiveAttempt } from './attempt.ts'
 import { alarm, type Core } from './core.ts'
 
+type Manner = 'asks' | 'keyless'
+
+/** By tool: whether an attempt of it that ended had asked for a key. */
+const manners = new WeakMap<Core, Map<string, Manner>>()
+
 /**
  * Whether the tool, which declares that the downstream honours our key, has asked for nothing that could carry one: no
  * send of ours, no key, no leave to send, no part of its own. What it sent by other means went without, so a re-send
- * would not be "under the same downstream key" (T13), and a second effect.
+ * would not be "under the same downstream key" (T13), and a second effect. A tool that asked in another attempt has not
+ * come to its send in this one; one that still runs may come to it yet, unless it is known to ask for none.
  */
-export const isKeyless = ({ op, asked, frame }: LiveAttempt): boolean =>
-  op.contract.recovery.class === 'keyed' &&
-  op.contract.callerKey === 'ignored' &&
-  !asked &&
-  (frame?.nextChild ?? 0) === 0
+export function isKeyless(core: Core, attempt: LiveAttempt, ended: boolean): boolean {
+  const { contract } = attempt.op
+  if (contract.recovery.class !== 'keyed' || contract.callerKey !== 'ignored' || contract.sends === 'checked')
+    return false
+  const known = manners.get(core) ?? new Map<string, Manner>()
+  manners.set(core, known)
+  const { name } = contract
+  if (attempt.asked || (attempt.frame?.nextChild ?? 0) > 0) known.set(name, 'asks')
+  else if (ended && !known.has(name)) known.set(name, 'keyless')
+  return known.get(name) === 'keyless'
+}
 
 const told = new WeakMap<Core, Set<string>>()
 
 /** Says once for a tool what its first lost answer would show: nothing but a person could settle it. */
 export function tellKeyless(core: Core, attempt: LiveAttempt): void {
-  if (!isKeyless(attempt)) return
+  if (!isKeyless(core, attempt, true)) return
   const names = told.get(core) ?? new Set<string>()
   told.set(core, names)
   const { name } = attempt.op.contract

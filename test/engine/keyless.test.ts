@@ -41,17 +41,35 @@ it('a keyed tool that sent under no key is not sent again, and a person settles 
   expect(await downstream.effects('plain')).toBe(1)
 })
 
-it('nor is one whose deadline passed', async () => {
+it('nor is one whose deadline passed, once it is known to ask for none', async () => {
   let sends = 0
-  const execute = async () => {
+  const execute = async ({ ref }: OrderInput) => {
     sends += 1
-    await new Promise(() => {})
-    return { id: '', ref: '' }
+    if (ref === 'slow') await new Promise(() => {})
+    return { id: '', ref }
   }
   const tool = orderTool(guard, downstream, { recovery: keyed('24h'), timeout: '100ms', execute })
+  await tool({ ref: 'quick' })
   for (let call = 0; call < 2; call += 1)
     await expect(tool({ ref: 'slow' })).rejects.toMatchObject({ code: 'IN_DOUBT', details: { reason: 'no-key' } })
-  expect(sends).toBe(1)
+  expect(sends).toBe(2)
+})
+
+it('a tool that had not come to its send is sent again, where it may ask for its key', async () => {
+  let tries = 0
+  const tool = orderTool(guard, downstream, {
+    recovery: keyed('24h'),
+    timeout: '200ms',
+    execute: async (input, context) => {
+      tries += 1
+      if (tries === 1) await new Promise(() => {}) // its first deadline passes before it has asked for anything
+      if (tries === 3) throw new Error('what it looks up first cannot be reached')
+      return await place(downstream, input, context.fetch)
+    },
+  })
+  expect(await tool({ ref: 'early-1' })).toMatchObject({ ref: 'early-1' })
+  expect(await tool({ ref: 'early-2' })).toMatchObject({ ref: 'early-2' })
+  expect([tries, await downstream.effects('early-1'), await downstream.effects('early-2')]).toEqual([4, 1, 1])
 })
 
 it('a tool of a framework that was left as it was: the same', async () => {
