@@ -24,6 +24,9 @@ export function isKeyless(core: Core, attempt: LiveAttempt, ended: boolean): boo
   return known.get(name) === 'keyless'
 }
 
+/** Whether an attempt of this tool has asked for a key in this process: then one that had not, never came to its send. */
+export const asksForKeys = (core: Core, tool: string): boolean => manners.get(core)?.get(tool) === 'asks'
+
 const told = new WeakMap<Core, Set<string>>()
 
 /** Says once for a tool what its first lost answer would show: nothing but a person could settle it. */

@@ -7,6 +7,7 @@ import { executeMarked, type Ended } from './execute.ts'
 import { describe } from './classify.ts'
 import { thaw } from './frozen.ts'
 import { inquire } from './inquire.ts'
+import { asksForKeys } from './keyless.ts'
 import { keyKnownUntil, type DoubtReason, type OperationRecord } from './record.ts'
 import { seal } from './outcome.ts'
 import type { Operation } from './operation.ts'
@@ -19,14 +20,17 @@ const FINAL_REASONS: readonly (DoubtReason | undefined)[] = [
   'verification-failed',
 ]
 
-/** True when the engine may settle this doubt by itself, given the contract is registered here. */
-export function recoversByItself(record: OperationRecord, contract: Contract | undefined): boolean {
+/**
+ * True when the engine may settle this doubt by itself, given the contract is registered here.
+ * @param asks true when the tool is known to ask for its key before it sends
+ */
+export function recoversByItself(record: OperationRecord, contract: Contract | undefined, asks = false): boolean {
   if (record.state === 'recovering') return true
   if (record.state !== 'in-doubt' || FINAL_REASONS.includes(record.reason)) return false
   const { recovery } = record
   if (recovery === 'manual' || recovery === 'transactional') return false
   // After a loss nothing that was recorded tells how to send again, and without a key nothing may: only asking can settle it.
-  if (record.reason === 'amnesia' || record.reason === 'no-key')
+  if (record.reason === 'amnesia' || (record.reason === 'no-key' && !asks))
     return recovery === 'probe' || (recovery === 'keyed' && probeOf(contract) !== undefined)
   return contract === undefined || (contract.major === record.major && contract.recovery.class === recovery)
 }
@@ -114,7 +118,7 @@ async function settleBy(core: Core, contract: Contract, it: Recovery): Promise<E
       if (record.reason === 'server-error' && record.recoveries > 1 && recovery.probe !== undefined) {
         return await ask(it, recovery.probe as ProbeFunction<never, unknown>, recovery.settleMs, 'server-error')
       }
-      const keyless = record.reason === 'no-key'
+      const keyless = record.reason === 'no-key' && !asksForKeys(core, contract.name)
       if (record.firstSendAt > 0 && now < openUntil && !it.stale && !keyless) {
         return await resend(it, { window }, it.startedAt + (openUntil - now))
       }

@@ -2,6 +2,7 @@ import type { Contract } from '../contract/index.ts'
 import { inBackground, tellNewDoubt, type Core } from './core.ts'
 import { lapse } from './flight.ts'
 import { OPEN_STATES, type OperationRecord } from './record.ts'
+import { asksForKeys } from './keyless.ts'
 import { backoffMs, recoverOnce, recoversByItself } from './recover.ts'
 import { drainSpool } from './success.ts'
 import { verifyOnce } from './verify.ts'
@@ -40,7 +41,8 @@ export function createSweeper(core: Core): Sweeper {
     }
     if (contract?.major !== record.major) return
     const due = now >= record.doubtAt + backoffMs(core, record)
-    if (due && recoversByItself(record, contract)) begin(record, () => recover(contract, record, now))
+    if (due && recoversByItself(record, contract, asksForKeys(core, contract.name)))
+      begin(record, () => recover(contract, record, now))
   }
 
   async function recover(contract: Contract, record: OperationRecord, now: number): Promise<void> {

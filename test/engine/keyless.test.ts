@@ -72,6 +72,24 @@ it('a tool that had not come to its send is sent again, where it may ask for its
   expect([tries, await downstream.effects('early-1'), await downstream.effects('early-2')]).toEqual([4, 1, 1])
 })
 
+it('what failed before its send is sent again as soon as the tool has shown that it asks for its key', async () => {
+  let reachable = false
+  const tool = orderTool(guard, downstream, {
+    recovery: keyed('24h'),
+    execute: async (input, context) => {
+      if (!reachable) throw new Error('what it looks up first cannot be reached')
+      return await place(downstream, input, context.fetch)
+    },
+  })
+  await expect(tool({ ref: 'outage' })).rejects.toMatchObject({ code: 'IN_DOUBT', details: { reason: 'no-key' } })
+  reachable = true
+  await expect(tool({ ref: 'outage' })).rejects.toMatchObject({ code: 'IN_DOUBT', details: { reason: 'no-key' } })
+  expect(await downstream.effects('outage')).toBe(0)
+  await tool({ ref: 'after' })
+  expect(await tool({ ref: 'outage' })).toMatchObject({ ref: 'outage' })
+  expect(await downstream.effects('outage')).toBe(1)
+})
+
 it('a tool of a framework that was left as it was: the same', async () => {
   const order = aiTool({ inputSchema: z.object({ ref: z.string() }), execute: withoutKey })
   const tools = protectTools(guard, { order }, { order: { identity: ['ref'], recovery: keyed('24h') } })

@@ -141,7 +141,11 @@ export function relayOutbox(guard: Guard, options: RelayOptions): Relay {
     effect: 'write',
     identity: ['id'],
     recovery: options.recovery,
-    execute: (message, context) => options.publish(message, context),
+    execute(message, context) {
+      // A broker may take the message's id for a key: it is the same at every attempt as well.
+      void context.key
+      return options.publish(message, context)
+    },
   })
   const alarmed = new Set<string>()
   /** Messages that could not be published. */
