@@ -32,7 +32,7 @@ it('a new attempt has sent nothing', () => {
     othersEnded: true,
     sends: [],
     asked: false,
-    frame: undefined,
+    parts: { nextChild: 0 },
     keysGiven: undefined,
     controller: expect.any(AbortController) as AbortController,
     beating: undefined,
@@ -68,6 +68,11 @@ describe('the port of an attempt', () => {
       sequenceKey: undefined,
       lineage: undefined,
     })
+    const again = start({ recovery: { class: 'keyed', windowMs: 86_400_000, settleMs: 0 } }).attempt
+    expect(portOf(again, time, run).lineage).toBe(`${again.op.key}:${again.record.generation}`)
+    expect(portOf({ ...again, record: { ...again.record, generation: 2 } }, time, run).lineage).toBe(
+      `${again.op.key}:2`,
+    )
     expect(portOf(attempt, time, run).signal).toBe(attempt.controller.signal)
     expect(portOf(attempt, time, undefined).run).toBeUndefined()
     expect(portOf(start().attempt, time, run).checked).toBe(false)
@@ -78,7 +83,7 @@ describe('the port of an attempt', () => {
       run,
       'n',
     )
-    expect(portOf({ ...attempt, op: read }, time, run).recovery).toBeUndefined()
+    expect(portOf({ ...attempt, op: read }, time, run)).toMatchObject({ recovery: undefined, lineage: undefined })
     const counted = start({ identity: 'sequence' }, 3)
     expect(portOf(counted.attempt, time, run).sequenceKey).toBe('r::place_order::3')
     expect(portOf(counted.attempt, time, undefined).sequenceKey).toBeUndefined()

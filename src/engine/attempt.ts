@@ -59,8 +59,8 @@ export interface LiveAttempt {
   readonly sends: Send[]
   /** True once the tool asked for a send, a key or leave to send, in `prepare` or `execute`. */
   asked: boolean
-  /** The frame that `execute` runs in. */
-  frame: OperationFrame | undefined
+  /** The frame that `execute` runs in, by the number of its parts. */
+  parts: Pick<OperationFrame, 'nextChild'>
   /** Keys that the tool asked for, in `prepare` or `execute`. */
   keysGiven: Set<string> | undefined
   readonly controller: AbortController
@@ -91,7 +91,7 @@ export function newAttempt(
     othersEnded: true,
     sends: [],
     asked: false,
-    frame: undefined,
+    parts: NO_PARTS,
     keysGiven: undefined,
     controller: new AbortController(),
     beating: undefined,
@@ -117,6 +117,8 @@ export const portOf = (
   run: RunReference | undefined,
   sends: Send[] = attempt.sends,
 ): SendPort => new Port(attempt, clock, run, sends)
+
+const NO_PARTS = Object.freeze({ nextChild: 0 })
 
 /** Classes whose recovery executes again what may have acted. */
 const RE_RUN = new Set<string>(['keyed', 'idempotent', 'composite'] satisfies readonly Recovery['class'][])
@@ -175,7 +177,8 @@ class Port implements SendPort {
 
   get lineage(): string | undefined {
     const { op, record } = this.#attempt
-    return RE_RUN.has(this.recovery?.class ?? '') ? `${op.key}:${record.generation ?? 0}` : undefined
+    const { recovery } = this
+    return recovery !== undefined && RE_RUN.has(recovery.class) ? `${op.key}:${record.generation}` : undefined
   }
 
   /** Made when it is asked for: most tools never look. */

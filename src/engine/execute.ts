@@ -120,7 +120,7 @@ export async function entered(
     port,
     ended: false,
   }
-  attempt.frame = frame
+  attempt.parts = frame
   try {
     return await withFrame(options.run, frame, () => options.execute(op.input, context))
   } finally {

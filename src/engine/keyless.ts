@@ -19,7 +19,7 @@ export function isKeyless(core: Core, attempt: LiveAttempt, ended: boolean): boo
   const known = manners.get(core) ?? new Map<string, Manner>()
   manners.set(core, known)
   const { name } = contract
-  if (attempt.asked || (attempt.frame?.nextChild ?? 0) > 0) known.set(name, 'asks')
+  if (attempt.asked || attempt.parts.nextChild > 0) known.set(name, 'asks')
   else if (ended && !known.has(name)) known.set(name, 'keyless')
   return known.get(name) === 'keyless'
 }

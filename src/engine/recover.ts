@@ -129,7 +129,6 @@ async function settleBy(core: Core, contract: Contract, it: Recovery): Promise<E
           recovery.settleMs,
           keyless ? 'no-key' : 'window-closed',
         )
-      if (keyless) return await giveUp(it, 'no-key', 'it was sent under no key of ours')
       return await giveUp(
         it,
         'window-closed',
