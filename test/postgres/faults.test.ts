@@ -107,14 +107,10 @@ describe.skipIf(NEWEST === undefined)('Postgres in trouble', () => {
   /** Puts back a copy of the server that lacks the tool's last effect, whose reference it resolves with. */
   async function lostIn(tool: (input: { ref: string }) => Promise<unknown>): Promise<string> {
     await tool({ ref: newRef() })
-    await server.stop()
-    const old = server.copy()
-    await server.start()
+    const old = await server.copy()
     const ref = newRef()
     await insist(() => tool({ ref }))
-    await server.stop()
-    server.restore(old)
-    await server.start()
+    await server.restore(old)
     return ref
   }
 
@@ -386,16 +382,12 @@ describe.skipIf(NEWEST === undefined)('Postgres in trouble', () => {
 
   it('control: an engine that remembers nothing does it again after such a restore', async () => {
     const schema = await newSchema()
-    await server.stop()
-    const old = server.copy()
-    await server.start()
+    const old = await server.copy()
     const ref = newRef()
     const first = await guardOn(schema, 'pg', server.port)
     await effectTool(first, 'manual')({ ref })
     await first.close()
-    await server.stop()
-    server.restore(old)
-    await server.start()
+    await server.restore(old)
     await effectTool(await guardOn(schema, 'pg', server.port), 'manual')({ ref })
     expect(await downstream.effects(ref)).toBe(2)
   })

@@ -23,10 +23,10 @@ export interface PostgresServer {
   /** The server stands still: connections stay open, nothing is answered. */
   freeze(): void
   thaw(): void
-  /** Copies the files of a stopped server. */
-  copy(): Snapshot
-  /** Puts an older copy back under a stopped server. */
-  restore(snapshot: Snapshot): void
+  /** Copies its files; it is stopped meanwhile. */
+  copy(): Promise<Snapshot>
+  /** Puts an older copy back; it is stopped meanwhile. */
+  restore(snapshot: Snapshot): Promise<void>
   /** Ends everything and removes the files. */
   close(): Promise<void>
 }
@@ -165,16 +165,20 @@ export async function startPostgres(
     start,
     freeze: () => signalAll('SIGSTOP'),
     thaw: () => signalAll('SIGCONT'),
-    copy() {
+    async copy() {
+      await stop()
       const copied = join(root, `copy-${(copies += 1)}`)
       cpSync(data, copied, { recursive: true, preserveTimestamps: true })
+      await start()
       return { folder: copied }
     },
-    restore(snapshot) {
+    async restore(snapshot) {
+      await stop()
       rmSync(data, { recursive: true, force: true })
       cpSync(snapshot.folder, data, { recursive: true, preserveTimestamps: true })
       if (isRoot) spawnSync('chown', ['-R', `${NOBODY}:${NOBODY}`, data])
       spawnSync('chmod', ['700', data])
+      await start()
     },
     async close() {
       signalAll('SIGCONT')
