@@ -14,6 +14,19 @@ export type NextHandler = (
   onefold: HandlerContext,
 ) => Promise<Response> | Response
 
+/** What a route is given here beside its own options: a file of Next is a service of one route. */
+const OF_THE_SERVICE: ReadonlySet<string> = new Set<keyof HttpOptions>([
+  'name',
+  'bodyBytes',
+  'profile',
+  'strict',
+  'principal',
+  'tenantHeader',
+  'accountHeaders',
+  'replayHeaders',
+  'resendHeaders',
+])
+
 /**
  * A Next route handler that runs once per operation: `export const POST = nextRoute(guard, { match: 'POST /api/orders', … }, handler)`.
  * @throws OnefoldError CONTRACT_INVALID
@@ -23,30 +36,9 @@ export function nextRoute(
   route: WriteRoute & Omit<HttpOptions, 'routes'>,
   handler: NextHandler,
 ): (request: Request, context?: NextContextLike) => Promise<Response> {
-  const {
-    name,
-    bodyBytes,
-    profile,
-    strict,
-    principal,
-    tenantHeader,
-    accountHeaders,
-    replayHeaders,
-    resendHeaders,
-    ...write
-  } = route
-  const options = {
-    name,
-    bodyBytes,
-    profile,
-    strict,
-    principal,
-    tenantHeader,
-    accountHeaders,
-    replayHeaders,
-    resendHeaders,
-  }
-  const given = Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined))
+  const entries = Object.entries(route).filter(([, value]) => value !== undefined)
+  const given = Object.fromEntries(entries.filter(([name]) => OF_THE_SERVICE.has(name)))
+  const write = Object.fromEntries(entries.filter(([name]) => !OF_THE_SERVICE.has(name))) as unknown as WriteRoute
   const protector = createProtector(
     guard,
     { ...given, routes: [write] },
