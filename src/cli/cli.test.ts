@@ -61,7 +61,8 @@ beforeAll(async () => {
     effect: 'write',
     identity: ['id'],
     recovery: keyed('24h'),
-    execute: () => {
+    execute: (_input, context) => {
+      context.checkpoint()
       if (lost-- > 0) throw new Error('the answer was lost')
       return 'refunded'
     },
