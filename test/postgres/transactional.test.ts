@@ -50,7 +50,8 @@ describe.skipIf(NEWEST === undefined)('transactional tools', () => {
 
   function guardOn(schema: string, name: ClientName, settings: Partial<Settings> = {}, clock = systemClock()): Guard {
     const opened = CLIENTS[name](server.url({ user: ROLE }))
-    const guard = testGuard({ store: postgresStore({ client: opened.client, schema }), settings, clock })
+    const store = postgresStore({ client: opened.client, schema })
+    const guard = testGuard({ store, settings: { leaseMs: 4_000, ...settings }, clock })
     clients.push(opened)
     guards.push(guard)
     return guard
