@@ -1,7 +1,7 @@
 import { knownOptions, withDefaults, type NamesOf } from '../contract/index.ts'
 import type { SendPort } from '../engine/index.ts'
 import { OnefoldError } from '../error/index.ts'
-import type { LogicalRequest } from './lines.ts'
+import { isRead, type LogicalRequest } from './lines.ts'
 
 /** How many physical attempts beyond the first ones may be made. Reads are not counted: they retry freely. */
 export interface RetryBudget {
@@ -35,7 +35,7 @@ export function overBudget(
   budget: RetryBudget,
   what: string,
 ): OnefoldError | undefined {
-  if (request.attempts === 0 || request.isHop || isRead(request)) return undefined
+  if (request.attempts === 0 || request.isHop || isRead(request.operation)) return undefined
   const limit = withDefaults(DEFAULT_BUDGET, budget)
   if (retriesOf(payer) >= limit.call)
     return exhausted(payer, request, `this call may cause ${limit.call} retries`, what)
@@ -49,7 +49,7 @@ export function overBudget(
 /** Counts one more physical attempt of a request. */
 export function spend(payer: Payer, request: LogicalRequest): void {
   request.attempts += 1
-  if (request.attempts === 1 || request.isHop || isRead(request)) return
+  if (request.attempts === 1 || request.isHop || isRead(request.operation)) return
   ofCalls.set(payer, retriesOf(payer) + 1)
   const run = runOf(payer)
   if (run !== undefined) remember(run, (ofRuns.get(run) ?? 0) + 1)
@@ -59,7 +59,6 @@ export function spend(payer: Payer, request: LogicalRequest): void {
 const runOf = ({ tenant, run }: Payer): string | undefined =>
   run === undefined ? undefined : JSON.stringify([tenant, run])
 const retriesOf = (payer: Payer): number => ofCalls.get(payer) ?? 0
-const isRead = ({ operation }: LogicalRequest): boolean => /^(?:GET|HEAD|OPTIONS) /.test(operation)
 
 function remember(run: string, retries: number): void {
   ofRuns.delete(run)

@@ -38,8 +38,8 @@ interface Entry extends LogicalRequest {
   movedTo: string | undefined
 }
 
-/** Reads carry no key. */
-const READ = /^(?:GET|HEAD|OPTIONS) /
+/** By its `METHOD /path`. A read carries no key, and may be repeated. */
+export const isRead = (operation: string): boolean => /^(?:GET|HEAD|OPTIONS) /.test(operation)
 
 /** The requests of one `METHOD /path`. */
 interface Line {
@@ -60,7 +60,7 @@ export function createLines(most: number = Infinity, lineage?: string): Lines {
     const known = lines.get(operation)
     if (known !== undefined) return known
     let next = 0
-    const isKeyed = lineage !== undefined && !READ.test(operation)
+    const isKeyed = lineage !== undefined && !isRead(operation)
     const ordinal = isKeyed ? createOrdinals(lineage, operation) : () => next++
     const line: Line = { ordinal, open: new Set() }
     lines.set(operation, line)
