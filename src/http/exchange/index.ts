@@ -21,7 +21,15 @@ export { callerKeyOf, exchange, type Exchange, type Told } from './exchange.ts'
 export { isSuccess, judge, type DeclaredError } from './judge.ts'
 export { hiddenRoute, readPattern, segmentsOf } from './match.ts'
 export { plainText } from './plain-text.ts'
-export { callerOf, credentialsOf, isolationOf, isShared, principalNamed, type Caller } from './principal.ts'
+export {
+  callerHeaders,
+  callerOf,
+  credentialsOf,
+  isolationOf,
+  isShared,
+  principalNamed,
+  type Caller,
+} from './principal.ts'
 export { problemAnswer, type Problem } from './problem.ts'
 export type { ProfileName } from './profile.ts'
 export {

@@ -46,6 +46,13 @@ export function callerOf(headers: Headers, rules: HttpRules, byHost = false): Ca
   }
 }
 
+/** The headers by which these rules tell callers, their tenants and their accounts apart. */
+export const callerHeaders = ({ principal, tenantHeader, accountHeaders }: HttpRules): readonly string[] => [
+  ...accountHeaders,
+  ...(tenantHeader === undefined ? [] : [tenantHeader]),
+  ...(typeof principal === 'object' && 'header' in principal ? [principal.header] : []),
+]
+
 function placeOf(headers: Headers, { accountHeaders }: HttpRules, byHost: boolean): string {
   const names = new Set([...(byHost ? ['host'] : []), ...ACCOUNTS, ...accountHeaders])
   const places = [...names].flatMap((name) => {

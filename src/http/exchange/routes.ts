@@ -4,6 +4,7 @@ import { contractName, routeContract, type Reach } from './contract.ts'
 import type { DeclaredRoute, DeclaredWrite, HttpRules, UndeclaredRule } from './declared.ts'
 import type { DeclaredError } from './judge.ts'
 import { firstMatch, hiddenRoute, readPattern, type Pattern } from './match.ts'
+import { callerHeaders } from './principal.ts'
 
 /** A write and everything that its operations need. */
 export interface WritePlan {
@@ -118,10 +119,7 @@ function refuseHidden(matches: readonly string[]): void {
 }
 
 function frozenHeadersOf(declared: DeclaredWrite, rules: HttpRules): ReadonlySet<string> {
-  const { principal, tenantHeader, accountHeaders, resendHeaders } = rules
-  const names = new Set([...accountHeaders, ...resendHeaders.map((name) => name.toLowerCase())])
-  if (tenantHeader !== undefined) names.add(tenantHeader)
-  if (typeof principal === 'object' && 'header' in principal) names.add(principal.header)
+  const names = new Set([...callerHeaders(rules), ...rules.resendHeaders.map((name) => name.toLowerCase())])
   const paths = [...(Array.isArray(declared.identity) ? (declared.identity as readonly string[]) : [])]
   for (const path of [...paths, ...(declared.exclusive ?? [])]) {
     if (path.startsWith('headers.')) names.add(path.slice('headers.'.length))

@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Guard } from '../../engine/index.ts'
 import {
+  callerHeaders,
   createDoubts,
   createRoutes,
   kept,
@@ -52,7 +53,7 @@ export interface Gateway {
  */
 export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   const limits = { ...LIMITS, ...options.limits }
-  const { principal, tenantHeader, accountHeaders, profile } = options.rules
+  const { profile } = options.rules
   const upstream = createUpstream(options.upstream, { silenceMs: limits.upstreamSilenceMs })
   const edge = await startEdge({
     profile,
@@ -60,11 +61,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     host: options.host ?? '127.0.0.1',
     port: options.port ?? 0,
     hosts: options.hosts ?? [],
-    single: [
-      ...accountHeaders,
-      ...(typeof principal === 'object' && 'header' in principal ? [principal.header] : []),
-      ...(tenantHeader === undefined ? [] : [tenantHeader]),
-    ],
+    single: callerHeaders(options.rules),
     handle: createHandler(options, limits, upstream),
   })
   return {
