@@ -6,7 +6,7 @@ import type { FaultPoint, Guard, PerformOptions, ProtectedTool, Store } from '..
 import { OnefoldError } from '../error/index.ts'
 import { memoryStore } from '../store/memory/index.ts'
 import { connectionReset } from './chaos/disturb.ts'
-import { mortalClock, mortalStore, QUICK_SETTINGS, type Mortal } from './chaos/life-guard.ts'
+import { mortalClock, mortalStore, QUICK_SETTINGS, settingsFor, type Mortal } from './chaos/life-guard.ts'
 import { settleGuards, type Settlement } from './chaos/settle-guards.ts'
 import { stateText } from './chaos/state-text.ts'
 import { sideBySide } from './chaos/side-by-side.ts'
@@ -49,8 +49,6 @@ const SETTLE_MS = 10_000
 const QUICK_SETTLE_MS = 3_000
 /** Nobody waits for the lease of a process that lives; a tool may keep it from its heartbeats for as long as it computes. */
 const SURVIVOR_LEASE_MS = 30_000
-/** Whoever comes after a crash waits for this one: as short as the tool allows. */
-const VICTIM_LEASE_MS = 300
 
 /** No two trials meet, also not those of another copy of this module in the same process, as test runners make them. */
 const token = randomBytes(4).toString('hex')
@@ -291,7 +289,8 @@ async function guardedTrial<Input>(
     slowestMs,
   }: { readonly unique: string; readonly occurrence: number; readonly slowestMs: number },
 ): Promise<'left' | void> {
-  const victimLeaseMs = Math.max(VICTIM_LEASE_MS, 2 * slowestMs)
+  // Whoever comes after a crash waits for this one: as short as the tool allows.
+  const { leaseMs: victimLeaseMs } = settingsFor({ requestMs: 0, toolMs: slowestMs })
   const dead = new Set<string>()
   const perform = (guard: Guard, value: Input, execute?: PerformOptions['execute']): Promise<unknown> =>
     guard.internals.perform(tool.contract, value, {

@@ -5,7 +5,7 @@ import type { LifeGuardOptions } from './options.ts'
 import type { Pace } from './sites.ts'
 
 /** The engine's times in their proportions, short enough for a test. */
-export const QUICK_SETTINGS: Partial<Settings> = {
+export const QUICK_SETTINGS = {
   leaseMs: 300,
   heartbeatMs: 60,
   sendGraceMs: 5,
@@ -15,7 +15,9 @@ export const QUICK_SETTINGS: Partial<Settings> = {
   recoveryBackoffMs: 10,
   maxRecoveryBackoffMs: 200,
   waitMs: 10_000,
-}
+} as const satisfies Partial<Settings>
+
+type QuickSettings = Record<keyof typeof QUICK_SETTINGS, number>
 
 /** The longest time in which a request that was sent lands, as a multiple of the slowest that was seen. */
 const LANDS_WITHIN = 3
@@ -25,9 +27,8 @@ const LANDS_WITHIN = 3
  * service takes would have a look-up come before it (protocol.md, A2). A tool that computes keeps its lease from its
  * heartbeats.
  */
-export function settingsFor(pace: Pace | undefined): Partial<Settings> {
-  const { requestMs = 0, toolMs = 0 } = pace ?? {}
-  const { leaseMs = 0, quarantineMs = 0, windowMarginMs = 0 } = QUICK_SETTINGS
+export function settingsFor({ requestMs, toolMs }: Pace = { requestMs: 0, toolMs: 0 }): QuickSettings {
+  const { leaseMs, quarantineMs, windowMarginMs } = QUICK_SETTINGS
   const quarantine = Math.max(quarantineMs, Math.ceil(LANDS_WITHIN * requestMs))
   return {
     ...QUICK_SETTINGS,

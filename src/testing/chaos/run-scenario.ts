@@ -74,7 +74,7 @@ export async function runScenario(world: World, plan: readonly PlannedFault[]): 
   let asked = false
   const { timeoutMs = TIMEOUT_MS } = world
   // What is taken over is looked up, or sent again, and answered.
-  const { leaseMs = 0, quarantineMs = 0 } = settingsFor(world.pace)
+  const { leaseMs, quarantineMs } = settingsFor(world.pace)
   const settleMs = SETTLE_MS + leaseMs + 2 * quarantineMs
   let life = await begun()
 
