@@ -6,6 +6,7 @@ import type { Emitter } from './events.ts'
 import type { FaultPoint, Faults } from './faults.ts'
 import type { Applied, Journal } from './journal.ts'
 import type { LookFirst } from './look-first.ts'
+import type { Manners } from './keyless.ts'
 import type { Makers } from './makers.ts'
 import { ticketOf, type Naming } from './operation.ts'
 import type { DoubtReason, OperationRecord } from './record.ts'
@@ -35,6 +36,8 @@ export interface Core {
   readonly contracts: Map<string, Contract>
   /** Which of them settles what nobody waits for. */
   readonly makers: Makers
+  /** Which tools ask for their keys. */
+  readonly manners: Manners
   /** Attempts of this process that hold a lease. */
   readonly live: Slots<LiveAttempt>
   /** Attempts of this process that are being claimed, prepared or marked. */

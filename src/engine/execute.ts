@@ -7,7 +7,7 @@ import { alarm, at, inBackground, tellNewDoubt, type Core } from './core.ts'
 import type { DoubtReason, OperationRecord, StoredOutcome } from './record.ts'
 import type { Applied } from './journal.ts'
 import type { Reading } from './store.ts'
-import { isKeyless, tellKeyless } from './keyless.ts'
+import { tellKeyless } from './keyless.ts'
 import { seal } from './outcome.ts'
 import { Question } from './question.ts'
 import { withFrame, type ActiveRun, type OperationFrame } from './run.ts'
@@ -337,7 +337,7 @@ async function doubt(
   returned: boolean,
 ): Promise<Ended> {
   await at(core, 'before-doubt', attempt.op.key)
-  const keyless = isKeyless(core, attempt, returned)
+  const keyless = core.manners.isKeyless(attempt, returned)
   const result = await core.journal
     .apply(attempt.op.key, attempt.op.tenant, attempt, {
       type: 'doubt',

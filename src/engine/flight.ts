@@ -10,7 +10,6 @@ import { holdNear } from './near.ts'
 import { takeOver } from './older.ts'
 import type { Operation } from './operation.ts'
 import { unseal } from './outcome.ts'
-import { asksForKeys } from './keyless.ts'
 import { backoffMs, recoverOnce, recoversByItself } from './recover.ts'
 import { wasSent, type OperationRecord } from './record.ts'
 import { resumeAndExecute } from './rounds.ts'
@@ -175,7 +174,7 @@ async function followKnown(
   // A round that goes out is an execution of this flight's own.
   if (!resumes) phases.idle()
   if (known.state === 'in-doubt') {
-    if (!wanted(flight) || !recoversByItself(known, op.contract, asksForKeys(core, op.contract.name)))
+    if (!wanted(flight) || !recoversByItself(known, op.contract, core.manners.asks(op.contract.name)))
       return { settled: { kind: 'doubt', record: known, error: cause } }
     const settled = await recoverInFlight(core, op, known, reading.now)
     return settled === undefined ? { reading: undefined } : { settled }

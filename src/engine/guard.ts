@@ -23,6 +23,7 @@ import type { Faults } from './faults.ts'
 import { createJournal } from './journal.ts'
 import { assertStoreKeeps, createLedger, type Ledger } from './ledger.ts'
 import { createLifecycle } from './lifecycle.ts'
+import { createManners } from './keyless.ts'
 import { createMakers } from './makers.ts'
 import { createLookFirst } from './look-first.ts'
 import { assertOnce } from './once.ts'
@@ -182,6 +183,7 @@ export function createGuard(options: GuardOptions): Guard {
     questions: createQuestions(),
     contracts,
     makers: createMakers(contracts),
+    manners: createManners(),
     live: createSlots(),
     claiming: createSlots(),
     background: new Set(),

@@ -7,7 +7,6 @@ import { executeMarked, type Ended } from './execute.ts'
 import { describe } from './classify.ts'
 import { thaw } from './frozen.ts'
 import { inquire } from './inquire.ts'
-import { asksForKeys } from './keyless.ts'
 import { keyKnownUntil, type DoubtReason, type OperationRecord } from './record.ts'
 import { seal } from './outcome.ts'
 import type { Operation } from './operation.ts'
@@ -118,7 +117,7 @@ async function settleBy(core: Core, contract: Contract, it: Recovery): Promise<E
       if (record.reason === 'server-error' && record.recoveries > 1 && recovery.probe !== undefined) {
         return await ask(it, recovery.probe as ProbeFunction<never, unknown>, recovery.settleMs, 'server-error')
       }
-      const keyless = record.reason === 'no-key' && !asksForKeys(core, contract.name)
+      const keyless = record.reason === 'no-key' && !core.manners.asks(contract.name)
       if (record.firstSendAt > 0 && now < openUntil && !it.stale && !keyless) {
         return await resend(it, { window }, it.startedAt + (openUntil - now))
       }

@@ -2,7 +2,6 @@ import type { Contract } from '../contract/index.ts'
 import { inBackground, tellNewDoubt, type Core } from './core.ts'
 import { lapse } from './flight.ts'
 import { OPEN_STATES, type OperationRecord } from './record.ts'
-import { asksForKeys } from './keyless.ts'
 import { backoffMs, recoverOnce, recoversByItself } from './recover.ts'
 import { drainSpool } from './success.ts'
 import { verifyOnce } from './verify.ts'
@@ -41,7 +40,7 @@ export function createSweeper(core: Core): Sweeper {
     }
     if (contract?.major !== record.major) return
     const due = now >= record.doubtAt + backoffMs(core, record)
-    if (due && recoversByItself(record, contract, asksForKeys(core, contract.name)))
+    if (due && recoversByItself(record, contract, core.manners.asks(contract.name)))
       begin(record, () => recover(contract, record, now))
   }
 
