@@ -180,7 +180,8 @@ export function createServerCalls(options: ServerCallsOptions): ServerCalls {
     })
     const execute = async (_input: unknown, context: ToolContext): Promise<unknown> => {
       sent = true
-      callers.set(operationOf(context), extra)
+      const key = operationOf(context)
+      callers.set(key, extra)
       try {
         return await run(request, detached(extra, context.signal), context)
       } catch (error) {
@@ -188,14 +189,14 @@ export function createServerCalls(options: ServerCallsOptions): ServerCalls {
         own = error.result
         // What it threw may be a lost answer, which sending again settles: once, and then its caller is told.
         let doubtsToWaitFor = error.threw ? 2 : 1
-        stop = whenDoubted(operationOf(context), () => {
+        stop = whenDoubted(key, () => {
           doubtsToWaitFor -= 1
           if (doubtsToWaitFor > 0) return
-          tellEarly({ key: operationOf(context), ticket: ticketFor({ key: operationOf(context) }), status: 'in-doubt' })
+          tellEarly({ key, ticket: ticketFor({ key }), status: 'in-doubt' })
         })
         throw error.cause
       } finally {
-        if (callers.get(operationOf(context)) === extra) callers.delete(operationOf(context))
+        if (callers.get(key) === extra) callers.delete(key)
       }
     }
     const work = perform(execute).then(
