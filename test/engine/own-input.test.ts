@@ -14,6 +14,14 @@ const sameObject: StandardSchemaV1<Order, Order> = {
   '~standard': { version: 1, vendor: 'test', validate: (value) => ({ value: value as Order }) },
 }
 
+const ORDER = {
+  name: 'order',
+  input: sameObject,
+  effect: 'write',
+  identity: ['id'],
+  recovery: manual(),
+} as const
+
 let guard: Guard
 afterEach(() => guard.close())
 
@@ -23,11 +31,7 @@ describe('an input that its caller changes after the call', () => {
     if (when === 'on an open ledger') await guard.open()
     const done: string[] = []
     const order = guard.tool({
-      name: 'order',
-      input: sameObject,
-      effect: 'write',
-      identity: ['id'],
-      recovery: manual(),
+      ...ORDER,
       execute: ({ id, lines }) => {
         done.push(`${id}: ${lines.map(({ sku }) => sku).join()}`)
         return id
@@ -48,11 +52,7 @@ describe('an input that its caller changes after the call', () => {
     guard = testGuard()
     const undone: string[] = []
     const order = guard.tool({
-      name: 'order',
-      input: sameObject,
-      effect: 'write',
-      identity: ['id'],
-      recovery: manual(),
+      ...ORDER,
       execute: ({ id }) => id,
       compensate: async (id) => undone.push(id),
     })
