@@ -4,8 +4,10 @@ import { systemClock, systemIds, systemProcesses } from '../../system/index.ts'
 import type { LifeGuardOptions } from './options.ts'
 import type { Pace } from './sites.ts'
 
+type QuickSettings = Partial<Settings> & Pick<Settings, 'leaseMs' | 'quarantineMs' | 'windowMarginMs'>
+
 /** The engine's times in their proportions, short enough for a test. */
-export const QUICK_SETTINGS = {
+export const QUICK_SETTINGS: QuickSettings = {
   leaseMs: 300,
   heartbeatMs: 60,
   sendGraceMs: 5,
@@ -15,9 +17,7 @@ export const QUICK_SETTINGS = {
   recoveryBackoffMs: 10,
   maxRecoveryBackoffMs: 200,
   waitMs: 10_000,
-} as const satisfies Partial<Settings>
-
-type QuickSettings = Record<keyof typeof QUICK_SETTINGS, number>
+}
 
 /** The longest time in which a request that was sent lands, as a multiple of the slowest that was seen. */
 const LANDS_WITHIN = 3
