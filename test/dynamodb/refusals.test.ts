@@ -1,6 +1,7 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import type { Finding, Store } from '../../src/engine/index.ts'
 import { dynamodbStore, tableDefinition, type DynamodbOptions } from '../../src/store/dynamodb/index.ts'
+import { claimOf } from '../support/claim.ts'
 import { REGION, startDynalite, type Dynalite } from '../support/servers/dynalite.ts'
 
 const ELSEWHERE = 'eu-west-1'
@@ -139,6 +140,17 @@ describe('A DynamoDB table that cannot keep a ledger', () => {
       unavailable('grant that action'),
     )
     expect((await store.epoch()).amnesia).toBeUndefined()
+  })
+
+  it('where only the count of a write is refused: never told as if nothing was written', async () => {
+    const store = await opened(await server.table())
+    const claim = claimOf('counted', 'first')
+    const { record } = await store.write(claim)
+    await server.order({ denied: ['UpdateItem'] })
+    const erased = store.write({ ...claim, expect: record?.revision ?? 0, draft: undefined })
+    await expect(erased).rejects.toMatchObject({ ...unavailable('did not count'), details: { applied: 'unknown' } })
+    await expect(erased).rejects.not.toThrow('Nothing was written')
+    expect((await store.read(claim.key, claim.tenant)).record).toBeUndefined()
   })
 
   it('something that is no client of commands, and a name that no table can have', () => {

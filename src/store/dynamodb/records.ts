@@ -247,11 +247,14 @@ export function createRecords(context: Context, meta: Meta): Records {
       return [done, ticket, ticket.now]
     }
     const now = clock.now()
-    const [done, ticket] = await Promise.all([
+    const [written, counted] = await Promise.allSettled([
       tried((options) => (draft === undefined ? erase(write, options) : update(write, draft, now, 0, options))),
       meta.next(),
     ])
-    return [done, ticket, now]
+    if (written.status === 'rejected') throw written.reason
+    if (counted.status === 'rejected')
+      throw written.value.applied ? uncounted(table, counted.reason as Error) : counted.reason
+    return [written.value, counted.value, now]
   }
 
   /** What stood in the way of a write. */
@@ -281,6 +284,17 @@ export function createRecords(context: Context, meta: Meta): Records {
     },
   }
 }
+
+/** The write is there, its number is not: that the count was refused must not be told as if nothing was written. */
+const uncounted = (table: string, cause: Error): OnefoldError =>
+  new OnefoldError(
+    'STORE_UNAVAILABLE',
+    `DynamoDB table ${table} has the record, but did not count its write (${causeOf(cause)}). Read it again.`,
+    { effect: 'none', retryable: true, cause, details: { applied: 'unknown' } },
+  )
+
+/** What the service said; the texts of {@link failureOf} end with what became of the step. */
+const causeOf = ({ cause }: Error): string => (cause instanceof Error ? cause.message : String(cause))
 
 const damaged = (table: string, partition: Uint8Array): OnefoldError =>
   new OnefoldError(
