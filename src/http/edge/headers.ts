@@ -47,3 +47,38 @@ export function endToEnd(raw: readonly string[], connection: string | undefined)
   }
   return headers
 }
+
+const REDIRECTS = new Set([301, 302, 303, 307, 308])
+
+/**
+ * The headers of the service's answer that are for the client. A redirect to the service itself leads through here
+ * again: a client that follows it with a write must not come to the service past the gateway.
+ */
+export function answerHeaders(
+  { rawHeaders, headers, statusCode = 0 }: IncomingMessage,
+  service: URL,
+): Answer['headers'] {
+  const told = endToEnd(rawHeaders, headers.connection)
+  if (!REDIRECTS.has(statusCode)) return told
+  return told.map(([name, value]) => [name, name === 'location' ? seenFromHere(value, service) : value] as const)
+}
+
+/** A `Location` as a path of ours, where it is one of the service. */
+function seenFromHere(location: string, service: URL): string {
+  // What is relative to the request's own path is so here too.
+  const isRelative = !location.startsWith('/') && !URL.canParse(location)
+  const target = isRelative ? null : URL.parse(location, service.href)
+  if (target === null) return location
+  const below = service.pathname.endsWith('/') ? service.pathname.slice(0, -1) : service.pathname
+  if (!isService(target, service) || !`${target.pathname}/`.startsWith(`${below}/`)) return location
+  const path = target.pathname.slice(below.length)
+  return `${path === '' ? '/' : path}${target.search}${target.hash}`
+}
+
+/**
+ * Behind something that ends TLS, services name themselves by http. One that is asked by http and wants https is left to
+ * say so: brought back here it would be asked by http for ever.
+ */
+const isService = (target: URL, service: URL): boolean =>
+  target.origin === service.origin ||
+  (target.host === service.host && target.protocol === 'http:' && service.protocol === 'https:')

@@ -1,5 +1,5 @@
 import type { IncomingMessage } from 'node:http'
-import { endToEnd } from '../edge/index.ts'
+import { answerHeaders } from '../edge/index.ts'
 import { compactBody, isSuccess, type Answer } from '../exchange/index.ts'
 
 /** Where an answer goes while it still comes in. */
@@ -14,6 +14,8 @@ export interface LiveSink {
 }
 
 export interface CaptureOptions {
+  /** Where the answer comes from. */
+  readonly service: URL
   /** Largest answer that is kept. */
   readonly answerBytes: number
   /** The client of this attempt; undefined for a recovery. */
@@ -32,7 +34,7 @@ const LIVE_AFTER_MS = 25
  */
 export function captureAnswer(answer: IncomingMessage, options: CaptureOptions): Promise<Answer> {
   const status = answer.statusCode ?? 502
-  const headers = endToEnd(answer.rawHeaders, answer.headers.connection)
+  const headers = answerHeaders(answer, options.service)
   const { live } = options
   return new Promise((resolve, reject) => {
     let chunks: Buffer[] = []

@@ -2,7 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { pipeline } from 'node:stream'
 import { downAnswer, type ProfileName } from '../exchange/index.ts'
 import {
-  endToEnd,
+  answerHeaders,
   forwardedHeaders,
   writeAnswer,
   type ForwardOptions,
@@ -48,7 +48,7 @@ export function createPassing({
       return writeAnswer(outgoing, pages.shown(incoming, downAnswer(profile, 'the service', error)))
     }
     const flat: string[] = []
-    const told = endToEnd(answer.rawHeaders, answer.headers.connection)
+    const told = answerHeaders(answer, upstream.url)
     pages.heard(incoming, told)
     for (const [name, value] of told) flat.push(name, value)
     const length = answer.headers['content-length']

@@ -32,14 +32,15 @@ type KeepAnswer = (answer: Answer) => Answer
 
 /** How the gateway reaches the service when no client of the operation is there. */
 export function createReach(options: ReachOptions, keep: KeepAnswer): (declared: DeclaredWrite) => Reach {
-  const { guard, upstream, secrets } = options
+  const { guard, upstream, secrets, answerBytes } = options
+  const capture = { service: upstream.url, answerBytes, live: undefined }
   const getBlob = (context: Pick<ProbeContext, 'key' | 'run'>) => async (sha256: string) =>
     await guard.internals.blobs.getBlob(ownerOf(context), sha256)
 
   async function get(target: string, own: readonly string[], signal: AbortSignal): Promise<Answer> {
     const headers = ['accept', 'application/json', ...own]
     const incoming = await upstream.send({ method: 'GET', target, headers, body: undefined, signal })
-    return await captureAnswer(incoming, { answerBytes: options.answerBytes, live: undefined })
+    return await captureAnswer(incoming, capture)
   }
 
   async function bodyOf({ body }: FrozenRequest, context: ProbeContext): Promise<Uint8Array | undefined> {
@@ -77,12 +78,7 @@ export function createReach(options: ReachOptions, keep: KeepAnswer): (declared:
         checkpoint: context.checkpoint,
         signal: context.signal,
       })
-      return keep(
-        judge(
-          await captureAnswer(incoming, { answerBytes: options.answerBytes, live: undefined }),
-          errorsOf(declared, options.rules),
-        ),
-      )
+      return keep(judge(await captureAnswer(incoming, capture), errorsOf(declared, options.rules)))
     }
 
   const probing =

@@ -188,7 +188,7 @@ export function createWrites(options: WritesOptions): Handle {
       checkpoint: context.checkpoint,
       signal: context.signal,
     })
-    const answer = await captureAnswer(answered, { answerBytes: limits.answerBytes, live })
+    const answer = await captureAnswer(answered, { service: upstream.url, answerBytes: limits.answerBytes, live })
     pages.heard(incoming, answer.headers)
     return answer
   }
