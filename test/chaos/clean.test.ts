@@ -244,3 +244,17 @@ it.each(['delayMs', 'open', 'person', 'reset', 'settle', 'snapshot', 'workflow']
     })
   },
 )
+
+it.each(['reset', 'snapshot'])('a %s that does not come back is not waited for without end', async (hook) => {
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
+  try {
+    const never = (): Promise<never> => new Promise(() => {})
+    const trial = chaos({ ...single, workflow: () => Promise.resolve(), [hook]: never }).catch(
+      (error: unknown) => error,
+    )
+    await vi.advanceTimersByTimeAsync(60_000)
+    expect(await trial).toMatchObject({ code: 'INPUT_INVALID', message: `${hook} had not ended after 60 s.` })
+  } finally {
+    vi.useRealTimers()
+  }
+})

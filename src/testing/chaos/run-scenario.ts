@@ -63,16 +63,19 @@ export async function runScenario(world: World, plan: readonly PlannedFault[]): 
   const unique = `cz${token}x${(++runs).toString(36)}`
   const names = { runId: `run-${unique}`, unique }
   const sites = createSites(plan, { counts: {}, fired: [], skewMs: 0, pace: world.pace })
+  const { timeoutMs = TIMEOUT_MS } = world
+  const patienceMs = Math.max(timeoutMs, TIMEOUT_MS)
   const look = async (): Promise<unknown> => masked(await world.snapshot(names), unique)
-  await world.reset()
-  const before = plan.length === 0 ? await look().catch(() => undefined) : undefined
+  const inTime = <T>(hook: 'reset' | 'snapshot', work: Promise<T>): Promise<T> => hookInTime(hook, patienceMs, work)
+  await inTime('reset', world.reset())
+  const blind = async (): Promise<unknown> => await look().catch(() => undefined)
+  const before = plan.length === 0 ? await inTime('snapshot', blind()) : undefined
   const buried: LifeHandle[] = []
   let executions = 0
   let processes = 1
   let never: string | undefined = 'its process ended before it did'
   let stuck = false
   let asked = false
-  const { timeoutMs = TIMEOUT_MS } = world
   // What is taken over is looked up, or sent again, and answered.
   const { leaseMs, quarantineMs } = settingsFor(world.pace)
   const settleMs = SETTLE_MS + leaseMs + 2 * quarantineMs
@@ -83,16 +86,14 @@ export async function runScenario(world: World, plan: readonly PlannedFault[]): 
     for (let left = MOST_EXECUTIONS; ; left -= 1) {
       const struck = sites.fired.length
       try {
-        const one = await within(Math.max(timeoutMs, TIMEOUT_MS), world.host.begin(sites, names, processes))
+        const one = await within(patienceMs, world.host.begin(sites, names, processes))
         if (one !== undefined) return one
       } catch (error) {
         if (sites.fired.length === struck || left === 0) throw error
         processes += 1
         continue
       }
-      throw invalid(
-        `A process had not begun after ${Math.max(timeoutMs, TIMEOUT_MS) / 1000} s: open does not come back.`,
-      )
+      throw invalid(`A process had not begun after ${patienceMs / 1000} s: open does not come back.`)
     }
   }
 
@@ -167,9 +168,13 @@ export async function runScenario(world: World, plan: readonly PlannedFault[]): 
     } else if (settled.asked) await untilDone(2)
     else break
   }
-  const state = await look()
-  if (!stuck) await life.end()
-  for (const one of buried) await one.end()
+  let state: unknown
+  try {
+    state = await inTime('snapshot', look())
+  } finally {
+    if (!stuck) await life.end()
+    for (const one of buried) await one.end()
+  }
   return {
     state,
     before,
@@ -182,8 +187,17 @@ export async function runScenario(world: World, plan: readonly PlannedFault[]): 
     never,
     stuck,
     pace: { requestMs: sites.slowest.http || sites.slowest.tool, toolMs: sites.slowest.tool },
-    again: look,
+    again: () => inTime('snapshot', look()),
   }
+}
+
+async function hookInTime<T>(hook: 'reset' | 'snapshot', ms: number, work: Promise<T>): Promise<T> {
+  const ended = await within(
+    ms,
+    work.then((value) => ({ value })),
+  )
+  if (ended === undefined) throw invalid(`${hook} had not ended after ${ms / 1000} s.`)
+  return ended.value
 }
 
 /** Undefined when it takes longer. */
