@@ -40,8 +40,8 @@ export interface Backend {
   listen(incoming: IncomingMessage, outgoing: ServerResponse, who: Who): Promise<void>
   /** `DELETE`: the client ends its session. */
   end(incoming: IncomingMessage, outgoing: ServerResponse, who: Who): Promise<void>
-  /** Anything beside the endpoint. */
-  other(incoming: IncomingMessage, outgoing: ServerResponse, target: Target): Promise<void>
+  /** Anything beside the endpoint; `body` where it was read. */
+  other(incoming: IncomingMessage, outgoing: ServerResponse, target: Target, body?: Uint8Array): Promise<void>
   readonly own: OwnCalls
   close(graceMs: number): Promise<void>
 }

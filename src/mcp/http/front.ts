@@ -26,6 +26,7 @@ import { createSeenTools } from '../proxy/seen-tools.ts'
 import { createToolBook } from '../proxy/tool-book.ts'
 import { failureLine } from '../proxy/outcome-line.ts'
 import type { Backend, Exchange, Who } from './backend.ts'
+import { isMessage, mayHoldMessage, notHere } from './beside.ts'
 import { createKnownCallers, type KnownCallers } from './known-callers.ts'
 import { statusOfLine } from './mirrors.ts'
 import { createRelay, type Relay } from './relay.ts'
@@ -191,7 +192,7 @@ export async function startMcpHttp(options: McpHttpOptions): Promise<McpHttp> {
     try {
       if (target.path !== options.endpoint) {
         void sockets.heard(incoming.socket, undefined)
-        return await backend.other(incoming, outgoing, target)
+        return await beside(incoming, outgoing, target)
       }
       if (incoming.method === 'POST') return await post(incoming, outgoing, target)
       void sockets.heard(incoming.socket, undefined)
@@ -204,7 +205,7 @@ export async function startMcpHttp(options: McpHttpOptions): Promise<McpHttp> {
         return relay.resume(outgoing, after as string)
       }
       if (incoming.method === 'DELETE') return await backend.end(incoming, outgoing, who)
-      return await backend.other(incoming, outgoing, target)
+      return await beside(incoming, outgoing, target)
     } catch (error) {
       if (outgoing.destroyed) return
       if (!(error instanceof BodyRefused)) return writeLine(outgoing, failureLine('null', error), 400)
@@ -216,12 +217,18 @@ export async function startMcpHttp(options: McpHttpOptions): Promise<McpHttp> {
     }
   }
 
+  /** Anything but MCP: what a server takes at another address, or by another method, would go past the ledger. */
+  async function beside(incoming: IncomingMessage, outgoing: ServerResponse, target: Target): Promise<void> {
+    if (!mayHoldMessage(incoming)) return await backend.other(incoming, outgoing, target)
+    if (incoming.headers['content-encoding'] !== undefined) return refuse(outgoing, COMPRESSED)
+    const received = await receiveBody(incoming, { bodyBytes: limits.bodyBytes, memoryBytes: limits.bodyBytes })
+    const body = await received.whole()
+    if (!isMessage(body)) return await backend.other(incoming, outgoing, target, body)
+    writeLine(outgoing, errorLine('null', notHere(target.path, options.endpoint)), 400)
+  }
+
   async function post(incoming: IncomingMessage, outgoing: ServerResponse, target: Target): Promise<void> {
-    if (incoming.headers['content-encoding'] !== undefined)
-      return refuse(outgoing, {
-        problem: 'BAD_REQUEST',
-        detail: 'The message is compressed, so nobody could say what it asks for. Nothing was done.',
-      })
+    if (incoming.headers['content-encoding'] !== undefined) return refuse(outgoing, COMPRESSED)
     const received = await receiveBody(incoming, { bodyBytes: limits.bodyBytes, memoryBytes: limits.bodyBytes })
     const body = Buffer.from(await received.whole())
     const message = readClientLine(body)
@@ -369,6 +376,11 @@ const STOPPING: Problem = {
   problem: 'CANCELLED',
   detail: 'The proxy is stopping. Nothing was sent; call again when it runs again.',
   retryAfterMs: 1000,
+}
+
+const COMPRESSED: Problem = {
+  problem: 'BAD_REQUEST',
+  detail: 'The message is compressed, so nobody could say what it asks for. Nothing was done.',
 }
 
 const shortHash = (text: string): string => createHash('sha256').update(text).digest('base64url').slice(0, 22)

@@ -3,7 +3,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { pipeline } from 'node:stream'
 import { UnsentError } from '../../engine/index.ts'
 import { createUpstream, endToEnd, forwardedHeaders, writeAnswer, type ForwardOptions } from '../../http/edge/index.ts'
-import { downAnswer } from '../../http/exchange/index.ts'
+import { downAnswer, type Answer } from '../../http/exchange/index.ts'
 import { callMessage } from '../proxy/call-message.ts'
 import { HttpRefused } from '../proxy/http-refused.ts'
 import { errorLine, resultLine, resultStart } from '../proxy/answers.ts'
@@ -13,6 +13,7 @@ import { UpstreamDied, type RequestAbout, type UpstreamAnswer } from '../proxy/u
 import type { Backend } from './backend.ts'
 import type { KnownCallers } from './known-callers.ts'
 import { readUpstreamAnswer, type ReadOptions } from './read-answer.ts'
+import { sentElsewhere } from './sent-elsewhere.ts'
 import { createRelay, type Relay } from './relay.ts'
 
 export interface HttpBackendOptions {
@@ -61,7 +62,7 @@ export function httpBackend(options: HttpBackendOptions): Backend {
   ): Promise<IncomingMessage> {
     const body = Buffer.from(text)
     headers.push('content-length', String(body.byteLength))
-    return await upstream.send({
+    const answer = await upstream.send({
       method: 'POST',
       target: endpointOf(search),
       headers,
@@ -69,6 +70,10 @@ export function httpBackend(options: HttpBackendOptions): Backend {
       ...(checkpoint === undefined ? {} : { checkpoint }),
       signal,
     })
+    const elsewhere = sentElsewhere(answer, url)
+    if (elsewhere === undefined) return answer
+    answer.resume()
+    throw new HttpRefused(elsewhere, answer.statusCode)
   }
 
   /** The answer to one request, over as many streams as the server makes of it. */
@@ -154,7 +159,8 @@ export function httpBackend(options: HttpBackendOptions): Backend {
       } catch (error) {
         return tellDown(outgoing, error)
       }
-      if (rewrite === undefined || id === undefined || answer.statusCode !== 200) return streamTo(answer, outgoing)
+      if (rewrite === undefined || id === undefined || answer.statusCode !== 200)
+        return streamTo(answer, outgoing, sentElsewhere(answer, url))
       outgoing.once('close', () => answer.destroy())
       // Nothing of it is kept: a client that comes back for it comes back to the server, whose events these are.
       const relay = createRelay(outgoing)
@@ -173,8 +179,8 @@ export function httpBackend(options: HttpBackendOptions): Backend {
 
     listen: (incoming, outgoing, { search }) => through('GET', endpointOf(search), incoming, outgoing),
     end: (incoming, outgoing, { search }) => through('DELETE', endpointOf(search), incoming, outgoing),
-    other: (incoming, outgoing, target) =>
-      through(incoming.method ?? 'GET', target.path + target.search, incoming, outgoing),
+    other: (incoming, outgoing, target, body) =>
+      through(incoming.method ?? 'GET', target.path + target.search, incoming, outgoing, body),
 
     own: {
       isWorkingOn: (operation) => working.has(operation),
@@ -193,6 +199,7 @@ export function httpBackend(options: HttpBackendOptions): Backend {
     target: string,
     incoming: IncomingMessage,
     outgoing: ServerResponse,
+    received?: Uint8Array,
   ): Promise<void> {
     const { 'content-length': length, 'transfer-encoding': coding } = incoming.headers
     const hasBody = length !== undefined || coding !== undefined
@@ -206,10 +213,11 @@ export function httpBackend(options: HttpBackendOptions): Backend {
         method,
         target,
         headers,
-        body: hasBody ? incoming : undefined,
+        body: hasBody ? (received ?? incoming) : undefined,
         signal: gone.signal,
       })
-      streamTo(answer, outgoing)
+      // What stands beside the endpoint may send people anywhere, as a log-in does.
+      streamTo(answer, outgoing, target.split('?')[0] === url.pathname ? sentElsewhere(answer, url) : undefined)
     } catch (error) {
       tellDown(outgoing, error)
     }
@@ -299,8 +307,12 @@ function tellDown(outgoing: ServerResponse, error: unknown): void {
   if (!outgoing.destroyed) writeAnswer(outgoing, downAnswer('ietf', 'the MCP server', error))
 }
 
-/** An answer as it comes, to its end. */
-function streamTo(answer: IncomingMessage, outgoing: ServerResponse): void {
+/** An answer as it comes, to its end; `instead`: what is told in its place. */
+function streamTo(answer: IncomingMessage, outgoing: ServerResponse, instead?: Answer): void {
+  if (instead !== undefined) {
+    answer.resume()
+    return writeAnswer(outgoing, instead)
+  }
   const flat: string[] = []
   for (const [name, value] of endToEnd(answer.rawHeaders, answer.headers.connection)) flat.push(name, value)
   const length = answer.headers['content-length']

@@ -2,8 +2,11 @@ import type { Answer } from '../../http/exchange/index.ts'
 
 /** JSON-RPC 2.0 section 5.1 and MCP 2026-07-28: said of a message before it reaches a tool. -32000 is the SDK's own. */
 const BEFORE_TOOLS: ReadonlySet<unknown> = new Set([-32700, -32600, -32601, -32602, -32020, -32022, -32000])
-/** What an MCP endpoint answers before it reads a message: credentials, sessions, methods, forms (Streamable HTTP). */
-const BEFORE_READING: ReadonlySet<number> = new Set([401, 403, 404, 405, 406, 413, 415])
+/**
+ * What an MCP endpoint answers before it reads a message: credentials, sessions, methods, forms (Streamable HTTP), and
+ * that the request is to be made elsewhere (RFC 9110, 307 and 308; the older 301 to 303 also follow a request that was run).
+ */
+const BEFORE_READING: ReadonlySet<number> = new Set([307, 308, 401, 403, 404, 405, 406, 413, 415])
 
 /** The MCP server answered with an HTTP status of its own instead of a JSON-RPC answer. */
 export class HttpRefused extends Error {
@@ -13,11 +16,12 @@ export class HttpRefused extends Error {
   readonly response: Answer
   /** True where the status and the code say that no tool was reached. */
   readonly beforeCall: boolean
-  constructor(response: Answer) {
-    super(`the MCP server answered HTTP ${response.status}`)
-    this.status = response.status
+  /** @param status of the server, where its caller is told another one */
+  constructor(response: Answer, status: number = response.status) {
+    super(`the MCP server answered HTTP ${status}`)
+    this.status = status
     this.response = response
-    this.beforeCall = BEFORE_READING.has(response.status) || (response.status === 400 && isBeforeTools(response.body))
+    this.beforeCall = BEFORE_READING.has(status) || (status === 400 && isBeforeTools(response.body))
   }
 }
 
