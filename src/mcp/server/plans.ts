@@ -19,11 +19,23 @@ export type ServerPlan =
 export interface ServerPlans {
   /** @throws OnefoldError CONTRACT_INVALID */
   declare(tool: string, declared: ServerContract): void
-  /** A tool that is registered, with what its own annotations say. @throws OnefoldError CONTRACT_INVALID */
-  registered(tool: string, annotations: { readonly readOnlyHint?: boolean | undefined } | undefined): void
+  /**
+   * A tool that is registered, or says something else of itself than before; `declared`: the contract beside its schema.
+   * @throws OnefoldError CONTRACT_INVALID
+   */
+  registered(tool: string, annotations: Annotations | undefined, declared?: ServerContract): void
+  /** A tool that is there no more. What stands of it in the third argument stays. */
+  removed(tool: string): void
+  /** The contract that a tool has, wherever it stands. */
+  declaredFor(tool: string): ServerContract | undefined
   of(tool: string): ServerPlan
   /** What clients are told of a tool. */
   describe(tool: string): (ContractDescription & { readonly declared?: false }) | undefined
+}
+
+/** What a tool says of itself. */
+export interface Annotations {
+  readonly readOnlyHint?: boolean | undefined
 }
 
 /** Names come from clients: plans of tools that nobody registered are not kept without end. */
@@ -34,6 +46,14 @@ export function createPlans(guard: Guard, server: string, unknownTools: UnknownT
   const reads = new Set<string>()
   const unknown = new Map<string, ServerPlan>()
   const known = new Set<string>()
+  const contracts = new Map<string, ServerContract>()
+  /** Tools whose plan goes with their registration: what stands beside the schema, or only in the annotations. */
+  const ofRegistration = new Set<string>()
+
+  function drop(tool: string): void {
+    if (!ofRegistration.delete(tool)) return
+    for (const each of [plans, reads, contracts]) each.delete(tool)
+  }
 
   function declare(tool: string, declared: ServerContract): void {
     if (plans.has(tool))
@@ -52,6 +72,12 @@ export function createPlans(guard: Guard, server: string, unknownTools: UnknownT
     const made = serverTool(server, tool, declared, again)
     guard.internals.register(made.contract)
     plans.set(tool, { kind: 'declared', tool: made })
+  }
+
+  function declareBeside(tool: string, declared: ServerContract): void {
+    declare(tool, declared)
+    contracts.set(tool, declared)
+    ofRegistration.add(tool)
   }
 
   function of(tool: string): ServerPlan {
@@ -76,16 +102,30 @@ export function createPlans(guard: Guard, server: string, unknownTools: UnknownT
   }
 
   return {
-    declare,
+    declare(tool, declared) {
+      declare(tool, declared)
+      contracts.set(tool, declared)
+    },
     of,
-    registered(tool, annotations) {
+    declaredFor: (tool) => contracts.get(tool),
+    removed(tool) {
+      drop(tool)
+      known.delete(tool)
+    },
+    registered(tool, annotations, declared) {
+      // An annotation holds for as long as it is there: a tool that has become a write is one from now on.
+      if (!contracts.has(tool)) drop(tool)
+      if (declared !== undefined) declareBeside(tool, declared)
       known.add(tool)
       const plan = plans.get(tool)
       if (plan?.kind === 'declared' && annotations?.readOnlyHint === true)
         throw invalid(tool, 'its contract is a write, and its readOnlyHint is true', 'Correct one of them')
       if (plan !== undefined) return
       // In one's own server the annotation is one's own word; a proxy never takes another's.
-      if (annotations?.readOnlyHint === true) return declare(tool, 'read')
+      if (annotations?.readOnlyHint === true) {
+        ofRegistration.add(tool)
+        return declare(tool, 'read')
+      }
       if (unknownTools.mode === 'blocked')
         throw invalid(
           tool,

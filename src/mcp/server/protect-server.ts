@@ -4,8 +4,9 @@ import { OnefoldError } from '../../error/index.ts'
 import { CONTRACT } from '../proxy/listed-contracts.ts'
 import type { CallFacts, HandlerExtra } from './call-facts.ts'
 import { createServerCalls, type CallHandler, type CallRequest, type ServerCalls } from './calls.ts'
-import { takeContract, type ServerContract } from './contract.ts'
+import type { ServerContract } from './contract.ts'
 import { createPlans, type ServerPlans, type UnknownTools } from './plans.ts'
+import { watchRegistrations } from './registrations.ts'
 
 /** How a server is protected, beside its contracts. */
 export interface ProtectServerOptions {
@@ -103,51 +104,6 @@ function refuseRegistered(server: object): void {
     'CONTRACT_INVALID',
     `protectServer comes before tools are registered, and ${registered.join(', ')} ${registered.length === 1 ? 'is' : 'are'} already. Nothing was protected; move the line up.`,
   )
-}
-
-type Register = (name: string, ...given: unknown[]) => unknown
-
-/** Takes contracts out of registrations, and notes how callbacks end before the SDK makes an answer of it. */
-function watchRegistrations(server: object, plans: ServerPlans, calls: ServerCalls): void {
-  const high = server as { registerTool?: Register; tool?: Register }
-  const { registerTool, tool } = high
-  if (typeof registerTool === 'function') {
-    high.registerTool = (name, config, callback) => {
-      const { _meta, annotations } = (config ?? {}) as { _meta?: unknown; annotations?: object }
-      const { declared, meta } = takeContract(_meta)
-      if (declared !== undefined) plans.declare(name, declared)
-      plans.registered(name, annotations)
-      return registerTool.call(server, name, { ...(config as object), _meta: meta }, noted(callback, calls))
-    }
-  }
-  // The older form of SDK 1: tool(name, description?, schema or annotations?, callback).
-  if (typeof tool === 'function') {
-    high.tool = (name, ...given) => {
-      plans.registered(name, given.find(isAnnotations))
-      return tool.call(server, name, ...given.slice(0, -1), noted(given.at(-1), calls))
-    }
-  }
-}
-
-const isAnnotations = (value: unknown): value is { readonly readOnlyHint?: boolean } =>
-  typeof value === 'object' && value !== null && typeof (value as { readOnlyHint?: unknown }).readOnlyHint === 'boolean'
-
-function noted(callback: unknown, { notes }: ServerCalls): unknown {
-  if (typeof callback !== 'function') return callback
-  return async (...given: unknown[]): Promise<unknown> => {
-    const extra = given.at(-1)
-    const note = (value: { threw: unknown } | { returned: true }): void => {
-      if (typeof extra === 'object' && extra !== null) notes.set(extra, value)
-    }
-    try {
-      const result: unknown = await (callback as (...given: unknown[]) => unknown)(...given)
-      if ((result as { isError?: unknown } | undefined)?.isError !== true) note({ returned: true })
-      return result
-    } catch (error) {
-      note({ threw: error })
-      throw error
-    }
-  }
 }
 
 /** What stands in place of the handlers of `tools/call` and `tools/list`. */
