@@ -1,13 +1,17 @@
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { stdioBackend } from '../../src/mcp/index.ts'
-import { front, send, type Front } from './fixtures/front.ts'
+import { front, send, toolCall, type Front } from './fixtures/front.ts'
 import { PATIENCE } from './fixtures/harness.ts'
+import { receiptIn, told } from './fixtures/http-harness.ts'
 
-/** Answers everything, and tells of a change of its list after each ping. */
+/** Answers everything, tells of a change of its list after each ping, asks an address where it is called, and ends with its input. */
 const SERVER = `
-  require('node:readline').createInterface({ input: process.stdin }).on('line', (line) => {
-    const { id, method } = JSON.parse(line)
+  require('node:readline').createInterface({ input: process.stdin }).on('close', () => process.exit()).on('line', async (line) => {
+    const { id, method, params } = JSON.parse(line)
     if (id === undefined) return
+    if (method === 'tools/call') await fetch(params.arguments.at)
     console.log(JSON.stringify({ jsonrpc: '2.0', id, result: {} }))
     if (method === 'ping') console.log('{"jsonrpc":"2.0","method":"notifications/tools/list_changed"}')
   })`
@@ -61,6 +65,30 @@ describe('sessions of a stdio server behind HTTP', PATIENCE, () => {
     await ping(session)
     expect(Buffer.from((await second.read()).value ?? []).toString()).toContain('list_changed')
     await fetch(proxy.url, { method: 'DELETE', headers: within(session) })
+  })
+
+  it('a client that ends its session leaves what has started to go on into the ledger', async () => {
+    const [session, other] = [await open(), await open()]
+    let release = (): void => undefined
+    let acting = (): void => undefined
+    const arrived = new Promise<void>((resolve) => (acting = resolve))
+    const downstream = createServer((_request, response) => {
+      release = () => response.end()
+      acting()
+    })
+    await new Promise<void>((resolve) => void downstream.listen(0, '127.0.0.1', resolve))
+    const at = `http://127.0.0.1:${(downstream.address() as AddressInfo).port}/`
+    const lost = send(proxy.url, toolCall(2, 'act', { at }), within(session))
+    await arrived
+    expect((await fetch(proxy.url, { method: 'DELETE', headers: within(session) })).status).toBe(200)
+    expect([await ping(session), await ping(other)]).toEqual([404, 200])
+    const again = send(proxy.url, toolCall(2, 'act', { at }), within(other))
+    release()
+    for (const call of [lost, again]) expect(receiptIn(await told(await call))).toMatchObject({ attempts: 1 })
+    expect((await proxy.guard.ledger.list({})).records).toMatchObject([{ state: 'committed' }])
+    await fetch(proxy.url, { method: 'DELETE', headers: within(other) })
+    downstream.closeAllConnections()
+    downstream.close()
   })
 
   it('clients that went away make room: the session that is silent for longest ends, one that is listened to stays', async () => {

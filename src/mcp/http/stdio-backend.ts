@@ -26,6 +26,8 @@ interface Session {
   readonly id: string
   readonly who: Who
   readonly process: StdioProcess
+  /** Guarded calls that have been sent, each until its answer or its deadline. */
+  readonly calls: Set<Promise<void>>
   /** Where the count of requests stood when the session was last asked for something. */
   lastUsed: number
 }
@@ -110,7 +112,7 @@ export function stdioBackend(options: StdioBackendOptions): Backend {
       options.tell(`cannot start ${options.command}: ${error instanceof Error ? error.message : String(error)}`)
       return refuse(outgoing, { problem: 'UPSTREAM_DOWN', detail: 'The MCP server cannot be started.' })
     }
-    const session: Session = { id: randomUUID(), who, process, lastUsed: (uses += 1) }
+    const session: Session = { id: randomUUID(), who, process, calls: new Set(), lastUsed: (uses += 1) }
     sessions.set(session.id, session)
     void process.upstream.exited.then(() => sessions.delete(session.id))
     relay.head(200, [['mcp-session-id', session.id]])
@@ -155,7 +157,11 @@ export function stdioBackend(options: StdioBackendOptions): Backend {
       prime(exchange, session)
       const { written, ended } = session.process.accompany(exchange.message.text, exchange.relay)
       try {
-        return await session.process.upstream.request((id) => written(build(id)), beforeByte, about)
+        const request = session.process.upstream.request((id) => written(build(id)), beforeByte, about)
+        const over = untilOver(request, about.signal)
+        session.calls.add(over)
+        void over.then(() => session.calls.delete(over))
+        return await request
       } finally {
         ended()
       }
@@ -197,6 +203,8 @@ export function stdioBackend(options: StdioBackendOptions): Backend {
       if (session === undefined) return writeAnswer(outgoing, noSession(who, undefined))
       sessions.delete(session.id)
       outgoing.writeHead(200).end()
+      // What has started goes on into the ledger, whoever leaves: ended now, it would be a doubt.
+      await Promise.all(session.calls)
       await session.process.upstream.stop(STOP_MS)
     },
 
@@ -216,6 +224,13 @@ export function stdioBackend(options: StdioBackendOptions): Backend {
 }
 
 const STOP_MS = 2_000
+
+const untilOver = (request: Promise<unknown>, signal: AbortSignal): Promise<void> =>
+  new Promise((resolve) => {
+    const over = (): void => resolve()
+    request.then(over, over)
+    signal.addEventListener('abort', over, { once: true })
+  })
 
 /**
  * An event before there is anything to say, so that a client whose connection breaks can come back for the rest (MCP
