@@ -3,7 +3,7 @@ import { expect, it } from 'vitest'
 import type { DeclaredTool } from '../../src/mcp/proxy/declared.ts'
 import { answer, front, says, send, toolCall, upstream, type FrontOptions } from './fixtures/front.ts'
 import { PATIENCE } from './fixtures/harness.ts'
-import { textIn, told } from './fixtures/http-harness.ts'
+import { post, textIn, told } from './fixtures/http-harness.ts'
 
 const KEYED: DeclaredTool = {
   effect: 'write',
@@ -111,6 +111,37 @@ it.each([
   async (_, options) => {
     const as = (name: string) => ({ 'x-auth-token': name, 'private-token': name })
     expect(await settledAs(options, as('alice'), as('mallory'))).toMatchObject(as('alice'))
+  },
+  PATIENCE.timeout,
+)
+
+it.each(['eu', ' Zürich'])(
+  'a re-send repeats in headers what the tool says of its arguments: %j',
+  async (region) => {
+    const header = region === 'eu' ? 'eu' : `=?base64?${Buffer.from(region).toString('base64')}?=`
+    const seen: (string | undefined)[] = []
+    const inputSchema = { type: 'object', properties: { region: { type: 'string', 'x-mcp-header': 'Region' } } }
+    const server = await upstream((request, response, { id, method }) => {
+      if (method === 'tools/list') return answer(response, id, { result: { tools: [{ name: 'pay', inputSchema }] } })
+      const given = request.headers['mcp-param-region'] as string | undefined
+      seen.push(given)
+      // As version 2 of the official SDK does.
+      if (given !== header) return void response.writeHead(400).end('{"error":{"code":-32020,"message":"Bad Request"}}')
+      if (seen.length === 1) return void response.writeHead(500).end()
+      answer(response, id, says('paid'))
+    })
+    const proxy = await front(server.url, { tools: { pay: KEYED } })
+    try {
+      const alice = { authorization: 'Bearer alice' }
+      await send(proxy.url, { id: 1, method: 'tools/list', params: {} }, alice)
+      await post(proxy.url, 2, 'pay', { n: 1, region }, { headers: { ...alice, 'mcp-param-region': header } })
+      const states = async () => (await proxy.guard.ledger.list({})).records.map(({ state }) => state)
+      await expect.poll(states, { timeout: 20_000 }).toEqual(['committed'])
+      expect(seen).toEqual([header, header])
+    } finally {
+      await proxy.close()
+      await server.close()
+    }
   },
   PATIENCE.timeout,
 )

@@ -12,7 +12,9 @@ import type { OwnCall } from '../proxy/own-calls.ts'
 import { UpstreamDied, type RequestAbout, type UpstreamAnswer } from '../proxy/upstream.ts'
 import type { Backend } from './backend.ts'
 import type { KnownCallers } from './known-callers.ts'
+import { createParamHeaders, encodedHeader } from './param-headers.ts'
 import { readUpstreamAnswer, type ReadOptions } from './read-answer.ts'
+import { at } from './rewriting.ts'
 import { sentElsewhere } from './sent-elsewhere.ts'
 import { createRelay, type Relay } from './relay.ts'
 
@@ -27,17 +29,13 @@ export interface HttpBackendOptions {
   readonly silenceMs: number
 }
 
-/** The names by which a tool is called in the headers that mirror a message (MCP 2026-07-28, Streamable HTTP). */
-const PLAIN = /^[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?$/
-const mirrored = (name: string): string =>
-  PLAIN.test(name) && !name.startsWith('=?base64?') ? name : `=?base64?${Buffer.from(name).toString('base64')}?=`
-
 /** An MCP server over Streamable HTTP. */
 export function httpBackend(options: HttpBackendOptions): Backend {
   const { url, callers } = options
   const upstream = createUpstream(new URL(url.origin), { silenceMs: options.silenceMs })
   const forward: ForwardOptions = { host: url.host, preserveHost: false }
   const endpointOf = (search: string): string => url.pathname + search
+  const params = createParamHeaders()
   const working = new Map<string, number>()
   const reading: ReadOptions = { maxBytes: options.maxMessageBytes, heard: options.heard }
 
@@ -170,6 +168,7 @@ export function httpBackend(options: HttpBackendOptions): Backend {
         if (read.kind === 'before') return relay.line([Buffer.from(resultStart(id)), read.rest.subarray(0, -1)])
         if (read.kind === 'error') return relay.line(errorLine(id, read.json))
         const { json, bytes } = read
+        if (method === 'tools/list') params.learn(json)
         relay.line(resultLine(id, bytes === undefined ? rewrite.rewrite(json) : rewrite.rewriteIn(bytes, json)))
       } catch (error) {
         if (error instanceof HttpRefused) relay.whole(error.response)
@@ -223,6 +222,13 @@ export function httpBackend(options: HttpBackendOptions): Backend {
     }
   }
 
+  /** What a call repeats of itself in headers (MCP 2026-07-28, Streamable HTTP). */
+  function mirrorsOf(tool: string, message: string): readonly string[] {
+    const given = at(message, ['params', 'arguments'])
+    const args: unknown = given === undefined ? {} : JSON.parse(message.slice(given.start, given.end))
+    return ['mcp-method', 'tools/call', 'mcp-name', encodedHeader(tool), ...params.of(tool, args)]
+  }
+
   /** A call of the proxy's own, let in as the one for whom it is. */
   async function ownCall(
     { tool, argumentsJson, placed, operation }: OwnCall,
@@ -233,6 +239,7 @@ export function httpBackend(options: HttpBackendOptions): Backend {
     // Without its credentials and its session it would be refused, which proves nothing about the first send.
     if (known === undefined) throw new UnsentError('nobody who is allowed to ask has asked since')
     const id = `"onefold-${randomUUID()}"`
+    const message = callMessage(id, tool, argumentsJson, placed, known.envelope)
     const headers = [
       'host',
       url.host,
@@ -243,11 +250,10 @@ export function httpBackend(options: HttpBackendOptions): Backend {
       'accept-encoding',
       'identity',
       ...(known.protocol === undefined ? [] : ['mcp-protocol-version', known.protocol]),
-      ...(known.envelope === undefined ? [] : ['mcp-method', 'tools/call', 'mcp-name', mirrored(tool)]),
+      ...(known.envelope === undefined ? [] : mirrorsOf(tool, message)),
       ...(known.session === undefined ? [] : ['mcp-session-id', known.session]),
       ...known.headers,
     ]
-    const message = callMessage(id, tool, argumentsJson, placed, known.envelope)
     const sent = post(known.search, headers, message, beforeByte, about.signal)
     const answer = whileWorking(
       about.operation,

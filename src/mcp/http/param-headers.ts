@@ -12,6 +12,8 @@ export interface ParamHeaders {
   learn(result: string): void
   /** The header that does not say what the arguments say; undefined where all do. */
   wrong(tool: string, args: unknown, headers: IncomingHttpHeaders): string | undefined
+  /** Names and values in turn, for a call of the proxy's own. */
+  of(tool: string, args: unknown): readonly string[]
 }
 
 /** Names come from the server; it does not grow without end all the same. */
@@ -35,17 +37,26 @@ export function createParamHeaders(): ParamHeaders {
     },
     wrong(tool, args, headers) {
       return byTool.get(tool)?.find(({ header, path }) => {
-        const value = path.reduce<unknown>(
-          (inner, step) => (typeof inner === 'object' && inner !== null ? (inner as never)[step] : undefined),
-          args,
-        )
+        const value = valueAt(args, path)
         const given = headers[header]
         if (value === undefined || value === null) return given !== undefined
         return typeof given !== 'string' || !says(given, value)
       })?.header
     },
+    of: (tool, args) =>
+      (byTool.get(tool) ?? []).flatMap(({ header, path }) => {
+        const value = valueAt(args, path)
+        const isPlain = typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean'
+        return isPlain ? [header, encodedHeader(String(value))] : []
+      }),
   }
 }
+
+const valueAt = (args: unknown, path: readonly string[]): unknown =>
+  path.reduce<unknown>(
+    (inner, step) => (typeof inner === 'object' && inner !== null ? (inner as never)[step] : undefined),
+    args,
+  )
 
 /** Only through `properties`: what stands elsewhere in a schema is not reachable for sure. */
 function mirroredIn(schema: unknown, path: readonly string[]): readonly Mirrored[] {
@@ -67,6 +78,13 @@ function says(given: string, value: unknown): boolean {
   if (typeof value === 'number') return DECIMAL.test(text) && Number(text) === value
   return text === String(value)
 }
+
+/** What goes into a header as it is. */
+const PLAIN = /^[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?$/
+
+/** A text in the form that mirroring headers have. */
+export const encodedHeader = (text: string): string =>
+  PLAIN.test(text) && !text.startsWith('=?base64?') ? text : `=?base64?${Buffer.from(text).toString('base64')}?=`
 
 const SENTINEL = /^=\?base64\?(.*)\?=$/
 const BASE64 = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/
