@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, describe, expect, it } from 'vitest'
 import { loadConfig } from '../../src/config/index.ts'
-import { auditTools, type ListedTool } from '../../src/mcp/index.ts'
+import { auditTools, starterConfig, type ListedTool } from '../../src/mcp/index.ts'
 import { PROGRAMS } from './fixtures/harness.ts'
 
 const bin = fileURLToPath(new URL('../../bin/onefold.js', import.meta.url))
@@ -65,14 +65,86 @@ describe('onefold audit tools', { timeout: 60_000 }, () => {
     })
     const rules = (tool: ListedTool): readonly string[] =>
       auditTools([tool]).map(({ rule, found }) => `${rule} ${found}`)
-    for (const name of ['open_nodes', 'order_history', 'run_query', 'create_embedding', 'share_price', 'book_search'])
+    for (const name of ['open_nodes', 'order_history', 'run_query', 'create_embedding', 'share_price', 'book_search']) {
       expect(rules(listed(name, { readOnlyHint: true }))).toEqual([])
+      expect(rules({ name, annotations: { readOnlyHint: true } })).toEqual([])
+    }
     for (const name of ['create_directory', 'add_tag', 'insert_row', 'upload_file', 'book_seat'])
       expect(rules(listed(name, { idempotentHint: true, readOnlyHint: false }))).toEqual([])
     for (const name of ['remove_background', 'reset_view', 'clear_filters'])
       expect(rules(listed(name, { destructiveHint: false }))).toEqual([])
     expect(rules(listed('delete_order', { readOnlyHint: true }))).toEqual([expect.stringContaining('“delete”')])
     expect(rules(listed('append_line', { idempotentHint: true }))).toEqual([expect.stringContaining('“append”')])
+  })
+
+  const told = (name: string, fields: Record<string, object>, more: object = {}): readonly string[] =>
+    auditTools([{ name, inputSchema: { properties: fields }, ...more }]).map(({ rule }) => rule)
+
+  it('takes no argument for a key that names what the call is about', () => {
+    for (const name of ['pay_request', 'approve_request', 'get_request'])
+      expect(told(name, { request_id: { type: 'string', description: 'The unique ID of the request' } })).toEqual([])
+    expect(told('send_transaction', { to: {}, nonce: { type: 'integer', description: 'never retried' } })).toEqual([])
+    for (const key of ['idempotency_key', 'x-idempotency-key', 'clientToken', 'message_deduplication_id'])
+      expect(told('send_mail', { to: {}, [key]: {} })).toEqual(['model-visible-key'])
+    expect(told('send_mail', { to: {}, request_id: { description: 'Makes retries safe' } })).toEqual([
+      'model-visible-key',
+    ])
+  })
+
+  it('looks into the one object that holds all arguments, and for keys into the objects beside others', () => {
+    const order = {
+      type: 'object',
+      properties: { cart_id: {}, idempotency_key: { description: 'a new UUID per call' } },
+    }
+    const wrapped: readonly NonNullable<ListedTool['inputSchema']>[] = [
+      { properties: { params: order } },
+      { properties: { params: { $ref: '#/$defs/Order' } }, $defs: { Order: order } },
+    ]
+    for (const inputSchema of wrapped) {
+      const tool: ListedTool = { name: 'create_order', inputSchema }
+      expect(auditTools([tool]).map(({ rule }) => rule)).toEqual(['model-visible-key', 'fresh-key'])
+      const path = join(folder, 'wrapped.yaml')
+      writeFileSync(path, starterConfig('shop', [tool]))
+      expect(loadConfig(path).mcp.tools.get('create_order')).toMatchObject({ ignore: ['params.idempotency_key'] })
+    }
+    const meta = { properties: { 'idempotency-key': {} } }
+    expect(told('create_order', { cart_id: {}, meta })).toEqual(['model-visible-key'])
+    const loop = { properties: { again: { $ref: '#/$defs/Loop' } } }
+    expect(
+      auditTools([{ name: 'create', inputSchema: { ...loop, $defs: { Loop: loop } } }]).map(({ rule }) => rule),
+    ).toEqual(['no-identity'])
+  })
+
+  it.each([
+    'The unique ID of the pull request.',
+    'Unique ID for the customer to refund',
+    'Creates a ticket. A unique id is generated for each ticket and returned',
+    'Each call returns a new page token',
+    'Generates a new API key for the project',
+    'Do not generate a new key for each retry',
+    'Reuse the same unique key for every retry of one operation',
+    'The unique key of a time entry, one per time zone',
+  ])('blames no text that asks for no fresh key: %s', (text) => {
+    expect(told('refund_order', { order_id: { description: text } }, { description: text })).toEqual([])
+    expect(told('refund_order', { order_id: {}, idempotency_key: { description: text } })).toEqual([
+      'model-visible-key',
+    ])
+  })
+
+  it('takes the key of an API for none of a call', () => {
+    const text = 'Pass your unique API key with each request'
+    expect(told('refund_order', { order_id: {}, api_key: { description: text } }, { description: text })).toEqual([])
+  })
+
+  it.each([
+    'A V4 UUID generated for every request',
+    'Each request must have a unique idempotency key.',
+    'Set to uuid4() on each invocation',
+    'Never reuse it: make a new idempotency key for this call',
+    'The key should be unique per request',
+  ])('finds the text that asks for a fresh key: %s', (text) => {
+    expect(told('refund_order', { order_id: {} }, { description: text })).toEqual(['fresh-key'])
+    expect(told('refund_order', { order_id: {}, idempotency_key: { description: text } })).toContain('fresh-key')
   })
 
   it('a contract is an identity', () => {
@@ -162,6 +234,32 @@ describe('onefold init', { timeout: 60_000 }, () => {
     expect(config).toContain('# find_order: { effect: read }')
     expect(tools.get('transfer')).toMatchObject({ ignore: ['idempotency_key'] })
     expect(config).toContain('if these name the operation: identity: [to, subject]')
+  })
+
+  it('lets everything identify that may name what is meant, and declares no write that its server calls a read', () => {
+    const config = starterConfig('shop', [
+      { name: 'pay_request', inputSchema: { properties: { request_id: { type: 'string' } } } },
+      { name: 'order_history', annotations: { readOnlyHint: true } },
+    ])
+    const path = join(folder, 'requests.yaml')
+    writeFileSync(path, config)
+    const { tools } = loadConfig(path).mcp
+    // Ignored, it made the payment of one request of that of another.
+    const { ignore, identity } = tools.get('pay_request') as { ignore?: readonly string[]; identity?: unknown }
+    expect([identity, ignore ?? []]).toEqual(['all', []])
+    // A read that was declared a write was answered from yesterday.
+    expect(Array.from(tools.keys())).toEqual(['pay_request'])
+    expect(config).toContain('# order_history: { effect: read }')
+  })
+
+  it('shows names as they are: no control, no mark of direction, nothing without width', () => {
+    const name = 'send_\u001b[2J\u009b31m\u202eegassem\u200b\u{e0041}発送'
+    const config = starterConfig('shop', [{ name, inputSchema: { properties: { [name]: {}, to: {} } } }])
+    expect(config.replaceAll('\n', '')).not.toMatch(/[\p{Cc}\p{Cf}]/u)
+    expect(config).toContain('発送')
+    const path = join(folder, 'hostile.yaml')
+    writeFileSync(path, config)
+    expect(Array.from(loadConfig(path).mcp.tools.keys())).toEqual([name])
   })
 
   it('writes the file where it is told, and never over one', () => {

@@ -1,4 +1,14 @@
-import { contractOf, guessOf, identifyingArguments, isProtected, keyArgumentOf, verbOf } from './guess.ts'
+import {
+  CHANGING,
+  argumentsOf,
+  asksAfresh,
+  contractOf,
+  guessOf,
+  identifyingArguments,
+  isProtected,
+  keyArgumentOf,
+  verbOf,
+} from './guess.ts'
 import type { ListedTool } from './list-tools.ts'
 
 /** One thing about a tool that lets a repeat act twice, or makes it look safe when it is not. */
@@ -9,9 +19,9 @@ export interface ToolFinding {
   readonly fix: string
 }
 
-/** A text that asks for a new key every time: what defeats every deduplication below it. */
-const FRESH =
-  /\b(?:new|fresh|unique|random|different|generate[ds]?)\b[^.]{0,60}\b(?:uuid|guid|key|token|nonce|id)\b[^.]{0,60}\b(?:each|every|per|for (?:this|the)|time|request|call|attempt|retry)\b|\b(?:uuid|key|token|nonce)\b[^.]{0,40}\b(?:must be|should be|is) (?:new|fresh|unique)\b[^.]{0,40}\b(?:each|every|per|request|call|attempt)\b/i
+/** What a text calls a key for one call: not the key of an API, of a page or of an issue. */
+const KEY =
+  /\b(?:uuid\w*|guid|nonce|idempot\w*|dedup\w*|(?:request|client|transaction|unique|new|fresh|random|different) (?:key|token)|(?:key|token) (?:must|should|has to|is to|is))\b/i
 
 /** What is wrong with the tools of a server, as far as their list shows it. */
 export function auditTools(tools: readonly ListedTool[]): readonly ToolFinding[] {
@@ -21,7 +31,7 @@ export function auditTools(tools: readonly ListedTool[]): readonly ToolFinding[]
 function identity(tool: ListedTool): readonly ToolFinding[] {
   if (isProtected(tool) || guessOf(tool).effect !== 'write') return []
   if (identifyingArguments(tool).length > 0) return []
-  const names = Object.keys(tool.inputSchema?.properties ?? {})
+  const names = argumentsOf(tool).map(({ path }) => path)
   return [
     {
       tool: tool.name,
@@ -37,7 +47,7 @@ function identity(tool: ListedTool): readonly ToolFinding[] {
 
 function visibleKey(tool: ListedTool): readonly ToolFinding[] {
   const key = keyArgumentOf(tool)
-  if (key === undefined) return []
+  if (key === undefined || guessOf(tool).effect === 'read') return []
   return [
     {
       tool: tool.name,
@@ -48,21 +58,18 @@ function visibleKey(tool: ListedTool): readonly ToolFinding[] {
   ]
 }
 
-/** The same, where the argument itself is the key. */
-const FRESH_ARGUMENT = /\b(?:new|fresh|unique|random|different)\b[^.]{0,40}\b(?:each|every|per)\b[^.]{0,20}/i
-
 function freshKey(tool: ListedTool): readonly ToolFinding[] {
+  if (guessOf(tool).effect === 'read') return []
   const key = keyArgumentOf(tool)
   const texts: (readonly [string, string | undefined])[] = [
     ['its description', tool.description],
-    ...Object.entries(tool.inputSchema?.properties ?? {}).map(
-      ([name, field]) => [`the description of ${name}`, field?.description] as const,
-    ),
+    ...argumentsOf(tool).map(({ path, field }) => [`the description of ${path}`, field?.description] as const),
   ]
   return texts.flatMap(([where, text]) => {
     if (typeof text !== 'string') return []
-    const asked = (FRESH.exec(text) ?? (where === `the description of ${key}` ? FRESH_ARGUMENT.exec(text) : null))?.[0]
-    if (asked === undefined) return []
+    const asked = asksAfresh(text)
+    // What the key's own description speaks of is the key; elsewhere it may be anything.
+    if (asked === undefined || !(where === `the description of ${key}` || KEY.test(asked))) return []
     return [
       {
         tool: tool.name,
@@ -114,21 +121,6 @@ function annotations(tool: ListedTool): readonly ToolFinding[] {
     )
   return findings
 }
-
-/**
- * Words that are no noun and no reading in a tool's name, so that they can contradict what its server says. “open” opens
- * a file to read it, “order” begins order_history, “run” runs a query: of those nothing is said.
- */
-const CHANGING: ReadonlySet<string> = new Set([
-  'delete',
-  'send',
-  'publish',
-  'pay',
-  'refund',
-  'upload',
-  'revoke',
-  'deploy',
-])
 
 /** Words that by their meaning do more each time. To create what is there already may be harmless, and its server knows. */
 const REPEATING: ReadonlySet<string> = new Set(['send', 'reply', 'append', 'increment', 'decrement', 'toggle'])

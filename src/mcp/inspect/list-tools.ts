@@ -6,9 +6,9 @@ import { startUpstream, UpstreamDied, type Upstream, type UpstreamAnswer } from 
 export interface ListedTool {
   readonly name: string
   readonly description?: string
-  readonly inputSchema?: {
-    readonly properties?: Readonly<Record<string, ListedField>>
-    readonly required?: readonly string[]
+  readonly inputSchema?: ListedSchema & {
+    readonly $defs?: Readonly<Record<string, ListedField>>
+    readonly definitions?: Readonly<Record<string, ListedField>>
   }
   readonly annotations?: {
     readonly readOnlyHint?: boolean
@@ -18,7 +18,13 @@ export interface ListedTool {
   readonly _meta?: Readonly<Record<string, unknown>>
 }
 
-export interface ListedField {
+export interface ListedSchema {
+  readonly properties?: Readonly<Record<string, ListedField>>
+  readonly required?: readonly string[]
+}
+
+export interface ListedField extends ListedSchema {
+  readonly $ref?: unknown
   readonly type?: unknown
   readonly description?: string
 }

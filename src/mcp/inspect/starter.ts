@@ -54,8 +54,7 @@ function toolLines(tool: ListedTool): { readonly declared: boolean; readonly lin
 function writeLines(tool: ListedTool, name: string, why: string): readonly string[] {
   const identity = identifyingArguments(tool)
   const ignore = freeTextArguments(tool).filter((field) => !identity.includes(field))
-  const key = keyArgumentOf(tool)
-  const placed = key === undefined || key.includes('.') ? undefined : key
+  const placed = keyArgumentOf(tool)
   const list = (fields: readonly string[]): string => `[${fields.map(quoted).join(', ')}]`
   return [
     `    ${name}: { effect: write, identity: all${placed === undefined ? '' : `, ignore: ${list([placed])}`}, recovery: manual } # ${why}`,
@@ -72,8 +71,15 @@ function writeLines(tool: ListedTool, name: string, why: string): readonly strin
   ]
 }
 
-/** Plain where YAML reads it as the same text. */
+/** Controls rewrite what a terminal shows; marks of direction or without width show another contract than stands there. */
+const UNSEEN = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu
+
+/** Plain where YAML reads it as the same text; what a server calls its tools is escaped where a person could not read it. */
 const quoted = (text: string): string =>
   /^[A-Za-z_][A-Za-z0-9_-]*$/.test(text) && !/^(?:true|false|null|yes|no|on|off|y|n)$/i.test(text)
     ? text
-    : JSON.stringify(text)
+    : JSON.stringify(text).replaceAll(UNSEEN, (letter) =>
+        Array.from({ length: letter.length }, (_, at) => `\\u${hex(letter.charCodeAt(at))}`).join(''),
+      )
+
+const hex = (unit: number): string => unit.toString(16).padStart(4, '0')
