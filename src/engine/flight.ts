@@ -305,7 +305,7 @@ async function recoverInFlight(
   record: OperationRecord,
   now: number,
 ): Promise<Settled | undefined> {
-  const waitMs = record.doubtAt + backoffMs(core, record) - now
+  const waitMs = record.updatedAt + backoffMs(core, record) - now
   if (waitMs > 0) {
     // Looks again in between: a store clock that was set back would otherwise keep every caller here for as long.
     await sleep(core.clock, Math.min(waitMs, Math.max(backoffMs(core, record), core.settings.sweepMs)))

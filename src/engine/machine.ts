@@ -67,7 +67,7 @@ export function decide(key: string, record: OperationRecord | undefined, command
     case 'recover': {
       if (record.state !== 'in-doubt') return refuse('state')
       if (record.recovery === 'manual' || record.recovery === 'transactional') return refuse('class')
-      if (now < record.doubtAt + command.backoffMs) return refuse('lease')
+      if (now < record.updatedAt + command.backoffMs) return refuse('lease')
       return move(record, 'T10', 'recovering', command, {
         fence: record.fence + 1,
         nonce: command.nonce,
@@ -93,9 +93,10 @@ export function decide(key: string, record: OperationRecord | undefined, command
     case 'give-up': {
       if (record.state !== 'recovering') return refuse('state')
       if (!owns(record, command)) return refuse('fence')
+      // Since when it is in doubt stays: a recoverer sends nothing before T13, and a person's quarantine (T16) would never
+      // be over where recovery asks in vain more often than that.
       return move(record, 'T14', 'in-doubt', command, {
         leaseMs: 0,
-        doubtAt: 'now',
         reason: command.reason,
         evidence: withEvidence(record, now, command, command.evidence),
       })
@@ -342,11 +343,10 @@ function doubt(record: OperationRecord, command: Command & { type: 'doubt' }, no
 /** A lapsed lease is doubt, never permission. */
 function lapse(record: OperationRecord, command: Command, now: number): Decision {
   if (now < record.leaseUntil) return refuse('lease')
-  const change: Change = { leaseMs: 0, doubtAt: 'now', reason: 'lease-over' }
   if (record.state === 'executing' || record.state === 'awaiting-input')
-    return move(record, 'T8', 'in-doubt', command, change)
+    return move(record, 'T8', 'in-doubt', command, { leaseMs: 0, doubtAt: 'now', reason: 'lease-over' })
   if (record.state === 'recovering')
-    return move(record, 'T14', 'in-doubt', command, { ...change, reason: record.reason ?? 'lease-over' })
+    return move(record, 'T14', 'in-doubt', command, { leaseMs: 0, reason: record.reason ?? 'lease-over' })
   return refuse('state')
 }
 

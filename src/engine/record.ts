@@ -163,7 +163,7 @@ export interface OperationRecord extends Descriptor {
   readonly leaseUntil: number
   /** Store time of the first send under this generation; 0 before. */
   readonly firstSendAt: number
-  /** Store time at which the record last became in doubt; 0 when it never was. */
+  /** Store time at which the last attempt became in doubt, whatever recovery tried since; 0 when none did. */
   readonly doubtAt: number
   readonly createdAt: number
   readonly updatedAt: number

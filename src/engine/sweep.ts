@@ -39,7 +39,7 @@ export function createSweeper(core: Core): Sweeper {
       return
     }
     if (contract?.major !== record.major) return
-    const due = now >= record.doubtAt + backoffMs(core, record)
+    const due = now >= record.updatedAt + backoffMs(core, record)
     if (due && recoversByItself(record, contract, core.manners.asks(contract.name)))
       begin(record, () => recover(contract, record, now))
   }

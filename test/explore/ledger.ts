@@ -105,7 +105,7 @@ function canonical(record: OperationRecord, descriptor: Descriptor): OperationRe
     openSends: Math.min(record.openSends, 2),
     leaseUntil: LEASED.includes(state) && record.leaseUntil > NOW ? NOW + LEASE : 0,
     firstSendAt: closed || record.firstSendAt === 0 ? 0 : record.firstSendAt === NOW ? NOW : NOW - WINDOW_MS,
-    doubtAt: state !== 'in-doubt' ? 0 : record.doubtAt === NOW ? NOW : NOW - QUARANTINE,
+    doubtAt: state !== 'in-doubt' && state !== 'recovering' ? 0 : record.doubtAt === NOW ? NOW : NOW - QUARANTINE,
     createdAt: 0,
     updatedAt: closed || record.updatedAt <= MARKED_AT ? record.updatedAt : NOW,
     input: 'input',

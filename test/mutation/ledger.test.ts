@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { thrownBy } from '../vectors/attempt.ts'
 import { bench, facts, refusalOf, type Bench } from './bench.ts'
+import { doubted } from './corners.ts'
 
 async function recorded(refs: readonly string[]) {
   const b = bench()
@@ -222,6 +223,22 @@ describe('the ledger', () => {
     await b.time.advance(49_500)
     expect(await b.guard.ledger.resolve(key('b'), verdict)).toMatchObject({ state: 'released' })
     expect(await b.until(tool({ ref: 'b' }))).toEqual({ id: 2, ref: 'b' })
+  })
+
+  it('“not done” counts also where recovery asks in vain, ever again', async () => {
+    const { b, tool, key } = await doubted(
+      () => ({ class: 'probe', settleMs: 0, probe: () => ({ found: 'unknown' }) }),
+      'lose-request',
+    )
+    await refusalOf(b.until(tool({ ref: 'a' })))
+    const { doubtAt } = await shown(b, key)
+    await b.time.advance(600_000)
+    // Longer and longer pauses, as before; nothing was sent since.
+    expect(await shown(b, key)).toMatchObject({ state: 'in-doubt', doubtAt, attempts: 1 })
+    expect((await shown(b, key)).recoveries).toBeLessThan(30)
+    const verdict = { verdict: 'released', who: 'ada', note: 'no such order' } as const
+    expect(await b.guard.ledger.resolve(key, verdict)).toMatchObject({ state: 'released' })
+    expect(await b.until(tool({ ref: 'a' }))).toEqual({ id: 1, ref: 'a' })
   })
 
   it('nobody will ever know', async () => {

@@ -79,7 +79,7 @@ function rows(records: readonly OperationRecord[], now: number, tenants: boolean
     record.reason ?? '',
     record.recovery,
     String(record.attempts),
-    span(now - (record.doubtAt > 0 && record.state === 'in-doubt' ? record.doubtAt : record.updatedAt)),
+    span(now - (DOUBTFUL.includes(record.state) ? record.doubtAt : record.updatedAt)),
     ...(tenants ? [plain(record.tenant)] : []),
     plain(record.run ?? ''),
   ])

@@ -262,7 +262,7 @@ end:
        fence++; if :: fence > sequence -> sequence = fence :: else fi; attempt(i); st = REC; early[i] = false; pc[i] = recovering }
   /* T14 */
   :: atomic { pc[i] == recovering || pc[i] == waited ->
-       if :: st == REC && owner(i) -> st = DBT; live = false; aged = false :: else fi; pc[i] = idle }
+       if :: st == REC && owner(i) -> st = DBT; live = false :: else fi; pc[i] = idle }
 #endif
 #ifdef RESENDS
   /* T13 */
@@ -315,7 +315,8 @@ end:
   :: atomic { key == refusal -> key = nothing }
 #endif
   /* the sweeper: T8, T14 */
-  :: atomic { !live && (st == EXE || st == REC) -> st = DBT; aged = false }
+  :: atomic { !live && st == EXE -> st = DBT; aged = false }
+  :: atomic { !live && st == REC -> st = DBT }
   /* late requests of dead senders */
   :: atomic { late > 0 -> late-- }
   :: atomic { late > 0 -> late--; land(false, false) }
