@@ -124,7 +124,7 @@ export function createPerformer(core: Core, opening: () => Promise<void> | undef
         // Its callers have left and it gives up: that is no answer for one who still wants it.
         const ended = await wait(known, options, false).catch(() => undefined)
         if (ended === 'aborted') return await abort(known, op, options)
-        if (ended === 'late') return await late(op, options)
+        if (ended === 'late') return await late(op, options, true)
         continue
       }
       if (known.op.descriptor.fingerprint === op.descriptor.fingerprint) {
@@ -135,7 +135,10 @@ export function createPerformer(core: Core, opening: () => Promise<void> | undef
       }
       if (!known.marked) await behind(known, Promise.race([known.bound, known.result]), op, options)
       const reused = known.marked && flights.get(op.key) === known ? keyReused(op, provisional(known)) : undefined
-      if (reused !== undefined) throw reused
+      if (reused !== undefined) {
+        tell(core, op, 'refused')
+        throw reused
+      }
       await behind(known, known.result, op, options)
     }
   }
@@ -182,29 +185,37 @@ export function createPerformer(core: Core, opening: () => Promise<void> | undef
       const standing = flight.key === op.key ? op : { ...op, key: flight.key }
       if (standing !== op) moved(options.run, op, standing)
       if (settled === 'aborted') return await abort(flight, standing, options)
-      if (settled === 'late') return await late(standing, options)
-      return settledFor(standing, settled, options, starter)
+      // Who brought the record about repeats nothing, however long it had to wait for what it is told.
+      const repeats = !starter || !flight.acted
+      if (settled === 'late') return await late(standing, options, repeats)
+      return settledFor(standing, settled, options, starter, repeats)
     } finally {
       flight.callers -= 1
     }
   }
 
-  function settledFor(op: Operation, settled: Settled, options: PerformOptions, starter: boolean): Outcome {
+  function settledFor(
+    op: Operation,
+    settled: Settled,
+    options: PerformOptions,
+    starter: boolean,
+    repeats: boolean,
+  ): Outcome {
     switch (settled.kind) {
       case 'committed':
       case 'accepted':
-        if (!settled.fresh || !starter) tell(core, op, starter ? 'replayed' : 'joined')
+        if (repeats && !(settled.fresh && starter)) tell(core, op, starter ? 'replayed' : 'joined')
         return outcomeOf(settled, op, settled.fresh && !starter)
       case 'asked':
-        if (!settled.fresh || !starter) tell(core, op, starter ? 'replayed' : 'joined')
+        if (repeats && !(settled.fresh && starter)) tell(core, op, starter ? 'replayed' : 'joined')
         return askedOf(settled, op, settled.fresh && !starter)
       case 'none':
         throw rejected(op.contract.name, op.key, settled.error, settled.retryable)
       case 'refused':
-        tell(core, op, 'refused')
+        if (repeats) tell(core, op, 'refused')
         throw settled.error
       case 'doubt':
-        if (!starter) tell(core, op, 'in-doubt')
+        if (repeats) tell(core, op, 'in-doubt')
         return doubtful(settled.record, settled.error, options)
       case 'left':
         throw inProgress(settled.record, op, core.settings.sweepMs)
@@ -273,7 +284,7 @@ export function createPerformer(core: Core, opening: () => Promise<void> | undef
     throw cancelled(op.contract.name, op.key, true)
   }
 
-  async function late(op: Operation, options: PerformOptions): Promise<Outcome> {
+  async function late(op: Operation, options: PerformOptions, repeats: boolean): Promise<Outcome> {
     let record: OperationRecord | undefined
     try {
       record = (await core.journal.read(op.key, op.tenant)).record
@@ -282,10 +293,10 @@ export function createPerformer(core: Core, opening: () => Promise<void> | undef
       if (!isStoreUnavailable(error)) throw error
     }
     if (record !== undefined && (record.state === 'in-doubt' || record.state === 'recovering')) {
-      tell(core, op, 'in-doubt')
+      if (repeats) tell(core, op, 'in-doubt')
       return doubtful(record, undefined, options)
     }
-    tell(core, op, 'refused')
+    if (repeats) tell(core, op, 'refused')
     throw inProgress(record, op, Math.max(core.settings.sweepMs, 1000))
   }
 

@@ -48,6 +48,8 @@ export interface Flight {
   callers: number
   /** True from the marker on: other field values are KEY_REUSED. */
   marked: boolean
+  /** True when an attempt of its own may have acted: whatever its first caller is told then, that call repeats nothing. */
+  acted: boolean
   /** Resolves when the marker stands, if one ever does; at the end {@link result} tells. */
   readonly bound: Promise<void>
   /** Resolves when no attempt of this flight is executing but it goes on: from then on the wait budget counts. */
@@ -81,6 +83,7 @@ export function startFlight(core: Core, op: Operation, first: Reading | undefine
     round: options.round,
     callers: 0,
     marked: false,
+    acted: false,
     bound: new Promise((resolve) => (bind = resolve)),
     idle: new Promise((resolve) => (rest = resolve)),
     result: Promise.resolve().then(() =>
@@ -232,6 +235,7 @@ async function inTurn(
   const endTurn = exclusive === undefined ? undefined : await holdTurn(core, op, exclusive, () => wanted(flight), frame)
   try {
     const ended = await attempt(flight.abandoned)
+    if (ended.kind === 'doubt' || (ended.kind === 'overtaken' && ended.acted !== undefined)) flight.acted = true
     if (ended.kind === 'asked') core.questions.ask(ended.record, flight.round, ended.value)
     const settled = settledBy(ended)
     if (settled !== undefined) return { settled }

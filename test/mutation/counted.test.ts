@@ -1,6 +1,37 @@
 import { describe, expect, it } from 'vitest'
 import { anything, bench, facts, refusalOf } from './bench.ts'
 
+describe('repeats', () => {
+  const answers = (b: ReturnType<typeof bench>) =>
+    b.events.filter(({ name }) => name === 'duplicate').map(({ answer }) => answer)
+
+  it('of an operation that waits for a person are counted, each; the call that brought it about is none', async () => {
+    const b = bench()
+    const tool = b.tool({ recovery: { class: 'manual' } })
+    b.downstream.plan('a', 'lose-answer')
+    expect(await refusalOf(b.until(tool({ ref: 'a' })))).toMatchObject({ code: 'IN_DOUBT' })
+    expect(answers(b)).toEqual([])
+    for (let repeat = 0; repeat < 13; repeat += 1)
+      expect(await refusalOf(b.until(tool({ ref: 'a' })))).toMatchObject({ code: 'IN_DOUBT' })
+    expect(answers(b)).toEqual(Array.from({ length: 13 }, () => 'in-doubt'))
+    await b.time.advance(2_000)
+    const { key } = b.record(tool, { ref: 'a' }) ?? { key: '' }
+    const { history } = await b.guard.ledger.show(key)
+    expect(history.filter(({ transition }) => transition === 'duplicate').map(({ why }) => why)).toEqual([
+      'in-doubt × 13',
+    ])
+    expect(b.downstream.effects('a')).toBe(1)
+  })
+
+  it('are not the call itself that waits while its own attempt is recovered', async () => {
+    const b = bench()
+    const tool = b.tool({ recovery: { class: 'keyed', windowMs: 86_400_000, settleMs: 0 } })
+    b.downstream.plan('a', 'lose-answer')
+    expect(await b.until(tool({ ref: 'a' }))).toEqual({ id: 1, ref: 'a' })
+    expect(answers(b)).toEqual([])
+  })
+})
+
 describe('counted calls', () => {
   it('have their place in the run; an undelivered one is repeated by the next', async () => {
     const b = bench()

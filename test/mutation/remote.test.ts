@@ -146,11 +146,14 @@ describe('a doubt that is settled while somebody waits', () => {
     const error = await refusalOf(b.until(tool({ ref: 'a' }, { waitMs: 500 })))
     expect(facts(error)).toMatchObject({ code: 'IN_DOUBT', effect: 'unknown' })
     expect(b.record(tool, { ref: 'a' })?.state).toBe('recovering')
-    expect(b.events.filter(({ name }) => name === 'duplicate').map(({ answer }) => answer)).toEqual(['in-doubt'])
+    const repeats = () => b.events.filter(({ name }) => name === 'duplicate').map(({ answer }) => answer)
+    // It was the first call.
+    expect(repeats()).toEqual([])
     expect(await b.until(tool.perform({ ref: 'a' }, { waitMs: 10, onDoubt: 'return' }))).toMatchObject({
       status: 'in-doubt',
       record: { state: 'recovering' },
     })
+    expect(repeats()).toEqual(['in-doubt'])
   })
 
   it('nothing runs again for a caller who has gone', async () => {
