@@ -28,7 +28,8 @@ import { createMakers } from './makers.ts'
 import { createLookFirst } from './look-first.ts'
 import { assertOnce } from './once.ts'
 import type { Secret } from './operation.ts'
-import { isOwn, receiptOf, type Receipt } from './receipt.ts'
+import { notOurs, isAid, isOwn } from './own-names.ts'
+import { receiptOf, type Receipt } from './receipt.ts'
 import { createRemembered } from './remembered.ts'
 import { createQuestions } from './rounds.ts'
 import type { OperationRecord } from './record.ts'
@@ -194,6 +195,7 @@ export function createGuard(options: GuardOptions): Guard {
   const undeclared = createUndeclared(core, performer)
 
   function register(contract: Contract, maker?: unknown): Contract {
+    notOurs(contract, isAid)
     const known = core.contracts.get(contract.name)
     if (known !== undefined && !sameDescription(known, contract)) {
       throw new OnefoldError(
@@ -277,14 +279,14 @@ export function createGuard(options: GuardOptions): Guard {
   core.contracts.set(onceContract.name, onceContract)
 
   const guard: Guard = {
-    tool: (toolOptions) => protect(register(defineContract(toolOptions as unknown as AnyToolOptions))),
+    tool: (toolOptions) => protect(register(notOurs(defineContract(toolOptions as unknown as AnyToolOptions), isOwn))),
     run: async (runOptions, work) => {
       const active = runOf(knownRun(runOptions, work))
       return await withRun(active, () => work(handleOf(active)))
     },
     saga: (name, steps, sagaOptions = {}) => {
       for (const step of knownSteps(name, steps)) assertOwn(name, step)
-      return protect(register(sagaContract(core, performer, name, steps, sagaOptions)))
+      return protect(register(notOurs(sagaContract(core, performer, name, steps, sagaOptions), isOwn)))
     },
     once: async (key, work, callOptions = {}) => {
       await lifecycle.open()

@@ -1,5 +1,6 @@
 import type { Core } from './core.ts'
 import { ticketOf } from './operation.ts'
+import { isAid, isOwn } from './own-names.ts'
 import { stateBefore, type OperationRecord } from './record.ts'
 import type { ActiveRun } from './run.ts'
 
@@ -53,14 +54,11 @@ export async function receiptOf(core: Core, run: ActiveRun): Promise<Receipt> {
   for (const record of records.values()) {
     // The marker under an older name is no operation: that stands under its own key.
     if (record.state === 'superseded') continue
-    if (record.tool.startsWith('near:') || record.tool === 'exclusive' || isOwn(record.tool)) continue
+    if (isAid(record.tool) || isOwn(record.tool)) continue
     receipt[partOf(record)].push(entryOf(record.key, record.tool, record.amount, record))
   }
   return { run: run.id, ...receipt, unanchored: run.unanchored }
 }
-
-/** Names of contracts that this package registers for itself: what they record is no effect of a tool. */
-export const isOwn = (tool: string): boolean => tool.startsWith('onefold.')
 
 type Part = 'committed' | 'accepted' | 'inDoubt' | 'cancelled' | 'running'
 

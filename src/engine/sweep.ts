@@ -1,6 +1,7 @@
 import type { Contract } from '../contract/index.ts'
 import { inBackground, tellNewDoubt, type Core } from './core.ts'
 import { lapse } from './flight.ts'
+import { isAid } from './own-names.ts'
 import { OPEN_STATES, type OperationRecord } from './record.ts'
 import { backoffMs, recoverOnce, recoversByItself } from './recover.ts'
 import { drainSpool } from './success.ts'
@@ -16,9 +17,6 @@ export interface Sweeper {
   /** One step of retention: expires and deletes what is past its time. */
   retire(): Promise<void>
 }
-
-/** Turns and near-notes are claims without an operation of their own. */
-const isAid = (record: OperationRecord): boolean => record.tool === 'exclusive' || record.tool.startsWith('near:')
 
 /** The engine's housekeeping (I9: nothing forgotten). */
 export function createSweeper(core: Core): Sweeper {
@@ -71,7 +69,7 @@ export function createSweeper(core: Core): Sweeper {
     const nonce = core.ids.nonce()
     const who = core.processes.self
     // A claim that outlived a loss may be an older state of an operation that was executed (I15). Turns and notes act not.
-    const amnesia = isAid(record) ? undefined : core.journal.amnesia()
+    const amnesia = isAid(record.tool) ? undefined : core.journal.amnesia()
     const claimed = await core.journal.apply(
       record.key,
       record.tenant,
@@ -90,7 +88,7 @@ export function createSweeper(core: Core): Sweeper {
     if (!claimed.applied) return
     tellNewDoubt(core, claimed)
     // A loss may only have shown in the answer to this very claim.
-    const lossSeen = !isAid(record) && claimed.amnesiaAt !== (amnesia?.at ?? 0)
+    const lossSeen = !isAid(record.tool) && claimed.amnesiaAt !== (amnesia?.at ?? 0)
     const left = await core.journal.apply(record.key, record.tenant, claimed, {
       type: 'withdraw',
       fence: (claimed.record as OperationRecord).fence,

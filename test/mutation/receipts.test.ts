@@ -54,3 +54,10 @@ it('what the ledger has lost is in doubt: it may have happened', async () => {
   })
   expect(b.downstream.effects('a')).toBe(1)
 })
+
+it('no tool is called as what receipts leave out', async () => {
+  const b = bench()
+  for (const name of ['exclusive', 'near:pay', 'onefold.pay'])
+    expect(() => b.tool({ name })).toThrow(expect.objectContaining({ code: 'CONTRACT_INVALID' }))
+  for (const name of ['exclusively', 'nearby:pay', 'onefold']) await b.until(b.tool({ name })(input))
+})
