@@ -43,7 +43,8 @@ export async function holdTurn(
   wanted: () => boolean,
   frame: OperationFrame | undefined,
 ): Promise<() => Promise<void>> {
-  const key = keyBeside(core, op, `exclusive:${fields.join(',')}`, fields)
+  const name = `exclusive:${fields.join(',')}`
+  const key = keyBeside(core, op, name, fields)
   const { holders } = turnsOf(core)
   const giveUpAt = core.clock.bootMs() + core.settings.waitMs
   const inTime = (): boolean => wanted() && core.clock.bootMs() < giveUpAt && !core.closing
@@ -54,12 +55,12 @@ export async function holdTurn(
       if (!inTime()) throw wanted() ? busy(op, above) : cancelled(op.contract.name, op.key, false)
       return async () => leaveQueue()
     }
-    const fence = await takeTurn(core, op, key, inTime, wanted)
+    const taken = await takeTurns(core, op, turnKeys(core, op, name, fields), inTime, wanted)
     holders.set(key, op.key)
     return async () => {
       try {
         holders.delete(key)
-        await endTurn(core, op, key, fence)
+        await endTurns(core, op, taken)
       } finally {
         leaveQueue()
       }
@@ -74,6 +75,46 @@ export async function holdTurn(
 function holderAbove(holder: string | undefined, frame: OperationFrame | undefined): string | undefined {
   for (let up = frame; up !== undefined; up = up.up) if (up.key === holder && !up.ended) return holder
   return undefined
+}
+
+/**
+ * Whoever has an older secret takes the turn under that one's key, and an operation in doubt may have kept it there: so it
+ * is taken under every secret, in an order that is everybody's, since two that wait for each other's would wait in vain.
+ */
+const turnKeys = (core: Core, op: Operation, name: string, fields: readonly string[]): readonly string[] =>
+  Array.from(
+    new Set(
+      [core.naming.keySecret, ...core.naming.previousSecrets].map((secret) =>
+        keyBeside(core, op, name, fields, secret),
+      ),
+    ),
+  ).toSorted()
+
+/** A turn in the ledger, as it was taken. */
+interface Taken {
+  readonly key: string
+  readonly fence: number
+}
+
+async function takeTurns(
+  core: Core,
+  op: Operation,
+  keys: readonly string[],
+  inTime: () => boolean,
+  wanted: () => boolean,
+): Promise<readonly Taken[]> {
+  const taken: Taken[] = []
+  try {
+    for (const key of keys) taken.push({ key, fence: await takeTurn(core, op, key, inTime, wanted) })
+    return taken
+  } catch (error) {
+    await endTurns(core, op, taken).catch(() => undefined)
+    throw error
+  }
+}
+
+async function endTurns(core: Core, op: Operation, taken: readonly Taken[]): Promise<void> {
+  await Promise.all(taken.map(({ key, fence }) => endTurn(core, op, key, fence)))
 }
 
 /** Resolves when those before have left, or when it is too late to wait for them: the turn itself then says no. */

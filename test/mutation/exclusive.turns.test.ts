@@ -86,3 +86,57 @@ describe('exclusive operations', () => {
     expect(turns.map(({ state, recovery }) => [state, recovery])).toEqual([['released', 'manual']])
   })
 })
+
+describe('turns while a secret is rotated', () => {
+  const exclusive = { exclusive: ['account'], timeout: '10m' }
+  const order = (ref: string): OrderInput => ({ ref, account: 'x' })
+  function rotated() {
+    const past = bench({ keySecret: 'old' })
+    const now = bench({ beside: past, keySecret: 'new', previousSecrets: ['old', 'new'], self: 'host/boot/2/2' })
+    return { past, now, old: past.tool(exclusive), tool: now.tool(exclusive) }
+  }
+
+  it('are taken by old and new processes one after the other', async () => {
+    const { past, now, old, tool } = rotated()
+    past.downstream.plan('a', 'hold')
+    past.downstream.plan('b', 'hold')
+    const first = old(order('a'))
+    await settle()
+    const second = tool(order('b'))
+    await now.time.advance(2_000)
+    expect(now.downstream.log).toEqual(['a:hold'])
+    past.downstream.release('a')
+    await past.until(first)
+    await now.time.advance(2_000)
+    const third = old(order('c'))
+    await now.time.advance(2_000)
+    expect(now.downstream.log).toEqual(['a:hold', 'b:hold'])
+    now.downstream.release('b')
+    await now.until(Promise.all([second, third]))
+    const turns = (await now.guard.ledger.list({ tool: 'exclusive' })).records
+    expect(turns.map(({ state }) => state)).toEqual(['released', 'released'])
+  })
+
+  it('are not taken from a doubt of before it, and none is kept by who came too late for another', async () => {
+    const { past, now, old, tool } = rotated()
+    past.downstream.plan('a', 'lose-answer')
+    await refusalOf(past.until(old(order('a'))))
+    const { key } = past.record(old, order('a'))!
+    const ticket = key.slice(4, 16)
+    expect(await refusalOf(now.until(tool(order('b'))))).toMatchObject({ code: 'IN_PROGRESS', effect: 'none', ticket })
+    const claimed = (await now.guard.ledger.list({ tool: 'exclusive', states: ['claimed'] })).records
+    expect(claimed.map(({ nonce }) => nonce)).toEqual([key])
+    await now.guard.ledger.resolve(key, { verdict: 'abandoned', who: 'ada', note: 'n' })
+    expect(await now.until(tool(order('b'), { waitMs: 60_000 }))).toEqual({ id: 1, ref: 'b' })
+  })
+
+  it('are taken in one order by processes that name each other’s secret', async () => {
+    const past = bench({ keySecret: 'old', previousSecrets: ['new'] })
+    const now = bench({ beside: past, keySecret: 'new', previousSecrets: ['old'], self: 'host/boot/2/2' })
+    const [old, tool] = [past.tool(exclusive), now.tool(exclusive)]
+    expect(await now.until(Promise.all([old(order('a')), tool(order('b'))]))).toEqual([
+      { id: 1, ref: 'a' },
+      { id: 1, ref: 'b' },
+    ])
+  })
+})
