@@ -14,8 +14,11 @@ export interface OnefoldOptions {
   readonly tenant?: string
   /** Makes keys HMACs of inputs, so that nobody can guess them. @default none */
   readonly keySecret?: Secret
-  /** Secrets of before a rotation. @default [] */
-  readonly previousSecrets?: readonly Secret[]
+  /**
+   * Secrets of before a rotation, null for the time before there was one: operations recorded then are still recognised.
+   * @default []
+   */
+  readonly previousSecrets?: readonly (Secret | null)[]
   /** Allows a store that forgets on exit. @default false */
   readonly allowVolatile?: boolean
   /** Folder for answers that the ledger could not take. @default beside the default ledger; none with a store of your own */

@@ -32,7 +32,7 @@ export async function gateway(options: GatewayFlags): Promise<number> {
   const guard = onefold({
     store,
     allowVolatile: volatile,
-    ...defined({ spool, tenant, keySecret: config?.keySecret, ...timing }),
+    ...defined({ spool, tenant, keySecret: config?.keySecret, previousSecrets: config?.previousSecrets, ...timing }),
   })
   const stopTelling = tellOperators(guard, tell, flagsTo(choice))
   try {

@@ -34,7 +34,7 @@ export async function mcp(command: string | undefined, args: readonly string[], 
   const guard = onefold({
     store,
     allowVolatile: volatile,
-    ...defined({ spool, tenant, keySecret: config?.keySecret, ...timing }),
+    ...defined({ spool, tenant, keySecret: config?.keySecret, previousSecrets: config?.previousSecrets, ...timing }),
   })
   const contracts = {
     ...NOTHING_DECLARED,

@@ -103,6 +103,8 @@ export interface Config {
   readonly store: StoreChoice | undefined
   readonly tenant: string | undefined
   readonly keySecret: string | undefined
+  /** Secrets of before a rotation; null for the time before there was one. */
+  readonly previousSecrets: readonly (string | null)[] | undefined
   readonly timing: TimingConfig
   readonly mcp: McpConfig
   readonly http: HttpConfig

@@ -23,6 +23,7 @@ const WHOLE = `
 store: sqlite:./ledger.db
 tenant: acme
 keySecret: { env: SECRET }
+previousSecrets: [{ env: PAST }, none]
 timing: { lease: 10s, quarantine: 30s, wait: 5s, timeout: 2m }
 mcp:
   name: mail
@@ -68,12 +69,13 @@ const BOMB = tool(
 
 describe('parseConfig', () => {
   it('reads everything that it knows', () => {
-    const config = parseConfig(WHOLE, FILE, { SECRET: 's3cret' })
+    const config = parseConfig(WHOLE, FILE, { SECRET: 's3cret', PAST: 'past' })
     expect({ ...config, mcp: { ...config.mcp, tools: Object.fromEntries(config.mcp.tools) } }).toMatchObject({
       file: FILE,
       store: { kind: 'sqlite', path: '/etc/shop/ledger.db' },
       tenant: 'acme',
       keySecret: 's3cret',
+      previousSecrets: ['past', null],
       timing: { lease: '10s', quarantine: '30s', wait: '5s', timeout: '2m' },
       mcp: {
         name: 'mail',
@@ -274,6 +276,16 @@ describe('parseConfig', () => {
     ['a misspelt store', 'store: sqllite:./x\n', '1:1: store cannot be used. did you mean sqlite:./x?'],
     ['a secret in the file', 'keySecret: hunter2\n', '1:1: keySecret must name an environment variable'],
     ['a secret that is not set', 'keySecret: { env: NOPE }\n', '1:14: keySecret.env names NOPE, which is not set.'],
+    [
+      'an older secret that is not set',
+      'previousSecrets: [{ env: NOPE }]\n',
+      '1:21: previousSecrets.0.env names NOPE, which is not set.',
+    ],
+    [
+      'an older secret in the file',
+      'previousSecrets: [hunter2]\n',
+      '1:19: previousSecrets.0 must name an environment variable',
+    ],
     ['text that is no YAML', 'mcp: [\n', 'this is not YAML'],
     ['two documents', 'tenant: a\n---\ntenant: b\n', 'this is not YAML'],
     ['an alias of nothing', 'tenant: *who\n', 'tenant is an alias of nothing'],
@@ -322,6 +334,7 @@ describe('parseConfig', () => {
 
   it('leaves out a secret for whoever has none to give', () => {
     expect(parseConfig('keySecret: { env: NOPE }\n', FILE).keySecret).toBeUndefined()
+    expect(parseConfig('previousSecrets: [none, { env: NOPE }]\n', FILE).previousSecrets).toBeUndefined()
     expect(() => parseConfig('keySecret: { evn: NOPE }\n', FILE)).toThrow('Did you mean env?')
   })
 })

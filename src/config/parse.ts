@@ -20,7 +20,7 @@ type Environment = Readonly<Record<string, string | undefined>>
  */
 export function parseConfig(text: string, file: string, env?: Environment): Config {
   const reader = readYaml(text, file)
-  const words = reader.known(reader.root, ['store', 'tenant', 'keySecret', 'timing', 'mcp', 'http'])
+  const words = reader.known(reader.root, ['store', 'tenant', 'keySecret', 'previousSecrets', 'timing', 'mcp', 'http'])
   const timing = readTiming(reader, words.timing)
   const quarantineMs = parseDuration(timing.quarantine ?? DEFAULT_QUARANTINE)
   return {
@@ -28,6 +28,7 @@ export function parseConfig(text: string, file: string, env?: Environment): Conf
     store: words.store === undefined ? undefined : readStore(reader, words.store, dirname(file)),
     tenant: words.tenant === undefined ? undefined : readTenant(reader, words.tenant),
     keySecret: words.keySecret === undefined ? undefined : readSecret(reader, words.keySecret, env),
+    previousSecrets: words.previousSecrets === undefined ? undefined : readPrevious(reader, words.previousSecrets, env),
     timing,
     mcp: readMcp(reader, words.mcp, quarantineMs),
     http: readHttp(reader, words.http, quarantineMs),
@@ -65,16 +66,28 @@ function readSecret(reader: Reader, value: Value, env: Environment | undefined):
     return reader.fail(
       value,
       'must name an environment variable, so that no secret stands in the file',
-      'Write keySecret: { env: ONEFOLD_KEY_SECRET }',
+      'Write { env: ONEFOLD_KEY_SECRET }',
     )
   const { env: named } = reader.known(value, ['env'])
   if (named === undefined)
-    return reader.fail(value, 'names no environment variable', 'Write keySecret: { env: ONEFOLD_KEY_SECRET }')
+    return reader.fail(value, 'names no environment variable', 'Write { env: ONEFOLD_KEY_SECRET }')
   const name = reader.text(named)
   if (env === undefined) return undefined
   const secret = env[name]
   if (secret !== undefined && secret !== '') return secret
   return reader.fail(named, `names ${name}, which is not set`, 'Set it, the same wherever this ledger is used')
+}
+
+/** Without an environment they are left out as a whole: in a shorter list nobody could tell which one is missing. */
+function readPrevious(
+  reader: Reader,
+  value: Value,
+  env: Environment | undefined,
+): readonly (string | null)[] | undefined {
+  const found = reader
+    .list(value)
+    .map((each) => (reader.isText(each) && reader.text(each) === 'none' ? null : readSecret(reader, each, env)))
+  return env === undefined ? undefined : (found as readonly (string | null)[])
 }
 
 function readTiming(reader: Reader, value: Value | undefined): TimingConfig {

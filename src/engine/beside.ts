@@ -1,5 +1,4 @@
 import { operationKey } from '../key/index.ts'
-import type { Core } from './core.ts'
 import type { Operation, Secret } from './operation.ts'
 import type { Descriptor } from './record.ts'
 
@@ -8,13 +7,7 @@ import type { Descriptor } from './record.ts'
  * meet it: a turn, or the note of a near-duplicate. Its nonce is the operation's key.
  */
 
-export const keyBeside = (
-  core: Core,
-  op: Operation,
-  name: string,
-  fields: readonly string[],
-  secret: Secret | undefined = core.naming.keySecret,
-): string =>
+export const keyBeside = (op: Operation, name: string, fields: readonly string[], secret: Secret | undefined): string =>
   operationKey({
     contract: name,
     tenant: op.tenant,

@@ -44,7 +44,7 @@ export async function holdTurn(
   frame: OperationFrame | undefined,
 ): Promise<() => Promise<void>> {
   const name = `exclusive:${fields.join(',')}`
-  const key = keyBeside(core, op, name, fields)
+  const key = keyBeside(op, name, fields, core.naming.keySecret)
   const { holders } = turnsOf(core)
   const giveUpAt = core.clock.bootMs() + core.settings.waitMs
   const inTime = (): boolean => wanted() && core.clock.bootMs() < giveUpAt && !core.closing
@@ -84,9 +84,7 @@ function holderAbove(holder: string | undefined, frame: OperationFrame | undefin
 const turnKeys = (core: Core, op: Operation, name: string, fields: readonly string[]): readonly string[] =>
   Array.from(
     new Set(
-      [core.naming.keySecret, ...core.naming.previousSecrets].map((secret) =>
-        keyBeside(core, op, name, fields, secret),
-      ),
+      [core.naming.keySecret, ...core.naming.previousSecrets].map((secret) => keyBeside(op, name, fields, secret)),
     ),
   ).toSorted()
 

@@ -36,6 +36,7 @@ import type { OperationRecord } from './record.ts'
 import { currentFrame, currentRun, newRun, tenantWithoutRun, withRun, type ActiveRun } from './run.ts'
 import { settingsWith, type Settings } from './settings.ts'
 import { knownSteps, sagaContract, type SagaEnd, type SagaOptions, type SagaStep } from './saga.ts'
+import { secretsOf } from './secrets.ts'
 import { createSlots } from './slots.ts'
 import type { Spool } from './spool.ts'
 import type { Store } from './store.ts'
@@ -49,8 +50,11 @@ export interface GuardOptions {
   readonly tenant?: string
   /** Makes keys and fingerprints HMACs, so that nobody can guess them from inputs. */
   readonly keySecret?: Secret
-  /** Secrets of before a rotation: operations recorded under them are still recognised. @default [] */
-  readonly previousSecrets?: readonly Secret[]
+  /**
+   * Secrets of before a rotation, null for the time before there was one: operations recorded then are still recognised.
+   * @default []
+   */
+  readonly previousSecrets?: readonly (Secret | null)[]
   readonly settings?: Partial<Settings>
   /** Allows a store that forgets on exit (tests, demonstrations). @default false */
   readonly allowVolatile?: boolean
@@ -150,6 +154,7 @@ export function createGuard(options: GuardOptions): Guard {
     )
   }
   const settings = settingsWith(options.settings)
+  const secrets = secretsOf(options)
   const emitter = createEmitter()
   const defaultTenant = options.tenant ?? 'default'
   const localReads = store.guarantees.localReads === true
@@ -173,8 +178,7 @@ export function createGuard(options: GuardOptions): Guard {
     settings,
     naming: {
       defaultTenant,
-      keySecret: options.keySecret,
-      previousSecrets: options.previousSecrets ?? [],
+      ...secrets,
       maxInputBytes: settings.maxInputBytes,
     },
     spool: options.spool,

@@ -19,14 +19,14 @@ export async function holdNear(
   confirm: string | undefined,
 ): Promise<void> {
   const name = `near:${op.contract.name}`
-  const key = keyBeside(core, op, name, near.fields)
+  const key = keyBeside(op, name, near.fields, core.naming.keySecret)
   const who = core.processes.self
   await at(core, 'before-claim', key)
   let reading: Reading = await core.journal.read(key, op.tenant)
   // The newest note counts; where there is none yet, it may have been left under an older secret.
   if (!isLive(reading))
     for (const secret of core.naming.previousSecrets) {
-      const older = await core.journal.read(keyBeside(core, op, name, near.fields, secret), op.tenant)
+      const older = await core.journal.read(keyBeside(op, name, near.fields, secret), op.tenant)
       if (isLive(older)) await assertFree(core, op, near, confirm, older.record as OperationRecord)
     }
   for (;;) {

@@ -43,7 +43,8 @@ export interface Operation {
 export interface Naming {
   readonly defaultTenant: string
   readonly keySecret: Secret | undefined
-  readonly previousSecrets: readonly Secret[]
+  /** Undefined stands for the time before there was one. */
+  readonly previousSecrets: readonly (Secret | undefined)[]
   readonly maxInputBytes: number
 }
 

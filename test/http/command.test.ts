@@ -20,11 +20,11 @@ afterAll(async () => {
 })
 
 /** A configuration in a file of its own. */
-function config(http: string, store = 'sqlite:./ledger.db'): string {
+function config(http: string, store = 'sqlite:./ledger.db', secrets = ''): string {
   files += 1
   const file = join(folder.path, `onefold-${files}.yaml`)
   const timing = 'timing: { lease: 1s, quarantine: 50ms, wait: 8s }'
-  writeFileSync(file, `store: '${store}'\n${timing}\nhttp:\n  upstream: ${orders.url}\n  name: shop\n${http}`)
+  writeFileSync(file, `store: '${store}'\n${secrets}${timing}\nhttp:\n  upstream: ${orders.url}\n  name: shop\n${http}`)
   return file
 }
 
@@ -74,6 +74,22 @@ describe('the gateway killed between the effect and its answer', () => {
       expect(await second.stop()).toBe(0)
     }
   }, 20_000)
+
+  it('a first secret, and its rotation, make no repeat act again', async () => {
+    Object.assign(process.env, { GATEWAY_SECRET_1: 'one', GATEWAY_SECRET_2: 'two' })
+    const stages = [
+      '',
+      'keySecret: { env: GATEWAY_SECRET_1 }\npreviousSecrets: [none]\n',
+      'keySecret: { env: GATEWAY_SECRET_2 }\npreviousSecrets: [{ env: GATEWAY_SECRET_1 }, none]\n',
+    ]
+    const refs = ['secret-a', 'secret-b', 'secret-c']
+    for (const [stage, secrets] of stages.entries()) {
+      const gateway = await startCommand(['--config', config(ROUTES, 'sqlite:./secrets.db', secrets)])
+      for (const ref of refs.slice(0, stage + 1)) await post(gateway.url, ref)
+      await gateway.stop()
+    }
+    expect(await Promise.all(refs.map((ref) => orders.effects(ref)))).toEqual([1, 1, 1])
+  }, 30_000)
 
   it('what was answered before is replayed after a restart', async () => {
     const file = config(ROUTES, 'sqlite:./restart.db')

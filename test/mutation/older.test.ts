@@ -42,6 +42,15 @@ describe('what stands under an older secret', () => {
     expect(past.downstream.effects('a')).toBe(1)
   })
 
+  it('counts too where there was none', async () => {
+    const past = bench()
+    const options = { beside: past, keySecret: 'new', self: 'host/boot/2/2' }
+    await past.until(past.tool()(input))
+    const now = bench({ ...options, previousSecrets: [null] })
+    expect(await now.until(now.tool().perform(input))).toMatchObject({ replayed: true })
+    expect(past.downstream.effects('a')).toBe(1)
+  })
+
   it('is listed in the receipt of the run that met it, and nothing else is', async () => {
     const { past, now } = rotated()
     await past.until(past.tool()(input))
