@@ -7,7 +7,7 @@ import { tellNewDoubt, type Core } from './core.ts'
 import type { Ended, Executor } from './execute.ts'
 import { holdTurn } from './exclusive.ts'
 import { holdNear } from './near.ts'
-import { takeOver } from './older.ts'
+import { standing, takeOver, type Standing } from './older.ts'
 import type { Operation } from './operation.ts'
 import { unseal } from './outcome.ts'
 import { backoffMs, recoverOnce, recoversByItself } from './recover.ts'
@@ -131,7 +131,7 @@ async function drive(
       if (flight.callers === 0 && mayClaim(reading)) return { kind: 'left', record: reading.record }
       const step = await (mayClaim(reading)
         ? claimInTurn(core, flight, reading, options, phases, own?.error)
-        : followKnown(core, flight, op, reading, options, phases, own?.error))
+        : followOwn(core, flight, reading, options, phases, own?.error))
       if ('settled' in step) return step.settled
       if ('own' in step) own = step.own
       // From here on the wait budget counts, whatever the next turn is about.
@@ -157,6 +157,40 @@ type Step =
 
 /** What an attempt of this flight may have done, by its record and its error. */
 type Acted = Pick<Extract<Ended, { kind: 'doubt' }>, 'record' | 'error'>
+
+/** One step with a record under the operation's own key: where that was taken over, with what stands under an older one. */
+async function followOwn(
+  core: Core,
+  flight: Flight,
+  reading: Reading,
+  options: FlightOptions,
+  phases: Phases,
+  cause: unknown,
+): Promise<Step> {
+  const { op } = flight
+  if (reading.record?.state === 'superseded' && op.older.length > 0) {
+    const found = await standing(core, op)
+    // What came to nothing there can be begun again by no name of before.
+    if (found.op !== op && !mayClaim(found.reading))
+      return await followOlder(core, flight, found, options, phases, cause)
+  }
+  flight.key = op.key
+  return await followKnown(core, flight, op, reading, options, phases, cause)
+}
+
+async function followOlder(
+  core: Core,
+  flight: Flight,
+  { op, reading }: Standing,
+  options: FlightOptions,
+  phases: Phases,
+  cause: unknown,
+): Promise<Step> {
+  flight.key = op.key
+  const step = await followKnown(core, flight, op, reading, options, phases, cause)
+  // Where nothing is settled there, the operation is looked at again from its own key on.
+  return 'reading' in step ? { ...step, reading: undefined } : step
+}
 
 /** One step with a record that somebody has, under the key of `op`: answer, wait, lapse or recover. */
 async function followKnown(
@@ -210,12 +244,8 @@ async function claimInTurn(
   const { op } = flight
   // Nearly no tool has older names: none of them costs a call nothing.
   const older = op.older.length === 0 ? undefined : await takeOver(core, op)
-  flight.key = older?.op.key ?? op.key
-  if (older !== undefined) {
-    const step = await followKnown(core, flight, older.op, older.reading, options, phases, cause)
-    // Where nothing is settled there, the operation is looked at again from its own key on.
-    return 'reading' in step ? { ...step, reading: undefined } : step
-  }
+  if (older !== undefined) return await followOlder(core, flight, older, options, phases, cause)
+  flight.key = op.key
   const { near } = op.contract
   if (near !== undefined) await holdNear(core, op, near, options.confirm)
   return await inTurn(core, flight, op, options.frame, (signal) =>

@@ -36,11 +36,14 @@ export async function takeOver(core: Core, op: Operation): Promise<Standing | un
   return undefined
 }
 
-/** Where the operation stands, for those who do not mean to run it: nothing is written. */
+/**
+ * Where the operation stands, for those who do not mean to run it: nothing is written. Its own key may have been taken over
+ * by one whose name is older here and newer there, as while a secret is rotated by processes that know both, or taken back.
+ */
 export async function standing(core: Core, op: Operation): Promise<Standing> {
   const own = { op, reading: await core.journal.read(op.key, op.tenant) }
   // Its own key is claimed only when nothing can stand under an older one any more.
-  if (own.reading.record !== undefined) return own
+  if (own.reading.record !== undefined && own.reading.record.state !== 'superseded') return own
   for (const name of op.older) {
     const reading = await core.journal.read(name.key, op.tenant)
     if (reading.record !== undefined && reading.record.state !== 'superseded') return { op: under(op, name), reading }

@@ -219,6 +219,47 @@ describe('what stands under an older identity', () => {
   })
 })
 
+describe('what was taken over under a secret that is older here', () => {
+  /** Each knows the other's secret: a rotation in two steps, or one that was taken back. */
+  function mutual() {
+    const past = bench({ keySecret: 'old', previousSecrets: ['new'] })
+    return { past, now: bench({ beside: past, keySecret: 'new', previousSecrets: ['old'], self: 'host/boot/2/2' }) }
+  }
+
+  it('is replayed, listed in the receipt, and undone', async () => {
+    const { past, now } = mutual()
+    const options = { compensate: () => undefined }
+    const [old, tool] = [past.tool(options), now.tool(options)]
+    await now.until(tool(input))
+    const { key } = now.record(tool, input)!
+    expect(await past.until(old.perform(input))).toMatchObject({ value: { id: 1, ref: 'a' }, replayed: true, key })
+    const told = await receiptOf(past, () => old(input))
+    expect(told).toMatchObject({ committed: [{ key, state: 'committed' }], inDoubt: [], cancelled: [] })
+    await past.until(old.compensate(input))
+    expect(facts(await refusalOf(now.until(tool(input))))).toMatchObject({ code: 'COMPENSATED', effect: 'none' })
+    expect(past.downstream.effects('a')).toBe(1)
+  })
+
+  it('is in doubt there and told as that, with its ticket', async () => {
+    const { past, now } = mutual()
+    past.downstream.plan('a', 'lose-answer')
+    await refusalOf(now.until(now.tool()(input)))
+    const { key } = now.record(now.tool(), input)!
+    const error = await refusalOf(past.until(past.tool()(input)))
+    expect(facts(error)).toMatchObject({ code: 'IN_DOUBT', key, ticket: key.slice(4, 16) })
+  })
+
+  it('came to nothing, and is not begun here', async () => {
+    const { past, now } = mutual()
+    past.downstream.plan('a', 'refuse')
+    await refusalOf(now.until(now.tool()(input)))
+    const error = await refusalOf(past.until(past.tool()(input)))
+    expect(facts(error)).toMatchObject({ code: 'CONTRACT_SUPERSEDED', effect: 'unknown' })
+    expect(past.downstream.effects('a')).toBe(0)
+    expect(await now.until(now.tool()(input))).toEqual({ id: 1, ref: 'a' })
+  })
+})
+
 describe('an instance that does not know the new secret yet', () => {
   it('does not say that nothing happened, nor does its receipt', async () => {
     const { past, now } = rotated()
