@@ -5,8 +5,8 @@ import type { Performer, PerformOptions } from './engine.ts'
 import type { Outcome } from './told.ts'
 import { keepNewest } from './newest.ts'
 import { standing } from './older.ts'
-import { ticketOf } from './operation.ts'
-import type { OperationRecord } from './record.ts'
+import { ticketOf, type Operation } from './operation.ts'
+import { OPEN_STATES, type OperationRecord } from './record.ts'
 
 /** What becomes of an identical call of an undeclared tool (protocol.md section 8). */
 export interface UndeclaredPolicy {
@@ -52,11 +52,15 @@ export function createUndeclared(core: Core, performer: Performer): UndeclaredPe
     const known = recall(first.key)
     let occurrence = (callId === undefined ? undefined : known.calls.get(callId)) ?? known.newest
     for (;;) {
-      const op = performer.name(contract, input, { ...options, occurrence })
+      const named = (nth: number): Operation => performer.name(contract, input, { ...options, occurrence: nth })
+      const op = named(occurrence)
       // Also what an older secret named: it is an earlier call like any other.
-      const { record } = (await standing(core, op)).reading
+      const record = await recordOf(op)
       if (record?.call !== undefined) keepNewest(known.calls, record.call, occurrence, KEPT_CALLS)
-      const next = record === undefined ? 'this' : decideRepeat(record, policy, callId)
+      const settled = record !== undefined && wasInDoubt(record) && (callId === undefined || record.call !== callId)
+      // While it was in doubt after an error the call may have been made once more: the newest one is repeated.
+      const isPast = settled && (await recordOf(named(occurrence + 1))) !== undefined
+      const next = record === undefined ? 'this' : isPast ? 'next' : decideRepeat(record, policy, callId)
       if (next === 'hold') throw held(op.key, contract)
       if (next === 'this') {
         known.newest = Math.max(known.newest, occurrence)
@@ -75,6 +79,9 @@ export function createUndeclared(core: Core, performer: Performer): UndeclaredPe
       occurrence += 1
     }
   }
+
+  const recordOf = async (op: Operation): Promise<OperationRecord | undefined> =>
+    (await standing(core, op)).reading.record
 
   function recall(key: string): Known {
     const found = byKey.get(key) ?? { newest: 1, calls: new Map<string, number>() }
@@ -104,6 +111,8 @@ function decideRepeat(
   if (policy.afterDelivery === 'replay') return 'this'
   return policy.afterDelivery === 'run' ? 'next' : 'hold'
 }
+
+const wasInDoubt = ({ state, doubtAt }: OperationRecord): boolean => doubtAt > 0 && !OPEN_STATES.includes(state)
 
 const held = (key: string, contract: Contract): OnefoldError =>
   new OnefoldError(

@@ -55,6 +55,49 @@ describe('an identical call of an undeclared tool', () => {
   })
 })
 
+describe('a call that was made once more while an error of it was in doubt', () => {
+  it.each([
+    { verdict: 'released', said: 'not done' },
+    { verdict: 'committed', said: 'done' },
+  ] as const)(
+    'is repeated as that newer call by a new process, once a person has said $said of the first',
+    async ({ verdict }) => {
+      const b = bench()
+      let runs = 0
+      let fails = true
+      const tool = (): number => {
+        if (fails) throw new AnsweredError('it said no', { isError: true })
+        return (runs += 1)
+      }
+      const call = calling(b, tool)
+      const { key } = await refusalOf(call({ afterError: 'run' }))
+      fails = false
+      expect(await call({ afterError: 'run' })).toMatchObject({ value: 1, record: { occurrence: 2 } })
+      b.time.stepStore(60_000)
+      await b.guard.ledger.resolve(key ?? '', { verdict, who: 'ada', note: 'n' })
+      const later = calling(bench({ beside: b, self: 'host/boot/2/2' }), tool)
+      expect(await later({ afterError: 'run' })).toMatchObject({ value: 1, replayed: true, record: { occurrence: 2 } })
+      expect(runs).toBe(1)
+    },
+  )
+
+  it('is the earlier call under the name that the framework gave it', async () => {
+    const b = bench()
+    let fails = true
+    const call = calling(b, () => {
+      if (fails) throw new AnsweredError('it said no', { isError: true })
+      return 'done'
+    })
+    const { key } = await refusalOf(call({ afterError: 'run' }, { callId: 'one' }))
+    fails = false
+    await call({ afterError: 'run' }, { callId: 'two' })
+    b.time.stepStore(60_000)
+    await b.guard.ledger.resolve(key ?? '', { verdict: 'released', who: 'ada', note: 'n' })
+    const again = await call({ afterError: 'run' }, { callId: 'one' })
+    expect(again).toMatchObject({ replayed: false, record: { occurrence: 1, call: 'one' } })
+  })
+})
+
 describe('the newest occurrence of a call', () => {
   /** Calls of which the first occurrence is past already; counts looks at the ledger. */
   function counting() {
