@@ -296,15 +296,19 @@ describe('ledger lift', () => {
     expect(none).toMatchObject({ status: 1, stderr: expect.stringContaining('No amnesia mark') })
   })
 
-  it('lifts the mark of a ledger that lost records', async () => {
-    const lost = join(folder, 'lost.db')
-    const ledger = sqliteStore(lost)
+  it('lifts the mark of a ledger that lost records, as ledger lost set it', async () => {
+    const at = ['--store', `sqlite:${join(folder, 'lost.db')}`]
+    const ledger = sqliteStore(join(folder, 'lost.db'))
     await ledger.open()
-    await ledger.markAmnesia({ at: 1, lossFrom: 0, why: 'restored from a copy' })
     await ledger.close()
-    const lifted = onefold(['ledger', 'lift', '--yes', '--json', '--store', `sqlite:${lost}`])
+    for (const lacking of [['--yes'], ['--note', 'restored']])
+      expect(onefold(['ledger', 'lost', ...lacking, ...at])).toMatchObject({ status: 2 })
+    const lost = onefold(['ledger', 'lost', '--yes', '--note', 'restored from a copy', ...at])
+    expect(lost).toMatchObject({ status: 0, stdout: expect.stringContaining('is a doubt until') })
+    expect(onefold(['doctor', ...at]).stdout).toContain('restored from a copy')
+    const lifted = onefold(['ledger', 'lift', '--yes', '--json', ...at])
     expect(JSON.parse(lifted.stdout)).toMatchObject({ lifted: { why: 'restored from a copy' } })
-    expect(onefold(['ledger', 'lift', '--yes', '--store', `sqlite:${lost}`]).status).toBe(1)
+    expect(onefold(['ledger', 'lift', '--yes', ...at]).status).toBe(1)
   })
 })
 

@@ -262,6 +262,13 @@ function addLedger(program: Command, run: Run): void {
     .addHelpText('after', examples(['onefold ledger stats --json']))
     .action(run(async () => (await import('./ledger/stats.ts')).ledgerStats))
 
+  withWhere(command(group, 'lost', 'say that the ledger lost records, as in a restore; asks back on a terminal'))
+    .option('--note <text>', 'what happened; recorded')
+    .option('--yes', 'do not ask back')
+    .addOption(jsonFlag())
+    .addHelpText('after', examples(['onefold ledger lost --note "restored the backup of Sunday" --yes']))
+    .action(run(async () => (await import('./ledger/lost.ts')).ledgerLost))
+
   withWhere(command(group, 'lift', 'say that a ledger that lost records can be trusted again; asks back on a terminal'))
     .option('--yes', 'do not ask back')
     .addOption(jsonFlag())

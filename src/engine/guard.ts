@@ -395,6 +395,7 @@ function opened(ledger: Ledger, open: () => Promise<void>): Ledger {
     stats: (tenant) => open().then(() => ledger.stats(tenant)),
     doctor: () => open().then(() => ledger.doctor()),
     amnesia: () => open().then(() => ledger.amnesia()),
+    markAmnesia: (why) => open().then(() => ledger.markAmnesia(why)),
     liftAmnesia: () => open().then(() => ledger.liftAmnesia()),
   }
 }

@@ -63,6 +63,12 @@ export interface Ledger {
   /** The mark that stands since the store was seen to have lost records; undefined when none does. */
   amnesia(): Promise<AmnesiaMark | undefined>
   /**
+   * An operator's word that this ledger lost records, where nothing could notice it: the amnesia mark, for every engine on
+   * this store. Resolves to the mark.
+   * @throws OnefoldError INPUT_INVALID without a reason
+   */
+  markAmnesia(why: string): Promise<AmnesiaMark>
+  /**
    * An operator's word that "absent" is evidence again, for every engine on this store. Resolves to the mark that was
    * lifted. Whatever was done and then lost, and is asked for again from now on, happens a second time.
    * @throws OnefoldError HELD when no mark stands
@@ -179,6 +185,14 @@ export function createLedger(core: Core, options: { readonly tenant: string; rea
     stats: (tenant) => stats(tenantOf(tenant)),
     doctor: () => store.doctor(),
     amnesia: async () => (await withDeadline(store.epoch())).amnesia,
+    markAmnesia: async (why: unknown) => {
+      if (typeof why !== 'string' || why.trim() === '')
+        throw new OnefoldError('INPUT_INVALID', 'A loss is marked with a reason. Nothing was changed.')
+      // Its moment is compared with those of the records, so it is the store's.
+      const mark = { at: (await withDeadline(store.due(1))).now, lossFrom: 0, why }
+      await withDeadline(store.markAmnesia(mark))
+      return mark
+    },
     liftAmnesia: async () => {
       const { amnesia } = await withDeadline(store.epoch())
       if (amnesia === undefined) {

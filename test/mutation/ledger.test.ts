@@ -284,6 +284,24 @@ describe('the ledger', () => {
     ])
   })
 
+  it('an operator sets the mark: what has no record is then a doubt, in an engine that runs as well', async () => {
+    const b = bench()
+    const tool = b.tool()
+    await b.until(tool({ ref: 'a' }))
+    const operator = bench({ beside: b, self: 'host/boot/2/2' })
+    for (const why of ['', ' ', undefined])
+      expect(await refusalOf(operator.guard.ledger.markAmnesia(why as string))).toMatchObject({ code: 'INPUT_INVALID' })
+    expect(await b.guard.ledger.amnesia()).toBeUndefined()
+    const mark = await operator.guard.ledger.markAmnesia('restored the backup of Sunday')
+    expect(mark).toEqual({ at: b.time.storeMs(), lossFrom: 0, why: 'restored the backup of Sunday' })
+    expect(await refusalOf(b.until(tool({ ref: 'b' })))).toMatchObject({ code: 'IN_DOUBT', effect: 'unknown' })
+    expect(await b.until(tool.perform({ ref: 'a' }))).toMatchObject({ replayed: true })
+    expect(b.downstream.effects('b')).toBe(0)
+    expect(await b.guard.ledger.liftAmnesia()).toEqual(mark)
+    await b.until(b.guard.internals.tick())
+    expect(await b.until(tool({ ref: 'c' }))).toEqual({ id: 1, ref: 'c' })
+  })
+
   it('an operator lifts the mark', async () => {
     const { b } = await two()
     expect(await b.guard.ledger.amnesia()).toBeUndefined()
