@@ -95,6 +95,8 @@ export type Command =
       readonly note: string
       readonly quarantineMs: number
       readonly outcome?: StoredOutcome
+      /** Of the record that the person looked at. */
+      readonly generation?: number
     })
   | (Actor & { readonly type: 'note-evidence'; readonly what: string })
   | (Actor &

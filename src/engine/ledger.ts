@@ -26,9 +26,14 @@ export interface Verdict {
   readonly note: string
   /** The result to replay; only with `committed`. */
   readonly value?: unknown
+  /**
+   * The `generation` of the record that was looked at: a word on it is none on an attempt that was begun since.
+   * @default whatever is in doubt by now
+   */
+  readonly generation?: number
 }
 
-const VERDICT: NamesOf<Verdict> = { verdict: true, who: true, note: true, value: true }
+const VERDICT: NamesOf<Verdict> = { verdict: true, who: true, note: true, value: true, generation: 'number' }
 const VERDICTS: Readonly<Record<Verdict['verdict'], true>> = { committed: true, released: true, abandoned: true }
 
 const QUERY: NamesOf<ListQuery> = {
@@ -47,7 +52,7 @@ export interface Ledger {
   list(query?: Partial<ListQuery>): Promise<ListPage>
   /** By key, ticket, or any unique beginning of a key. @throws OnefoldError KEY_INVALID when there is none, or several */
   show(keyOrTicket: string, tenant?: string): Promise<Forensics>
-  /** @throws OnefoldError KEY_INVALID, HELD (quarantine not over, or not in doubt) */
+  /** @throws OnefoldError KEY_INVALID, HELD (quarantine not over, not in doubt, or begun anew since it was looked at) */
   resolve(keyOrTicket: string, verdict: Verdict, tenant?: string): Promise<OperationRecord>
   /** Every operation with its history, oldest first, as it is read. */
   export(query?: Partial<ListQuery>): AsyncIterable<Forensics>
@@ -161,6 +166,7 @@ export function createLedger(core: Core, options: { readonly tenant: string; rea
       note: verdict.note,
       quarantineMs: core.settings.quarantineMs,
       ...(outcome === undefined ? {} : { outcome }),
+      ...(verdict.generation === undefined ? {} : { generation: verdict.generation }),
     })
     if (resolved.applied) return resolved.record as OperationRecord
     throw notResolved(resolved.record ?? record, resolved.refusal, core, resolved.now)
@@ -213,6 +219,10 @@ function notResolved(record: OperationRecord, refusal: string, core: Core, now: 
       `A request of this attempt could still land for ${Math.ceil(waitMs / 1000)} s. Nothing was changed; say "not done" after that.`,
       { ...about, effect: 'unknown', retryable: true, retryAfterMs: waitMs },
     )
+  }
+  if (refusal === 'fence') {
+    const message = 'This operation has been begun anew since it was looked at. Nothing was changed; look again.'
+    return new OnefoldError('HELD', message, { ...about, effect: 'unknown' })
   }
   return new OnefoldError('HELD', `This operation is ${record.state}, not in doubt. Nothing was changed.`, about)
 }

@@ -103,6 +103,8 @@ export function decide(key: string, record: OperationRecord | undefined, command
     }
     case 'resolve': {
       if (record.state !== 'in-doubt') return refuse('state')
+      // Other arguments may have been sent since, and nobody has looked for those.
+      if (command.generation !== undefined && command.generation !== record.generation) return refuse('fence')
       if (command.verdict === 'released' && now < record.doubtAt + command.quarantineMs) return refuse('quarantine')
       const closedBy = { who: command.who, note: command.note }
       const evidence = withEvidence(record, now, command, `${command.verdict}: ${command.note}`)

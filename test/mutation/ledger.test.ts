@@ -205,6 +205,28 @@ describe('the ledger', () => {
     })
   })
 
+  it('a word on what was looked at is none on an attempt that was begun since', async () => {
+    const b = bench()
+    const tool = b.tool()
+    b.downstream.plan('a', 'lose-answer', 'lose-request')
+    await refusalOf(b.until(tool({ ref: 'a', amount: 100 })))
+    const { key, generation } = b.record(tool, { ref: 'a' })!
+    const word = { who: 'ada', note: 'n', generation } as const
+    b.time.stepStore(60_000)
+    await b.guard.ledger.resolve(key, { ...word, verdict: 'released' })
+    await refusalOf(b.until(tool({ ref: 'a', amount: 9_900 })))
+    b.time.stepStore(60_000)
+    for (const verdict of ['committed', 'released', 'abandoned'] as const) {
+      const error = await refusalOf(b.guard.ledger.resolve(key, { ...word, verdict }))
+      expect(facts(error)).toMatchObject({ code: 'HELD', effect: 'unknown', key, details: { refusal: 'fence' } })
+      expect(error.message).toContain('begun anew since it was looked at')
+    }
+    const now = b.record(tool, { ref: 'a' })!
+    expect([now.state, now.generation]).toEqual(['in-doubt', generation + 1])
+    await b.guard.ledger.resolve(key, { ...word, generation: now.generation, verdict: 'committed' })
+    expect(b.recordOf(key)?.state).toBe('committed')
+  })
+
   it('“not done” counts once the quarantine is over', async () => {
     const { b, tool, key } = await two()
     const verdict = { verdict: 'released', who: 'ada', note: 'asked' } as const

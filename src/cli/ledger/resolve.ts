@@ -41,8 +41,8 @@ export async function ledgerResolve(keyOrTicket: string, options: ResolveOptions
       return EXIT.findings
     }
     const who = options.by ?? userInfo().username
-    const { key, tenant } = found.record
-    const resolved = await ledger.all.resolve(key, { verdict, who, note, ...given }, tenant)
+    const { key, tenant, generation } = found.record
+    const resolved = await ledger.all.resolve(key, { verdict, who, note, generation, ...given }, tenant)
     if (options.json === true) printJson(dataOf(resolved, false))
     else print(told(resolved, who, 'value' in given))
     return EXIT.ok
