@@ -152,6 +152,10 @@ it('a closed record that holds no answer says what became of it; every other say
     effect: 'unknown',
     details: { state: 'compensating' },
   })
+  expect(answers['compensated']?.message).toContain('was done and then undone.')
+  expect(answers['compensating']?.message).toContain(
+    'was done, and its undo has begun: whether that is done is not known.',
+  )
   expect(facts(answers['abandoned'])).toMatchObject({ code: 'IN_DOUBT', key, ticket })
   expect(facts(answers['superseded'])).toEqual({ ...about, code: 'CONTRACT_SUPERSEDED', effect: 'unknown' })
 })

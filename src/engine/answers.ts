@@ -140,7 +140,7 @@ export function closedAnswer(record: OperationRecord): OnefoldError | undefined 
     case 'compensated':
       return new OnefoldError(
         'COMPENSATED',
-        `${record.tool} was done and then undone. Nothing was executed; ask for a further occurrence if it is wanted again.`,
+        `${record.tool} was done${before === 'compensated' ? ' and then undone' : ', and its undo has begun: whether that is done is not known'}. Nothing was executed; ask for a further occurrence if it is wanted again.`,
         // While the undo is only under way, the effect still stands.
         { ...about, effect: before === 'compensated' ? 'none' : 'unknown', details: { state: record.state } },
       )
