@@ -56,6 +56,13 @@ const NAMES: NamesOf<OnefoldOptions> = {
 export function onefold(options: OnefoldOptions = {}): Guard {
   knownOptions('onefold', options, NAMES)
   if (options.store !== undefined) assertStore(options.store)
+  // A variable that is not set in one place would there make every earlier call a new one.
+  if ('keySecret' in options && options.keySecret === undefined)
+    throw new OnefoldError(
+      'CONFIG_INVALID',
+      'keySecret was given and is undefined, as from a variable that is not set: every call of before would be a new one. Set it, or leave keySecret out where there is none. Nothing was started.',
+      { details: { name: 'keySecret' } },
+    )
   const chosen = options.store === undefined ? defaultStore() : { store: options.store, spool: options.spool }
   const spool = options.spool ?? chosen.spool
   return createGuard({
