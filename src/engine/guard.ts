@@ -21,7 +21,7 @@ import { createDuplicateNotes } from './duplicates.ts'
 import { createEmitter, type EngineEvents, type EventName } from './events.ts'
 import type { Faults } from './faults.ts'
 import { createJournal } from './journal.ts'
-import { assertStoreKeeps, createLedger, type Ledger } from './ledger.ts'
+import { assertStoreKeeps, createLedger, opened, type Ledger } from './ledger.ts'
 import { createLifecycle } from './lifecycle.ts'
 import { createManners } from './keyless.ts'
 import { createMakers } from './makers.ts'
@@ -379,23 +379,3 @@ const foreign = (): OnefoldError =>
     'CONTRACT_INVALID',
     'The run that this call is bound to is no handle of this guard. No effect started; use the one that its own guard.run hands out.',
   )
-
-/** Every method waits for the store to be open. */
-function opened(ledger: Ledger, open: () => Promise<void>): Ledger {
-  return {
-    list: (query) => open().then(() => ledger.list(query)),
-    show: (key, tenant) => open().then(() => ledger.show(key, tenant)),
-    resolve: (key, verdict, tenant) => open().then(() => ledger.resolve(key, verdict, tenant)),
-    export: async function* (query) {
-      await open()
-      yield* ledger.export(query)
-    },
-    reconcile: (items, options) => open().then(() => ledger.reconcile(items, options)),
-    purge: (options) => open().then(() => ledger.purge(options)),
-    stats: (tenant) => open().then(() => ledger.stats(tenant)),
-    doctor: () => open().then(() => ledger.doctor()),
-    amnesia: () => open().then(() => ledger.amnesia()),
-    markAmnesia: (why) => open().then(() => ledger.markAmnesia(why)),
-    liftAmnesia: () => open().then(() => ledger.liftAmnesia()),
-  }
-}

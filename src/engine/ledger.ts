@@ -210,6 +210,26 @@ export function createLedger(core: Core, options: { readonly tenant: string; rea
   }
 }
 
+/** Every method waits for the store to be open. */
+export function opened(ledger: Ledger, open: () => Promise<void>): Ledger {
+  return {
+    list: (query) => open().then(() => ledger.list(query)),
+    show: (key, tenant) => open().then(() => ledger.show(key, tenant)),
+    resolve: (key, verdict, tenant) => open().then(() => ledger.resolve(key, verdict, tenant)),
+    export: async function* (query) {
+      await open()
+      yield* ledger.export(query)
+    },
+    reconcile: (items, options) => open().then(() => ledger.reconcile(items, options)),
+    purge: (options) => open().then(() => ledger.purge(options)),
+    stats: (tenant) => open().then(() => ledger.stats(tenant)),
+    doctor: () => open().then(() => ledger.doctor()),
+    amnesia: () => open().then(() => ledger.amnesia()),
+    markAmnesia: (why) => open().then(() => ledger.markAmnesia(why)),
+    liftAmnesia: () => open().then(() => ledger.liftAmnesia()),
+  }
+}
+
 function notResolved(record: OperationRecord, refusal: string, core: Core, now: number): OnefoldError {
   const about = { key: record.key, ticket: ticketOf(record.key), details: { state: record.state, refusal } }
   if (refusal === 'quarantine') {
