@@ -24,7 +24,7 @@ type Origin = Pick<LiveAttempt, 'nonce' | 'record' | 'now'> & {
  */
 export async function recordSuccess(core: Core, attempt: Origin, outcome: StoredOutcome): Promise<SuccessRecord> {
   try {
-    return read(core, await commitOnce(core, attempt, outcome), outcome)
+    return await read(core, await commitOnce(core, attempt, outcome), attempt.record.fence, outcome)
   } catch (error) {
     if (!isStoreUnavailable(error)) throw error
   }
@@ -60,7 +60,7 @@ function commitOnce(core: Core, attempt: Origin, outcome: StoredOutcome): Promis
   })
 }
 
-function read(core: Core, result: Applied, outcome: StoredOutcome): SuccessRecord {
+async function read(core: Core, result: Applied, fence: number, outcome: StoredOutcome): Promise<SuccessRecord> {
   const { record } = result
   if (record === undefined) return undefined
   if (result.applied) {
@@ -68,16 +68,33 @@ function read(core: Core, result: Applied, outcome: StoredOutcome): SuccessRecor
     return { kind: 'committed', record }
   }
   if (record.state !== 'committed') alarm(core, record, `a success met a record that is ${record.state}`)
+  else if (await isSecond(core, record, fence)) alarm(core, record, TWICE)
   // Its acknowledgement was lost, and somebody noted something since.
   else if (record.outcome?.sha256 === outcome.sha256) return { kind: 'committed', record }
   return { kind: 'overtaken', record }
+}
+
+const TWICE = 'an attempt that counted as not done has acted after all, and so has the one that was begun in its place'
+
+/**
+ * Whether what is committed was begun as new work after the attempt of `fence`, under another key of the downstream. A
+ * re-send of the same one is none, nor is what a probe or a person found of it.
+ */
+async function isSecond(
+  core: Core,
+  { key, tenant, generation, recovery }: OperationRecord,
+  fence: number,
+): Promise<boolean> {
+  if (generation === 0 || recovery === 'idempotent' || recovery === 'composite') return false
+  const history = await core.journal.withDeadline(core.journal.store.history(key, tenant))
+  return history.some((event) => (event.from === 'released' || event.from === 'rejected') && event.fence > fence)
 }
 
 async function untilRecorded(core: Core, attempt: Origin, outcome: StoredOutcome): Promise<void> {
   while (!core.closing) {
     await sleep(core.clock, core.settings.sweepMs)
     try {
-      read(core, await commitOnce(core, attempt, outcome), outcome)
+      await read(core, await commitOnce(core, attempt, outcome), attempt.record.fence, outcome)
       return
     } catch (error) {
       if (!isStoreUnavailable(error)) throw error
@@ -96,7 +113,7 @@ export async function drainSpool(core: Core): Promise<number> {
     // Another ledger's, or one that this ledger has lost, of which nothing else tells any more. What retention has forgotten
     // has no record either, so none is kept for ever.
     if (reading.record === undefined) return core.clock.wallMs() - entry.at > UNCLAIMED_MS
-    read(core, await core.journal.apply(key, tenant, reading, command), outcome)
+    await read(core, await core.journal.apply(key, tenant, reading, command), fence, outcome)
     return true
   })
 }

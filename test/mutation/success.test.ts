@@ -141,6 +141,28 @@ describe('the spool of an engine that is gone', () => {
     expect(alarms(b)).toHaveLength(1)
   })
 
+  it.each([
+    ['other answers', 'b'],
+    ['equal answers', 'a'],
+  ])('tells with an alarm that what a person released was done twice, by %s', async (_what, ref) => {
+    const { b, key, drain } = await spooled()
+    await b.guard.ledger.resolve(key, { verdict: 'released', ...by })
+    await b.until(b.tool({ execute: () => ({ id: 1, ref }) }).perform(input))
+    const before = b.recordOf(key)
+    await drain()
+    expect(b.recordOf(key)).toEqual(before)
+    expect(alarms(b)).toEqual([expect.stringContaining('has acted after all')])
+  })
+
+  it('is no news where what was released is harmless to do again', async () => {
+    const idempotent = { recovery: { class: 'idempotent', precondition: () => true }, execute: () => 'set' }
+    const { b, key, drain } = await spooled(idempotent)
+    await b.guard.ledger.resolve(key, { verdict: 'released', ...by })
+    await b.until(b.tool(idempotent as object).perform(input))
+    await drain()
+    expect(alarms(b)).toEqual([])
+  })
+
   it('waits for a month where the ledger has no such operation: it may be another ledger’s, or lost here', async () => {
     const { a } = await spooled()
     const other = bench()
