@@ -98,6 +98,7 @@ describe('a keyed tool is sent again that', () => {
     ['asked for a key', (context) => context.downstreamKey(), {}],
     ['asked for leave to send', (context) => context.checkpoint(), {}],
     ['sends through what checks', () => undefined, { sends: 'checked' }],
+    ['takes its caller’s key', () => undefined, { callerKey: 'trusted' }],
   ])('%s', async (_name, ask, options) => {
     const b = bench()
     const tool = b.tool({ recovery: keyed(), execute: plain(b, ask), ...options })

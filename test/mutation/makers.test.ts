@@ -111,4 +111,14 @@ describe('a store of several', () => {
     await open
     expect(calls).toEqual(['close', 'close', 'open'])
   })
+
+  it('is closed for others where one could not open it', async () => {
+    const { calls, ends, held } = store()
+    const broken: Store = Object.create(held, { open: { value: () => Promise.reject(new Error('gone')) } }) as Store
+    await expect(openFor({}, broken)).rejects.toThrow('gone')
+    const closing = closeFor({}, broken)
+    expect(calls).toEqual(['close'])
+    ends[0]?.()
+    await closing
+  })
 })
