@@ -87,35 +87,42 @@ export function startFlight(core: Core, op: Operation, first: Reading | undefine
     bound: new Promise((resolve) => (bind = resolve)),
     idle: new Promise((resolve) => (rest = resolve)),
     result: Promise.resolve().then(() =>
-      drive(core, flight, first, options, {
-        marked: () => {
-          flight.marked = true
-          core.makers.began(op.key, op.contract)
-          bind()
+      drive(
+        {
+          core,
+          flight,
+          options,
+          marked: () => {
+            flight.marked = true
+            core.makers.began(op.key, op.contract)
+            bind()
+          },
+          idle: rest,
         },
-        idle: rest,
-      }),
+        first,
+      ),
     ),
     abandoned: { aborted: false },
   }
   return flight
 }
 
-interface Phases {
+/** What every turn of a flight works with. */
+interface Turns {
+  readonly core: Core
+  readonly flight: Flight
+  readonly options: FlightOptions
+  /** The marker stands. */
   readonly marked: () => void
+  /** No attempt is executing. */
   readonly idle: () => void
 }
 
 const UNHURRIED_TURNS = 8
 const LONGEST_PAUSE_MS = 100
 
-async function drive(
-  core: Core,
-  flight: Flight,
-  first: Reading | undefined,
-  options: FlightOptions,
-  phases: Phases,
-): Promise<Settled> {
+async function drive(turns: Turns, first: Reading | undefined): Promise<Settled> {
+  const { core, flight } = turns
   const { op } = flight
   const mustRead = core.lookFirst.worthwhile() || core.journal.amnesia() !== undefined
   let reading = first ?? (mustRead ? await core.journal.read(op.key, op.tenant) : { record: undefined, now: 0 })
@@ -130,12 +137,12 @@ async function drive(
       // What came to nothing, here or elsewhere, runs for a caller who still wants it, never for nobody.
       if (flight.callers === 0 && mayClaim(reading)) return { kind: 'left', record: reading.record }
       const step = await (mayClaim(reading)
-        ? claimInTurn(core, flight, reading, options, phases, own?.error)
-        : followOwn(core, flight, reading, options, phases, own?.error))
+        ? claimInTurn(turns, reading, own?.error)
+        : followOwn(turns, reading, own?.error))
       if ('settled' in step) return step.settled
       if ('own' in step) own = step.own
       // From here on the wait budget counts, whatever the next turn is about.
-      phases.idle()
+      turns.idle()
       reading = step.reading ?? (await core.journal.read(op.key, op.tenant))
       core.lookFirst.saw(reading)
     } catch (error) {
@@ -159,57 +166,36 @@ type Step =
 type Acted = Pick<Extract<Ended, { kind: 'doubt' }>, 'record' | 'error'>
 
 /** One step with a record under the operation's own key: where that was taken over, with what stands under an older one. */
-async function followOwn(
-  core: Core,
-  flight: Flight,
-  reading: Reading,
-  options: FlightOptions,
-  phases: Phases,
-  cause: unknown,
-): Promise<Step> {
+async function followOwn(turns: Turns, reading: Reading, cause: unknown): Promise<Step> {
+  const { core, flight } = turns
   const { op } = flight
   if (reading.record?.state === 'superseded' && op.older.length > 0) {
     const found = await standing(core, op)
     // What came to nothing there can be begun again by no name of before.
-    if (found.op !== op && !mayClaim(found.reading))
-      return await followOlder(core, flight, found, options, phases, cause)
+    if (found.op !== op && !mayClaim(found.reading)) return await followOlder(turns, found, cause)
   }
   flight.key = op.key
-  return await followKnown(core, flight, op, reading, options, phases, cause)
+  return await followKnown(turns, op, reading, cause)
 }
 
-async function followOlder(
-  core: Core,
-  flight: Flight,
-  { op, reading }: Standing,
-  options: FlightOptions,
-  phases: Phases,
-  cause: unknown,
-): Promise<Step> {
-  flight.key = op.key
-  const step = await followKnown(core, flight, op, reading, options, phases, cause)
+async function followOlder(turns: Turns, { op, reading }: Standing, cause: unknown): Promise<Step> {
+  turns.flight.key = op.key
+  const step = await followKnown(turns, op, reading, cause)
   // Where nothing is settled there, the operation is looked at again from its own key on.
   return 'reading' in step ? { ...step, reading: undefined } : step
 }
 
 /** One step with a record that somebody has, under the key of `op`: answer, wait, lapse or recover. */
-async function followKnown(
-  core: Core,
-  flight: Flight,
-  op: Operation,
-  reading: Reading,
-  options: FlightOptions,
-  phases: Phases,
-  cause: unknown,
-): Promise<Step> {
+async function followKnown(turns: Turns, op: Operation, reading: Reading, cause: unknown): Promise<Step> {
+  const { core, flight, options } = turns
   const known = reading.record as OperationRecord
   const answer = await answerFrom(core, op, known)
   if (answer !== undefined) return { settled: answer }
-  if (known.state !== 'claimed') phases.marked()
+  if (known.state !== 'claimed') turns.marked()
   const isLive = reading.now < known.leaseUntil
   const resumes = known.state === 'awaiting-input' && isLive && !wasSent(known, options.round)
   // A round that goes out is an execution of this flight's own.
-  if (!resumes) phases.idle()
+  if (!resumes) turns.idle()
   if (known.state === 'in-doubt') {
     if (!wanted(flight) || !recoversByItself(known, op.contract, core.manners.asks(op.contract.name)))
       return { settled: { kind: 'doubt', record: known, error: cause } }
@@ -233,23 +219,17 @@ export async function lapse(core: Core, key: string, tenant: string, from: Readi
   return lapsed
 }
 
-async function claimInTurn(
-  core: Core,
-  flight: Flight,
-  reading: Reading,
-  options: FlightOptions,
-  phases: Phases,
-  cause: unknown,
-): Promise<Step> {
+async function claimInTurn(turns: Turns, reading: Reading, cause: unknown): Promise<Step> {
+  const { core, flight, options } = turns
   const { op } = flight
   // Nearly no tool has older names: none of them costs a call nothing.
   const older = op.older.length === 0 ? undefined : await takeOver(core, op)
-  if (older !== undefined) return await followOlder(core, flight, older, options, phases, cause)
+  if (older !== undefined) return await followOlder(turns, older, cause)
   flight.key = op.key
   const { near } = op.contract
   if (near !== undefined) await holdNear(core, op, near, options.confirm)
   return await inTurn(core, flight, op, options.frame, (signal) =>
-    claimAndExecute(core, op, reading, { ...options, who: core.processes.self, signal, onMarked: phases.marked }),
+    claimAndExecute(core, op, reading, { ...options, who: core.processes.self, signal, onMarked: turns.marked }),
   )
 }
 
