@@ -114,7 +114,9 @@ describe.each(STORES)('on %s', (name, makeStore) => {
     expect(await order({ ref: ref('422'), amount: 2 })).toMatchObject({ ref: ref('422') })
     expect(await downstream.effects(ref('422'))).toBe(1)
     const { history } = await guard.ledger.show((await order.perform({ ref: ref('422'), amount: 2 })).key)
-    expect(history.map((event) => event.transition)).toEqual(["T1'", 'T6', "T1'", 'T5'])
+    // However long each took.
+    const moves = history.map(({ transition }) => transition).filter((transition) => transition !== 'heartbeat')
+    expect(moves).toEqual(["T1'", 'T6', "T1'", 'T5'])
   })
 
   it('a refused connection is proof that nothing was sent: the second attempt runs, no doubt [BF-4]', async () => {
