@@ -103,6 +103,22 @@ describeWithServer(REDIS, 'A Redis ledger in trouble', () => {
         await expect(store.close()).resolves.toBeUndefined()
       })
 
+      it('a client that its application has in a transaction of its own: no effect, and no loss', async () => {
+        const { order, opened, guard } = await guarded()
+        const ref = `${pack.name} in a transaction`
+        await order({ ref: `${ref}, before` })
+        await opened.command('MULTI')
+        await expect(order({ ref })).rejects.toMatchObject({
+          code: 'STORE_UNAVAILABLE',
+          message: expect.stringContaining('MULTI'),
+        })
+        expect(await downstream.effects(ref)).toBe(0)
+        await opened.command('EXEC')
+        await order({ ref })
+        expect(await downstream.effects(ref)).toBe(1)
+        expect(await guard.ledger.amnesia()).toBeUndefined()
+      })
+
       it.each(CUTS)('when %s', async (...cut) => {
         const { order } = await guarded()
         expect(await ordersDuring(cut, proxy, downstream, order, pack.name)).toEqual([])

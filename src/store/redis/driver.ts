@@ -25,6 +25,18 @@ export interface Driver {
   release(): void
 }
 
+/**
+ * What a command came to. A client that its application has in the middle of a transaction (MULTI) answers every command
+ * by that word, and the command runs at EXEC, or never: taken for an answer of ours it would pass for a loss of records.
+ */
+export function answerOf(answer: unknown): unknown {
+  if (answer === 'QUEUED')
+    throw new Error(
+      'its client is in the middle of a transaction, MULTI: give redisStore a client that nobody else uses so',
+    )
+  return answer
+}
+
 export interface Listener {
   /** Resolves once it is connected: never, while there is no server. */
   readonly begun: Promise<unknown>

@@ -1,5 +1,5 @@
 import type { IoRedisCluster, IoRedisConnection } from './clients.ts'
-import type { Driver, Listener, Node } from './driver.ts'
+import { answerOf, type Driver, type Listener, type Node } from './driver.ts'
 import { watchConnection } from './connection-watch.ts'
 
 /** Speaks to ioredis and iovalkey. */
@@ -7,7 +7,7 @@ export function ioredisDriver(client: IoRedisConnection): Driver {
   const cluster = client.isCluster === true
   const watched = watchConnection(client)
   const call = (on: IoRedisConnection, args: readonly string[]): Promise<unknown> =>
-    on.call(...(args as [string, ...string[]]))
+    on.call(...(args as [string, ...string[]])).then(answerOf)
   const node = (on: IoRedisConnection): Node => ({ command: (args) => call(on, args) })
 
   return {

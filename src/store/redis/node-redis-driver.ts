@@ -1,5 +1,5 @@
 import type { NodeRedisClient, NodeRedisCluster } from './clients.ts'
-import type { Driver, Listener, Node } from './driver.ts'
+import { answerOf, type Driver, type Listener, type Node } from './driver.ts'
 import { watchConnection } from './connection-watch.ts'
 
 /** Speaks to the package redis (node-redis). */
@@ -7,10 +7,11 @@ export function nodeRedisDriver(client: NodeRedisClient | NodeRedisCluster): Dri
   const many = 'nodeClient' in client ? client : undefined
   const one = client as NodeRedisClient
   const watched = watchConnection(client)
+  const send = (to: NodeRedisClient, args: readonly string[]): Promise<unknown> => to.sendCommand(args).then(answerOf)
 
   async function nodesOf(of: NodeRedisCluster): Promise<readonly Node[]> {
     const clients = (await Promise.all(of.masters.map((node) => of.nodeClient(node as never)))) as NodeRedisClient[]
-    return clients.map((each) => ({ command: (args) => each.sendCommand(args) }))
+    return clients.map((each) => ({ command: (args) => send(each, args) }))
   }
 
   return {
@@ -19,16 +20,13 @@ export function nodeRedisDriver(client: NodeRedisClient | NodeRedisCluster): Dri
       watched.attach()
       if (!client.isOpen) await client.connect()
     },
-    command: (key, args) => (many === undefined ? one.sendCommand(args) : many.sendCommand(key, false, [...args])),
+    command: (key, args) => (many === undefined ? send(one, args) : many.sendCommand(key, false, [...args])),
     commandAndWait: (args, replicas, timeoutMs) =>
       watched.unbroken(() =>
-        Promise.all([
-          one.sendCommand(args),
-          one.sendCommand(['WAIT', String(replicas), String(timeoutMs)]).then(Number),
-        ] as const),
+        Promise.all([send(one, args), send(one, ['WAIT', String(replicas), String(timeoutMs)]).then(Number)] as const),
       ),
     masters: async () =>
-      many === undefined ? [{ command: (args: readonly string[]) => one.sendCommand(args) }] : await nodesOf(many),
+      many === undefined ? [{ command: (args: readonly string[]) => send(one, args) }] : await nodesOf(many),
 
     listen(heard, again): Listener {
       const listener = client.duplicate()
