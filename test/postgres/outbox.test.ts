@@ -131,6 +131,24 @@ describe.skipIf(NEWEST === undefined)('the outbox [BF-12]', () => {
     expect((await guard.ledger.list({ tenant: 'acme', tool: 'outbox' })).records).toEqual([])
   })
 
+  it('publishes once where two relays have guards of two tenants', async () => {
+    const theirs = testGuard({ store: postgresStore({ client: pool, schema }), tenant: 'acme' })
+    const keys: string[] = []
+    for (const by of [guard, theirs]) {
+      // As the first one leaves it that dies between sending and removing.
+      await pool.query(`INSERT INTO onefold.outbox (id, topic, key, payload) VALUES ('of1_of_two/1', 't', 'k', '1')`)
+      const relay = relayOutbox(by, {
+        client: pool,
+        recovery: keyed('10m'),
+        publish: (_, context) => Promise.resolve(keys.push(context.key)),
+      })
+      await relay.drain()
+      await relay.close()
+    }
+    await theirs.close()
+    expect([keys.length, await count('onefold.outbox')]).toEqual([1, 0])
+  })
+
   it.each(['pg', 'postgres'] as const)(
     'tells messages apart that were put by objects of savepoints, with %s',
     async (name) => {

@@ -81,7 +81,7 @@ export interface RelayOptions {
   readonly recovery: Recovery<OutboxMessage, unknown>
   /** Sends one message, by `ctx.fetch` or with `ctx.downstreamKey()`. */
   readonly publish: (message: OutboxMessage, context: ToolContext) => Promise<unknown>
-  /** Name of the tool under which messages are recorded. @default 'outbox' */
+  /** Name of the tool under which messages are recorded: the same in every relay of one outbox. @default 'outbox' */
   readonly tool?: string
   /** Messages that are sent side by side. @default 16 */
   readonly atOnce?: number
@@ -108,6 +108,9 @@ const NAMES: NamesOf<RelayOptions> = {
   onTrouble: true,
 }
 
+/** Of every message, whoever publishes it. */
+const TENANT = 'default'
+
 /** The longest time between two tries of a message. */
 const LONGEST_WAIT_MS = 5_000
 
@@ -124,7 +127,8 @@ export interface Relay {
 /**
  * Publishes the outbox, each message once: every message is an operation of `guard` with its own record, so a relay that
  * dies between sending and removing finds the record, and one that dies while sending leaves a doubt that `recovery`
- * settles. Any number of relays may run. A message leaves the outbox only when it is known to be published.
+ * settles. Any number of relays may run, by guards of any tenants (the records lie in the tenant `default`) with the same
+ * `keySecret`. A message leaves the outbox only when it is known to be published.
  */
 export function relayOutbox(guard: Guard, options: RelayOptions): Relay {
   const { client, schema = 'onefold', atOnce = 16, everyMs = 200 } = knownOptions('relayOutbox', options, NAMES)
@@ -187,8 +191,9 @@ export function relayOutbox(guard: Guard, options: RelayOptions): Relay {
 
   async function one(n: number, message: OutboxMessage): Promise<boolean> {
     try {
-      // Whoever made this relay, or drains it, may be in a run: there the message would be another tenant's operation.
-      await inNoRun(() => publish(message))
+      // Whoever made this relay, or drains it, may be in a run, and the relays of one outbox may have guards of several
+      // tenants: with the tenant of either the message would be another operation, and published once for each.
+      await inNoRun(() => guard.run({ id: message.id, tenant: TENANT }, () => publish(message)))
     } catch (error) {
       // The record has outlived its result: it was published.
       if (!(isOnefoldError(error) && error.code === 'RESULT_EXPIRED')) {
