@@ -67,7 +67,8 @@ export function carryKey(taker: Taker, write: Outgoing, keys: Keys): Carried {
   }
 }
 
-function textOf(body: unknown): string {
+/** What of a body can be read for keys. */
+export function textOf(body: unknown): string {
   const trace = traceOf(body)
   if (typeof trace === 'string') return trace
   return trace instanceof Uint8Array ? Buffer.from(trace).toString('latin1') : ''

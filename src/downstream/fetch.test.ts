@@ -33,7 +33,9 @@ function port(overrides: Partial<SendPort> = {}): SendPort & { readonly sends: S
     checkpoint: () => {},
     beforeUnseen: () => {},
     downstreamKey: (_provider, operation, ordinal) => `${operation} #${ordinal}`,
+    gave: () => {},
     holdsKey: () => false,
+    carries: () => {},
     opened: () => {
       const send: Send = { state: 'unsent' }
       sends.push(send)

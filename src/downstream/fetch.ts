@@ -2,7 +2,7 @@ import { knownOptions, parseDuration, type NamesOf } from '../contract/index.ts'
 import { headerText, type FetchMaker, type SendPort } from '../engine/index.ts'
 import { OnefoldError } from '../error/index.ts'
 import { checkedBudget, type RetryBudget } from './budget.ts'
-import { carryKey, type Carried } from './carry.ts'
+import { carryKey, textOf, type Carried } from './carry.ts'
 import { fly, type Flight } from './flight.ts'
 import { linesOf, type LogicalRequest } from './lines.ts'
 import { isRepeatable, readCall, traceOfCall, type Call } from './outgoing.ts'
@@ -62,7 +62,8 @@ async function sendFor(
   const call = await readCall(input, init)
   const send = port.opened()
   const isWrite = WRITES.has(call.method)
-  if (!isWrite) send.isRead = true
+  if (isWrite) port.carries(() => writtenIn(call))
+  else send.isRead = true
   try {
     const { method, url } = call
     const request = linesOf(port).begin(`${method} ${url.pathname}`, url.search, traceOfCall(call), url.origin)
@@ -91,6 +92,9 @@ async function sendFor(
     throw error
   }
 }
+
+/** Wherever a tool may have written a key. */
+const writtenIn = ({ url, headers, body }: Call): string => [url.href, ...headers.values(), textOf(body)].join('\n')
 
 /** Puts the key on, or refuses what the contract does not allow without one. */
 function carry(port: SendPort, settings: Settings, call: Call, request: LogicalRequest): Carried {

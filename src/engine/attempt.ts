@@ -25,8 +25,12 @@ export interface SendPort {
   /** The same, right before a send that nobody here follows: from then on it counts as one of unknown outcome. */
   beforeUnseen(): void
   downstreamKey(provider?: string, operation?: string, ordinal?: number): string
+  /** The tool was given this key by `ctx.downstreamKey`, to write it itself. */
+  gave(key: string): void
   /** Whether a text holds a key that the tool was given by `ctx.downstreamKey`: it has written it there itself. */
   holdsKey(text: string): boolean
+  /** A write of ours goes out: keys of the tool that are in its text were for it, and for no send that nobody here follows. */
+  carries(text: () => string): void
   /** Opens a send; its state is to be kept up to date. */
   opened(): Send
   readonly signal: AbortSignal
@@ -134,6 +138,10 @@ class Port implements SendPort {
   readonly #run: RunReference | undefined
   readonly #sends: Send[]
   #used = false
+  /** Keys that the tool was given, each with the send that it may have made under it; undefined once that one is seen. */
+  #given: Map<string, Send | undefined> | undefined
+  /** Sends of clients that nobody here follows, for which no key was asked. */
+  #unkeyed = 0
 
   constructor(attempt: LiveAttempt, clock: Clock, run: RunReference | undefined, sends: Send[]) {
     this.#attempt = attempt
@@ -193,7 +201,41 @@ class Port implements SendPort {
 
   beforeUnseen(): void {
     this.checkpoint()
+    // The send that a key was asked for, now that it is about to leave.
+    const key = [...(this.#given ?? [])].find(([, send]) => send !== undefined)?.[0]
+    if (key === undefined) this.#unkeyed += 1
+    else this.#seen(key)
     this.opened().state = 'sent'
+  }
+
+  /**
+   * A key that the tool writes itself goes out by a client that may never ask for leave: unless it is seen to go
+   * elsewhere, it stands for a send of unknown outcome.
+   */
+  gave(key: string): void {
+    ;(this.#attempt.keysGiven ??= new Set()).add(key)
+    this.#given ??= new Map()
+    if (this.checked || this.#given.has(key)) return
+    if (this.#unkeyed > 0) {
+      this.#unkeyed -= 1
+      this.#given.set(key, undefined)
+      return
+    }
+    const send = this.opened()
+    send.state = 'sent'
+    this.#given.set(key, send)
+  }
+
+  carries(text: () => string): void {
+    if (this.#given === undefined) return
+    const carried = text()
+    for (const key of this.#given.keys()) if (carried.includes(key)) this.#seen(key)
+  }
+
+  #seen(key: string): void {
+    const at = this.#sends.indexOf(this.#given?.get(key) as Send)
+    if (at >= 0) this.#sends.splice(at, 1)
+    this.#given?.set(key, undefined)
   }
 
   downstreamKey(provider?: string, operation?: string, ordinal?: number): string {
@@ -265,7 +307,7 @@ class Context implements ToolContext {
 
   readonly downstreamKey = (provider?: string, operation?: string): string => {
     const key = this.#port.downstreamKey(provider, operation)
-    ;(this.#attempt.keysGiven ??= new Set()).add(key)
+    this.#port.gave(key)
     return key
   }
 

@@ -37,6 +37,11 @@ const charge = (context: ToolContext): void => {
   context.checkpoint()
   charges += 1
 }
+/** The same by a client that was given a key, and asked for nothing else. */
+const chargeUnder = (context: ToolContext): void => {
+  context.downstreamKey('stripe')
+  charges += 1
+}
 const hungUp = (): Error => Object.assign(new Error('socket hang up'), { code: 'ECONNRESET' })
 
 /** Throws what clients throw for an answer that is no success. */
@@ -94,6 +99,37 @@ const doubts: readonly Doubt[] = [
     async (context, id) => {
       charge(context)
       await send(context, id, 'refuse:402')
+    },
+    declined,
+  ],
+  [
+    'a client has sent under a key, and a request was refused a connection',
+    async (context) => {
+      chargeUnder(context)
+      await wanted(await context.fetch(nowhere, post))
+    },
+  ],
+  [
+    'a client has sent under a key, and a request was refused with 422',
+    async (context, id) => {
+      chargeUnder(context)
+      await send(context, id, 'refuse:422')
+    },
+  ],
+  [
+    'a client has sent under a key, and a read found nothing, which the contract maps',
+    async (context, id) => {
+      chargeUnder(context)
+      await send(context, id, 'refuse:402', {})
+    },
+    declined,
+  ],
+  [
+    'a client has sent under two keys, and only the second was refused',
+    (context) => {
+      chargeUnder(context)
+      context.downstreamKey('stripe', 'transfer')
+      throw Object.assign(new Error('declined'), { status: 402 })
     },
     declined,
   ],
@@ -190,6 +226,52 @@ const closed: readonly Closed[] = [
       throw Object.assign(new Error('declined'), { status: 402 })
     },
     declined,
+  ],
+  [
+    'rejected',
+    'its client’s only send, under a key, was refused as the contract maps it',
+    (context) => {
+      context.downstreamKey('stripe')
+      throw Object.assign(new Error('declined'), { status: 402 })
+    },
+    declined,
+  ],
+  [
+    'rejected',
+    'that client asked for a key before a read, and for leave right before its send',
+    async (context, id) => {
+      context.downstreamKey('stripe')
+      await send(context, id, 'ok', {})
+      context.checkpoint()
+      throw Object.assign(new Error('declined'), { status: 402 })
+    },
+    declined,
+  ],
+  [
+    'rejected',
+    'that client asked for leave before it asked for its key',
+    (context) => {
+      context.checkpoint()
+      context.downstreamKey('stripe')
+      throw Object.assign(new Error('declined'), { status: 402 })
+    },
+    declined,
+  ],
+  [
+    'released',
+    'its request carries the key that it was given in a header, and was refused a connection',
+    async (context) => {
+      const headers = { 'idempotency-key': context.downstreamKey() }
+      await wanted(await context.fetch(nowhere, { ...post, headers }))
+    },
+  ],
+  [
+    'rejected',
+    'its request carries the key that it was given in its body, and was refused with 422',
+    async (context, id) => {
+      const body = JSON.stringify({ ref: context.downstreamKey() })
+      await send(context, id, 'refuse:422', { ...post, body })
+    },
   ],
   [
     'rejected',
