@@ -73,6 +73,14 @@ export type SagaEnd =
   | { readonly status: 'done'; readonly results: SagaResults }
   | { readonly status: 'undone'; readonly results: SagaResults; readonly failed: string; readonly why: string }
 
+/** Contracts of sagas, whose values may mean that nothing is done. */
+const sagas = new WeakSet<Contract>()
+
+type Undone = Extract<SagaEnd, { status: 'undone' }>
+
+const isUndone = (tool: ProtectedTool<never, unknown>, value: unknown): value is Undone =>
+  sagas.has(tool.contract) && (value as SagaEnd | undefined)?.status === 'undone'
+
 interface Verdict {
   readonly failed: number
   readonly why: string
@@ -125,6 +133,8 @@ export function sagaContract<Input>(
       try {
         const outcome = await step.tool.perform(stepInput as never)
         assertDone(step.name, outcome)
+        // A saga that is a step and was undone has done nothing that the next step could build on.
+        if (isUndone(step.tool, outcome.value)) return await decide(saga, at, new Error(outcome.value.why))
         results[step.name] = outcome.value
       } catch (error) {
         if (!isFinal(error)) throw error
@@ -177,7 +187,12 @@ export function sagaContract<Input>(
       saga.nextChild = named.length + 1 + at
       await compensateBy(core, op, async (value, key) => {
         if (undo === 'compensate') await declaredUndo(performer, step.tool.contract, key, value, {})
-        else assertDone(`The undo of ${step.name}`, await undo.tool.perform(undo.input(input, seen) as never))
+        else {
+          const what = `The undo of ${step.name}`
+          const outcome = await undo.tool.perform(undo.input(input, seen) as never)
+          assertDone(what, outcome)
+          if (isUndone(undo.tool, outcome.value)) throw undoUndone(what, outcome.value)
+        }
       })
     }
   }
@@ -194,6 +209,7 @@ export function sagaContract<Input>(
     recovery: composite(),
     execute,
   } as unknown as AnyToolOptions)
+  sagas.add(contract)
   const verdicts = verdictContract(contract)
   core.contracts.set(verdicts.name, verdicts)
   return contract
@@ -272,6 +288,9 @@ const isFinal = (error: unknown): boolean =>
   // What KEY_REUSED tells of is another call's effect; this one started none.
   (error.code === 'KEY_REUSED' ||
     (error.effect === 'none' && ((error.code === 'REJECTED' && !error.retryable) || FINAL_CODES.includes(error.code))))
+
+const undoUndone = (what: string, { failed, why }: Undone): OnefoldError =>
+  new OnefoldError('REJECTED', `${what} was itself undone, since ${failed} was refused: ${why}`, { effect: 'none' })
 
 const invalid = (message: string): OnefoldError =>
   new OnefoldError('CONTRACT_INVALID', `${message} Nothing was registered.`)
