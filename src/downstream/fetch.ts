@@ -59,12 +59,13 @@ async function sendFor(
   input: Parameters<typeof fetch>[0],
   init: RequestInit | undefined,
 ): Promise<Response> {
-  const call = await readCall(input, init)
   const send = port.opened()
-  const isWrite = WRITES.has(call.method)
-  if (isWrite) port.carries(() => writtenIn(call))
-  else send.isRead = true
   try {
+    // What cannot be read (an address that is none, a body that was used) is a request that was never made.
+    const call = await readCall(input, init)
+    const isWrite = WRITES.has(call.method)
+    if (isWrite) port.carries(() => writtenIn(call))
+    else send.isRead = true
     const { method, url } = call
     const request = linesOf(port).begin(`${method} ${url.pathname}`, url.search, traceOfCall(call), url.origin)
     const carried = isWrite && settings.carries ? carry(port, settings, call, request) : undefined

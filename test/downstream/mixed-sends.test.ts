@@ -217,6 +217,20 @@ const closed: readonly Closed[] = [
     'its request was refused a connection',
     async (context) => await wanted(await context.fetch(nowhere, post)),
   ],
+  [
+    'released',
+    'its request has an address that is none',
+    async (context) => await wanted(await context.fetch('undefined/refunds', post)),
+  ],
+  [
+    'released',
+    'its request has a body that was used before',
+    async (context, id) => {
+      const request = new Request(`${service.url}/${id}/ok`, post)
+      await request.text()
+      await wanted(await context.fetch(request))
+    },
+  ],
   ['rejected', 'its request was refused with 422', async (context, id) => await send(context, id, 'refuse:422')],
   [
     'rejected',
