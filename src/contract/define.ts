@@ -75,7 +75,7 @@ function isThenable(value: unknown): value is PromiseLike<unknown> {
   return typeof value === 'object' && value !== null && 'then' in value && typeof value.then === 'function'
 }
 
-/** Calls a contract's identity function; what it returns must exist, and at once. */
+/** Calls a contract's identity function, which must answer at once; undefined for what it cannot identify. */
 function identityBy(name: string, identify: (input: never) => unknown, input: unknown): unknown {
   let identity: unknown
   try {
@@ -96,8 +96,6 @@ function identityBy(name: string, identify: (input: never) => unknown, input: un
       'Compute identity from the input alone, without await',
     )
   }
-  if (identity === undefined)
-    throw missing(name, 'its identity function returned undefined', 'what identity is made of')
   return identity
 }
 
@@ -151,7 +149,17 @@ export function defineContract(options: AnyToolOptions, defaults: ContractDefaul
   const bindingOf = (input: unknown): unknown => omit(input, unbound)
   const identityAs = (declared: AnyIdentity | undefined, input: unknown): unknown => {
     if (declared === 'all' || declared === undefined) return bindingOf(input)
-    return typeof declared === 'function' ? identityBy(name, declared, input) : identityByFields(name, declared, input)
+    if (typeof declared !== 'function') return identityByFields(name, declared, input)
+    const found = identityBy(name, declared, input)
+    if (found === undefined) throw missing(name, 'its identity function returned undefined', 'what identity is made of')
+    return found
+  }
+  /** Undefined where an older version would have refused this very input: then it has recorded nothing under it. */
+  const pastIdentity = (declared: AnyIdentity, input: unknown): unknown => {
+    if (typeof declared === 'function') return identityBy(name, declared, input)
+    return declared === 'all' || declared.some((field) => valueAt(input, field) !== undefined)
+      ? identityAs(declared, input)
+      : undefined
   }
 
   const contract: Contract = {
@@ -183,11 +191,10 @@ export function defineContract(options: AnyToolOptions, defaults: ContractDefaul
       return identityAs(identity, input)
     },
     supersededIdentitiesOf: (input) =>
-      superseded.map((older) => ({
-        major: older.version,
-        identity: identityAs(older.identity, input),
-        scope: older.scope,
-      })),
+      superseded.flatMap((older) => {
+        const past = pastIdentity(older.identity, input)
+        return past === undefined ? [] : [{ major: older.version, identity: past, scope: older.scope }]
+      }),
     bindingOf,
     occurrenceOf: (input) => (occurrenceField === undefined ? undefined : occurrenceFrom(name, occurrenceField, input)),
     amountOf: (input) => {

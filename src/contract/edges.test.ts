@@ -308,6 +308,21 @@ describe('a contract', () => {
     ])
   })
 
+  it('a superseded identity of which nothing is there names no older call: that version would have refused this one', () => {
+    const supersedes = [
+      { version: 1, identity: ['orderId', 'nested.id'] },
+      { version: 2, identity: () => undefined },
+      { version: 3, identity: ['ref'] },
+    ]
+    expect(contractOf({ version: 4, supersedes }).supersededIdentitiesOf({ ref: 'a' })).toEqual([
+      { major: 3, identity: { ref: 'a' }, scope: undefined },
+    ])
+    const later = [{ version: 1, identity: () => Promise.resolve(1) }]
+    expect(refusalBy(() => contractOf({ version: 2, supersedes: later }).supersededIdentitiesOf(input)).code).toBe(
+      'CONTRACT_INVALID',
+    )
+  })
+
   it('amounts, occurrences and picks', () => {
     const contract = contractOf({ amount: 'cents', occurrenceField: 'nth' })
     expect(contract.amountOf(input)).toBe(5)
