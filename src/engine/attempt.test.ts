@@ -107,7 +107,7 @@ describe('the port of an attempt', () => {
   it('counts what goes by nothing that is watched as sent, once it may be sent', () => {
     const { attempt, time } = start()
     contextOf(attempt, time, run, undefined).checkpoint()
-    expect(attempt.sends).toEqual([{ state: 'sent' }])
+    expect(attempt.sends).toEqual([{ state: 'sent', isUnseen: true }])
     attempt.closed = true
     expect(thrownBy(() => portOf(attempt, time, run).beforeUnseen())).toMatchObject({ code: 'CANCELLED' })
     expect(attempt.sends).toHaveLength(1)

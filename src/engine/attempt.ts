@@ -205,7 +205,7 @@ class Port implements SendPort {
     const key = [...(this.#given ?? [])].find(([, send]) => send !== undefined)?.[0]
     if (key === undefined) this.#unkeyed += 1
     else this.#seen(key)
-    this.opened().state = 'sent'
+    this.#unseen()
   }
 
   /**
@@ -221,9 +221,11 @@ class Port implements SendPort {
       this.#given.set(key, undefined)
       return
     }
-    const send = this.opened()
-    send.state = 'sent'
-    this.#given.set(key, send)
+    this.#given.set(key, this.#unseen())
+  }
+
+  #unseen(): Send {
+    return Object.assign(this.opened(), { state: 'sent', isUnseen: true } as const)
   }
 
   carries(text: () => string): void {

@@ -12,6 +12,8 @@ export interface Send {
   error?: unknown
   /** True for a method that changes nothing. */
   isRead?: true
+  /** True where a client of the tool's own sends, whose answer is never known here. */
+  isUnseen?: true
 }
 
 /**

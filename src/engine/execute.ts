@@ -2,7 +2,7 @@ import type { Contract, ToolContext } from '../contract/index.ts'
 import { isStoreUnavailable } from '../error/index.ts'
 import { closed } from './answers.ts'
 import { contextOf, maySend, portOf, type LiveAttempt, type SendPort } from './attempt.ts'
-import { classifyFailure } from './classify.ts'
+import { classifyFailure, type Send } from './classify.ts'
 import { alarm, at, inBackground, tellNewDoubt, type Core } from './core.ts'
 import type { DoubtReason, OperationRecord, StoredOutcome } from './record.ts'
 import type { Applied } from './journal.ts'
@@ -181,7 +181,7 @@ async function afterDeadline(core: Core, attempt: LiveAttempt, work: Promise<unk
 }
 
 async function succeeded(core: Core, attempt: LiveAttempt, value: unknown): Promise<Ended> {
-  tellOfRefusals(core, attempt)
+  tellOfFailures(core, attempt)
   tellKeyless(core, attempt)
   const outcome = await sealed(core, attempt, 'value', value)
   if (outcome.omitted === true) alarm(core, attempt.record, UNKEPT)
@@ -193,16 +193,27 @@ async function succeeded(core: Core, attempt: LiveAttempt, value: unknown): Prom
 const UNKEPT =
   'it was done, but what it returned could not be stored: repeats are told RESULT_EXPIRED instead of it. Let the tool return plain data, of a Response what was read from it.'
 
-/** A value is "done" (T5), and replayed as such. Where every write was answered by an error, the tool did not look. */
-function tellOfRefusals(core: Core, { sends, record }: LiveAttempt): void {
+/** A value is "done" (T5), and replayed as such. Where no write was answered by a success, the tool did not look. */
+function tellOfFailures(core: Core, { sends, record }: LiveAttempt): void {
   const writes = sends.filter(({ isRead }) => isRead !== true)
-  const status = writes.at(-1)?.status ?? 0
-  if (!writes.every((send) => send.state === 'answered' && (send.status ?? 0) >= 400) || status === 0) return
+  const last = writes.at(-1)
+  if (last === undefined || !writes.every(hasFailed)) return
+  // Whoever reads after a lost answer has looked.
+  if (last.state !== 'answered' && last !== sends.at(-1)) return
   alarm(
     core,
     record,
-    `it returned a value, which is recorded as done and replayed, though the service answered ${status}. Let the tool throw where an answer is no success.`,
+    `it returned a value, which is recorded as done and replayed, though ${FAILURES[last.state](last)}. Let the tool wait for its answer, and throw where that is no success.`,
   )
+}
+
+const hasFailed = ({ state, status = 0, isUnseen }: Send): boolean =>
+  isUnseen !== true && (state !== 'answered' || status >= 400)
+
+const FAILURES: Readonly<Record<Send['state'], (send: Send) => string>> = {
+  answered: ({ status }) => `the service answered ${status}`,
+  sent: () => 'its request was not answered',
+  unsent: () => 'its request was never sent',
 }
 
 /** T20: the downstream said yes to doing it; only `verify` makes that "done". */

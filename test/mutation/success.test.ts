@@ -187,7 +187,12 @@ describe('the spool of an engine that is gone', () => {
 })
 
 describe('an attempt whose writes were all answered by errors', () => {
-  type Answer = { readonly status?: number; readonly isRead?: boolean; readonly state?: 'answered' | 'sent' }
+  type Answer = {
+    readonly status?: number
+    readonly isRead?: boolean
+    readonly state?: 'answered' | 'sent' | 'unsent'
+    readonly isUnseen?: true
+  }
   /** A `ctx.fetch` that notes what it was answered. */
   const answering = (answers: readonly Answer[]): FetchMaker => {
     const left = [...answers]
@@ -222,10 +227,22 @@ describe('an attempt whose writes were all answered by errors', () => {
   })
 
   it.each([
+    [[{ state: 'unsent' }], 'its request was never sent'],
+    [[{ status: 503 }, { state: 'unsent' }], 'its request was never sent'],
+    [[{ state: 'sent' }], 'its request was not answered'],
+    [[{ state: 'unsent' }, { state: 'sent' }], 'its request was not answered'],
+  ] as const)('and so where it was not answered: %j', async (answers, why) => {
+    expect(await told(answers)).toEqual([expect.stringContaining(`though ${why}`)])
+  })
+
+  it.each([
     [[{ status: 399 }]],
     [[{ status: 500 }, { status: 201 }]],
     [[{ status: 201 }, { status: 500 }]],
-    [[{ status: 500, state: 'sent' }]],
+    [[{ state: 'sent', isUnseen: true }]],
+    [[{ status: 500 }, { state: 'sent', isUnseen: true }]],
+    [[{ state: 'sent' }, { status: 200, isRead: true }]],
+    [[{ status: 200 }, { state: 'unsent' }]],
     [[{}]],
     [[{ status: 500 }, {}]],
     [[{ status: 500, isRead: true }]],
