@@ -283,7 +283,12 @@ export function createGuard(options: GuardOptions): Guard {
   core.contracts.set(onceContract.name, onceContract)
 
   const guard: Guard = {
-    tool: (toolOptions) => protect(register(notOurs(defineContract(toolOptions as unknown as AnyToolOptions), isOwn))),
+    tool: (toolOptions) => {
+      const contract = register(notOurs(defineContract(toolOptions as unknown as AnyToolOptions), isOwn))
+      // By its text: one that is built anew for each request is the same tool, and another of its name is not.
+      core.makers.note(contract.name, String(contract.execute), undefined)
+      return protect(contract)
+    },
     run: async (runOptions, work) => {
       const active = runOf(knownRun(runOptions, work))
       return await withRun(active, () => work(handleOf(active)))

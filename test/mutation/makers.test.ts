@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest'
 import { closeFor, openFor } from '../../src/engine/store-users.ts'
 import { createMakers } from '../../src/engine/makers.ts'
-import type { Contract } from '../../src/contract/index.ts'
+import { keyed, type Contract, type ToolContext } from '../../src/contract/index.ts'
 import type { Store } from '../../src/engine/index.ts'
-import { bench, contractOf } from './bench.ts'
+import { bench, contractOf, refusalOf, type Bench } from './bench.ts'
 
 const record = (key: string, tenant = 'a', tool = 'pay') => ({ key, tenant, tool }) as never
 
@@ -65,6 +65,40 @@ describe('what nobody waits for is settled', () => {
     const contract = contractOf({ name: 'pay' })
     await b.guard.run({ id: 'r', tenant: 'a' }, () => b.guard.internals.register(contract, {}))
     expect(b.guard.internals.register(contract, {})).toBe(contract)
+  })
+})
+
+describe('two tools of one name', () => {
+  const KEYED = { recovery: keyed('24h') }
+  /** One is left in doubt by a process that ends; the next process protects it, and `others`, and waits for nobody. */
+  async function restarted(others: (b: Bench) => void) {
+    const before = bench()
+    before.downstream.plan('a', 'lose-answer', 'lose-answer', 'lose-answer')
+    const doubt = await refusalOf(before.until(before.tool(KEYED)({ ref: 'a' }, { waitMs: 1 })))
+    await before.until(before.guard.close())
+    const b = bench({ beside: before, self: 'host/boot/2/2' })
+    const tool = b.tool(KEYED)
+    others(b)
+    await b.until(b.guard.open())
+    await b.time.advance(120_000)
+    return { b, tool, state: () => b.recordOf(doubt.key ?? '')?.state }
+  }
+
+  it('what one has left in doubt is never sent by the other: it waits for an equal call', async () => {
+    const { b, tool, state } = await restarted((own) => {
+      own.tool({
+        ...KEYED,
+        execute: (_input: unknown, context: ToolContext) => own.downstream.send({ ref: 'other' }, context),
+      })
+    })
+    expect([state(), b.downstream.effects('other')]).toEqual(['in-doubt', 0])
+    expect(await b.until(tool({ ref: 'a' }))).toMatchObject({ ref: 'a' })
+    expect([state(), b.downstream.effects('a'), b.downstream.effects('other')]).toEqual(['committed', 1, 0])
+  })
+
+  it('one that is built anew for each request is one tool, and its doubts settle themselves', async () => {
+    const { b, state } = await restarted((own) => void own.tool(KEYED))
+    expect([state(), b.downstream.effects('a')]).toEqual(['committed', 1])
   })
 })
 
