@@ -70,7 +70,7 @@ export async function executeMarked(core: Core, attempt: LiveAttempt, options: E
   const { op } = attempt
   await at(core, 'marked', op.key)
   if (core.closing || !maySend(attempt, core.clock))
-    return await close(core, attempt, { type: 'unsent', error: core.closing ? closed() : late() })
+    return await close(core, attempt, { type: 'unsent', error: overBeforeBegun(core) })
   const port = portOf(attempt, core.clock, options.run)
   const context = contextOf(attempt, core.clock, options.run, core.makeFetch, port)
   attempt.started = true
@@ -385,5 +385,8 @@ function onlyUnavailable(error: unknown): undefined {
   throw error
 }
 
-const late = (): Error => new Error('the attempt’s lease was over before its first byte')
+/** Why an attempt was not begun that may not send any more. */
+export const overBeforeBegun = (core: Core): Error =>
+  core.closing ? closed() : new Error('the attempt’s lease was over before its first byte')
+
 export const timeoutError = (ms: number): Error => new DOMException(`no answer within ${ms} ms`, 'TimeoutError')

@@ -4,6 +4,7 @@ import { sleep } from './clock.ts'
 import { at, inBackground, type Core } from './core.ts'
 import {
   entered,
+  overBeforeBegun,
   timeoutError,
   toldDoubt,
   unrecordedDoubt,
@@ -26,10 +27,8 @@ const TRIES_TO_READ = 3
 export async function executeInTransaction(core: Core, attempt: LiveAttempt, options: ExecuteOptions): Promise<Ended> {
   const { op } = attempt
   const transaction = await begin(core, attempt)
-  if (transaction === undefined) {
-    const error = timeoutError(op.contract.timeoutMs)
-    return { kind: 'none', record: attempt.record, error, retryable: true }
-  }
+  if (transaction === undefined)
+    return { kind: 'none', record: attempt.record, error: overBeforeBegun(core), retryable: true }
   await at(core, 'marked', op.key)
   const port = portOf(attempt, core.clock, options.run)
   const context = contextOf(attempt, core.clock, options.run, core.makeFetch, port, transaction.handle)

@@ -170,6 +170,7 @@ describe('a transactional tool', () => {
     const tool = toolOf(b)
     const error = await refusalOf(b.until(tool({ ref: 'a' })))
     expect(facts(error)).toMatchObject({ code: 'REJECTED', effect: 'none', retryable: true })
+    expect(error).toMatchObject({ message: expect.stringContaining('lease was over before its first byte') as string })
     expect([b.table.rows('a'), b.table.open()]).toEqual([0, 0])
     expect(b.record(tool, { ref: 'a' })?.state).toBe('released')
   })
