@@ -1,5 +1,5 @@
 import { isToolMessage, type ToolMessageLike } from './direct.ts'
-import type { Invokable } from './tools.ts'
+import type { Invokable } from './invokable.ts'
 
 /** A ToolMessage of the tool's own LangChain, made by a copy of the tool that does nothing but answer. */
 export async function messageOf(
@@ -26,8 +26,8 @@ export async function messageOf(
 }
 
 /** A tool with some members replaced; a proxy would break what keeps private fields. */
-export function copyOf(tool: Invokable, members: object): Invokable {
-  const copy = Object.create(Object.getPrototypeOf(tool) as object, Object.getOwnPropertyDescriptors(tool)) as Invokable
+export function copyOf<Tool extends object>(tool: Tool, members: object): Tool {
+  const copy = Object.create(Object.getPrototypeOf(tool) as object, Object.getOwnPropertyDescriptors(tool)) as Tool
   for (const [name, value] of Object.entries(members)) {
     Object.defineProperty(copy, name, {
       value,

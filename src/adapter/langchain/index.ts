@@ -4,6 +4,7 @@
  */
 export { toolContext } from '../shared/index.ts'
 export type { AdapterOptions, Contracts, Declaration } from '../shared/index.ts'
+export type { LangChainTool } from './invokable.ts'
 export { protectNode, type NodeContract } from './node.ts'
 export { toLangChain } from './to-langchain.ts'
-export { protectTools, type LangChainTool } from './tools.ts'
+export { protectTools } from './tools.ts'

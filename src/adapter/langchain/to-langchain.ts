@@ -1,6 +1,7 @@
 import type { ProtectedTool } from '../../engine/index.ts'
 import { assertFactory, inputSchemaOf, partsOf, withNote } from '../shared/index.ts'
-import { onceOnly, type Invokable } from './tools.ts'
+import type { Invokable } from './invokable.ts'
+import { onceOnly } from './tools.ts'
 
 type Make = (...given: never[]) => unknown
 

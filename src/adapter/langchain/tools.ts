@@ -18,28 +18,8 @@ import { besideResult } from './beside.ts'
 import { copyOf, messageOf } from './copy.ts'
 import { isToolMessage, packCommand, packedMessage, packMessage, unpackCommand } from './direct.ts'
 import { isBubbleUp, isInterrupt, resultsIn, roundOf, type RunnableConfigLike } from './pause.ts'
-
-/** What this door needs of a tool of LangChain 1 (@langchain/core `StructuredToolInterface`). */
-export interface LangChainTool {
-  readonly name: string
-}
-
-export interface RunManager {
-  handleToolEvent?(chunk: unknown): Promise<void>
-}
-
-export interface Invokable extends LangChainTool {
-  readonly description?: string
-  readonly schema?: unknown
-  readonly responseFormat?: string
-  invoke(input: unknown, config?: RunnableConfigLike): Promise<unknown>
-  _call(input: unknown, runManager?: RunManager, config?: RunnableConfigLike): unknown
-}
-
-interface ToolCallLike {
-  readonly type: 'tool_call'
-  readonly id?: string
-}
+import { isInvokable, isToolCall, type Call, type Invokable, type LangChainTool, type RunManager } from './invokable.ts'
+import { adaptedRunnable, asInvokable, isRunnableTool, runOnce } from './runnable.ts'
 
 /**
  * The same tools, each of whose effects happens once. Give the result to `createAgent`, a `ToolNode` or a node of your
@@ -59,16 +39,16 @@ export function protectTools<Tools extends readonly LangChainTool[] | []>(
     guard,
     at,
     (tools as readonly LangChainTool[])
-      .filter(isInvokable)
-      .map(adapted)
+      .flatMap((tool) => (isInvokable(tool) ? [adapted(tool)] : isRunnableTool(tool) ? [adaptedRunnable(tool)] : []))
       .filter(({ name, maker }) => !isLeftAlone(maker, name, contracts)),
     contracts,
     options,
   )
   return (tools as readonly LangChainTool[]).map((tool) => {
     const its = guarded.get(tool.name)
-    if (its === undefined || its.kind === 'read' || !isInvokable(tool)) return tool
-    return onceOnly(tool, (...call) => callOnce(tool, its, ...call))
+    if (its === undefined || its.kind === 'read') return tool
+    if (isInvokable(tool)) return onceOnly(tool, (...call) => callOnce(tool, its, ...call))
+    return isRunnableTool(tool) ? runOnce(tool, (...call) => callOnce(asInvokable(tool), its, ...call)) : tool
   }) as unknown as Tools
 }
 
@@ -79,12 +59,6 @@ const adapted = (tool: Invokable): AdaptedTool => ({
   maker: (tool as { readonly func?: unknown }).func ?? tool,
   again: (input, { signal }) => resultOf(tool._call(input, undefined, { signal }), undefined),
 })
-
-/** Tools that the model's provider runs are plain data; there is nothing to protect here. */
-const isInvokable = (tool: LangChainTool): tool is Invokable =>
-  typeof (tool as Partial<Invokable>).invoke === 'function' && typeof (tool as Partial<Invokable>)._call === 'function'
-
-type Call = (input: unknown, runManager: RunManager | undefined, config: RunnableConfigLike) => Promise<unknown>
 
 /** The tool with another function; what LangChain must not say beside an error is said here. */
 export function onceOnly(tool: Invokable, call: Call): Invokable {
@@ -164,6 +138,3 @@ async function restored(tool: Invokable, value: unknown, callId: string | undefi
   }
   return new Message({ ...said, tool_call_id: callId ?? said['tool_call_id'] })
 }
-
-const isToolCall = (input: unknown): input is ToolCallLike =>
-  typeof input === 'object' && input !== null && (input as Partial<ToolCallLike>).type === 'tool_call'
