@@ -1,10 +1,14 @@
 import type { ToolContext } from '../../contract/index.ts'
 import type { Guard } from '../../engine/index.ts'
 import {
+  assertArguments,
   assertGiven,
   bindContext,
+  contractFor,
   guardTools,
+  isGuarded,
   jsonSchemaFrom,
+  markGuarded,
   pausable,
   withNote,
   type AdapterOptions,
@@ -34,11 +38,14 @@ export function protectTool<Make extends Factory>(
   contracts: Contracts = {},
   options: AdapterOptions = {},
 ): Make {
-  const takes = 'the factory createTool of @mastra/core/tools as its second argument'
-  assertGiven('protectTool', typeof (createTool as unknown) === 'function', takes, createTool)
+  const takes = 'the factory createTool of @mastra/core/tools, not yet protected, as its second argument'
+  const isFactory = typeof (createTool as unknown) === 'function' && !isGuarded(createTool)
+  assertGiven('protectTool', isFactory, takes, createTool)
+  assertArguments('protectTool', guard, contracts, options)
   const at = { door: 'onefold/mastra', how: 'protectTool(guard, createTool' }
   const build = createTool as unknown as (given: FactoryOptions) => unknown
   const make = (given: FactoryOptions): unknown => {
+    assertGiven('createTool', typeof given === 'object', 'the options of a tool, { id, … }', given)
     const { execute, id } = given
     if (execute === undefined) return build(given)
     const adapted = {
@@ -48,10 +55,14 @@ export function protectTool<Make extends Factory>(
       maker: execute,
       again: (input: unknown, { signal }: ToolContext) => execute(input, { abortSignal: signal }),
     }
-    const guarded = guardTools(guard, at, [adapted], { [id]: contracts[id] }, options).get(id) as GuardedTool
-    return build(guarded.kind === 'read' ? given : { ...given, execute: onceOnly(guarded, execute) })
+    const guarded = guardTools(guard, at, [adapted], contractFor(contracts, id), options).get(id) as GuardedTool
+    if (guarded.kind === 'read') return build(given)
+    const built = build({ ...given, execute: onceOnly(guarded, execute) }) as { readonly execute?: object }
+    // What is built is options of the factory, too.
+    if (built.execute !== undefined) markGuarded(built.execute)
+    return built
   }
-  return make as unknown as Make
+  return markGuarded(make) as unknown as Make
 }
 
 const onceOnly =

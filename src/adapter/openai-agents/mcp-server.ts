@@ -1,9 +1,13 @@
 import { ledgerName, type ToolContext } from '../../contract/index.ts'
 import { AnsweredError, currentRun, type Guard } from '../../engine/index.ts'
 import {
+  assertArguments,
   assertGiven,
+  contractFor,
   guardTools,
   isForTheModel,
+  isGuarded,
+  markGuarded,
   type AdapterOptions,
   type Contracts,
   type GuardedTool,
@@ -52,8 +56,10 @@ export function protectMcpServer<McpServer extends AgentsMcpServer>(
   contracts: Contracts = {},
   options: AdapterOptions = {},
 ): McpServer {
-  const isServer = typeof (server as Partial<McpServer> | undefined)?.callTool === 'function'
-  assertGiven('protectMcpServer', isServer, 'an MCP server object of @openai/agents as its second argument', server)
+  const isServer = typeof (server as Partial<McpServer> | undefined)?.callTool === 'function' && !isGuarded(server)
+  const takes = 'an MCP server object of @openai/agents, not yet protected, as its second argument'
+  assertGiven('protectMcpServer', isServer, takes, server)
+  assertArguments('protectMcpServer', guard, contracts, options)
   const inner = server as unknown as Server
   const tools = new Map<string, GuardedTool>()
   const at = { door: `onefold/openai-agents (${server.name})`, how: 'protectMcpServer(guard, server' }
@@ -64,7 +70,7 @@ export function protectMcpServer<McpServer extends AgentsMcpServer>(
     const again = async (input: unknown, context: ToolContext): Promise<unknown> =>
       storable(await send(name, input as Record<string, unknown>, undefined, undefined, context))
     const adapted = { name, ledgerName: ledgerName(server.name, name), again, maker: server }
-    const made = guardTools(guard, at, [adapted], { [name]: contracts[name] }, options).get(name) as GuardedTool
+    const made = guardTools(guard, at, [adapted], contractFor(contracts, name), options).get(name) as GuardedTool
     tools.set(name, made)
     return made
   }
@@ -121,7 +127,7 @@ export function protectMcpServer<McpServer extends AgentsMcpServer>(
     },
   }
   // A proxy that hands every other method to the server itself: servers keep private fields, and call their own methods.
-  return new Proxy(server, {
+  const guarded = new Proxy(server, {
     get: (target, name) => {
       if (Object.hasOwn(replaced, name)) return (replaced as Record<string | symbol, unknown>)[name]
       const value: unknown = Reflect.get(target, name, target)
@@ -130,6 +136,7 @@ export function protectMcpServer<McpServer extends AgentsMcpServer>(
     set: (target, name, value) => Reflect.set(target, name, value, target),
     has: (target, name) => Object.hasOwn(replaced, name) || Reflect.has(target, name),
   })
+  return markGuarded(guarded)
 }
 
 function runMeta(): Record<string, string> {

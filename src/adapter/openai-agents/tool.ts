@@ -2,10 +2,15 @@ import type { ToolContext } from '../../contract/index.ts'
 import type { Guard } from '../../engine/index.ts'
 import { OnefoldError } from '../../error/index.ts'
 import {
+  assertArguments,
+  assertGiven,
   bindContext,
+  contractFor,
   guardTools,
   isForTheModel,
+  isGuarded,
   jsonSchemaFrom,
+  markGuarded,
   withNote,
   type AdapterOptions,
   type Contracts,
@@ -46,9 +51,14 @@ export function protectTool<Make extends Factory>(
   options: AdapterOptions = {},
 ): Make {
   if (typeof tool !== 'function') throw builtAlready(tool)
+  const takes = 'the factory "tool" of @openai/agents, not yet protected, as its second argument'
+  assertGiven('protectTool', !isGuarded(tool), takes, tool)
+  assertArguments('protectTool', guard, contracts, options)
   const at = { door: 'onefold/openai-agents', how: 'protectTool(guard, agents.tool' }
   const build = tool as unknown as (given: FactoryOptions) => unknown
   const make = (given: FactoryOptions): unknown => {
+    const isRunnable = typeof (given as Partial<FactoryOptions> | undefined)?.execute === 'function'
+    assertGiven('tool', isRunnable, 'the options of a tool, { name, execute, … }', given)
     const name = given.name ?? given.execute.name
     const adapted = {
       name,
@@ -57,12 +67,12 @@ export function protectTool<Make extends Factory>(
       maker: given.execute,
       again: (input: unknown, { signal }: ToolContext) => given.execute(input, undefined, { signal }),
     }
-    const guarded = guardTools(guard, at, [adapted], { [name]: contracts[name] }, options).get(name)
+    const guarded = guardTools(guard, at, [adapted], contractFor(contracts, name), options).get(name)
     return build(
       guarded?.kind === 'read' ? given : { ...given, name, ...partsFor(name, guarded as GuardedTool, given) },
     )
   }
-  return make as unknown as Make
+  return markGuarded(make) as unknown as Make
 }
 
 function partsFor(name: string, guarded: GuardedTool, options: FactoryOptions): Partial<FactoryOptions> {

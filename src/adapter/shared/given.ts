@@ -23,7 +23,7 @@ export function markGuarded<Made extends object>(made: Made): Made {
   return made
 }
 
-const isGuarded = (own: unknown): boolean =>
+export const isGuarded = (own: unknown): boolean =>
   (typeof own === 'function' || (typeof own === 'object' && own !== null)) && guarded.has(own)
 
 /** True for a tool that is handed back as it is: protected already, and nothing else is said of it here. */
@@ -53,7 +53,7 @@ const FACTORIES = {
 export const assertFactory = (door: keyof typeof FACTORIES, factory: unknown): void =>
   assertGiven(
     door,
-    typeof factory === 'function',
+    typeof factory === 'function' && !isGuarded(factory),
     `the framework's own factory as its second argument, ${FACTORIES[door]}`,
     factory,
   )

@@ -74,11 +74,7 @@ export function guardTools(
   contracts: Contracts,
   options: AdapterOptions = {},
 ): ReadonlyMap<string, GuardedTool> {
-  assertGiven(at.door, isGuard(guard), 'the guard, onefold(…), as its first argument', guard)
-  const isRecord = typeof (contracts as unknown) === 'object' && !Array.isArray(contracts)
-  assertGiven(at.door, isRecord && (contracts as unknown) !== null, 'contracts by the names of tools, { … }', contracts)
-  knownOptions(at.door, options, NAMES)
-  if (options.undeclared !== undefined) knownOptions(`undeclared of ${at.door}`, options.undeclared, POLICY_NAMES)
+  assertArguments(at.door, guard, contracts, options)
   assertKnown(
     at.door,
     tools.map(({ name }) => name),
@@ -92,6 +88,24 @@ export function guardTools(
   reportUndeclared(guard, at, undeclared, options.warn)
   return guarded
 }
+
+/**
+ * What every door takes beside its tools. A factory's door checks it at once, and not when its first tool is built.
+ * @throws OnefoldError CONFIG_INVALID
+ */
+export function assertArguments(door: string, guard: Guard, contracts: Contracts, options: AdapterOptions): void {
+  assertGiven(door, isGuard(guard), 'the guard, onefold(…), as its first argument', guard)
+  const given = contracts as unknown
+  const isRecord = typeof given === 'object' && given !== null && !(Symbol.iterator in given)
+  assertGiven(door, isRecord, 'contracts by the names of tools, { … }', given)
+  knownOptions(door, options, NAMES)
+  if (options.undeclared !== undefined) knownOptions(`undeclared of ${door}`, options.undeclared, POLICY_NAMES)
+}
+
+/** The contract of one tool, for doors that meet their tools one by one. */
+export const contractFor = (contracts: Contracts, name: string): Contracts => ({
+  [name]: declarationOf(contracts, name),
+})
 
 const declarationOf = (contracts: Contracts, name: string): Contracts[string] =>
   Object.hasOwn(contracts, name) ? contracts[name] : undefined

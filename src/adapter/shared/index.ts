@@ -8,8 +8,16 @@ export { bindContext, toolContext } from './tool-context.ts'
 export { partsOf, type ToolCall, type ToolParts } from './convert.ts'
 export type { Contracts, Declaration, WriteDeclaration } from './declaration.ts'
 export { evidenceFetch, resultsSeen } from './delivered.ts'
-export { assertFactory, assertGiven, isLeftAlone, markGuarded } from './given.ts'
-export { guardTools, type AdaptedTool, type AdapterCall, type AdapterOptions, type GuardedTool } from './guard-tools.ts'
+export { assertFactory, assertGiven, isGuarded, isLeftAlone, markGuarded } from './given.ts'
+export {
+  assertArguments,
+  contractFor,
+  guardTools,
+  type AdaptedTool,
+  type AdapterCall,
+  type AdapterOptions,
+  type GuardedTool,
+} from './guard-tools.ts'
 export { guardUnit, UNIT_NAMES, type UnitCall, type UnitContract } from './guard-unit.ts'
 export { jsonSchemaFrom, inputSchemaOf } from './json-schema.ts'
 export { pausable } from './pause.ts'
