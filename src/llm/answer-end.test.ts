@@ -21,6 +21,12 @@ it.each([
     'data: {"object": "chat.completion.chunk","choices":[{"finish_reason":null}]}\n\n',
     'data: {"object":"chat.completion.chunk","choices":[{"finish_reason": "stop"}]}\n\n',
   ],
+  [
+    'Gemini',
+    SSE,
+    'data: {"candidates": [{"content": {"parts": [{"text": "\\"finishReason\\":\\"STOP\\""}]}}]}\r\n\r\n',
+    'data: {"candidates": [{"content": {"parts": [{"text": ""}]},"finishReason": "STOP"}]}\r\n\r\n',
+  ],
   ['a document', JSON_TYPE, '{"choices":[', '{}]}'],
   ['a document behind a byte order mark', JSON_TYPE, '\u00ef\u00bb\u00bf{"choices":[', ']}'],
 ])('%s: whole at the end only', (_of, type, begin, end) => {
@@ -37,7 +43,8 @@ it.each([
 })
 
 it.each([
-  ['a stream of another kind', SSE, 'data: {"candidates":[]}\n\n'],
+  ['a stream of another kind', SSE, 'data: {"deltas":[]}\n\n'],
+  ['a prompt that Gemini blocked', SSE, 'data: {"promptFeedback":{"blockReason":"OTHER"}}\n\n'],
   ['no error', SSE, 'data: {"error":null,"text":"a"}\n\n'],
   ['text about errors', SSE, 'data: {"text":"event: error\\ndata: {\\"error\\":1}"}\n\n'],
   ['bytes', 'audio/mpeg', '\u00ff\u00fb'],

@@ -11,6 +11,7 @@ export const hasFailed = (text: string): boolean => FAILURE.test(text)
 const ENDS: readonly (readonly [begins: RegExp, ends: RegExp])[] = [
   [/^event: ?message_start[\r\n]/m, /^event: ?message_stop[\r\n]/m],
   [/^event: ?response\.created[\r\n]/m, /^event: ?response\.(?:completed|incomplete)[\r\n]/m],
+  [/^data: ?\{.*"candidates"\s*:\s*\[\s*\{/m, /"finishReason"\s*:\s*"/],
   [/^data: ?\{.*"chat\.completion\.chunk"/m, /^data: ?\[DONE\]|"finish_reason"\s*:\s*"/m],
 ]
 
