@@ -10,8 +10,9 @@ import { stateHashes } from './state.ts'
 export interface NodeContract<State> extends UnitContract {
   /**
    * What in the state makes two executions the same: then also a repeated run, or another branch, does it once.
-   * @default the task, which stays the same through LangGraph's retries and through a resume from a checkpoint; in a graph
-   * without a checkpointer the node's place in the run, where another state than the recorded one is refused
+   * @default the task, which stays the same through LangGraph's retries and through a resume from a checkpoint: after a
+   * crash only with `durability: 'sync'`, since a task whose checkpoint was lost is another one; in a graph without a
+   * checkpointer the node's place in the run, where another state than the recorded one is refused
    */
   readonly identity?: (state: State) => unknown
 }

@@ -151,6 +151,85 @@ describe('a protected node', () => {
     expect(await downstream.effects('new ids')).toBe(1)
   })
 
+  it.each([
+    ['sync', undefined, 1],
+    // The checkpoint that names the task is lost in the crash: LangGraph makes another task of the same work.
+    ['async', undefined, 2],
+    ['exit', undefined, 2],
+    ['async', 'order', 1],
+    ['exit', 'order', 1],
+  ] as const)('after a crash, durability %j, identity %s: %i effects', async (durability, identity, effects) => {
+    const guard = testGuard()
+    const order = `durable-${durability}-${identity}`
+    const crashed = Promise.withResolvers<void>()
+    const never = new Promise<never>(() => {})
+    let running = true
+    /** Loses what LangGraph has not waited for when the process ends. */
+    class Losing extends MemorySaver {
+      override async put(...call: Parameters<MemorySaver['put']>): ReturnType<MemorySaver['put']> {
+        if (!running || Number(call[2].step) < (durability === 'sync' ? 2 : 1)) return await super.put(...call)
+        if (durability === 'sync') crashed.resolve()
+        return await never
+      }
+      override async putWrites(): Promise<void> {}
+    }
+    const pay = protectNode(
+      guard,
+      async () => {
+        await act(order)
+        return { messages: [new AIMessage('charged')] }
+      },
+      { name: 'pay', recovery: manual(), ...(identity === undefined ? {} : { identity: () => identity }) },
+    )
+    const crash = async (): Promise<object> => {
+      crashed.resolve()
+      return running ? await never : {}
+    }
+    const graph = new StateGraph(MessagesAnnotation)
+      .addNode('look', () => ({ messages: [new AIMessage('looked')] }))
+      .addNode('pay', pay)
+      .addNode('crash', crash)
+      .addEdge(START, 'look')
+      .addEdge('look', 'pay')
+      .addEdge('pay', 'crash')
+      .compile({ checkpointer: new Losing() as MemorySaver })
+    const attempt = (input: typeof user | null) =>
+      guard.run({ id: order }, () => graph.invoke(input, { configurable: { thread_id: order }, durability }))
+    void attempt(user)
+    await crashed.promise
+    running = false
+    await attempt(durability === 'exit' ? user : null)
+    expect(await downstream.effects(order)).toBe(effects)
+  })
+
+  it.each([
+    ['none', 2],
+    ['order', 1],
+  ])(
+    'replayed from an earlier checkpoint, which makes new tasks, identity %s: %i effects',
+    async (identity, effects) => {
+      const guard = testGuard()
+      const order = `replayed-${identity}`
+      const pay = protectNode(
+        guard,
+        async () => {
+          await act(order)
+          return { messages: [new AIMessage('charged')] }
+        },
+        { name: 'pay', recovery: manual(), ...(identity === 'none' ? {} : { identity: () => identity }) },
+      )
+      const graph = new StateGraph(MessagesAnnotation)
+        .addNode('pay', pay)
+        .addEdge(START, 'pay')
+        .compile({ checkpointer: new MemorySaver() })
+      const thread = { configurable: { thread_id: order } }
+      await graph.invoke(user, thread)
+      for await (const { next, config } of graph.getStateHistory(thread))
+        if (next[0] === 'pay') await graph.invoke(null, config)
+      expect(await downstream.effects(order)).toBe(effects)
+    },
+  )
+
   it('outside a graph is refused, unless it has an identity', async () => {
     const node = protectNode(testGuard(), async () => 1, { name: 'pay', recovery: manual() })
     await expect(node({}, {})).rejects.toThrow(/cannot tell which execution this is.*give protectNode an identity/)
