@@ -28,24 +28,36 @@ export function mcpFetch(options: McpFetchOptions = {}): typeof fetch {
     if (operation === undefined || call === undefined) return await counted(input, init)
     const { port } = operation
     const about = `${call.name}:${fingerprintText(canonicalize(call.arguments))}`
+    // The next round of questions is the same call, under the same key, and yet no repeat of the round before (T19).
+    const round = call.round === undefined ? about : `${about}:${fingerprintText(canonicalize(call.round))}`
     const before = sent.get(port) ?? new Set<string>()
     sent.set(port, before)
-    if (port.recovery?.class !== 'keyed' && before.has(about)) throw refused(port.tool, call.name)
-    before.add(about)
+    if (port.recovery?.class !== 'keyed' && before.has(round)) throw refused(port.tool, call.name)
+    before.add(round)
     const key = port.downstreamKey('mcp', about)
     const headers = new Headers(init?.headers)
     if (!headers.has('idempotency-key')) headers.set('idempotency-key', key)
     headers.delete('content-length')
     const response = await counted(input, { ...init, headers, body: JSON.stringify(call.withKey(key)) })
     // Asked for before a message is read (MCP, authorization): nothing has begun, and the call goes again with a new token.
-    if (response.status === 401) before.delete(about)
+    if (response.status === 401) before.delete(round)
     return response
   }
+}
+
+interface Params {
+  readonly name?: unknown
+  readonly arguments?: unknown
+  readonly inputResponses?: unknown
+  readonly requestState?: unknown
+  readonly _meta?: object
 }
 
 interface ToolCall {
   readonly name: string
   readonly arguments: unknown
+  /** What it answers to a server that asked (MCP 2026-07-28, `input_required`); undefined in the first round. */
+  readonly round: unknown
   withKey(key: string): unknown
 }
 
@@ -54,13 +66,15 @@ function toolCallIn(body: unknown): ToolCall | undefined {
   if (typeof body !== 'string' || !body.includes('tools/call')) return undefined
   const message = JSON.parse(body) as {
     readonly method?: unknown
-    readonly params?: { readonly name?: unknown; readonly arguments?: unknown; readonly _meta?: object }
+    readonly params?: Params
   }
   const { method, params } = message
   if (method !== 'tools/call' || typeof params?.name !== 'string') return undefined
+  const { inputResponses, requestState } = params
   return {
     name: params.name,
     arguments: params.arguments ?? {},
+    round: inputResponses === undefined && requestState === undefined ? undefined : { inputResponses, requestState },
     withKey: (key) => ({ ...message, params: { ...params, _meta: { [KEY_META]: key, ...params._meta } } }),
   }
 }
