@@ -23,6 +23,7 @@ export { ERROR_CODES, OnefoldError, isOnefoldError, type EffectKnowledge, type E
 export { AnsweredError, orderIntent, carryRun, runFrom } from './engine/index.ts'
 export type {
   AnchoredIntent,
+  CloseOptions,
   EngineEvents,
   EventName,
   Forensics,

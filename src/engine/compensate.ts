@@ -1,9 +1,10 @@
 import { anySchema, defineContract, manual, type AnyToolOptions, type Contract } from '../contract/index.ts'
 import { OnefoldError, isOnefoldError, isStoreUnavailable } from '../error/index.ts'
-import type { Core } from './core.ts'
+import { assertTaking, type Core } from './core.ts'
 import type { Performer, PerformOptions } from './engine.ts'
 import { standing } from './older.ts'
 import { ticketOf, type Operation } from './operation.ts'
+import { currentFrame } from './run.ts'
 import { unseal } from './outcome.ts'
 import type { Outcome } from './told.ts'
 
@@ -24,6 +25,7 @@ export async function compensateOperation(
   if (contract.compensate === undefined)
     throw new OnefoldError('CONTRACT_INVALID', `${contract.name} declares no compensate. Nothing was undone.`)
   const parsed = contract.parse(rawInput)
+  assertTaking(core, currentFrame())
   const op = performer.name(contract, parsed instanceof Promise ? await parsed : parsed, options)
   await open()
   await compensateBy(core, op, (value, key) => declaredUndo(performer, contract, key, value, options))

@@ -1,4 +1,5 @@
 import type { Contract } from '../contract/index.ts'
+import { closed } from './answers.ts'
 import type { FetchMaker, LiveAttempt } from './attempt.ts'
 import type { Clock, Ids, Processes } from './clock.ts'
 import type { DuplicateNotes } from './duplicates.ts'
@@ -12,6 +13,7 @@ import { ticketOf, type Naming } from './operation.ts'
 import type { DoubtReason, OperationRecord } from './record.ts'
 import type { Remembered } from './remembered.ts'
 import type { Questions } from './rounds.ts'
+import type { OperationFrame } from './run.ts'
 import type { Settings } from './settings.ts'
 import type { Slots } from './slots.ts'
 import type { Spool } from './spool.ts'
@@ -45,6 +47,8 @@ export interface Core {
   /** Background work that `close` waits for. */
   readonly background: Set<Promise<unknown>>
   closing: boolean
+  /** True while a close waits for what runs: nothing begins any more but what that calls. */
+  draining: boolean
 }
 
 /** Passes a fault point; costs nothing where no faults are injected. */
@@ -57,6 +61,11 @@ type AlarmingRecord = Pick<OperationRecord, 'key' | 'tenant' | 'tool' | 'run'>
 /** Tells listeners of something that a person has to see. */
 export function alarm(core: Core, { key, tenant, tool, run }: AlarmingRecord, message: string): void {
   core.emitter.emit('alarm', { key, tenant, tool, run, message })
+}
+
+/** @throws OnefoldError for a call that comes when the guard is closed, or is being closed and none of its calls made it */
+export function assertTaking(core: Core, frame: OperationFrame | undefined): void {
+  if (core.closing || (core.draining && frame === undefined)) throw closed()
 }
 
 /** Keeps `work` until it ends; what it throws is an alarm, never an unhandled rejection. */

@@ -1,9 +1,9 @@
 import type { Contract } from '../contract/index.ts'
 import { OnefoldError, isOnefoldError, isStoreUnavailable } from '../error/index.ts'
-import { cancelled, closed, inProgress, keyReused, rejected } from './answers.ts'
+import { cancelled, inProgress, keyReused, rejected } from './answers.ts'
 import { newAttempt, contextOf } from './attempt.ts'
 import { adoptChild } from './children.ts'
-import type { Core } from './core.ts'
+import { assertTaking, type Core } from './core.ts'
 import type { Executor } from './execute.ts'
 import { majorFits, replayed, startFlight, type Flight, type Settled } from './flight.ts'
 import type { DuplicateAnswer } from './duplicates.ts'
@@ -56,7 +56,7 @@ export function createPerformer(core: Core, opening: () => Promise<void> | undef
       await open
       return await readThrough(core, contract, input, options, run)
     }
-    if (core.closing) throw closed()
+    assertTaking(core, frame)
     if (options.signal?.aborted === true) throw cancelled(contract.name, '', false)
     const sequence = contract.sequence ? indexOfCall(run, frame, contract, options.callId) : undefined
     try {

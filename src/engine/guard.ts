@@ -22,7 +22,7 @@ import { createEmitter, type EngineEvents, type EventName } from './events.ts'
 import type { Faults } from './faults.ts'
 import { createJournal } from './journal.ts'
 import { assertStoreKeeps, createLedger, opened, type Ledger } from './ledger.ts'
-import { createLifecycle } from './lifecycle.ts'
+import { createLifecycle, type CloseOptions } from './lifecycle.ts'
 import { createManners } from './keyless.ts'
 import { createMakers } from './makers.ts'
 import { createLookFirst } from './look-first.ts'
@@ -116,7 +116,11 @@ export interface Guard {
   on<Name extends EventName>(name: Name, listener: (event: EngineEvents[Name]) => void): () => void
   /** Opens the ledger now instead of at the first call. */
   open(): Promise<void>
-  close(): Promise<void>
+  /**
+   * Refuses new calls and closes the ledger. What runs then is waited for as long as `waitMs` says; what still runs after
+   * that may send nothing any more and is in doubt (`shutdown`), or is taken back where it had sent nothing.
+   */
+  close(options?: CloseOptions): Promise<void>
   /** For adapters and proxies. */
   readonly internals: Internals
 }
@@ -193,6 +197,7 @@ export function createGuard(options: GuardOptions): Guard {
     claiming: createSlots(),
     background: new Set(),
     closing: false,
+    draining: false,
   }
   const lifecycle = createLifecycle(core)
   const performer = createPerformer(core, () => (lifecycle.isOpen() ? undefined : lifecycle.open()))

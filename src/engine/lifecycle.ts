@@ -1,8 +1,10 @@
+import { knownOptions, type NamesOf } from '../contract/index.ts'
 import { isStoreUnavailable } from '../error/index.ts'
 import type { LiveAttempt } from './attempt.ts'
 import type { Core } from './core.ts'
 import { assertStoreKeeps } from './ledger.ts'
 import { closed } from './answers.ts'
+import { sleep } from './clock.ts'
 import { inNoRun } from './run.ts'
 import { beat, createSweeper } from './sweep.ts'
 import { closeFor, openFor } from './store-users.ts'
@@ -16,12 +18,24 @@ export interface Lifecycle {
   isOpen(): boolean
   /** One housekeeping round, now. For tests and operators; the engine does it by itself every sweep interval. */
   tick(): Promise<void>
-  /** Ends housekeeping, brings what still runs to a visible doubt, closes the store. */
-  close(): Promise<void>
+  /** Ends housekeeping, waits for what runs, brings what still runs then to a visible doubt, closes the store. */
+  close(options?: CloseOptions): Promise<void>
 }
+
+/** How a guard is closed. */
+export interface CloseOptions {
+  /**
+   * How long calls that run may go on, in milliseconds: below what whoever stops the process leaves it (Kubernetes: 30 s).
+   * @default 0
+   */
+  readonly waitMs?: number
+}
+
+const NAMES: NamesOf<CloseOptions> = { waitMs: 'number' }
 
 const RETIRE_EVERY = 30
 const CLOSE_GRACE_MS = 2_000
+const LOOK_MS = 20
 
 export function createLifecycle(core: Core): Lifecycle {
   const sweeper = createSweeper(core)
@@ -33,9 +47,9 @@ export function createLifecycle(core: Core): Lifecycle {
   let rounds = 0
 
   async function start(): Promise<void> {
-    if (core.closing) throw closed()
+    if (core.closing || core.draining) throw closed()
     await openFor(core, core.journal.store)
-    if (core.closing) {
+    if (core.closing || core.draining) {
       // Closed while it opened: nobody else would close it again.
       await closeFor(core, core.journal.store)
       throw closed()
@@ -81,7 +95,7 @@ export function createLifecycle(core: Core): Lifecycle {
   }
 
   function scheduleSweep(): void {
-    if (core.closing) return
+    if (core.closing || core.draining) return
     cancelSweep = core.clock.after(
       core.settings.sweepMs,
       () => {
@@ -105,14 +119,23 @@ export function createLifecycle(core: Core): Lifecycle {
   }
 
   /** One end, however often it is asked for: whoever exits after its own call must not cut off another's. */
-  function close(): Promise<void> {
-    return (ending ??= end())
+  function close(options?: unknown): Promise<void> {
+    // As a listener of a signal it is given that one's name.
+    const { waitMs = 0 } =
+      typeof options === 'object' && options !== null
+        ? knownOptions('guard.close', options as CloseOptions, NAMES)
+        : ({} as CloseOptions)
+    return (ending ??= end(waitMs))
   }
 
-  async function end(): Promise<void> {
+  async function end(waitMs: number): Promise<void> {
+    core.draining = true
+    cancelSweep()
+    const giveUpAt = core.clock.bootMs() + waitMs
+    while (opened && core.live.size + core.claiming.size > 0 && core.clock.bootMs() < giveUpAt)
+      await sleep(core.clock, LOOK_MS)
     core.closing = true
     cancelBeat()
-    cancelSweep()
     if (!opened) return await closeFor(core, core.journal.store)
     // A claim or marker that is under way starts nothing any more, and that has to be written while the store is open.
     await withGrace([...core.background, ...core.claiming])

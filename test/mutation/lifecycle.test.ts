@@ -190,6 +190,71 @@ describe('closing', () => {
   })
 })
 
+describe('closing with patience', () => {
+  it('lets what runs come to its end, with the parts that it has still to do', async () => {
+    const b = bench()
+    const part = b.tool({ name: 'part' })
+    const tool = b.tool({
+      name: 'whole',
+      compensate: () => undefined,
+      execute: async ({ ref }: OrderInput) => {
+        await b.time.advance(45_000)
+        return await part({ ref })
+      },
+    })
+    const call = tool.perform({ ref: 'a' })
+    await settle()
+    const closing = b.guard.close({ waitMs: 60_000 })
+    const late: readonly (() => Promise<unknown>)[] = [
+      () => tool({ ref: 'b' }),
+      () => tool.compensate({ ref: 'b' }),
+      () => b.guard.once('c', () => 1),
+    ]
+    for (const one of late) expect(await refusalOf(b.until(one()))).toMatchObject({ code: 'STORE_UNAVAILABLE' })
+    expect(await b.until(call)).toMatchObject({ status: 'committed', recorded: true })
+    await b.until(closing)
+    expect([b.downstream.effects('a'), b.downstream.effects('b')]).toEqual([1, 0])
+    await b.inner.open()
+    expect(b.record(tool, { ref: 'a' })?.state).toBe('committed')
+    // Its lease was renewed all the while, and nothing else was begun.
+    expect((await b.history(b.record(tool, { ref: 'a' })?.key ?? '')).some((step) => step.startsWith('T8'))).toBe(false)
+  })
+
+  it('has it for so long and no longer', async () => {
+    const b = bench()
+    const tool = b.tool({ execute: () => new Promise(() => undefined) })
+    void tool({ ref: 'a' }).catch(() => undefined)
+    await settle()
+    const before = b.time.bootMs()
+    await b.until(b.guard.close({ waitMs: 5_000 }))
+    expect(b.time.bootMs() - before).toBeGreaterThanOrEqual(5_000)
+    await b.inner.open()
+    expect(b.record(tool, { ref: 'a' })).toMatchObject({ state: 'in-doubt', reason: 'shutdown' })
+  })
+
+  it('begins no housekeeping meanwhile, and opens nothing', async () => {
+    const b = bench()
+    const tool = b.tool({ execute: () => new Promise(() => undefined) })
+    void tool({ ref: 'a' }).catch(() => undefined)
+    await settle()
+    const closing = b.guard.close({ waitMs: 5_000 })
+    const verbs = watched(b)
+    await b.until(closing)
+    expect(verbs).not.toContain('due')
+    const fresh = bench()
+    const opening = refusalOf(fresh.until(fresh.guard.open()))
+    await fresh.until(fresh.guard.close({ waitMs: 5_000 }))
+    expect(await opening).toMatchObject({ effect: 'none' })
+  })
+
+  it('may be a listener of a signal; options that there are not are refused', async () => {
+    const b = bench()
+    await b.guard.open()
+    expect(() => b.guard.close({ waitMS: 1 } as never)).toThrow('Did you mean waitMs?')
+    await b.until((b.guard.close as (signal: string) => Promise<void>)('SIGTERM'))
+  })
+})
+
 describe('opening and closing', () => {
   it('opens once, for all calls, and again where it failed', async () => {
     const b = bench()
