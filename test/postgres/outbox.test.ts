@@ -242,4 +242,24 @@ describe.skipIf(NEWEST === undefined)('the outbox [BF-12]', () => {
     expect(alarms.join()).not.toContain('secret')
     await pool.query('DELETE FROM onefold.outbox')
   })
+
+  it('raises one alarm where what was published cannot be taken out, and says to whom asks what is missing', async () => {
+    await pool.query(
+      `CREATE FUNCTION shop.forbid() RETURNS trigger LANGUAGE plpgsql AS
+       $$ BEGIN RAISE EXCEPTION 'permission denied for table outbox' USING ERRCODE = 'insufficient_privilege'; END $$;
+       CREATE TRIGGER forbid BEFORE DELETE ON onefold.outbox FOR EACH ROW EXECUTE FUNCTION shop.forbid()`,
+    )
+    const heard = new Promise<string>((resolve) => guard.on('alarm', ({ message }) => resolve(message)))
+    await pool.query(
+      `INSERT INTO onefold.outbox (id, topic, key, payload) VALUES ('of1_kept/1', 't', 'k', '{}'), ('of1_kept/2', 't', 'l', '{}')`,
+    )
+    const published: string[] = []
+    const publish = ({ id }: { readonly id: string }): Promise<void> => Promise.resolve(void published.push(id))
+    const relay = relayOutbox(guard, { client: pool, everyMs: 5, recovery: keyed('10m'), publish })
+    expect(await heard).toMatch(/the outbox is not emptied: The role may not do .*migrate --role NAME/)
+    await expect(relay.drain()).rejects.toMatchObject({ code: 'STORE_UNSAFE' })
+    await expect.poll(() => published.toSorted()).toEqual(['of1_kept/1', 'of1_kept/2'])
+    await relay.close()
+    await pool.query('DROP TRIGGER forbid ON onefold.outbox; DELETE FROM onefold.outbox')
+  })
 })

@@ -174,10 +174,14 @@ export function relayOutbox(guard: Guard, options: RelayOptions): Relay {
     )
     SELECT o.n::float8 AS n, o.id, o.topic, o.key, o.payload FROM head JOIN ${s}.outbox o ON o.n = head.n ORDER BY head.place`
   }
+  const ask = (text: string, values: readonly unknown[]): Promise<readonly Row[]> =>
+    driver.query(text, values).catch((error: unknown) => {
+      throw errorOf(error, `the outbox in the schema ${schema}`)
+    })
   const headsFrom = (last: Row | undefined): Promise<readonly Row[]> =>
     last === undefined
-      ? driver.query(heads('true'), [])
-      : driver.query(heads('(o.topic, o.key) > ($1, $2)'), [last['topic'], last['key']])
+      ? ask(heads('true'), [])
+      : ask(heads('(o.topic, o.key) > ($1, $2)'), [last['topic'], last['key']])
 
   function alarm({ id }: OutboxMessage, error: unknown): void {
     if (alarmed.has(id) || (isOnefoldError(error) && error.retryable)) return
@@ -204,7 +208,7 @@ export function relayOutbox(guard: Guard, options: RelayOptions): Relay {
       }
     }
     forget(message.id)
-    await driver.query(`DELETE FROM ${s}.outbox WHERE n = $1`, [n])
+    await ask(`DELETE FROM ${s}.outbox WHERE n = $1`, [n])
     return true
   }
 
@@ -224,9 +228,7 @@ export function relayOutbox(guard: Guard, options: RelayOptions): Relay {
     async function pass(): Promise<number> {
       let gone = 0
       for (let last: Row | undefined; !closing;) {
-        const rows = await headsFrom(last).catch((error: unknown) => {
-          throw errorOf(error, `the outbox in the schema ${schema}`)
-        })
+        const rows = await headsFrom(last)
         if (rows.length === 0) break
         last = rows.at(-1)
         for (const row of rows) seen.add(row['id'] as string)
@@ -250,9 +252,26 @@ export function relayOutbox(guard: Guard, options: RelayOptions): Relay {
     return next
   }
 
+  /** What passes is tried again in silence; what stays, such as a right that is missing, holds everything up. */
+  let held = false
+  function tellHeld(error: unknown): void {
+    if (held || !isOnefoldError(error) || error.retryable) return
+    held = true
+    guard.internals.alarm(publish.contract.name, `the outbox is not emptied: ${error.message}`)
+  }
+
   function schedule(): void {
     if (closing) return
-    timer = setTimeout(() => void drainNext(false).then(schedule, schedule), everyMs)
+    const round = async (): Promise<void> => {
+      try {
+        await drainNext(false)
+        held = false
+      } catch (error) {
+        tellHeld(error)
+      }
+      schedule()
+    }
+    timer = setTimeout(() => void round(), everyMs)
     timer.unref()
   }
 
