@@ -51,7 +51,7 @@ export function createLifecycle(core: Core): Lifecycle {
     await openFor(core, core.journal.store)
     if (core.closing || core.draining) {
       // Closed while it opened: nobody else would close it again.
-      await closeFor(core, core.journal.store)
+      await giveBack()
       throw closed()
     }
     await assertKept()
@@ -63,12 +63,15 @@ export function createLifecycle(core: Core): Lifecycle {
     scheduleSweep()
   }
 
+  /** What is told is why nothing begins, not that the store that is not used could not be closed. */
+  const giveBack = (): Promise<void> => closeFor(core, core.journal.store).catch(() => undefined)
+
   /** What a store can keep may only be known once it is open. `once` is in every guard and is judged when it is called. */
   async function assertKept(): Promise<void> {
     try {
       for (const contract of core.contracts.values()) if (contract.name !== 'once') assertStoreKeeps(core, contract)
     } catch (error) {
-      await closeFor(core, core.journal.store)
+      await giveBack()
       throw error
     }
   }

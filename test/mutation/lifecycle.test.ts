@@ -386,6 +386,22 @@ describe('a guard that is closed', () => {
     expect(verbs).toEqual([])
   })
 
+  it('while it opens tells its callers so, also where the store cannot be closed', async () => {
+    const b = bench()
+    let go = (): void => undefined
+    const store = {
+      ...b.inner,
+      open: () => new Promise<void>((resolve) => (go = resolve)),
+      close: () => Promise.reject(new Error('the connection is gone')),
+    }
+    const guard = b.guard.internals.twin((options) => ({ ...options, store }))
+    const opening = refusalOf(guard.open())
+    const closing = guard.close().catch((error: unknown) => error)
+    go()
+    expect(facts(await b.until(opening))).toMatchObject({ code: 'STORE_UNAVAILABLE', effect: 'none' })
+    expect(await b.until(closing)).toMatchObject({ message: 'the connection is gone' })
+  })
+
   it('while it opens keeps no timer', async () => {
     const b = bench()
     let go = (): void => undefined
