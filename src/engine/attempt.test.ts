@@ -113,6 +113,49 @@ describe('the port of an attempt', () => {
     expect(attempt.sends).toHaveLength(1)
   })
 
+  const unseen = { state: 'sent', isUnseen: true } as const
+
+  it('counts a key that it gave as sent by a client, once', () => {
+    const { attempt, time } = start()
+    const context = contextOf(attempt, time, run, undefined)
+    context.downstreamKey('stripe')
+    context.downstreamKey('stripe')
+    expect(attempt.sends).toEqual([unseen])
+    context.downstreamKey('stripe', 'transfer')
+    expect(attempt.sends).toEqual([unseen, unseen])
+  })
+
+  it.each([
+    ['before it', ['key', 'leave']],
+    ['after it', ['leave', 'key']],
+  ])('counts one send where leave was asked for as well, %s', (_when, asked) => {
+    const { attempt, time } = start()
+    const context = contextOf(attempt, time, run, undefined)
+    const ask = { key: () => context.downstreamKey(), leave: () => context.checkpoint() }
+    for (const what of asked) ask[what as keyof typeof ask]()
+    expect(attempt.sends).toEqual([unseen])
+    // A second send has none of its own.
+    context.checkpoint()
+    expect(attempt.sends).toEqual([unseen, unseen])
+  })
+
+  it('counts no key that a write of its own carries, and none where all is watched', () => {
+    const { attempt, time } = start()
+    const port = portOf(attempt, time, run)
+    port.carries(() => {
+      throw new Error('no key was given: nobody reads the request')
+    })
+    port.gave('one')
+    port.gave('two')
+    port.carries(() => 'idempotency-key: one')
+    port.carries(() => 'idempotency-key: one')
+    expect(attempt.sends).toEqual([unseen])
+    const checked = start({ sends: 'checked' })
+    portOf(checked.attempt, checked.time, run).gave('one')
+    expect(checked.attempt.sends).toEqual([])
+    expect(checked.attempt.keysGiven).toEqual(new Set(['one']))
+  })
+
   it('keeps those of `prepare` apart', () => {
     const { attempt, time } = start()
     portOf(attempt, time, run, []).opened()
