@@ -291,7 +291,9 @@ export function createGuard(options: GuardOptions): Guard {
     tool: (toolOptions) => {
       const contract = register(notOurs(defineContract(toolOptions as unknown as AnyToolOptions), isOwn))
       // By its text: one that is built anew for each request is the same tool, and another of its name is not.
-      core.makers.note(contract.name, String(contract.execute), undefined)
+      const isNamesake = core.makers.note(contract.name, String(contract.execute), undefined)
+      // Once whoever registers tools has come to listen as well.
+      if (isNamesake) queueMicrotask(() => guard.internals.alarm(contract.name, NAMESAKE))
       return protect(contract)
     },
     run: async (runOptions, work) => {
@@ -373,6 +375,9 @@ function valueOf<Output>(outcome: Outcome<Output>): Output {
   }
   return outcome.value
 }
+
+const NAMESAKE =
+  'two tools with different functions have this name: what one did is the answer to an equal call of the other. Give one of them another name.'
 
 const sameDescription = (a: Contract, b: Contract): boolean =>
   JSON.stringify(a.describe()) === JSON.stringify(b.describe())

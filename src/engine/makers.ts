@@ -12,8 +12,9 @@ export interface Makers {
    * Notes whose functions a contract has.
    * @param maker what was protected: the same for tools that are built once, another one for each that is built anew
    * @param tenant of the run that it was protected in; undefined outside of one
+   * @returns whether it is the second of its name
    */
-  note(name: string, maker: unknown, tenant: string | undefined): void
+  note(name: string, maker: unknown, tenant: string | undefined): boolean
   /** An attempt of the operation begins here: while it is open its doubts are settled with this contract. */
   began(key: string, contract: Contract): void
   /** The operation is in doubt after a call with this contract. */
@@ -40,9 +41,14 @@ export function createMakers(contracts: ReadonlyMap<string, Contract>): Makers {
     note: (name, maker, tenant) => {
       const known = made.get(name)
       if (known === undefined) made.set(name, { maker, tenant, several: false })
-      else if (known.maker !== maker) known.several = true
+      else if (known.maker !== maker) {
+        const isSecond = !known.several
+        known.several = true
+        return isSecond
+      }
       // What is protected for two tenants holds nothing that is one's.
       else if (known.tenant !== tenant) known.tenant = undefined
+      return false
     },
     began: (key, contract) => {
       if (made.has(contract.name) && !open.has(key)) keepNewest(open, key, contract, KEPT)

@@ -96,6 +96,18 @@ describe('two tools of one name', () => {
     expect([state(), b.downstream.effects('a'), b.downstream.effects('other')]).toEqual(['committed', 1, 0])
   })
 
+  it('are told of once, to whoever listens by then; one that is built anew is no other', async () => {
+    const b = bench()
+    b.tool()
+    b.tool()
+    b.tool({ execute: () => 1 })
+    b.tool({ execute: () => 2 })
+    const heard: unknown[] = []
+    b.guard.on('alarm', ({ tool, message }) => heard.push([tool, message]))
+    await Promise.resolve()
+    expect(heard).toEqual([['place_order', expect.stringContaining('different functions have this name')]])
+  })
+
   it('one that is built anew for each request is one tool, and its doubts settle themselves', async () => {
     const { b, state } = await restarted((own) => void own.tool(KEYED))
     expect([state(), b.downstream.effects('a')]).toEqual(['committed', 1])
