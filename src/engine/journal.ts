@@ -175,13 +175,14 @@ export function createJournal(options: JournalOptions): Journal {
         draft: decision.draft === undefined ? undefined : Object.assign(decision.draft, { writeId }),
         event: decision.event,
       }
-      const floor = highest
-      const answer = await writeSurely(write)
+      const first = highest
+      const { answer, floor } = await writeSurely(write)
       options.wrote?.(key)
       // A client that repeats its writes by itself makes a success look like a conflict.
       const ours = answer.applied || answer.record?.writeId === writeId
-      // A step that was applied has itself counted: at the old number, others were lost since.
-      const least = ours ? floor + 1 : floor
+      // A step that was applied has itself counted: at the old number, others were lost since. One that is found to have
+      // been applied before may be the newest that is known.
+      const least = answer.applied ? floor + 1 : ours ? Math.max(first + 1, floor) : floor
       if (Number.isNaN(answer.sequence)) await refreshEpoch(least)
       else if (answer.sequence < least) await markLoss(answer, least)
       else highest = Math.max(highest, answer.sequence)
@@ -241,11 +242,15 @@ export function createJournal(options: JournalOptions): Journal {
     }
   }
 
-  /** The same write under the same name may be repeated: compare-and-set lets it in at most once. */
-  async function writeSurely(write: Write): Promise<WriteAnswer> {
+  /**
+   * The same write under the same name may be repeated: compare-and-set lets it in at most once. `floor` is the highest
+   * number that was known when what was answered was asked for, which may be long after the first request was lost.
+   */
+  async function writeSurely(write: Write): Promise<{ readonly answer: WriteAnswer; readonly floor: number }> {
     for (let attempt = 0; ; attempt += 1) {
+      const floor = highest
       try {
-        return await guarded(store.write(write))
+        return { answer: await guarded(store.write(write)), floor }
       } catch (error) {
         if (attempt >= RETRIES_AFTER_LOST_ACK || !isStoreUnavailable(error)) throw error
         const reading = await readIfAnswered(write.key, write.tenant)
@@ -253,7 +258,7 @@ export function createJournal(options: JournalOptions): Journal {
         const { record, now } = reading
         // Written to since: by this very write, if it bears its name.
         if ((record?.revision ?? 0) !== write.expect)
-          return { applied: false, record, now, sequence: NOT_TOLD, amnesiaAt: mark?.at ?? 0 }
+          return { answer: { applied: false, record, now, sequence: NOT_TOLD, amnesiaAt: mark?.at ?? 0 }, floor }
       }
     }
   }

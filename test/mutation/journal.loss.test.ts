@@ -78,6 +78,46 @@ describe('an acknowledgement', () => {
     expect(looks).toBe(1)
   })
 
+  /** Between the two requests of a write the ledger is seen at a higher number. */
+  async function seenMeanwhile(sequence: number, isApplied: boolean) {
+    const on = await startJournal()
+    const { trouble, journal } = on
+    let isFirst = true
+    const lose = (verb: string): void => {
+      if (verb !== 'write' || !isFirst) return
+      isFirst = false
+      throw unavailable()
+    }
+    trouble.request = (verb) => {
+      if (!isApplied) lose(verb)
+      if (verb === 'read')
+        return journal.refreshEpoch().then(() => {
+          throw unavailable()
+        })
+      return undefined
+    }
+    trouble.answer = (verb, _args, answer) => {
+      if (isApplied) lose(verb)
+      return verb === 'epoch' ? { ...(answer as object), sequence } : undefined
+    }
+    const applied = await on.claim('of1_a')
+    return { ...on, applied }
+  }
+
+  it('of a request that was repeated is compared with what was known when that was sent', async () => {
+    const { applied, journal, events } = await seenMeanwhile(5, false)
+    expect(journal.amnesia()).toMatchObject({ why: "the store's sequence fell from 6 to 1" })
+    const amnesiaAt = journal.amnesia()?.at
+    expect(applied).toMatchObject({ applied: true, record: { writeId: 'write-1' }, amnesiaAt })
+    expect(alarms(events)).toHaveLength(1)
+  })
+
+  it('of a request that was repeated without need is no loss where its own number was seen', async () => {
+    const { applied, journal, events } = await seenMeanwhile(1, true)
+    expect(applied).toMatchObject({ applied: true, record: { writeId: 'write-1' } })
+    expect([journal.amnesia(), alarms(events)]).toEqual([undefined, []])
+  })
+
   it('that comes after a later one is no step back', async () => {
     const { trouble, journal, claim } = await startJournal()
     const held = holdAnswers(trouble, 'write')
