@@ -39,9 +39,10 @@ function waitedMs(world: World, record: OperationRecord): number {
 async function settleSome(world: World, engine: Engine): Promise<void> {
   const { operators } = engine.guard.internals
   const page = await operators.list({ states: ['in-doubt'] })
+  const listedAt = world.scheduler.now
   for (const record of page.records) {
     if (!isForPeople(record)) continue
-    const verdict = verdictOn(world, record, page.now)
+    const verdict = verdictOn(world, record, page.now, world.scheduler.now - listedAt)
     if (verdict === undefined) continue
     world.coverage.hit(`person:${verdict.verdict}`)
     await operators.resolve(record.key, { who: 'ann', note: 'looked', ...verdict }, record.tenant)
@@ -52,7 +53,8 @@ type Verdict =
   | { readonly verdict: 'committed'; readonly value: unknown }
   | { readonly verdict: 'released' | 'abandoned' }
 
-function verdictOn(world: World, record: OperationRecord, now: number): Verdict | undefined {
+/** @param sinceMs how long ago the list said that it is `now` */
+function verdictOn(world: World, record: OperationRecord, now: number, sinceMs: number): Verdict | undefined {
   const { downstream, keeper } = world
   // By what it is about, as the record's input says it: also for a key under which nothing was ever sent.
   const intent = keeper.intentOf(record.key) ?? intentIn(record.input)
@@ -60,14 +62,17 @@ function verdictOn(world: World, record: OperationRecord, now: number): Verdict 
   const own = downstream.sends.find((send) => send.opKey === record.key && send.effect !== undefined)?.effect
   const effect = own ?? (intent === undefined ? undefined : downstream.effectsOf(intent)[0])
   if (effect !== undefined) return { verdict: 'committed', value: effect.value }
-  // Somebody in a hurry says "not done" at once, without a look: the engine must not believe it before Q is over.
+  // Somebody in a hurry says "not done" at once, without a look: the engine must not believe it before Q is over. So early
+  // that the word is there by then: one that takes its time on the way would be believed, as a person's word is.
+  const isEarly = now + sinceMs < record.doubtAt + QUARANTINE / 3
   const waited = waitedMs(world, record)
   const jumps = world.plan.incidents.some(({ type }) => type === 'store-clock') && !isWindowed(world.plan.kind)
-  if (record.checked && !jumps && happens(world, 0.1)) return { verdict: 'released' }
+  if (record.checked && !jumps && happens(world, 0.1) && isEarly) return { verdict: 'released' }
   // T16 waits by the store's clock alone; where that may jump by a day, a person's own watch has to do.
   if (jumps && waited < LEASE + QUARANTINE) return undefined
   if (now < record.doubtAt + QUARANTINE || stillActs(world, record)) return undefined
-  return { verdict: happens(world, 0.1) ? 'abandoned' : 'released' }
+  // Where nothing goes wrong, nobody gives up: a caller may only have taken long over a question.
+  return { verdict: happens(world, 0.1) && !world.plan.calm ? 'abandoned' : 'released' }
 }
 
 /** The intent that a frozen input carries. */
