@@ -121,7 +121,9 @@ const windowOf = (recovery: Recovery<Input, unknown>): number => (recovery.class
 
 const prepareIn = (process: Process) => async (): Promise<void> => {
   const { world } = process
-  await process.sleep(world.random.latency(300), 'prepare')
+  const takesMs = world.random.latency(300)
+  // Longer than the tool's time-out is a fault.
+  await process.sleep(world.plan.calm ? Math.min(takesMs, 200) : takesMs, 'prepare')
   if (happens(world, world.plan.odds.downstream / 4)) throw new HttpError(422, 'not prepared')
 }
 
