@@ -47,7 +47,7 @@ export interface Core {
   /** Background work that `close` waits for. */
   readonly background: Set<Promise<unknown>>
   closing: boolean
-  /** True while a close waits for what runs: nothing begins any more but what that calls. */
+  /** True from the moment that a close is asked for: nothing begins any more but what the calls that run make. */
   draining: boolean
 }
 

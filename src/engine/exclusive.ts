@@ -55,7 +55,7 @@ export async function holdTurn(
       if (!inTime()) throw wanted() ? busy(op, above) : cancelled(op.contract.name, op.key, false)
       return async () => leaveQueue()
     }
-    const taken = await takeTurns(core, op, turnKeys(core, op, name, fields), inTime, wanted)
+    const taken = await takeTurns(core, op, turnKeys(core, op, name, fields, key), inTime, wanted)
     holders.set(key, op.key)
     return async () => {
       try {
@@ -81,12 +81,16 @@ function holderAbove(holder: string | undefined, frame: OperationFrame | undefin
  * Whoever has an older secret takes the turn under that one's key, and an operation in doubt may have kept it there: so it
  * is taken under every secret, in an order that is everybody's, since two that wait for each other's would wait in vain.
  */
-const turnKeys = (core: Core, op: Operation, name: string, fields: readonly string[]): readonly string[] =>
-  Array.from(
-    new Set(
-      [core.naming.keySecret, ...core.naming.previousSecrets].map((secret) => keyBeside(op, name, fields, secret)),
-    ),
-  ).toSorted()
+const turnKeys = (
+  core: Core,
+  op: Operation,
+  name: string,
+  fields: readonly string[],
+  own: string,
+): readonly string[] => {
+  const older = core.naming.previousSecrets.map((secret) => keyBeside(op, name, fields, secret))
+  return Array.from(new Set([own, ...older])).toSorted()
+}
 
 /** A turn in the ledger, as it was taken. */
 interface Taken {

@@ -47,9 +47,9 @@ export function createLifecycle(core: Core): Lifecycle {
   let rounds = 0
 
   async function start(): Promise<void> {
-    if (core.closing || core.draining) throw closed()
+    if (core.draining) throw closed()
     await openFor(core, core.journal.store)
-    if (core.closing || core.draining) {
+    if (core.draining) {
       // Closed while it opened: nobody else would close it again.
       await giveBack()
       throw closed()
@@ -98,7 +98,7 @@ export function createLifecycle(core: Core): Lifecycle {
   }
 
   function scheduleSweep(): void {
-    if (core.closing || core.draining) return
+    if (core.draining) return
     cancelSweep = core.clock.after(
       core.settings.sweepMs,
       () => {
