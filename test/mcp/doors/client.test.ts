@@ -1,31 +1,19 @@
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { afterEach, describe, expect, it } from 'vitest'
 import { keyed, manual } from '../../../src/contract/index.ts'
-import type { Guard } from '../../../src/engine/index.ts'
 import { isOnefoldError } from '../../../src/error/index.ts'
 import { protectClient, receiptOf, type ProtectClientOptions } from '../../../src/mcp/public.ts'
-import { startDownstream, type Downstream } from '../../support/downstream.ts'
-import { testGuard } from '../../support/guard.ts'
 import { orderTool } from '../../support/order-tool.ts'
+import { perTest } from './fixtures/per-test.ts'
 import { lossyNetwork, type Lossy } from './fixtures/lossy.ts'
 import { connectTo, SDKS, textIn, type ServeOptions, type Session, type TestTool } from './fixtures/served.ts'
 
-let downstream: Downstream
-beforeAll(async () => {
-  downstream = await startDownstream()
-})
-afterAll(() => downstream.close())
-
-let guard: Guard
-beforeEach(() => {
-  guard = testGuard()
-})
-afterEach(() => guard.close())
+const its = perTest()
 
 /** Forwards the key that it is given, as an honest tool does. */
 async function act(ref: string, extra: object): Promise<object> {
   const { _meta, mcpReq } = extra as { _meta?: Record<string, unknown>; mcpReq?: { _meta?: Record<string, unknown> } }
   const key = (mcpReq?._meta ?? _meta)?.['io.onefold/idempotency-key']
-  const response = await fetch(`${downstream.url}/effects/${encodeURIComponent(ref)}`, {
+  const response = await fetch(`${its.downstream.url}/effects/${encodeURIComponent(ref)}`, {
     method: 'POST',
     body: '{}',
     headers: typeof key === 'string' ? { 'x-seen-key': key } : {},
@@ -56,7 +44,7 @@ describe.each(['v1', 'v2'] as const)('protectClient on SDK %s', (sdk) => {
   const ref = (what: string): string => `client-${sdk}-${what}`
 
   async function shop(protect: boolean): Promise<Lossy> {
-    const served = await SDKS[sdk]({ tools: TOOLS, contracts: CONTRACTS, ...(protect ? { guard } : {}) })
+    const served = await SDKS[sdk]({ tools: TOOLS, contracts: CONTRACTS, ...(protect ? { guard: its.guard } : {}) })
     const network = await lossyNetwork(served.url)
     closing.push(
       () => served.close(),
@@ -77,7 +65,7 @@ describe.each(['v1', 'v2'] as const)('protectClient on SDK %s', (sdk) => {
     network.lose(1)
     const one = { ref: ref('control') }
     await session.call('order', one).catch(() => session.call('order', one))
-    expect(await downstream.effects(one.ref)).toBe(2)
+    expect(await its.downstream.effects(one.ref)).toBe(2)
   })
 
   it('[OR-5] sends again under the same key after a lost answer, and gives the answer', async () => {
@@ -90,9 +78,9 @@ describe.each(['v1', 'v2'] as const)('protectClient on SDK %s', (sdk) => {
     const keys = network.calls.map(({ _meta }) => (_meta as Record<string, unknown>)['io.onefold/idempotency-key'])
     expect(keys).toHaveLength(2)
     expect(new Set(keys).size).toBe(1)
-    const seen = (await downstream.requests(ref('lost'))).map((headers) => headers['x-seen-key'])
+    const seen = (await its.downstream.requests(ref('lost'))).map((headers) => headers['x-seen-key'])
     expect(seen, 'the key reached the handler, and what it sends').toEqual([keys[0]])
-    expect(await downstream.effects(ref('lost'))).toBe(1)
+    expect(await its.downstream.effects(ref('lost'))).toBe(1)
   })
 
   it('a 503 on the way proves nothing: the same', async () => {
@@ -100,7 +88,7 @@ describe.each(['v1', 'v2'] as const)('protectClient on SDK %s', (sdk) => {
     const session = await connect(network, {})
     network.refuse(2)
     expect(receiptOf(await session.call('order', { ref: ref('503') }))).toMatchObject({ status: 'replayed' })
-    expect(await downstream.effects(ref('503'))).toBe(1)
+    expect(await its.downstream.effects(ref('503'))).toBe(1)
   })
 
   it('never sends again to a server that shows no contract: a typed doubt, one effect', async () => {
@@ -110,7 +98,7 @@ describe.each(['v1', 'v2'] as const)('protectClient on SDK %s', (sdk) => {
     const told = await session.call('order', { ref: ref('unknown') }).catch((error: unknown) => error)
     expect(isOnefoldError(told) && [told.code, told.effect, told.retryable]).toEqual(['IN_DOUBT', 'unknown', false])
     expect(network.calls).toHaveLength(1)
-    expect(await downstream.effects(ref('unknown'))).toBe(1)
+    expect(await its.downstream.effects(ref('unknown'))).toBe(1)
   })
 
   it('nor a tool that is guarded without a contract', async () => {
@@ -139,7 +127,7 @@ describe.each(['v1', 'v2'] as const)('protectClient on SDK %s', (sdk) => {
     network.lose(9)
     await expect(session.call('order', { ref: ref('gone') })).rejects.toMatchObject({ code: 'IN_DOUBT' })
     expect(network.calls).toHaveLength(2)
-    expect(await downstream.effects(ref('gone'))).toBe(1)
+    expect(await its.downstream.effects(ref('gone'))).toBe(1)
   })
 
   it('an error after which nobody knows is thrown as a doubt with its ticket', async () => {
@@ -150,9 +138,9 @@ describe.each(['v1', 'v2'] as const)('protectClient on SDK %s', (sdk) => {
       expect(told).toMatchObject({ code: 'IN_DOUBT', effect: 'unknown' })
       expect(isOnefoldError(told) && told.ticket).toMatch(/^.{12}$/)
     }
-    const [doubt] = (await guard.ledger.list({ states: ['in-doubt'] })).records
+    const [doubt] = (await its.guard.ledger.list({ states: ['in-doubt'] })).records
     expect(isOnefoldError(first) && first.key).toBe(doubt?.key)
-    expect(await downstream.effects(ref('angry'))).toBe(1)
+    expect(await its.downstream.effects(ref('angry'))).toBe(1)
   })
 
   it('other refusals of the ledger are typed as well; everything else is as it was', async () => {
@@ -171,9 +159,9 @@ describe.each(['v1', 'v2'] as const)('protectClient on SDK %s', (sdk) => {
     const network = await shop(true)
     for (let life = 0; life < 2; life += 1) {
       const session = await connect(network, {})
-      await guard.run({ id: ref('run') }, async () => {
+      await its.guard.run({ id: ref('run') }, async () => {
         await session.call('pay', { ref: ref('same') })
-        await guard.run({}, () => session.call('pay', { ref: ref('same') }))
+        await its.guard.run({}, () => session.call('pay', { ref: ref('same') }))
       })
     }
     const metas = network.calls.map(({ _meta }) => _meta as Record<string, string>)
@@ -181,13 +169,13 @@ describe.each(['v1', 'v2'] as const)('protectClient on SDK %s', (sdk) => {
     expect(keys.slice(2)).toEqual(keys.slice(0, 2))
     expect(new Set(keys).size).toBe(2)
     expect(new Set(metas.map((meta) => meta['io.onefold/run-id']))).toEqual(new Set([ref('run')]))
-    expect(await downstream.effects(ref('same'))).toBe(2)
+    expect(await its.downstream.effects(ref('same'))).toBe(2)
   })
 
   it('[OR-5] inside a protected operation the key is that operation’s, also when it is recovered', async () => {
     const network = await shop(true)
     const session = await connect(network, { retries: 0 })
-    const outer = orderTool(guard, downstream, {
+    const outer = orderTool(its.guard, its.downstream, {
       recovery: keyed('24h'),
       execute: async ({ ref: of }) => {
         const result = await session.call('pay', { ref: of })
@@ -199,7 +187,7 @@ describe.each(['v1', 'v2'] as const)('protectClient on SDK %s', (sdk) => {
     const keys = network.calls.map(({ _meta }) => (_meta as Record<string, string>)['io.onefold/idempotency-key'])
     expect(keys).toHaveLength(2)
     expect(new Set(keys).size).toBe(1)
-    expect(await downstream.effects(ref('hop'))).toBe(1)
+    expect(await its.downstream.effects(ref('hop'))).toBe(1)
   })
 
   it('reconnects where it is told how', async () => {
@@ -234,16 +222,16 @@ describe.each(['v1', 'v2'] as const)('protectClient on SDK %s', (sdk) => {
       const of = ref(`gone-${isKnown}`)
       network.loseAnd(() => network.shut())
       expect(await told(session, 'order', of)).toMatchObject({ code: 'IN_DOUBT', effect: 'unknown' })
-      expect(await downstream.effects(of)).toBe(1)
+      expect(await its.downstream.effects(of)).toBe(1)
     },
   )
 
   it('a server without its ledger tells nothing of an earlier send whose answer was lost', async () => {
     const network = await shop(true)
     const session = await connect(network, { honoursKeys: ['order'] })
-    network.loseAnd(() => guard.close())
+    network.loseAnd(() => its.guard.close())
     expect(await told(session, 'order', ref('store'))).toMatchObject({ code: 'IN_DOUBT', effect: 'unknown' })
-    expect(await downstream.effects(ref('store'))).toBe(1)
+    expect(await its.downstream.effects(ref('store'))).toBe(1)
   })
 
   it.each([401, 404, 429])('nor does a %i from something on the way', async (status) => {
@@ -252,6 +240,6 @@ describe.each(['v1', 'v2'] as const)('protectClient on SDK %s', (sdk) => {
     network.lose(1)
     network.deny(9, status)
     expect(await told(session, 'order', ref(`${status}`))).toMatchObject({ code: 'IN_DOUBT', effect: 'unknown' })
-    expect(await downstream.effects(ref(`${status}`))).toBe(1)
+    expect(await its.downstream.effects(ref(`${status}`))).toBe(1)
   })
 })

@@ -1,4 +1,4 @@
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { McpServer } from '@modelcontextprotocol/sdk/server/mcp.js'
 import { Client } from '@modelcontextprotocol/sdk/client/index.js'
 import { InMemoryTransport } from '@modelcontextprotocol/sdk/inMemory.js'
@@ -7,24 +7,13 @@ import * as z from 'zod'
 import { manual } from '../../../src/contract/index.ts'
 import type { Guard } from '../../../src/engine/index.ts'
 import { contract, protectServer } from '../../../src/mcp/public.ts'
-import { startDownstream, type Downstream } from '../../support/downstream.ts'
-import { testGuard } from '../../support/guard.ts'
+import { perTest } from './fixtures/per-test.ts'
 import { SDKS } from './fixtures/served.ts'
 import { shopAt, text } from './fixtures/shop.ts'
 
-let downstream: Downstream
-beforeAll(async () => {
-  downstream = await startDownstream()
-})
-afterAll(() => downstream.close())
+const its = perTest()
 
-let guard: Guard
-beforeEach(() => {
-  guard = testGuard()
-})
-afterEach(() => guard.close())
-
-const { act } = shopAt(() => downstream)
+const { act } = shopAt(() => its.downstream)
 const inputSchema = z.object({ ref: z.string(), note: z.string() })
 const pay = async ({ ref }: { ref: string }): Promise<never> => text(`done ${JSON.stringify(await act(ref))}`) as never
 const reads = { inputSchema, annotations: { readOnlyHint: true } }
@@ -66,19 +55,19 @@ describe.each(['v1', 'v2'] as const)('%s: tools that change while the server run
     const session = await served.connect()
     for (const note of notes) await session.call('pay', { ref, note })
     await served.close()
-    return await downstream.effects(ref)
+    return await its.downstream.effects(ref)
   }
 
   it.each(Object.entries(READ_TO_WRITE))(
     'a read that becomes a write %s is protected from then on',
     async (how, change) => {
       expect(await effectsOf(change, `${sdk} control ${how}`, ['same', 'same'])).toBe(2)
-      expect(await effectsOf(change, `${sdk} ${how}`, ['same', 'same'], guard)).toBe(1)
+      expect(await effectsOf(change, `${sdk} ${how}`, ['same', 'same'], its.guard)).toBe(1)
     },
   )
 
   it.each(Object.entries(WITH_CONTRACT))('the contract holds with %s', async (how, change) => {
-    expect(await effectsOf(change, `${sdk} ${how}`, ['one', 'in other words'], guard)).toBe(1)
+    expect(await effectsOf(change, `${sdk} ${how}`, ['one', 'in other words'], its.guard)).toBe(1)
   })
 })
 
@@ -86,7 +75,7 @@ it('v1: a tool that makes tasks has the contract beside its schema', async () =>
   let effects = 0
   const taskStore = new InMemoryTaskStore()
   const capabilities = { tasks: { requests: { tools: { call: {} } } } }
-  const server = protectServer(guard, new McpServer({ name: 's', version: '1' }, { capabilities, taskStore }))
+  const server = protectServer(its.guard, new McpServer({ name: 's', version: '1' }, { capabilities, taskStore }))
   const config = { inputSchema, _meta: declared(), execution: { taskSupport: 'optional' } } as const
   server.experimental.tasks.registerToolTask(
     'pay',

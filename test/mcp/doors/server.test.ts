@@ -1,9 +1,8 @@
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { afterEach, describe, expect, it } from 'vitest'
 import { manual } from '../../../src/contract/index.ts'
-import type { Guard } from '../../../src/engine/index.ts'
 import { contract, toolContext } from '../../../src/mcp/public.ts'
-import { startDownstream, type Downstream } from '../../support/downstream.ts'
-import { testGuard } from '../../support/guard.ts'
+import { startDownstream } from '../../support/downstream.ts'
+import { perTest } from './fixtures/per-test.ts'
 import {
   errorIn,
   receiptIn,
@@ -16,19 +15,9 @@ import {
 } from './fixtures/served.ts'
 import { shopAt, text } from './fixtures/shop.ts'
 
-let downstream: Downstream
-beforeAll(async () => {
-  downstream = await startDownstream()
-})
-afterAll(() => downstream.close())
+const its = perTest()
 
-let guard: Guard
-beforeEach(() => {
-  guard = testGuard()
-})
-afterEach(() => guard.close())
-
-const { act, TOOLS, CONTRACTS } = shopAt(() => downstream)
+const { act, TOOLS, CONTRACTS } = shopAt(() => its.downstream)
 
 /** Calls, and gives up when the effect is there and its answer is still on the way. */
 async function giveUp(
@@ -36,10 +25,10 @@ async function giveUp(
   tool: string,
   given: { readonly ref: string; readonly note?: string },
 ): Promise<void> {
-  await downstream.plan(given.ref, 'hold')
+  await its.downstream.plan(given.ref, 'hold')
   const stop = new AbortController()
   const call = session.call(tool, { ...given }, { signal: stop.signal })
-  await downstream.until(given.ref, 1)
+  await its.downstream.until(given.ref, 1)
   stop.abort(new Error('gave up'))
   await expect(call).rejects.toThrow('gave up')
 }
@@ -50,7 +39,7 @@ describe.each(['v1', 'v2'] as const)('protectServer on SDK %s', (sdk) => {
     for (const served of open.splice(0)) await served.close()
   })
   const serve = async (options: Partial<ServeOptions> = {}): Promise<Served> => {
-    const served = await SDKS[sdk]({ guard, contracts: CONTRACTS, tools: TOOLS, ...options })
+    const served = await SDKS[sdk]({ guard: its.guard, contracts: CONTRACTS, tools: TOOLS, ...options })
     open.push(served)
     return served
   }
@@ -61,18 +50,18 @@ describe.each(['v1', 'v2'] as const)('protectServer on SDK %s', (sdk) => {
     const session = await (await bare()).connect()
     await giveUp(session, 'order', { ref: ref('control'), note: 'a' })
     await session.call('order', { ref: ref('control'), note: 'b' })
-    expect(await downstream.effects(ref('control'))).toBe(2)
+    expect(await its.downstream.effects(ref('control'))).toBe(2)
   })
 
   it('[OR-5] a client that gives up and calls again, in other words, acts once and gets the answer', async () => {
     const session = await (await serve()).connect()
     await giveUp(session, 'order', { ref: ref('timeout'), note: 'a' })
     const calling = session.call('order', { ref: ref('timeout'), note: 'in other words' })
-    await downstream.release(ref('timeout'))
+    await its.downstream.release(ref('timeout'))
     const again = await calling
     expect(JSON.parse(textIn(again))).toMatchObject({ ref: ref('timeout') })
     expect(receiptIn(again)['status']).toMatch(/joined|replayed/)
-    expect(await downstream.effects(ref('timeout'))).toBe(1)
+    expect(await its.downstream.effects(ref('timeout'))).toBe(1)
   })
 
   it('a replay is the first answer, and says so beside it', async () => {
@@ -89,36 +78,36 @@ describe.each(['v1', 'v2'] as const)('protectServer on SDK %s', (sdk) => {
       { meta: { 'io.onefold/occurrence': 2 } },
     )
     expect(receiptIn(wanted)).toMatchObject({ status: 'executed', occurrence: 2 })
-    expect(await downstream.effects(ref('replay'))).toBe(2)
+    expect(await its.downstream.effects(ref('replay'))).toBe(2)
   })
 
   it('a lost answer of a manual tool is told as it was, and a repeat is told that nobody knows', async () => {
     const session = await (await serve()).connect()
-    await downstream.plan(ref('lost'), 'lose-answer')
+    await its.downstream.plan(ref('lost'), 'lose-answer')
     const first = await session.call('order', { ref: ref('lost'), note: '' })
     expect(first.isError).toBe(true)
     expect(receiptIn(first)).toMatchObject({ status: 'in-doubt' })
     const again = await session.call('order', { ref: ref('lost'), note: '' })
     expect(textIn(again)).toContain('Do not call it again')
     expect(errorIn(again)).toMatchObject({ type: 'IN_DOUBT', effect: 'unknown', retryable: false })
-    expect(await downstream.effects(ref('lost'))).toBe(1)
+    expect(await its.downstream.effects(ref('lost'))).toBe(1)
   })
 
   it('[AG-2] a keyed tool settles a lost answer inside the call, under the key that it sent first', async () => {
     const session = await (await serve()).connect()
-    await downstream.plan(ref('keyed'), 'lose-answer')
+    await its.downstream.plan(ref('keyed'), 'lose-answer')
     const result = await session.call('charge', { ref: ref('keyed') })
     expect(result.isError).toBeFalsy()
-    const keys = (await downstream.requests(ref('keyed'))).map((headers) => headers['idempotency-key'])
+    const keys = (await its.downstream.requests(ref('keyed'))).map((headers) => headers['idempotency-key'])
     expect(keys).toHaveLength(2)
     expect(keys[0]).toMatch(/./)
     expect(keys[1]).toBe(keys[0])
-    expect(await downstream.effects(ref('keyed'))).toBe(1)
+    expect(await its.downstream.effects(ref('keyed'))).toBe(1)
   })
 
   it('a keyed tool that throws again is told at once, and not when the waiting is over', async () => {
     const session = await (await serve()).connect()
-    await downstream.plan(ref('throws'), ...Array.from({ length: 50 }, () => 'fail-before' as const))
+    await its.downstream.plan(ref('throws'), ...Array.from({ length: 50 }, () => 'fail-before' as const))
     const told = await session.call('charge', { ref: ref('throws') })
     expect(told).toMatchObject({ isError: true, content: [{ text: 'HTTP 503' }] })
     expect(receiptIn(told)).toMatchObject({ status: 'in-doubt' })
@@ -126,23 +115,23 @@ describe.each(['v1', 'v2'] as const)('protectServer on SDK %s', (sdk) => {
 
   it('a probed tool finds what a lost answer had done', async () => {
     const session = await (await serve()).connect()
-    await downstream.plan(ref('probe'), 'lose-answer')
+    await its.downstream.plan(ref('probe'), 'lose-answer')
     const result = await session.call('book', { ref: ref('probe') })
     expect(JSON.parse(textIn(result))).toMatchObject({ ref: ref('probe') })
-    expect(await downstream.effects(ref('probe'))).toBe(1)
+    expect(await its.downstream.effects(ref('probe'))).toBe(1)
   })
 
   it('[IN-6] a write that demands a key of its caller is refused without one, before anything is sent', async () => {
     const session = await (await serve()).connect()
     await expect(session.call('pay', { ref: ref('key') })).rejects.toMatchObject({ code: -31001 })
-    expect(await downstream.requests(ref('key'))).toHaveLength(0)
+    expect(await its.downstream.requests(ref('key'))).toHaveLength(0)
     const meta = { 'io.onefold/idempotency-key': `k-${sdk}` }
     await session.call('pay', { ref: ref('key') }, { meta })
     expect(receiptIn(await session.call('pay', { ref: ref('key') }, { meta }))).toMatchObject({ status: 'replayed' })
     const other = await session.call('pay', { ref: ref('key-other') }, { meta })
     expect(errorIn(other)).toMatchObject({ type: 'KEY_REUSED', fields: ['ref'] })
-    expect(await downstream.effects(ref('key'))).toBe(1)
-    expect(await downstream.effects(ref('key-other'))).toBe(0)
+    expect(await its.downstream.effects(ref('key'))).toBe(1)
+    expect(await its.downstream.effects(ref('key-other'))).toBe(0)
   })
 
   it('[OR-5] reads the key wherever a client can put it', async () => {
@@ -160,7 +149,7 @@ describe.each(['v1', 'v2'] as const)('protectServer on SDK %s', (sdk) => {
     await expect(
       plain.client.callTool({ ...one, idempotencyKey: 'a', _meta: { 'io.onefold/idempotency-key': 'b' } } as never),
     ).rejects.toMatchObject({ code: -31002 })
-    expect(await downstream.effects(ref('places'))).toBe(1)
+    expect(await its.downstream.effects(ref('places'))).toBe(1)
   })
 
   it('reads UCP’s key out of the arguments', async () => {
@@ -176,7 +165,7 @@ describe.each(['v1', 'v2'] as const)('protectServer on SDK %s', (sdk) => {
     const given = { ref: ref('ucp'), meta: { 'idempotency-key': `ucp-${sdk}` } }
     await session.call('checkout', given)
     expect(receiptIn(await session.call('checkout', given))).toMatchObject({ status: 'replayed' })
-    expect(await downstream.effects(ref('ucp'))).toBe(1)
+    expect(await its.downstream.effects(ref('ucp'))).toBe(1)
   })
 
   it('[BF-11] tools/list shows every contract in _meta, and nothing of it to a model', async () => {
@@ -218,7 +207,7 @@ describe.each(['v1', 'v2'] as const)('protectServer on SDK %s', (sdk) => {
     expect(listed?._meta).toMatchObject({ 'com.example/own': 1, 'io.onefold/contract': { identity: ['ref'] } })
     await session.call('beside', { ref: ref('beside'), note: 'a' })
     await session.call('beside', { ref: ref('beside'), note: 'b' })
-    expect(await downstream.effects(ref('beside'))).toBe(1)
+    expect(await its.downstream.effects(ref('beside'))).toBe(1)
   })
 
   it('an answered error is no stored success: told unchanged, held in doubt', async () => {
@@ -226,7 +215,7 @@ describe.each(['v1', 'v2'] as const)('protectServer on SDK %s', (sdk) => {
     const first = await session.call('answer', { ref: ref('is-error'), what: 'x' })
     expect(first).toMatchObject({ isError: true, content: [{ text: '"no such customer"' }] })
     expect(receiptIn(first)).toMatchObject({ status: 'in-doubt' })
-    const page = await guard.ledger.list({ states: ['committed'] })
+    const page = await its.guard.ledger.list({ states: ['committed'] })
     expect(page.records).toHaveLength(0)
   })
 
@@ -239,13 +228,13 @@ describe.each(['v1', 'v2'] as const)('protectServer on SDK %s', (sdk) => {
         },
       })
     ).connect()
-    await downstream.plan(ref('declared'), 'refuse')
+    await its.downstream.plan(ref('declared'), 'refuse')
     const first = await session.call('order', { ref: ref('declared'), note: '' })
     expect(first.isError).toBe(true)
     expect(receiptIn(first)).toMatchObject({ status: 'rejected' })
     const corrected = await session.call('order', { ref: ref('declared'), note: 'corrected' })
     expect(receiptIn(corrected)).toMatchObject({ status: 'executed' })
-    expect(await downstream.effects(ref('declared'))).toBe(1)
+    expect(await its.downstream.effects(ref('declared'))).toBe(1)
   })
 
   it('refused arguments leave nothing behind', async () => {
@@ -253,7 +242,7 @@ describe.each(['v1', 'v2'] as const)('protectServer on SDK %s', (sdk) => {
     const refused = await session.call('order', { ref: 7, note: '' })
     expect(refused.isError).toBe(true)
     expect(receiptIn(refused)).toMatchObject({ status: 'rejected' })
-    expect((await guard.ledger.list({ states: ['in-doubt'] })).records).toHaveLength(0)
+    expect((await its.guard.ledger.list({ states: ['in-doubt'] })).records).toHaveLength(0)
   })
 
   it('a result that the SDK refuses was done all the same: it is never run again', async () => {
@@ -263,7 +252,7 @@ describe.each(['v1', 'v2'] as const)('protectServer on SDK %s', (sdk) => {
     expect(first.isError).toBe(true)
     expect(again).toMatchObject({ isError: true, content: first.content })
     expect(receiptIn(again)).toMatchObject({ status: 'replayed' })
-    expect(await downstream.effects(ref('typed'))).toBe(1)
+    expect(await its.downstream.effects(ref('typed'))).toBe(1)
   })
 
   it('an unreachable downstream is proof that nothing happened', async () => {
@@ -283,7 +272,7 @@ describe.each(['v1', 'v2'] as const)('protectServer on SDK %s', (sdk) => {
     const session = await (await serve({ tools })).connect()
     const told = await session.call('charge', { ref: ref('refused') })
     expect(receiptIn(told)).toMatchObject({ status: 'rejected' })
-    expect((await guard.ledger.list({ states: ['in-doubt'] })).records).toHaveLength(0)
+    expect((await its.guard.ledger.list({ states: ['in-doubt'] })).records).toHaveLength(0)
   })
 
   it('callers with other credentials never meet', async () => {
@@ -294,7 +283,7 @@ describe.each(['v1', 'v2'] as const)('protectServer on SDK %s', (sdk) => {
     await session.call('order', { ref: ref('principal'), note: '' })
     const theirs = await other?.call('order', { ref: ref('principal'), note: '' })
     expect(receiptIn(theirs as never)).toMatchObject({ status: 'executed' })
-    expect(await downstream.effects(ref('principal'))).toBe(2)
+    expect(await its.downstream.effects(ref('principal'))).toBe(2)
   })
 
   it('a name that ends like the run of another principal is nobody’s run', async () => {
@@ -309,7 +298,7 @@ describe.each(['v1', 'v2'] as const)('protectServer on SDK %s', (sdk) => {
       return receiptIn(await session.call('order', { ref: ref('named'), note: '' }, { meta }))['status']
     }
     expect([await order('bob', 'a/run:b'), await order('bob/run:a', 'b')]).toEqual(['executed', 'executed'])
-    expect(await downstream.effects(ref('named'))).toBe(2)
+    expect(await its.downstream.effects(ref('named'))).toBe(2)
   })
 
   it.each([
@@ -323,7 +312,7 @@ describe.each(['v1', 'v2'] as const)('protectServer on SDK %s', (sdk) => {
     const order = async (name: string) =>
       receiptIn(await (await served.connect(as(name))).call('order', given))['status']
     expect([await order('ann'), await order('bob'), await order('ann')]).toEqual(['executed', 'executed', 'replayed'])
-    expect(await downstream.effects(given.ref)).toBe(2)
+    expect(await its.downstream.effects(given.ref)).toBe(2)
   })
 
   it('concurrent equal calls of many clients act once', async () => {
@@ -335,17 +324,17 @@ describe.each(['v1', 'v2'] as const)('protectServer on SDK %s', (sdk) => {
       ),
     )
     expect(new Set(results.map(textIn)).size).toBe(1)
-    expect(await downstream.effects(ref('storm'))).toBe(1)
+    expect(await its.downstream.effects(ref('storm'))).toBe(1)
   })
 
   it('a tool without a contract: a repeat after a lost answer replays', async () => {
     const session = await (await serve()).connect()
     await giveUp(session, 'note', { ref: ref('undeclared') })
     const calling = session.call('note', { ref: ref('undeclared') })
-    await downstream.release(ref('undeclared'))
+    await its.downstream.release(ref('undeclared'))
     const again = await calling
     expect(receiptIn(again)['status']).toMatch(/joined|replayed/)
-    expect(await downstream.effects(ref('undeclared'))).toBe(1)
+    expect(await its.downstream.effects(ref('undeclared'))).toBe(1)
   })
 
   it('a read passes, and is repeated freely', async () => {
@@ -353,15 +342,15 @@ describe.each(['v1', 'v2'] as const)('protectServer on SDK %s', (sdk) => {
     await session.call('look', { ref: ref('read') })
     const again = await session.call('look', { ref: ref('read') })
     expect(receiptIn(again)).toEqual({})
-    expect(await downstream.effects(ref('read'))).toBe(2)
+    expect(await its.downstream.effects(ref('read'))).toBe(2)
   })
 
   it('the run of the caller reaches the handler and its requests', async () => {
     const session = await (await serve()).connect()
     await session.call('charge', { ref: ref('run') }, { meta: { 'io.onefold/run-id': `run-${sdk}` } })
-    const [headers] = await downstream.requests(ref('run'))
+    const [headers] = await its.downstream.requests(ref('run'))
     expect(headers?.['onefold-run']).toBe(`run-${sdk}`)
-    expect((await guard.ledger.list({ run: `run-${sdk}` })).records).toHaveLength(1)
+    expect((await its.guard.ledger.list({ run: `run-${sdk}` })).records).toHaveLength(1)
   })
 
   it('a caller that stops listening does not cut the effect off', async () => {
@@ -369,7 +358,7 @@ describe.each(['v1', 'v2'] as const)('protectServer on SDK %s', (sdk) => {
       {
         name: 'order',
         fields: ['ref', 'note'],
-        // As many servers do: the signal of the request goes to the request downstream.
+        // As many servers do: the signal of the request goes to the request its.downstream.
         run: ({ ref = '' }, extra) => {
           const given = extra as { signal?: AbortSignal; mcpReq?: { signal: AbortSignal } }
           const signal = given.mcpReq?.signal ?? given.signal
@@ -380,9 +369,9 @@ describe.each(['v1', 'v2'] as const)('protectServer on SDK %s', (sdk) => {
     const session = await (await serve({ tools })).connect()
     await giveUp(session, 'order', { ref: ref('abort'), note: '' })
     const calling = session.call('order', { ref: ref('abort'), note: '' })
-    await downstream.release(ref('abort'))
+    await its.downstream.release(ref('abort'))
     const again = await calling
     expect(again.isError).toBeFalsy()
-    expect(await downstream.effects(ref('abort'))).toBe(1)
+    expect(await its.downstream.effects(ref('abort'))).toBe(1)
   })
 })
