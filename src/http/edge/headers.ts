@@ -48,7 +48,10 @@ export function endToEnd(raw: readonly string[], connection: string | undefined)
   return headers
 }
 
-const REDIRECTS = new Set([301, 302, 303, 307, 308])
+const REDIRECTS: ReadonlySet<number> = new Set([301, 302, 303, 307, 308])
+
+/** Whether clients follow an answer of this status to its `Location` by themselves (RFC 9110 section 15.4). */
+export const isRedirect = (status: number): boolean => REDIRECTS.has(status)
 
 /**
  * The headers of the service's answer that are for the client. A redirect to the service itself leads through here
@@ -59,7 +62,7 @@ export function answerHeaders(
   service: URL,
 ): Answer['headers'] {
   const told = endToEnd(rawHeaders, headers.connection)
-  if (!REDIRECTS.has(statusCode)) return told
+  if (!isRedirect(statusCode)) return told
   return told.map(([name, value]) => [name, name === 'location' ? seenFromHere(value, service) : value] as const)
 }
 

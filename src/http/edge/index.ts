@@ -6,7 +6,7 @@
 export { BodyRefused, receiveBody, type BodyLimits, type ReceivedBody } from './body.ts'
 export type { Target } from './check.ts'
 export { createDelivery, isForwarded, type Delivery } from './delivery.ts'
-export { answerHeaders, endToEnd, forwardedHeaders, type ForwardOptions } from './headers.ts'
+export { answerHeaders, endToEnd, forwardedHeaders, isRedirect, type ForwardOptions } from './headers.ts'
 export { isReachable } from './reachable.ts'
 export { createSecrets, type Secrets } from './secrets.ts'
 export { EDGE_LIMITS, startEdge, type Edge, type EdgeLimits } from './server.ts'

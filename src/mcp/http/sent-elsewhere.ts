@@ -1,7 +1,6 @@
 import type { IncomingMessage } from 'node:http'
+import { isRedirect } from '../../http/edge/index.ts'
 import { problemAnswer, type Answer } from '../../http/exchange/index.ts'
-
-const MOVED: ReadonlySet<number> = new Set([301, 302, 303, 307, 308])
 
 /**
  * What a client is told in place of a redirect of the endpoint (`/mcp` to `/mcp/` is a common one): clients follow it by
@@ -9,7 +8,7 @@ const MOVED: ReadonlySet<number> = new Set([301, 302, 303, 307, 308])
  */
 export function sentElsewhere({ statusCode = 502, headers }: IncomingMessage, url: URL): Answer | undefined {
   const { location } = headers
-  if (location === undefined || !MOVED.has(statusCode)) return undefined
+  if (location === undefined || !isRedirect(statusCode)) return undefined
   const to = URL.canParse(location, url.href) ? new URL(location, url).href : location
   const wasRun = statusCode < 307
   return problemAnswer('ietf', {
