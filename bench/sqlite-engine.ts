@@ -2,9 +2,12 @@ import { monitorEventLoopDelay } from 'node:perf_hooks'
 import * as z from 'zod'
 import { manual } from '../src/contract/index.ts'
 import { createGuard, type Guard, type ProtectedTool } from '../src/engine/index.ts'
-import { sqliteStore } from '../src/store/sqlite/index.ts'
+import { sqliteStore, type SqliteOptions } from '../src/store/sqlite/index.ts'
 import { systemClock, systemIds, systemProcesses } from '../src/system/index.ts'
 import { rate, RESOLUTION_MS, times } from './lib.ts'
+
+/** How the ledger under test is opened. */
+type EngineOptions = Pick<SqliteOptions, 'onCallersThread'>
 
 /** A guard on a fresh embedded ledger, with one protected tool whose effect costs nothing. */
 export interface EngineUnderTest {
@@ -18,9 +21,9 @@ export interface EngineUnderTest {
 
 type Refund = { readonly id: string; readonly cents: number }
 
-export async function openEngine(path: string): Promise<EngineUnderTest> {
+export async function openEngine(path: string, options: EngineOptions = {}): Promise<EngineUnderTest> {
   const guard = createGuard({
-    store: sqliteStore(path),
+    store: sqliteStore({ path, ...options }),
     clock: systemClock(),
     ids: systemIds(),
     processes: systemProcesses(),

@@ -23,6 +23,7 @@ export async function run(options: BenchOptions): Promise<Measured> {
     const effects = options.quick ? 6_400 : 19_200
     const rows = [
       ...(await engineRows(folder, effects)),
+      ...(await ownThreadRows(folder, effects)),
       ...(await storeRows(folder, effects)),
       ...(await sizeRows(folder, options.quick)),
       ...(await memoryRows(folder, options.quick ? 100_000 : 1_000_000)),
@@ -45,10 +46,13 @@ interface Contender {
 }
 
 /** Medians of the floor and a contender that take turns, so that a neighbour on the machine disturbs both. */
-interface Turns {
+interface Turns extends Pairs {
   readonly floorRate: number
   readonly rate: number
   readonly delayMs: number
+}
+
+interface Pairs {
   /** Two commits, and a contender's, each after a pause. */
   readonly floorPairMs: number
   readonly pairMs: number
@@ -68,7 +72,7 @@ async function inTurns(floor: Floor, effects: number, contender: Contender): Pro
   const floorRates: number[] = []
   const rates: number[] = []
   const delays: number[] = []
-  const [floorPairs, pairs, floorLoop, loop]: [number[], number[], number[], number[]] = [[], [], [], []]
+  const pairs = pairsInTurns(floor, contender)
   floor.grouped(effects / 4, CONCURRENT)
   await contender.throughput(effects / 4)
   for (let round = 0; round < ROUNDS; round += 1) {
@@ -76,27 +80,43 @@ async function inTurns(floor: Floor, effects: number, contender: Contender): Pro
     const measured = await contender.throughput(effects)
     rates.push(measured.perSecond)
     delays.push(measured.loopDelayMs)
-    floorLoop.push(...floor.pairs(300))
-    loop.push(...(await contender.sequential(300)))
-    for (let n = 0; n < 300; n += 1) {
-      await pause(PAUSE_MS)
-      floorPairs.push(...floor.pairs(1))
-      await pause(PAUSE_MS)
-      pairs.push(...(await contender.sequential(1)))
-    }
+    await pairs.round()
   }
   return {
     floorRate: median(floorRates),
     rate: median(rates),
     delayMs: median(delays),
-    floorPairMs: median(floorPairs),
-    pairMs: median(pairs),
-    floorLoopMs: median(floorLoop),
-    loopMs: median(loop),
+    ...pairs.medians(),
   }
 }
 
-function pairRows(name: string, { floorPairMs, pairMs, floorLoopMs, loopMs }: Turns): Row[] {
+/** One call after the other, of the floor and of a contender. */
+function pairsInTurns(
+  floor: Floor,
+  contender: Pick<Contender, 'sequential'>,
+): { round(): Promise<void>; medians(): Pairs } {
+  const [floorPairs, pairs, floorLoop, loop]: [number[], number[], number[], number[]] = [[], [], [], []]
+  return {
+    async round() {
+      floorLoop.push(...floor.pairs(300))
+      loop.push(...(await contender.sequential(300)))
+      for (let n = 0; n < 300; n += 1) {
+        await pause(PAUSE_MS)
+        floorPairs.push(...floor.pairs(1))
+        await pause(PAUSE_MS)
+        pairs.push(...(await contender.sequential(1)))
+      }
+    },
+    medians: () => ({
+      floorPairMs: median(floorPairs),
+      pairMs: median(pairs),
+      floorLoopMs: median(floorLoop),
+      loopMs: median(loop),
+    }),
+  }
+}
+
+function pairRows(name: string, { floorPairMs, pairMs, floorLoopMs, loopMs }: Pairs): Row[] {
   return [
     { name: `floor: two commits, ${PAUSE_MS} ms apart, p50`, value: floorPairMs, unit: 'ms' },
     { name: `${name}, ${PAUSE_MS} ms apart, p50`, value: pairMs, unit: 'ms' },
@@ -135,6 +155,19 @@ async function engineRows(folder: string, effects: number): Promise<Row[]> {
     { name: 'engine: replay, p50', value: median(replays), unit: 'µs', target: { atMost: 30 } },
     { name: 'engine: replay, p99', value: percentile(replays, 0.99), unit: 'µs' },
   ]
+}
+
+/** The same first call where commits run on the caller's thread, as in Onefold's own programs (decision 0008). */
+async function ownThreadRows(folder: string, effects: number): Promise<Row[]> {
+  const floor = openFloor(join(folder, 'own-thread-floor.db'))
+  const engine = await openEngine(join(folder, 'own-thread.db'), { onCallersThread: true })
+  floor.grouped(effects / 4, CONCURRENT)
+  await engineThroughput(engine, effects / 4, CONCURRENT)
+  const pairs = pairsInTurns(floor, { sequential: (count) => engineSequential(engine, count) })
+  for (let round = 0; round < ROUNDS; round += 1) await pairs.round()
+  floor.close()
+  await engine.close()
+  return pairRows('engine on the caller’s thread: first call', pairs.medians())
 }
 
 /** Growth of resident memory over the second half of many operations. */
