@@ -5,6 +5,7 @@ import { overBudget, spend, type RetryBudget } from './budget.ts'
 import { clientName } from './client-name.ts'
 import { isRetried, type LogicalRequest } from './lines.ts'
 import { movedTo } from './redirect.ts'
+import { saysDoubt } from './says-doubt.ts'
 import type { WireAttempt } from './wire/attempt.ts'
 import { watchWire } from './wire/watch.ts'
 
@@ -63,6 +64,7 @@ export async function fly(
     send.state = 'answered'
     send.status = response.status
     const { status, headers } = response
+    if (saysDoubt(headers.get('onefold-outcome'))) send.isDoubtful = true
     const moved = movedTo(status, headers.get('location') ?? undefined, flight.method, flight.url)
     request.settle(isRetried(status) ? 'failed' : 'answered', moved)
     return response

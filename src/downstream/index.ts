@@ -12,5 +12,6 @@ export { createLines, isRetried, linesOf, type Lines, type LogicalRequest } from
 export { onefoldFetch } from './protect-fetch.ts'
 export { providersByHost, type ProviderHosts, type Taker } from './provider-of-host.ts'
 export { movedTo } from './redirect.ts'
+export { saysDoubt } from './says-doubt.ts'
 export type { WireAttempt } from './wire/attempt.ts'
 export { watchWire } from './wire/watch.ts'

@@ -58,6 +58,14 @@ describe('an attempt that threw after its marker', () => {
     ).toBe('doubt')
   })
 
+  it('is not rejected by an answer that says of itself that it is in doubt, however it is mapped', () => {
+    const error = Object.assign(new Error('answered 422'), { status: 422 })
+    const sends: readonly Send[] = [{ state: 'answered', status: 422, isDoubtful: true }]
+    expect(verdict(error, sends).kind).toBe('doubt')
+    expect(verdict(error, sends, [{ match: 422, effect: 'none' }]).kind).toBe('doubt')
+    expect(verdict(error, sends, [{ match: 422, effect: 'done' }]).kind).toBe('done')
+  })
+
   it('is not rejected by an answer that the error does not come from', () => {
     const sends: readonly Send[] = [{ state: 'answered', status: 422 }]
     for (const error of [

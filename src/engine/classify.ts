@@ -14,6 +14,8 @@ export interface Send {
   isRead?: true
   /** True where a client of the tool's own sends, whose answer is never known here. */
   isUnseen?: true
+  /** True where the answer says of itself that nobody knows what came of the request, as another Onefold's does. */
+  isDoubtful?: true
 }
 
 /**
@@ -70,6 +72,8 @@ export function classifyFailure(contract: Contract, error: unknown, sends: reado
  * read after it, it proves nothing about a write that may have acted.
  */
 function tellsOfAll(contract: Contract, sends: readonly Send[]): boolean {
+  // Who knows of a doubt knows more than a contract that reads statuses.
+  if (sends.some((send) => send.isDoubtful === true)) return false
   const writes = sends.filter((send) => send.isRead !== true)
   return (writes.length === 1 && writes[0] === sends.at(-1)) || !writes.some((send) => mayHaveActed(contract, send))
 }
@@ -84,8 +88,11 @@ function mayHaveActed({ errors }: Contract, { state, status = 0 }: Send): boolea
 }
 
 /** What refuses a read says nothing of a write that another client may have sent, unless the contract excludes those. */
-const isRefusal = (contract: Contract, { state, status, isRead }: Send): boolean =>
-  state === 'answered' && (status === 400 || status === 422) && (isRead !== true || contract.sends === 'checked')
+const isRefusal = (contract: Contract, { state, status, isRead, isDoubtful }: Send): boolean =>
+  state === 'answered' &&
+  (status === 400 || status === 422) &&
+  isDoubtful !== true &&
+  (isRead !== true || contract.sends === 'checked')
 
 const OF_A_CONNECTION = /^(?:ECONN|ENOTFOUND$|EAI_|EHOST|ENET|EPIPE$|ETIMEDOUT$|UND_ERR_|HPE_)/
 

@@ -94,6 +94,7 @@ function report(attempt: WireAttempt, port: SendPort, isWrite: boolean): void {
     if (happening.type === 'answered') {
       send.state = 'answered'
       send.status = happening.status
+      if (happening.isDoubtful) send.isDoubtful = true
     } else if (happening.type === 'failed') {
       send.error = happening.error
       if (attempt.unsent()) send.state = 'unsent'

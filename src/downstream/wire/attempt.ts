@@ -1,7 +1,13 @@
 /** How a physical attempt goes on after it was made. */
 export type Happening =
   | { readonly type: 'sent' }
-  | { readonly type: 'answered'; readonly status: number; readonly location: string | undefined }
+  | {
+      readonly type: 'answered'
+      readonly status: number
+      readonly location: string | undefined
+      /** True where the answer is an Onefold's that is in doubt itself. */
+      readonly isDoubtful: boolean
+    }
   /** Also after `answered`, when the answer breaks off; `discarded` where its reader did not want the rest. */
   | { readonly type: 'failed'; readonly error: unknown; readonly discarded: boolean }
 

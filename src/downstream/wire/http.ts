@@ -1,6 +1,7 @@
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import type { ClientRequest, IncomingMessage } from 'node:http'
 import type { Socket } from 'node:net'
+import { saysDoubt } from '../says-doubt.ts'
 import { DrivenAttempt, targetUrl, type Transport, type WireAttempt } from './attempt.ts'
 
 interface Message {
@@ -26,7 +27,9 @@ export function watchHttp(made: (attempt: WireAttempt) => void): () => void {
     'http.client.response.finish': ({ request, response }) => {
       const attempt = attempts.get(request)
       if (attempt === undefined || response === undefined) return
-      attempt.happens({ type: 'answered', status: response.statusCode ?? 0, location: response.headers.location })
+      const { statusCode: status = 0, headers } = response
+      const isDoubtful = saysDoubt(headers['onefold-outcome'])
+      attempt.happens({ type: 'answered', status, location: headers.location, isDoubtful })
       response.once('close', () => {
         const error = new Error('the answer broke off')
         if (!response.complete) attempt.happens({ type: 'failed', error, discarded: response.errored === null })

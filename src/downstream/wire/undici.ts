@@ -1,4 +1,5 @@
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
+import { saysDoubt } from '../says-doubt.ts'
 import { DrivenAttempt, targetUrl, type Transport, type WireAttempt } from './attempt.ts'
 
 /**
@@ -48,9 +49,12 @@ export function watchUndici(made: (attempt: WireAttempt) => void): () => void {
     // Published right before the first byte is written, so without it none was.
     'undici:client:sendHeaders': ({ request }) => attempts.get(request)?.happens({ type: 'sent' }),
     'undici:request:headers': ({ request, response }) =>
-      attempts
-        .get(request)
-        ?.happens({ type: 'answered', status: response?.statusCode ?? 0, location: locationIn(response?.headers) }),
+      attempts.get(request)?.happens({
+        type: 'answered',
+        status: response?.statusCode ?? 0,
+        location: headerIn(response?.headers, 'location'),
+        isDoubtful: saysDoubt(headerIn(response?.headers, 'onefold-outcome')),
+      }),
     'undici:request:error': ({ request, error }) =>
       attempts.get(request)?.happens({ type: 'failed', error, discarded: isDiscard(error) }),
     'undici:client:connected': (message) => noteProtocol(message as unknown as Connected),
@@ -105,9 +109,9 @@ function indexOf(headers: UndiciRequest['headers'], name: string): number {
 }
 
 /** Names and values in turn, as bytes. */
-function locationIn(headers: unknown): string | undefined {
+function headerIn(headers: unknown, wanted: string): string | undefined {
   if (!Array.isArray(headers)) return undefined
-  const at = headers.findIndex((name, index) => index % 2 === 0 && String(name).toLowerCase() === 'location')
+  const at = headers.findIndex((name, index) => index % 2 === 0 && String(name).toLowerCase() === wanted)
   return at === -1 ? undefined : String(headers[at + 1])
 }
 

@@ -1,4 +1,5 @@
 import type { ErrorMapping } from '../../contract/index.ts'
+import { saysDoubt } from '../../downstream/index.ts'
 import { AnsweredError } from '../../engine/index.ts'
 import type { Answer } from './answer.ts'
 import { plainText } from './plain-text.ts'
@@ -60,9 +61,14 @@ export const isSuccess = (status: number): boolean =>
  */
 const REFUSALS = new Set([301, 307, 308, 400, 422])
 
-/** How answers that are no success are read: what the operator says first, then RFC 9110. Everything else is in doubt. */
+/**
+ * How answers that are no success are read: the doubt of an Onefold behind this one, what the operator says, then RFC
+ * 9110. Everything else is in doubt. That doubt comes first: read as a refusal, its 422 would let the request be made
+ * again as new work, under another key.
+ */
 export function errorMappings(declared: readonly DeclaredError[] = []): readonly ErrorMapping[] {
   return [
+    { match: (subject) => isDoubtful(answerIn(subject)), effect: 'unknown' },
     ...declared.map(({ match, effect }): ErrorMapping => ({
       match: (subject) => {
         const answer = answerIn(subject)
@@ -73,6 +79,9 @@ export function errorMappings(declared: readonly DeclaredError[] = []): readonly
     { match: (subject) => REFUSALS.has(statusOf(subject) ?? 0), effect: 'none' },
   ]
 }
+
+const isDoubtful = (answer: Answer | undefined): boolean =>
+  answer?.headers.some(([name, value]) => name === 'onefold-outcome' && saysDoubt(value)) === true
 
 function statusOf(subject: unknown): number | undefined {
   const status = typeof subject === 'object' && subject !== null ? (subject as { status?: unknown }).status : undefined

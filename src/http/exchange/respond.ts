@@ -32,7 +32,9 @@ export function errorResponse(profile: ProfileName, error: unknown, sentKey: str
   const unsent = isOnefoldError(error) && error.code === 'REJECTED' && error.cause instanceof UnsentError
   const problem = problemOf(error)
   const answer = problemAnswer(profile, unsent ? { ...problem, problem: 'UPSTREAM_DOWN' } : problem)
-  const status = problem.problem === 'IN_DOUBT' ? 'in-doubt' : 'rejected'
+  // What another version of the route has recorded may have happened: to a caller that is an Onefold too, no refusal.
+  const mayHaveActed = problem.problem === 'CONTRACT_SUPERSEDED' && problem.effect !== 'none'
+  const status = problem.problem === 'IN_DOUBT' || mayHaveActed ? 'in-doubt' : 'rejected'
   return {
     ...answer,
     headers: [
