@@ -1,7 +1,8 @@
 import { once } from 'node:events'
+import { Agent } from 'node:http'
 import { createServer, type AddressInfo, type Server } from 'node:net'
 import { setTimeout as pause } from 'node:timers/promises'
-import { afterEach, beforeEach, expect, it } from 'vitest'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { ask, eventually, startFront, write, type Front } from './fixtures/harness.ts'
 
 /*
@@ -70,4 +71,34 @@ it('one that is not read on is given up', async () => {
   expect((await upload()).text).toBe('taken')
   await eventually(() => (seen.closed ? true : undefined))
   expect(seen.arrived).toBeLessThan(8 * MIB)
+})
+
+describe('an upload that passes', () => {
+  let open: Front
+  let agent: Agent
+  beforeEach(async () => {
+    open = await startFront({
+      upstream: `http://127.0.0.1:${(service.address() as AddressInfo).port}`,
+      rules: { unknownRoutes: { mode: 'open', afterDelivery: 'run', afterError: 'hold' } },
+      gateway: { limits: { upstreamSilenceMs: 300 } },
+    })
+    agent = new Agent({ keepAlive: true, maxSockets: 1 })
+  })
+  afterEach(async () => {
+    agent.destroy()
+    await open.close()
+  })
+  const send = (body: Uint8Array): ReturnType<typeof ask> => ask(`${open.url}/uploads`, { body, agent })
+
+  it('goes on behind an answer that came before its end', async () => {
+    expect((await send(Buffer.alloc(8 * MIB, 97))).text).toBe('taken')
+    await eventually(() => (seen.arrived === 8 * MIB ? true : undefined))
+  })
+
+  it('and where the service gives it up, its client can ask for something else', async () => {
+    readsOnAfterMs = 900
+    expect((await send(Buffer.alloc(8 * MIB, 97))).text).toBe('taken')
+    await eventually(() => (seen.closed ? true : undefined))
+    expect((await send(Buffer.alloc(10))).text).toBe('taken')
+  })
 })

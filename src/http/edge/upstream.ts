@@ -107,9 +107,11 @@ function write(request: ClientRequest, body: UpstreamRequest['body']): void {
   if (body === undefined) request.end()
   else if (body instanceof Uint8Array) request.end(body)
   else {
-    const source = Readable.from(body)
+    const isClients = body instanceof Readable
+    const source = isClients ? body : Readable.from(body)
     source.on('error', (error) => request.destroy(error)).pipe(request)
-    if (!(body instanceof Readable)) goOn(request, source)
+    // What the service does not take of a client's own body is read off, so that its connection can be used again.
+    goOn(request, () => (isClients ? source.unpipe(request).resume() : source.destroy()))
   }
 }
 
@@ -117,14 +119,14 @@ function write(request: ClientRequest, body: UpstreamRequest['body']): void {
  * A service may answer before it has read the whole, and read on: Node's client takes the end of the answer for the end
  * of all, and neither drains nor times out any more.
  */
-function goOn(request: ClientRequest, source: Readable): void {
+function goOn(request: ClientRequest, end: () => void): void {
   const { socket } = request
   const drain = (): void => void request.emit('drain')
   const late = (): void => void request.destroy(coded('ETIMEDOUT', 'the service was silent'))
   socket?.on('drain', drain).on('timeout', late)
   request.once('close', () => {
     socket?.off('drain', drain).off('timeout', late)
-    source.destroy()
+    end()
   })
 }
 
