@@ -3,7 +3,7 @@ import type { Guard } from '../engine/index.ts'
 import { OnefoldError } from '../error/index.ts'
 import { checked, createProtector, isPlanned, tooLarge, type Matched, type Protector } from './protector.ts'
 import { answerFrom, headersOf, responseOf, type HttpOptions } from './route.ts'
-import { isSuccess, type Answer, type RequestFacts } from './exchange/index.ts'
+import { isSuccessHere, type Answer, type RequestFacts } from './exchange/index.ts'
 
 /** What a protected handler is given beside the request: the key to hand on, `fetch` that carries it, the run. */
 export type HandlerContext = ToolContext
@@ -70,7 +70,7 @@ export async function performFetch(
     })
     const response = await handler(fresh, context)
     // What another answer than a success means is known at its end, and told at its head.
-    const isLive = isSuccess(response.status) && isEventStream(response)
+    const isLive = isSuccessHere(response.status, matched.plan.errors) && isEventStream(response)
     return isLive ? await shared(response, begin) : await answerFrom(response)
   }
   const told = protector.perform(matched, facts, send, request.signal).then(responseOf)

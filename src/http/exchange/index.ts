@@ -18,7 +18,7 @@ export {
 } from './declared.ts'
 export { createDoubts, type Doubts } from './doubts.ts'
 export { callerKeyOf, exchange, type Exchange, type Told } from './exchange.ts'
-export { isSuccess, judge, type DeclaredError } from './judge.ts'
+export { isSuccessHere, judge, type DeclaredError } from './judge.ts'
 export { hiddenRoute, readPattern, segmentsOf } from './match.ts'
 export { plainText } from './plain-text.ts'
 export {

@@ -42,18 +42,21 @@ class FailingAnswer extends Error {
 
 /**
  * What an answer says about the effect (protocol.md section 8): 2xx, and the redirects 302 and 303 by which forms are
- * answered, are successes and returned, and so is what the operator reads as done; everything else is thrown and read by
- * {@link errorMappings}.
+ * answered, are successes unless the operator reads their status otherwise (302 leads to a log-in too), and returned; so
+ * is what the operator reads as done. Everything else is thrown and read by {@link errorMappings}.
  */
 export function judge(answer: Answer, declared: readonly DeclaredError[]): Answer {
   const { status } = answer
   const said = declared.find(({ match }) => fits(answer, match))
-  if (said?.effect === 'done' || isSuccess(status)) return answer
+  if (said === undefined ? isSuccess(status) : said.effect === 'done') return answer
   throw status >= 500 ? new FailingAnswer(answer) : new RefusingAnswer(answer)
 }
 
-export const isSuccess = (status: number): boolean =>
-  (status >= 200 && status < 300) || status === 302 || status === 303
+/** Whether an answer of this status is a success, whatever it holds: what it means is known at its head. */
+export const isSuccessHere = (status: number, declared: readonly DeclaredError[]): boolean =>
+  isSuccess(status) && (declared.find(({ match }) => match === status)?.effect ?? 'done') === 'done'
+
+const isSuccess = (status: number): boolean => (status >= 200 && status < 300) || status === 302 || status === 303
 
 /**
  * Refusals of the request itself: it was read and not carried out (RFC 9110 sections 15.5.1, 15.5.21), or it is to be
@@ -88,8 +91,8 @@ function statusOf(subject: unknown): number | undefined {
   return typeof status === 'number' ? status : undefined
 }
 
-/** A status equals; text occurs in the body. */
+/** A status equals; text occurs in the body, but of a success, where it may be what was asked for. */
 function fits(answer: Answer, match: string | number): boolean {
   if (typeof match === 'number') return answer.status === match
-  return match !== '' && plainText(answer)?.includes(match) === true
+  return match !== '' && !isSuccess(answer.status) && plainText(answer)?.includes(match) === true
 }

@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http'
 import { answerHeaders } from '../edge/index.ts'
-import { compactBody, isSuccess, type Answer } from '../exchange/index.ts'
+import { compactBody, isSuccessHere, type Answer, type DeclaredError } from '../exchange/index.ts'
 
 /** Where an answer goes while it still comes in. */
 export interface LiveSink {
@@ -20,6 +20,8 @@ export interface CaptureOptions {
   readonly answerBytes: number
   /** The client of this attempt; undefined for a recovery. */
   readonly live: LiveSink | undefined
+  /** How answers are read: what its head does not settle is told at its end. */
+  readonly errors: readonly DeclaredError[]
 }
 
 /** Smaller answers are recorded before their first byte is told; larger ones are told as they come. */
@@ -56,7 +58,7 @@ export function captureAnswer(answer: IncomingMessage, options: CaptureOptions):
       return true
     }
     // What another answer than a success means is known at its end, and told at its head.
-    const mayBeLive = live !== undefined && isSuccess(status)
+    const mayBeLive = live !== undefined && isSuccessHere(status, options.errors)
     if (mayBeLive && isEventStream(answer)) goLive()
     answer.on('data', (chunk: Buffer) => {
       size += chunk.byteLength

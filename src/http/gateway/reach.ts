@@ -33,7 +33,7 @@ type KeepAnswer = (answer: Answer) => Answer
 /** How the gateway reaches the service when no client of the operation is there. */
 export function createReach(options: ReachOptions, keep: KeepAnswer): (declared: DeclaredWrite) => Reach {
   const { guard, upstream, secrets, answerBytes } = options
-  const capture = { service: upstream.url, answerBytes, live: undefined }
+  const capture = { service: upstream.url, answerBytes, live: undefined, errors: [] }
   const getBlob = (context: Pick<ProbeContext, 'key' | 'run'>) => async (sha256: string) =>
     await guard.internals.blobs.getBlob(ownerOf(context), sha256)
 

@@ -11,7 +11,7 @@ import {
   exchange,
   isolationOf,
   isShared,
-  isSuccess,
+  isSuccessHere,
   problemAnswer,
   proofOf,
   toldResponse,
@@ -156,7 +156,7 @@ export function createWrites(options: WritesOptions): Handle {
         signal: gone.signal,
         send: (context) => {
           live = liveTo(outgoing, (status) =>
-            wireHeaders({ ...EXECUTED, status: isSuccess(status) ? 'executed' : 'in-doubt' }, sentKey),
+            wireHeaders({ ...EXECUTED, status: isSuccessHere(status, plan.errors) ? 'executed' : 'in-doubt' }, sentKey),
           )
           const sent = send(work, context, live)
           sending.set(work.body, sent)
@@ -188,7 +188,13 @@ export function createWrites(options: WritesOptions): Handle {
       checkpoint: context.checkpoint,
       signal: context.signal,
     })
-    const answer = await captureAnswer(answered, { service: upstream.url, answerBytes: limits.answerBytes, live })
+    const { errors } = plan
+    const answer = await captureAnswer(answered, {
+      service: upstream.url,
+      answerBytes: limits.answerBytes,
+      live,
+      errors,
+    })
     pages.heard(incoming, answer.headers)
     return answer
   }
