@@ -82,6 +82,35 @@ describe('alike but for', () => {
   })
 })
 
+describe('without a key', () => {
+  it.each(['if-match', 'if-none-match', 'if-unmodified-since'])('the state that %s names', async (name) => {
+    const path = `/states/${name}`
+    const [before, since] = ['"1"', '"2"'].map((state) => ({ [name]: state }))
+    expect(await told(path, [before ?? {}, before ?? {}, since ?? {}, since ?? {}])).toEqual([
+      'executed',
+      'replayed',
+      'executed',
+      'replayed',
+    ])
+    expect(service.effects(path)).toBe(2)
+  })
+
+  it('and under one key it is the same request, as to what was done before its client looked again', async () => {
+    const [before, since] = ['"1"', '"2"'].map((state) => ({ 'if-match': state, 'idempotency-key': 'state-1' }))
+    expect(await told('/states/keyed', [before ?? {}, since ?? {}])).toEqual(['executed', 'replayed'])
+  })
+
+  it('two spellings of one path are one path', async () => {
+    const spelt = ['/spelt/a-b%20%c3%a9', '/spelt/a%2db%20%C3%A9', '/%73pelt/a-b%20%c3%A9']
+    const outcomes = []
+    for (const path of spelt) outcomes.push((await send(path, {})).headers['onefold-outcome'])
+    expect(outcomes).toEqual(['executed', 'replayed', 'replayed'])
+    // What may mean another thing where it is not escaped is not taken for it.
+    expect((await send('/spelt/a+b', {})).headers['onefold-outcome']).toBe('executed')
+    expect((await send('/spelt/a%2bb', {})).headers['onefold-outcome']).toBe('executed')
+  })
+})
+
 it.each(['PROPFIND', 'QUERY', 'REPORT', 'SEARCH'])(
   '%s asks for no change and is never answered by an earlier answer',
   async (method) => {

@@ -15,7 +15,7 @@ import { fingerprintText } from '../../key/index.ts'
 import type { Answer } from './answer.ts'
 import type { DeclaredWrite, HttpRules } from './declared.ts'
 import { errorMappings } from './judge.ts'
-import { ACTIONS, rawDigest, viewOf, type FrozenRequest } from './request.ts'
+import { ACTIONS, CONDITIONS, rawDigest, viewOf, type FrozenRequest } from './request.ts'
 
 /** How a contract reaches the service when nobody is there who asked: to send again, to ask, to verify. */
 export interface Reach {
@@ -79,11 +79,12 @@ export function routeContract(
     timeoutMs === undefined ? {} : { timeoutMs },
   )
   const view = (input: unknown): unknown => viewOf(input as FrozenRequest)
-  const bound = (input: unknown): unknown => bindingOf(input as FrozenRequest, rules.profile === 'ucp')
+  const bound = (input: unknown, named: readonly string[] = ACTIONS): unknown =>
+    bindingOf(input as FrozenRequest, named, rules.profile === 'ucp')
   return Object.freeze({
     ...inner,
     identityOf: (input: unknown) =>
-      declared.identity === 'all' ? inner.bindingOf(bound(input)) : inner.identityOf(view(input)),
+      declared.identity === 'all' ? inner.bindingOf(bound(input, IDENTIFYING)) : inner.identityOf(view(input)),
     bindingOf: (input: unknown) => inner.bindingOf(bound(input)),
     occurrenceOf: (input: unknown) => inner.occurrenceOf(view(input)),
     amountOf: (input: unknown) => inner.amountOf(view(input)),
@@ -93,17 +94,26 @@ export function routeContract(
 
 const CALLER_KEYS = { required: 'required', accepted: 'trusted', derived: 'ignored' } as const
 
-function bindingOf(frozen: FrozenRequest, raw: boolean): unknown {
+const IDENTIFYING = [...ACTIONS, ...CONDITIONS]
+
+function bindingOf(frozen: FrozenRequest, named: readonly string[], raw: boolean): unknown {
   const { method, query, headers, body } = viewOf(frozen)
-  const actions = ACTIONS.filter((name) => headers[name] !== undefined).map((name) => [name, headers[name]])
+  const told = named.filter((name) => headers[name] !== undefined).map((name) => [name, headers[name]])
   return {
     method,
-    path: frozen.path,
+    path: samePath(frozen.path),
     query,
     body: raw ? rawDigest(frozen) : body,
-    ...(actions.length === 0 ? {} : { headers: Object.fromEntries(actions) as Record<string, string> }),
+    ...(told.length === 0 ? {} : { headers: Object.fromEntries(told) as Record<string, string> }),
   }
 }
+
+/** One spelling of a path that clients escape differently (RFC 3986 sections 6.2.2.1 and 6.2.2.2). */
+const samePath = (path: string): string =>
+  path.replaceAll(/%[\da-f]{2}/gi, (escape) => {
+    const sign = String.fromCodePoint(Number.parseInt(escape.slice(1), 16))
+    return /[\w.~-]/.test(sign) ? sign : escape.toUpperCase()
+  })
 
 function recoveryOf({ recovery }: DeclaredWrite, reach: Reach): Recovery {
   switch (recovery.class) {

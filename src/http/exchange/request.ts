@@ -58,9 +58,6 @@ const FROZEN = new Set([
   'content-language',
   'content-type',
   'idempotency-key',
-  'if-match',
-  'if-none-match',
-  'if-unmodified-since',
   'prefer',
   'repr-digest',
   'request-id',
@@ -81,6 +78,13 @@ export const ACTIONS = [
   'x-method-override',
 ] as const
 for (const name of ACTIONS) FROZEN.add(name)
+
+/**
+ * Headers that say on what state a write may act (RFC 9110 section 13.1). Whoever names another state has read it since:
+ * where all of a request identifies it, that is another request and no retry.
+ */
+export const CONDITIONS = ['if-match', 'if-none-match', 'if-unmodified-since'] as const
+for (const name of CONDITIONS) FROZEN.add(name)
 
 /** Headers that every send makes anew, or that only its client's connection is concerned with. */
 const MADE_ANEW = new Set(['accept-encoding', 'content-length', 'expect'])
