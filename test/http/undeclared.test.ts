@@ -63,6 +63,23 @@ describe('a write that no route declares', () => {
     expect(await orders.effects('u-retry')).toBe(1)
   })
 
+  it.each([
+    'via',
+    'forwarded',
+    'x-forwarded-for',
+    'x-forwarded-proto',
+    'x-real-ip',
+    'x-envoy-attempt-count',
+    'cf-connecting-ip',
+  ])('and so is one on a connection that a proxy shares among clients (%s)', async (name) => {
+    const agent = oneConnection()
+    const ref = `u-${name}`
+    for (const outcome of ['executed', 'replayed'])
+      expect((await post(ref, { agent, headers: { [name]: '1' } })).headers['onefold-outcome']).toBe(outcome)
+    expect(await orders.effects(ref)).toBe(1)
+    agent.destroy()
+  })
+
   it('[SH-9] an equal request after the answer was read is new work, and flagged', async () => {
     const suspected: number[] = []
     const off = front.guard.on('suspected-repeat', ({ occurrence }) => suspected.push(occurrence))

@@ -64,6 +64,9 @@ export function createDelivery(options: DeliveryOptions): Delivery {
   }
 }
 
+/** What proxies add, which may say how a request came without saying from whom (Envoy's sidecars, nginx). */
+const OF_PROXIES = /^(?:via|forwarded|x-forwarded-.+|x-envoy-.+|x-real-ip|cf-connecting-ip|true-client-ip)$/
+
 /** True for a request that another proxy passed on: its connection is not its client's. */
 export const isForwarded = (headers: Readonly<Record<string, unknown>>): boolean =>
-  headers['via'] !== undefined || headers['forwarded'] !== undefined || headers['x-forwarded-for'] !== undefined
+  Object.keys(headers).some((name) => OF_PROXIES.test(name))
