@@ -67,7 +67,16 @@ describe('alike but for', () => {
     expect(sent).toEqual(['acct_1', 'acct_1'])
   })
 
-  it.each(['x-amz-target', 'soapaction', 'x-http-method-override'])('the action that %s names', async (name) => {
+  it.each([
+    'x-amz-target',
+    'soapaction',
+    'x-http-method-override',
+    'destination',
+    'content-range',
+    'upload-offset',
+    'x-amz-copy-source',
+    'x-ms-range',
+  ])('the action that %s names', async (name) => {
     const path = `/actions/${name}`
     expect(await told(path, [{ [name]: 'Get' }, { [name]: 'Delete' }, { [name]: 'Get' }, {}])).toEqual([
       'executed',

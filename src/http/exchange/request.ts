@@ -67,15 +67,27 @@ const FROZEN = new Set([
 ])
 
 /**
- * Headers that say which action a request asks for, beside its method and path: that of a SOAP or AWS service, or the
- * method that a POST stands for. Requests that differ in one of them are two operations.
+ * Headers that say which action a request asks for, beside its method and path: that of a SOAP or AWS service, the
+ * method that a POST stands for, where to or from a resource is copied (RFC 4918 section 10), which part of it is
+ * written (RFC 9110 section 14.5, tus, Azure's page blobs), who may see it. Requests that differ in one of them are two
+ * operations.
  */
 export const ACTIONS = [
+  'content-range',
+  'depth',
+  'destination',
+  'overwrite',
   'soapaction',
+  'upload-offset',
+  'x-amz-acl',
+  'x-amz-copy-source',
   'x-amz-target',
+  'x-goog-copy-source',
   'x-http-method',
   'x-http-method-override',
   'x-method-override',
+  'x-ms-page-write',
+  'x-ms-range',
 ] as const
 for (const name of ACTIONS) FROZEN.add(name)
 
