@@ -133,6 +133,27 @@ describe('a keyed route sends the frozen request again', () => {
     await front.close()
   })
 
+  it('with its own tenant’s credentials, also where another tenant has a user of that name', async () => {
+    const rules = { principal: { header: 'x-user' }, tenantHeader: 'x-tenant' }
+    const front = await startFront({ upstream: service.url, routes, rules })
+    silent = true
+    const as = (tenant: string, key: string): Promise<unknown> =>
+      ask(`${front.url}/secured`, {
+        headers: { 'idempotency-key': key, 'x-tenant': tenant, 'x-user': 'ann', authorization: `Bearer ${tenant}` },
+        body: {},
+      })
+    const acme = as('acme', 'tenant-1')
+    await eventually(() => held.at(-1))
+    silent = false
+    cut.add('/secured')
+    await as('other', 'tenant-2')
+    held.pop()?.destroy()
+    await acme
+    const sent = sentTo('/secured').filter((got) => got.headers['idempotency-key'] === 'tenant-1')
+    expect(sent.map((got) => got.headers.authorization)).toEqual(['Bearer acme', 'Bearer acme'])
+    await front.close()
+  })
+
   it('also a body too large for the record, and one from the disk', async () => {
     const front = await start('b.db')
     for (const size of [80_000, 300_000]) {

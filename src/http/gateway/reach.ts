@@ -57,18 +57,27 @@ export function createReach(options: ReachOptions, keep: KeepAnswer): (declared:
    * The credentials that a request needs, as this process last saw them of its principal; undefined when nobody with
    * them has asked since it began.
    */
-  const credentialsOf = ({ secret, proof }: FrozenRequest, owner: string | undefined): readonly string[] | undefined =>
-    secret ? (owner === undefined ? undefined : secrets.of(owner, proof)) : []
+  const credentialsOf = ({ secret, proof }: FrozenRequest, run: ProbeContext['run']): readonly string[] | undefined =>
+    secret ? known(run, proof) : []
+
+  const known = (run: ProbeContext['run'], proof?: string): readonly string[] | undefined =>
+    run?.session === undefined
+      ? undefined
+      : secrets.of({
+          tenant: options.rules.tenantHeader === undefined ? undefined : run.tenant,
+          session: run.session,
+          proof,
+        })
 
   const again =
     (declared: DeclaredWrite): NonNullable<Reach['again']> =>
     async (frozen, context) => {
-      const known = credentialsOf(frozen, context.run?.session)
+      const credentials = credentialsOf(frozen, context.run)
       // Without the caller's credentials it would be refused, which proves nothing about the first send.
-      if (known === undefined) throw new UnsentError(NOBODY)
+      if (credentials === undefined) throw new UnsentError(NOBODY)
       const body = await bodyOf(frozen, context)
       const plan = { declared } as WritePlan
-      const headers = frozenHeaders(frozen, plan, context, known, options.forward)
+      const headers = frozenHeaders(frozen, plan, context, credentials, options.forward)
       if (body !== undefined) headers.push('content-length', String(body.byteLength))
       const incoming = await upstream.send({
         method: frozen.method,
@@ -87,11 +96,11 @@ export function createReach(options: ReachOptions, keep: KeepAnswer): (declared:
       const whole = await withBody(frozen, getBlob(context))
       const target = probeTarget(probe, whole, sentKey(declared, frozen) ?? context.downstreamKey())
       if (target === undefined) return { found: 'unknown', why: 'the request has no value for a part of the probe' }
-      const known = credentialsOf(frozen, context.run?.session)
+      const credentials = credentialsOf(frozen, context.run)
       // What nobody may see is told as absent, which would be read as permission to do it again.
-      if (known === undefined) return { found: 'unknown', why: NOBODY }
+      if (credentials === undefined) return { found: 'unknown', why: NOBODY }
       const found = readProbe(
-        await get(target, askingHeaders(frozen, known, options.forward), context.signal),
+        await get(target, askingHeaders(frozen, credentials, options.forward), context.signal),
         probe.found,
       )
       return found.found === true ? { found: true, value: keep(found.value) } : found
@@ -104,8 +113,7 @@ export function createReach(options: ReachOptions, keep: KeepAnswer): (declared:
       if (answer.status !== 202) return true
       const target = verifyTarget(declared, answer)
       if (target === undefined) return undefined
-      const owner = context.run?.session
-      const own = ['host', upstream.url.host, ...(owner === undefined ? [] : (secrets.of(owner) ?? []))]
+      const own = ['host', upstream.url.host, ...(known(context.run) ?? [])]
       // Without them it may be refused, which is "not known yet".
       return readVerify(await get(target, own, context.signal), declared.found)
     }

@@ -141,8 +141,9 @@ export function createWrites(options: WritesOptions): Handle {
       if (!outgoing.writableFinished) gone.abort()
     }
     outgoing.once('close', onClose)
-    const owner = isolationOf(caller, plan.declared.scope ?? 'tenant')
-    options.secrets.remember(owner, incoming.rawHeaders, isShared(caller) ? proofOf(facts.headers) : undefined)
+    const session = isolationOf(caller, plan.declared.scope ?? 'tenant')
+    const proof = isShared(caller) ? proofOf(facts.headers) : undefined
+    options.secrets.remember({ tenant: caller.tenant, session, proof }, incoming.rawHeaders)
     let live: Live | undefined
     try {
       const told = await exchange({
