@@ -234,6 +234,27 @@ describe('a probe that needs a field of the body', () => {
   })
 })
 
+describe('a probe that a field would lead elsewhere', () => {
+  it.each(['', '.', '..'])('does not ask, and tells of no effect: %j', async (ref) => {
+    const front = await start(`g-${ref.length}.db`)
+    cut.delete('/listed')
+    done.set('', 'a list, and no order')
+    const headers = { 'idempotency-key': `elsewhere-${ref.length}` }
+    const gone = new AbortController()
+    const lost = ask(`${front.url}/listed`, { headers, body: { ref }, signal: gone.signal }).catch(() => undefined)
+    const doubt = async (): Promise<string | undefined> => {
+      const { records } = await front.guard.ledger.list({ states: ['in-doubt', 'committed'] })
+      return records.find(({ evidence, state }) => state === 'committed' || evidence.length > 1)?.state
+    }
+    expect(await eventually(doubt)).toBe('in-doubt')
+    expect(service.requests.filter(({ url }) => /^.listed.\.*$/.test(url))).toEqual([])
+    gone.abort()
+    await lost
+    done.delete('')
+    await front.close()
+  })
+})
+
 describe('a 202 on a route that can verify', () => {
   it('[AG-5] is told as accepted, and done only when the service says so to its caller', async () => {
     const front = await start('d.db')

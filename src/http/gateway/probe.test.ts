@@ -13,6 +13,17 @@ describe('a probe', () => {
     expect(fillTarget('/o?ref={body.constructor}', source, undefined)).toBeUndefined()
   })
 
+  it.each(['', '.', '..', '../x', 'x/..', 'x\\..\\y'])('asks nothing that %j would make of its path', (ref) => {
+    expect(fillTarget('/o/{body.ref}', { body: { ref } }, undefined)).toBeUndefined()
+    expect(fillTarget('/o/{body.ref}/lines?n=1', { body: { ref } }, undefined)).toBeUndefined()
+  })
+
+  it('asks with dots that make nothing of it', () => {
+    const source = { body: { ref: '..', name: 'v1..2/.x/y.' } }
+    expect(fillTarget('/o/{body.name}?ref={body.ref}', source, undefined)).toBe('/o/v1..2%2F.x%2Fy.?ref=..')
+    expect(fillTarget('/o?ref={body.ref}', { body: { ref: '' } }, undefined)).toBeUndefined()
+  })
+
   it.each([
     ['the value is there', json({ order: { id: 'x' } }), 'body.order.id', true],
     ['null is not there', json({ order: null }), 'body.order', false],

@@ -6,19 +6,27 @@ import { plainText, viewOf, type Answer, type DeclaredProbe, type FrozenRequest 
 const PLACEHOLDER = /\{([^{}]+)\}/g
 const LIMITS = { maxBytes: 8 * 1024 * 1024, maxDepth: 64 }
 
-/** The target of a probe with every placeholder filled; undefined where the operation has no value for one. */
+/**
+ * The target of a probe with every placeholder filled; undefined where the operation has no value for one. An empty one,
+ * or one that a path is shortened by, is none: the answer would be that of a list, or of another resource, and stand for
+ * an effect that never was.
+ */
 export function fillTarget(template: string, source: unknown, key: string | undefined): string | undefined {
   let complete = true
   const target = template.replaceAll(PLACEHOLDER, (_whole, path: string) => {
     const value = path === 'key' && key !== undefined ? key : stepsInto(source, path)
-    if (typeof value === 'string' || typeof value === 'number' || typeof value === 'bigint') {
+    if ((typeof value === 'string' && value !== '') || typeof value === 'number' || typeof value === 'bigint') {
       return encodeURIComponent(String(value))
     }
     complete = false
     return ''
   })
-  return complete ? target : undefined
+  const [path = ''] = target.split('?', 1)
+  return complete && !DOT_SEGMENT.test(path) ? target : undefined
 }
+
+/** Also behind an escaped slash, which some servers take for one. */
+const DOT_SEGMENT = /(?:\/|%2F|%5C)\.\.?(?:\/|%2F|%5C|$)/i
 
 /** Own members only, as identities are read. */
 export function stepsInto(value: unknown, path: string): unknown {

@@ -47,6 +47,12 @@ describe('askProbe', () => {
     expect(sent).toContain('"name":"find"')
   })
 
+  it.each(['', null])('asks for nothing with %j', async (date) => {
+    const { told, sent } = await ask({ structuredContent: { booking: { id: 1 } } }, { input: { ...input, date } })
+    expect(told).toEqual({ found: 'unknown', why: 'the operation has no value for an argument of the probe' })
+    expect(sent).toBe('')
+  })
+
   it('something at the path is found, with the whole answer as its result', async () => {
     const json = '{"structuredContent":{"booking":{"id":1.0}}}'
     expect((await ask(json)).told).toEqual({ found: true, value: { mcpResult: json } })

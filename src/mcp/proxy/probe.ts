@@ -60,7 +60,7 @@ function parsed(text: string): unknown {
 
 const ABSENT = Symbol('absent')
 
-/** The arguments with every reference replaced; {@link ABSENT} when the operation has no value for one. */
+/** The arguments with every reference replaced; {@link ABSENT} when the operation has no value for one, or an empty one. */
 function fill(template: unknown, input: unknown, key: string): unknown {
   if (typeof template === 'string') return fillText(template, input, key)
   if (Array.isArray(template)) {
@@ -82,5 +82,6 @@ function fillText(text: string, input: unknown, key: string): unknown {
     if (typeof value !== 'object' || value === null || !Object.hasOwn(value, step)) return ABSENT
     value = (value as Record<string, unknown>)[step]
   }
-  return value
+  // Asked for with nothing, servers answer what there is: that would stand for an effect that never was.
+  return value === '' || value === null ? ABSENT : value
 }
