@@ -1,6 +1,6 @@
 import { connect } from 'node:net'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { ask, eventually, startFront, write, type Front } from './fixtures/harness.ts'
+import { ask, eventually, startFront, write, type Front, type Seen } from './fixtures/harness.ts'
 import { startService, type Service } from './fixtures/service.ts'
 
 let service: Service
@@ -120,6 +120,27 @@ describe('smuggled framing is refused, and nothing of it reaches the service', (
   it('an absolute target of another host', async () => {
     const text = await raw(['POST http://evil.example/orders HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n'])
     expect(statusOf(text)).toBe(400)
+  })
+})
+
+describe('a read that asks for another method in a header', () => {
+  const get = (headers: Record<string, string>): Promise<Seen> => ask(`${front.url}/orders`, { method: 'GET', headers })
+
+  it.each(['x-http-method-override', 'x-http-method', 'x-method-override'])(
+    'is refused where that one is guarded, and reaches nobody: %s',
+    async (name) => {
+      const before = service.requests.length
+      for (const method of ['DELETE', 'post', 'PUT, GET', 'SHRED']) {
+        const seen = await get({ [name]: method })
+        expect([method, seen.status, seen.json()['effect']]).toEqual([method, 400, 'none'])
+      }
+      expect(service.requests.length).toBe(before)
+    },
+  )
+
+  it('passes where it asks for a read, as it does without', async () => {
+    expect((await get({ 'x-http-method-override': 'HEAD' })).status).toBe(201)
+    expect((await get({})).status).toBe(201)
   })
 })
 

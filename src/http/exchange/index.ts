@@ -3,6 +3,7 @@
  * @module
  */
 export { compactBody, isHopByHop, isNeverReplayed, kept, namedByConnection, type Answer } from './answer.ts'
+export { methodsAsked } from './asked-method.ts'
 export { readCallerKey } from './caller-key.ts'
 export type { Reach } from './contract.ts'
 export {

@@ -2,6 +2,7 @@ import { hash } from 'node:crypto'
 import { isOnefoldError } from '../../error/index.ts'
 import { multipartDigest, parseJson, type MultipartDigest } from '../../key/index.ts'
 import { isHopByHop, namedByConnection } from './answer.ts'
+import { METHOD_OVERRIDES } from './asked-method.ts'
 
 /** A request's body as it is known when the operation is named. */
 export type RequestBody =
@@ -72,7 +73,7 @@ const FROZEN = new Set([
  * written (RFC 9110 section 14.5, tus, Azure's page blobs), who may see it. Requests that differ in one of them are two
  * operations.
  */
-export const ACTIONS = [
+export const ACTIONS: readonly string[] = [
   'content-range',
   'depth',
   'destination',
@@ -83,12 +84,10 @@ export const ACTIONS = [
   'x-amz-copy-source',
   'x-amz-target',
   'x-goog-copy-source',
-  'x-http-method',
-  'x-http-method-override',
-  'x-method-override',
   'x-ms-page-write',
   'x-ms-range',
-] as const
+  ...METHOD_OVERRIDES,
+]
 for (const name of ACTIONS) FROZEN.add(name)
 
 /**

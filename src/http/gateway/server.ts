@@ -5,10 +5,12 @@ import {
   createDoubts,
   createRoutes,
   kept,
+  methodsAsked,
   problemAnswer,
   type Answer,
   type DeclaredRoute,
   type HttpRules,
+  type Problem,
 } from '../exchange/index.ts'
 import { createDelivery, createSecrets, createUpstream, startEdge, writeAnswer, type Target } from '../edge/index.ts'
 import { LIMITS, type GatewayLimits } from './limits.ts'
@@ -118,11 +120,20 @@ function createHandler(
     const plan = routes.plan(method, target.segments)
     if (plan.kind === 'matched') return await writes(incoming, outgoing, target, plan.plan, plan.params)
     void delivery.heard(incoming.socket, undefined)
-    if (plan.kind === 'pass') return await passing(incoming, outgoing, target)
-    const error = problemAnswer(rules.profile, {
-      problem: 'HELD',
-      detail: 'This write is not declared, and writes that are not declared are blocked here. No effect started.',
-    })
-    writeAnswer(outgoing, pages.shown(incoming, error))
+    const refuse = (problem: Problem): void =>
+      writeAnswer(outgoing, pages.shown(incoming, problemAnswer(rules.profile, problem)))
+    if (plan.kind === 'blocked')
+      return refuse({
+        problem: 'HELD',
+        detail: 'This write is not declared, and writes that are not declared are blocked here. No effect started.',
+      })
+    // Some services go by these headers whatever the request's own method is: a read here would be a write there.
+    const asked = methodsAsked(incoming.headers as Readonly<Record<string, string | undefined>>)
+    if (asked.some((other) => routes.plan(other, target.segments).kind !== 'pass'))
+      return refuse({
+        problem: 'BAD_REQUEST',
+        detail: `The ${method} asks for another method in a header, and that one would be guarded. Nothing was done; send it by that method.`,
+      })
+    await passing(incoming, outgoing, target)
   }
 }
