@@ -1,7 +1,14 @@
 import { describe, expect, it } from 'vitest'
 import { defineContract, manual, type AnyToolOptions, type ErrorMapping } from '../contract/index.ts'
 import { OnefoldError } from '../error/index.ts'
-import { AnsweredError, classifyFailure, describe as describeError, UnsentError, type Send } from './classify.ts'
+import {
+  AnsweredError,
+  classifyFailure,
+  describe as describeError,
+  storedError,
+  UnsentError,
+  type Send,
+} from './classify.ts'
 
 const contract = (errors: readonly ErrorMapping[] = []) =>
   defineContract({
@@ -170,6 +177,15 @@ describe('an attempt that threw after its marker', () => {
     expect(describeError(new Error('card 4242 declined'))).toBe('Error')
     expect(describeError(coded('ECONNRESET'))).toBe('Error ECONNRESET')
     expect(describeError('secret')).toBe('thrown string')
+  })
+
+  it('nor a name or a code that is no word of a program', () => {
+    const named = (name: unknown, code?: unknown): Error => Object.assign(new Error('x'), { name, code })
+    expect(describeError(named('card 4242 of ann@example.org', 'for ann@example.org'))).toBe('Error')
+    expect(describeError(named({ of: 'ann' }, 402))).toBe('Error 402')
+    expect(describeError(named('n'.repeat(65), 'c'.repeat(65)))).toBe('Error')
+    expect(describeError(named('Stripe.CardError', 'card/declined'))).toBe('Stripe.CardError card/declined')
+    expect(storedError(named('card 4242')).name).toBe('Error')
   })
 })
 

@@ -187,12 +187,23 @@ function reasonOf(error: unknown, sends: readonly Send[]): DoubtReason {
 export function describe(error: unknown): string {
   if (isOnefoldError(error)) return `${error.name} ${error.code}`
   if (!(error instanceof Error)) return `thrown ${typeof error}`
-  const code = (error as { code?: unknown }).code
-  return typeof code === 'string' || typeof code === 'number' ? `${error.name} ${code}` : error.name
+  const code: unknown = (error as { code?: unknown }).code
+  const isCode = typeof code === 'number' || (typeof code === 'string' && CODE.test(code))
+  return isCode ? `${nameOf(error)} ${code}` : nameOf(error)
+}
+
+/** What is shown without being asked for is a word of a program: anybody's text may have been made a name, or a code. */
+const NAME = /^[A-Za-z_$][\w$.]{0,63}$/
+const CODE = /^[\w.:/-]{1,64}$/
+
+/** `name` may be anything. */
+function nameOf(error: Error): string {
+  const { name }: { readonly name: unknown } = error
+  return typeof name === 'string' && NAME.test(name) ? name : 'Error'
 }
 
 export function storedError(error: unknown): StoredError {
-  const name = error instanceof Error ? error.name : 'Error'
+  const name = error instanceof Error ? nameOf(error) : 'Error'
   const message = error instanceof Error ? error.message : textOf(error)
   try {
     return { name, message, text: encode(error instanceof AnsweredError ? error.answer : error) }
