@@ -1,5 +1,6 @@
 import { exec } from 'node:child_process'
 import { promisify } from 'node:util'
+import { withoutPassword, withoutSecretQuery } from '../config/index.ts'
 import { junitOf, probeEndpoint, UNIQUE, type ProbeCheck, type ProbeTarget } from '../testing/index.ts'
 import { EXIT, wrongUse } from './exit-code.ts'
 import { liveLine } from './live-line.ts'
@@ -36,7 +37,8 @@ export async function probe(command: string | undefined, args: readonly string[]
     onCheck: (name) => line.show(name),
   }).finally(() => line.clear())
   const ok = checks.every((check) => check.ok)
-  const name = target.kind === 'http' ? `${target.method} ${target.url}` : target.tool
+  // Reports are kept, and read by others.
+  const name = target.kind === 'http' ? `${target.method} ${withoutSecretQuery(target.url)}` : target.tool
   writeReport(() => junitOf(name, checks.map(asCase)))
   if (flags.json === true) printJson({ target: name, ok, checks })
   else show(name, checks, ok)
@@ -70,8 +72,9 @@ function targetOf(command: string | undefined, args: readonly string[], flags: P
   if (url !== undefined && command === undefined && tool === undefined) {
     if (!URL.canParse(url) || !/^https?:$/.test(new URL(url).protocol))
       throw wrongUse(
-        `${JSON.stringify(url.slice(0, 120))} is no address. Write http://… or https://…. Nothing was called.`,
+        `${JSON.stringify(withoutPassword(url))} is no address. Write http://… or https://…. Nothing was called.`,
       )
+    refuseCredentials(url, '--url')
     const headers = Object.fromEntries((flags.header ?? []).map(headerOf))
     const { method, body } = flags
     const target: ProbeTarget = {
@@ -82,7 +85,12 @@ function targetOf(command: string | undefined, args: readonly string[], flags: P
       body,
     }
     try {
-      new Request(url, { method, headers: target.headers, ...(body === undefined ? {} : { body }) })
+      new Headers(target.headers)
+    } catch {
+      throw wrongUse('A --header has a name or a value that no header can have. Nothing was called.')
+    }
+    try {
+      new Request(url, { method, ...(body === undefined ? {} : { body }) })
     } catch (error) {
       throw wrongUse(`Such a request cannot be sent: ${(error as Error).message} Nothing was called.`)
     }
@@ -99,9 +107,16 @@ function targetOf(command: string | undefined, args: readonly string[], flags: P
   throw wrongUse('Name one target: --url URL, or --tool NAME and the MCP server behind --. Nothing was called.')
 }
 
-function headerOf(text: string): readonly [string, string] {
+/** What goes wrong is told to logs that others read: no error repeats credentials. */
+function refuseCredentials(url: string, flag: string): void {
+  const { username, password } = new URL(url)
+  if (username !== '' || password !== '')
+    throw wrongUse(`${flag} may hold no user and no password, which nobody would be sent. Nothing was called.`)
+}
+
+function headerOf(text: string, nth: number): readonly [string, string] {
   const at = text.indexOf(':')
-  if (at < 1) throw wrongUse(`${JSON.stringify(text)} is no header: write --header "Name: value". Nothing was called.`)
+  if (at < 1) throw wrongUse(`--header ${nth + 1} is no header: write --header "Name: value". Nothing was called.`)
   return [text.slice(0, at).trim().toLowerCase(), text.slice(at + 1).trim()]
 }
 
@@ -118,11 +133,30 @@ async function counted(how: string, unique: string, withinMs: number): Promise<n
 }
 
 async function answerOf(how: string, withinMs: number): Promise<string> {
-  if (/^https?:\/\//.test(how)) return await (await fetch(how, { signal: AbortSignal.timeout(withinMs) })).text()
+  if (URL.canParse(how) && /^https?:$/.test(new URL(how).protocol)) {
+    refuseCredentials(how, '--count')
+    return await (await fetch(how, { signal: AbortSignal.timeout(withinMs) })).text()
+  }
   const { stdout } = await run(how, { timeout: withinMs }).catch((error: unknown) => {
-    throw (error as { killed?: boolean }).killed === true ? new Error(`no answer within ${withinMs} ms`) : error
+    throw failed(error as Failed, withinMs)
   })
   return stdout
+}
+
+interface Failed extends Error {
+  readonly killed?: boolean
+  readonly code?: unknown
+  readonly signal?: string | null
+  readonly stderr?: string
+}
+
+/** Of a command that ended by itself Node's own error repeats the command. */
+function failed(error: Failed, withinMs: number): Error {
+  const { killed, code, signal, stderr = '' } = error
+  if (killed === true) return new Error(`no answer within ${withinMs} ms`)
+  if (typeof code === 'string') return error
+  const said = stderr === '' ? '' : `: ${stderr.slice(0, 400)}`
+  return new Error(`the command ended with ${String(code ?? signal)}${said}`)
 }
 
 /** What fetch says of a failed connection stands in its cause. */

@@ -98,7 +98,7 @@ export function readUpstream(reader: Reader, value: Value): string {
   const url = URL.canParse(text) ? new URL(text) : undefined
   if (url === undefined || (url.protocol !== 'http:' && url.protocol !== 'https:'))
     return reader.fail(value, 'is no address', 'Write http://127.0.0.1:3000')
-  if (url.username !== '' || url.search !== '' || url.hash !== '')
+  if (url.username !== '' || url.password !== '' || url.search !== '' || url.hash !== '')
     return reader.fail(value, 'may hold a scheme, a host, a port and a path only', 'Take the rest out')
   return text
 }

@@ -109,6 +109,7 @@ describe('the http section', () => {
     ],
     ['a principal that is none', '  principal: authorisation\n', /Did you mean authorization\?/],
     ['an upstream with a password', '  upstream: http://a:b@c\n', /Take the rest out/],
+    ['an upstream with a password alone', '  upstream: "http://:b@c"\n', /Take the rest out/],
     [
       'a route that stands twice',
       '  routes:\n    - { match: POST /a/:x, key: required, recovery: manual }\n    - { match: POST /a/:y, effect: read }\n',

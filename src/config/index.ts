@@ -6,4 +6,12 @@ export type { Config, McpHttpConfig } from './config.ts'
 export { loadConfig } from './load.ts'
 export { defaultConfig, parseConfig } from './parse.ts'
 export { defaultLedger, stateFolder } from './state-folder.ts'
-export { openRemote, parseStoreUrl, planOf, storeFrom, withoutPassword, type StoreChoice } from './store-url.ts'
+export {
+  openRemote,
+  parseStoreUrl,
+  planOf,
+  storeFrom,
+  withoutPassword,
+  withoutSecretQuery,
+  type StoreChoice,
+} from './store-url.ts'

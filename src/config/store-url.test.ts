@@ -21,6 +21,8 @@ describe('parseStoreUrl', () => {
     ['postgress://me:secret@host/db', 'did you mean postgres'],
     ['dynamodb://a', 'name a table'],
     ['dynamodb://key:secret@effects', 'credentials belong into the environment'],
+    ['postgres:/me:secret@host/db', 'name a host'],
+    ['postgers:me:secret@host/db', 'did you mean postgres'],
     ['redis://host?perfix=x', 'it takes prefix and appendfsync behind the ?, not perfix'],
     ['redis://host?appendfsync=no', 'appendfsync can only be said to be always'],
     ['./ledger.db', 'write sqlite:./ledger.db'],
@@ -66,7 +68,13 @@ describe('what people are shown of a URL', () => {
       'postgres://db/effects?user=app&password=…&sslmode=require',
     ],
     ['redis://:S3cret@h:6379/1', 'redis://…@h:6379/1'],
+    ['postgres:/app:S3cret@db/effects', 'postgres:…@db/effects'],
+    ['postgres:app:S3//cret@db/effects', 'postgres:…@db/effects'],
+    ['//app:S3cret@db/effects', '//…@db/effects'],
+    ['app:S3cret@db/effects', 'app:…@db/effects'],
+    ['S3cret@db/effects', '…@db/effects'],
     ['sqlite:./a@b.db', 'sqlite:./a@b.db'],
+    ['sqlite:/home//a@b.db', 'sqlite:/home//a@b.db'],
     ['dynamodb://effects?region=eu-west-1', 'dynamodb://effects?region=eu-west-1'],
   ])('%s', (url, shown) => {
     expect(withoutPassword(url)).toBe(shown)

@@ -66,15 +66,26 @@ const invalid = (url: string, problem: string): OnefoldError =>
 /** Query members that may hold a secret, by their names. */
 const SECRET = /pass|pwd|secret|token|key|auth|credential/i
 
-/** For people: a URL without what is secret in it. A password that was not escaped may itself hold `@` or `/`. */
+/**
+ * For people: a URL without what is secret in it. A password that was not escaped may itself hold `@` or `/`, and one
+ * that was mistyped may have no `//` before it.
+ */
 export function withoutPassword(url: string): string {
-  const [from, to] = [url.indexOf('//'), url.lastIndexOf('@')]
-  const shown = from === -1 || to < from ? url : `${url.slice(0, from)}//…${url.slice(to)}`
-  return shown
-    .replaceAll(/([?&])([^=&#]*)=([^&#]*)/g, (whole, mark: string, name: string) =>
-      SECRET.test(name) ? `${mark}${name}=…` : whole,
-    )
-    .slice(0, 120)
+  const to = url.lastIndexOf('@')
+  const from = behindScheme(url)
+  const shown = to < from || /^sqlite:/i.test(url) ? url : `${url.slice(0, from)}…${url.slice(to)}`
+  return withoutSecretQuery(shown).slice(0, 120)
+}
+
+/** The same for what stands behind the `?` alone. */
+export const withoutSecretQuery = (url: string): string =>
+  url.replaceAll(/([?&])([^=&#]*)=([^&#]*)/g, (whole, mark: string, name: string) =>
+    SECRET.test(name) ? `${mark}${name}=…` : whole,
+  )
+
+function behindScheme(url: string): number {
+  const at = url.startsWith('//') ? 0 : url.indexOf(':') + 1
+  return url.startsWith('//', at) ? at + 2 : at
 }
 
 /** A chosen store, and the folder where answers wait that it could not take. Nothing is opened yet. */

@@ -41,4 +41,13 @@ describe('the retry budget', () => {
     expect(error).toMatchObject({ code: 'RETRY_BUDGET_EXHAUSTED', effect: 'none', retryable: false })
     expect(error?.message).toContain('attempt 2 of POST /v1/refunds (stripe 23.1.0) was not sent')
   })
+
+  it('tells no key that stands in a path', () => {
+    const payer = { tool: 'notify', tenant: 'a', run: undefined }
+    const of = request('POST /bot110201543:AAHdqTcvCH1vGWJxfSeofSAs0K5PALDsaw/sendMessage')
+    spend(payer, of)
+    const error = overBudget(payer, of, { call: 0 }, 'fetch')
+    expect(error?.message).toContain('attempt 2 of POST /…/sendMessage (fetch) was not sent')
+    expect(JSON.stringify([error?.message, error?.details])).not.toContain('AAHdq')
+  })
 })

@@ -68,12 +68,15 @@ function remember(run: string, retries: number): void {
   if (oldest !== undefined) ofRuns.delete(oldest)
 }
 
+/** Some services take their key in the path (bots, incoming webhooks): long parts of one are not told. */
+const toldOf = ({ operation }: LogicalRequest): string => operation.replaceAll(/[^/ ]{20,}/g, '…')
+
 const exhausted = (payer: Payer, request: LogicalRequest, limit: string, what: string): OnefoldError =>
   new OnefoldError(
     'RETRY_BUDGET_EXHAUSTED',
-    `${payer.tool}: attempt ${request.attempts + 1} of ${request.operation} (${what}) was not sent: ${limit}. What earlier attempts did stands in the operation’s record. Turn off the inner retries, or raise the budget.`,
+    `${payer.tool}: attempt ${request.attempts + 1} of ${toldOf(request)} (${what}) was not sent: ${limit}. What earlier attempts did stands in the operation’s record. Turn off the inner retries, or raise the budget.`,
     {
       effect: 'none',
-      details: { tool: payer.tool, run: payer.run, operation: request.operation, attempts: request.attempts },
+      details: { tool: payer.tool, run: payer.run, operation: toldOf(request), attempts: request.attempts },
     },
   )

@@ -184,7 +184,7 @@ describe('onefold probe', () => {
     const keyed = await onefold([
       'probe',
       '--url',
-      url(),
+      `${url()}?token=S3cret`,
       '--count',
       counter('{{unique}}'),
       '--junit',
@@ -197,6 +197,7 @@ describe('onefold probe', () => {
     expect(keyed.code, keyed.out + keyed.err).toBe(0)
     expect(keyed.out).toContain('Every repeat left the effects of a single call.')
     expect(readFileSync(junit, 'utf8')).toContain('tests="5" failures="0"')
+    expect(keyed.out + readFileSync(junit, 'utf8')).not.toContain('S3cret')
   })
 
   it('finds an MCP tool that repeats', { timeout: 120_000 }, async () => {
@@ -237,7 +238,7 @@ describe('onefold probe', () => {
 
   it.each([
     [['--url', 'http://127.0.0.1:1/orders', '--count', 'echo 1'], /first call failed: .*nothing can be reached/],
-    [['--url', 'http://127.0.0.1:1/orders', '--count', 'exit 3'], /--count cannot be asked: Command failed: exit 3/],
+    [['--url', 'http://127.0.0.1:1/orders', '--count', 'exit 3'], /--count cannot be asked: the command ended with 3/],
     [
       ['--url', 'http://127.0.0.1:1/orders', '--count', 'http://127.0.0.1:1/'],
       /--count cannot be asked: .*(refused|port)/,
@@ -248,6 +249,15 @@ describe('onefold probe', () => {
     ],
     [['--url', 'ftp://127.0.0.1/orders', '--count', 'echo 1'], /no address/],
     [['--url', 'http://127.0.0.1:1/', '--method', 'A B', '--count', 'echo 1'], /cannot be sent/],
+    [['--url', 'http://me:S3cret@127.0.0.1:1/', '--count', 'echo 1'], /--url may hold no user/],
+    [['--url', 'me:S3cret@h', '--count', 'echo 1'], /no address/],
+    [['--url', 'http://127.0.0.1:1/', '--count', 'http://me:S3cret@127.0.0.1:1/'], /--count may hold no user/],
+    [['--url', 'http://127.0.0.1:1/', '--count', ': S3cret; exit 4'], /the command ended with 4/],
+    [
+      ['--url', 'http://127.0.0.1:1/', '--count', 'echo 1', '--header', 'Authorization S3cret'],
+      /--header 1 is no header/,
+    ],
+    [['--url', 'http://127.0.0.1:1/', '--count', 'echo 1', '--header', 'A: S3\ncret'], /no header can have/],
     [['--tool', 'place', '--count', 'echo 1', '--', '/no/such/server'], /cannot be used: the MCP server ended/],
     [
       ['--tool', 'place', '--count', 'echo 1', '--', process.execPath, '-e', ''],
@@ -259,7 +269,7 @@ describe('onefold probe', () => {
     async (args, says) => {
       const { code, err } = await onefold(['probe', ...args])
       expect(err).toMatch(says)
-      expect(err).not.toMatch(/UNEXPECTED|node:/)
+      expect(err).not.toMatch(/UNEXPECTED|node:|S3cret/)
       expect(code).toBe(2)
     },
   )

@@ -125,5 +125,6 @@ describe('what is wrong is told at start-up', () => {
   it('no upstream, or one that is none', async () => {
     await expect(startCommand(['--store', 'memory:'])).rejects.toThrow(/Nothing says which service/)
     await expect(startCommand(['--upstream', 'localhost:3000'])).rejects.toThrow(/is no address/)
+    await expect(startCommand(['--upstream', 'http://:S3cret@h'])).rejects.toThrow(/may hold a scheme(?!.*S3cret)/s)
   })
 })
