@@ -189,7 +189,7 @@ function checkImport(
 
 const folderOf = (name: string): string => (name === '.' ? 'src' : `src/${name}`)
 
-/** The room a file stands in: `store/sqlite` for `src/store/sqlite/worker.ts`. */
+/** The room a file stands in: `store/sqlite` for `src/store/sqlite/wire.ts`. */
 function roomOf(file: string, rooms: readonly Room[]): string | undefined {
   const parts = file.split('/').slice(1, -1)
   if (parts.length === 0) return rooms.some(({ room }) => room === '.') ? '.' : undefined

@@ -127,6 +127,22 @@ describe('a path that cannot be a ledger', () => {
     await expect(store.epoch()).rejects.toMatchObject({ code: 'STORE_UNAVAILABLE' })
   })
 
+  it('is refused with the reason where its directories cannot be made, at once also in a file system of the kernel', async () => {
+    const file = join(folder, 'a file')
+    writeFileSync(file, '')
+    for (const [taken, why] of [
+      [file, 'ENOTDIR'],
+      ['/proc', 'ENOENT|EROFS|EACCES'], // the latter where there is none
+    ] as const) {
+      await expect(sqliteStore(join(taken, 'state', 'onefold', 'ledger.db')).open()).rejects.toMatchObject({
+        code: 'STORE_UNAVAILABLE',
+        effect: 'none',
+        retryable: false,
+        message: expect.stringMatching(`cannot be created \\((${why}).*name a directory that this user may write to`),
+      })
+    }
+  })
+
   it('is refused when it is damaged', async () => {
     const store = sqliteStore(path)
     await store.open()

@@ -4,6 +4,7 @@ import { errorOf, unavailable, type Failure } from './failure.ts'
 import { settleReplies, type Waiting } from './replies.ts'
 import { isStillThere, movedMessage, type FileId } from './same-file.ts'
 import type { Greeting, Replies, Request, Step, WorkerOptions } from './wire.ts'
+import { workerProgram } from './worker-program.ts'
 
 /** Carries steps to the worker and answers back. */
 export interface Courier {
@@ -31,9 +32,8 @@ export async function startCourier(
   now: () => number,
   heard: (now: number) => void,
 ): Promise<Courier> {
-  const program = import.meta.url.endsWith('.ts') ? './worker.ts' : './worker.js'
   // Neither flags nor hooks of the caller's process belong into the worker.
-  const worker = new Worker(new URL(program, import.meta.url), {
+  const worker = new Worker(workerProgram(import.meta.url), {
     workerData: options,
     execArgv: [],
     name: 'onefold-sqlite',

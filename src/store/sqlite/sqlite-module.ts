@@ -16,7 +16,7 @@ function loadQuietly(): typeof Database {
     if (sqlite !== undefined) return sqlite.DatabaseSync
     throw new OnefoldError(
       'STORE_UNSAFE',
-      `onefold/sqlite needs Node 22.18 or later and this is Node ${process.versions.node}. Nothing was started; install a current Node, or keep the ledger on a server.`,
+      `onefold needs Node 22.18 or later and this is Node ${process.versions.node}. Nothing was started; install a current Node.`,
     )
   } finally {
     process.emitWarning = emitWarning
