@@ -204,6 +204,16 @@ describe('ledger list', () => {
   ])('filters by %j', (filter, count) => {
     expect((json(['ledger', 'list', ...filter]) as { records: unknown[] }).records).toHaveLength(count)
   })
+
+  it('says that there is more where there is, and not where a full page is all there is', () => {
+    const page = (limit: number): { records: unknown[]; more: boolean } =>
+      json(['ledger', 'list', '--all-tenants', '--limit', String(limit)]) as { records: unknown[]; more: boolean }
+    const all = page(200_000).records.length
+    expect(page(all)).toMatchObject({ more: false, records: { length: all } })
+    expect(page(all - 1)).toMatchObject({ more: true, records: { length: all - 1 } })
+    const { stdout } = onefold(['ledger', 'list', '--all-tenants', '--limit', String(all), ...store])
+    expect(stdout).not.toContain('There are more')
+  })
 })
 
 describe('ledger show', () => {

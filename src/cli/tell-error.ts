@@ -4,10 +4,11 @@ import { colors, plain, printJson } from './output.ts'
 
 /** What to do about a code, where the message itself does not say it. */
 const NEXT: Partial<Record<ErrorCode, string>> = {
-  STORE_UNAVAILABLE: '`onefold doctor` looks closer',
-  STORE_UNSAFE: 'name another ledger with --store, or mend this one; `onefold doctor` looks closer',
+  STORE_UNAVAILABLE: '`onefold doctor`, with the same --store or --config, looks closer',
+  STORE_UNSAFE:
+    'name another ledger with --store, or mend this one; `onefold doctor`, with the same --store or --config, looks closer',
   CONFIG_INVALID: 'mend the file or the flag that is named; --help shows the form',
-  KEY_INVALID: '`onefold ledger list` shows what is recorded',
+  KEY_INVALID: '`onefold ledger list`, with the same --store or --config, shows what is recorded',
 }
 
 /** Prints an error as code, message and what to do: to standard error, or as JSON to standard output. */

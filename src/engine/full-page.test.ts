@@ -31,3 +31,16 @@ it('asks until the page is full', async () => {
   const rest = await fullPage(list, { tenant: 't', after: '4' })
   expect([keysOf(rest), rest.next]).toEqual(['cde', undefined])
 })
+
+it('asks for no more at once than a backend reads in its time', async () => {
+  const limits: (number | undefined)[] = []
+  const page = await fullPage(
+    async ({ limit = 0, after = '0' }) => {
+      limits.push(limit)
+      const records = Array.from({ length: limit }, () => ({ key: 'k' }) as OperationRecord)
+      return { records, next: String(Number(after) + limit), now: 0 }
+    },
+    { tenant: 't', limit: 2_500 },
+  )
+  expect([limits, page.records.length, page.next]).toEqual([[1_000, 1_000, 500], 2_500, '2500'])
+})

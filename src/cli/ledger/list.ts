@@ -23,25 +23,28 @@ const DOUBTFUL: readonly State[] = ['in-doubt', 'recovering']
 export async function ledgerList(options: ListOptions): Promise<number> {
   const states = statesOf(options)
   return await withLedger(options, async (ledger) => {
+    // One more than is shown: a full page alone does not say that there is more.
     const page = await (options.allTenants === true ? ledger.all : ledger.own).list({
-      limit: options.limit,
+      limit: options.limit + 1,
       ...(states === undefined ? {} : { states }),
       ...(options.tool === undefined ? {} : { tool: options.tool }),
       ...(options.run === undefined ? {} : { run: options.run }),
     })
+    const shown = page.records.slice(0, options.limit)
+    const more = page.records.length > options.limit
     if (options.json === true) {
-      const records = page.records.map((record) => dataOf(record, false))
-      printJson({ ledger: ledger.where.url, now: page.now, records, more: page.next !== undefined })
+      const records = shown.map((record) => dataOf(record, false))
+      printJson({ ledger: ledger.where.url, now: page.now, records, more })
       return EXIT.ok
     }
-    if (page.records.length === 0) print(options.inDoubt === true ? 'Nothing is in doubt.' : 'No such operation.')
-    else print(rows(page.records, page.now, options.allTenants === true))
-    if (page.next !== undefined) print(colors.dim(`There are more; --limit ${options.limit * 10} shows more of them.`))
+    if (shown.length === 0) print(options.inDoubt === true ? 'Nothing is in doubt.' : 'No such operation.')
+    else print(rows(shown, page.now, options.allTenants === true))
+    if (more) print(colors.dim(`There are more; --limit ${options.limit * 10} shows more of them.`))
     if (options.allTenants !== true) {
       const hidden = await elsewhere(ledger)
       if (hidden > 0) print(colors.yellow(`${hidden} more in doubt in other tenants: --all-tenants`))
     }
-    if (options.inDoubt === true && page.records.length > 0) {
+    if (options.inDoubt === true && shown.length > 0) {
       print(`\n${colors.bold('next')}  onefold ledger show TICKET${ledger.where.flags}`)
     }
     return EXIT.ok
