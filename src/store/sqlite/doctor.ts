@@ -164,6 +164,6 @@ function amnesia(reader: LedgerReader): Finding {
     check: 'amnesia',
     ok: false,
     found: `since ${new Date(mark.at).toISOString()}: ${mark.why}`,
-    fix: 'settle what is in doubt, then lift the mark; until then an operation without a record may have happened',
+    fix: 'settle what is in doubt, then lift the mark with: onefold ledger lift; until then an operation without a record may have happened',
   }
 }
