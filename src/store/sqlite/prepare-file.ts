@@ -24,8 +24,10 @@ export function prepareFile(path: string): void {
  * reason, or tries for ever.
  */
 function makeFolder(folder: string): void {
-  if (existsSync(folder)) return
-  makeFolder(dirname(folder))
+  const parent = dirname(folder)
+  // The root of a drive that is not there is its own parent.
+  if (existsSync(folder) || parent === folder) return
+  makeFolder(parent)
   unlessThere(() => mkdirSync(folder, 0o700))
 }
 
