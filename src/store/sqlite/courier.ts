@@ -2,7 +2,7 @@ import { Worker } from 'node:worker_threads'
 import { createSlots } from '../../engine/index.ts'
 import { errorOf, unavailable, type Failure } from './failure.ts'
 import { settleReplies, type Waiting } from './replies.ts'
-import { isStillThere, movedMessage, type FileId } from './same-file.ts'
+import { goneMessage, goneOf, type FileId, type Gone } from './same-file.ts'
 import type { Greeting, Replies, Request, Step, WorkerOptions } from './wire.ts'
 import { workerProgram } from './worker-program.ts'
 
@@ -12,7 +12,9 @@ export interface Courier {
   send<T>(step: (id: number) => Step): Promise<T>
   /** True once the worker has ended or is not to be used any more. */
   readonly broken: boolean
-  /** Ends the worker after everything that was sent. */
+  /** What the worker has opened. */
+  readonly file: FileId
+  /** Ends the worker after everything that was sent; resolves when its connection is closed. */
   close(): Promise<void>
 }
 
@@ -58,12 +60,13 @@ export async function startCourier(
       for (const [id] of steps) settle(id)?.reject(error as Error)
     }
     // This thread has time for it while the worker wakes up; what that one answers is heard later.
-    if (file !== undefined && !isStillThere(options.path, file)) leave()
+    const gone = file === undefined ? undefined : goneOf(options.path, file)
+    if (gone !== undefined) leave(gone)
   }
 
   /** Nothing that the worker says of a file that is gone counts. It closes by itself. */
-  function leave(): void {
-    end(movedMessage(options.path))
+  function leave(gone: Gone): void {
+    end(goneMessage(options.path, gone))
     worker.postMessage([now(), [[0, 'close']]] satisfies Request)
     worker.unref()
   }
@@ -109,6 +112,7 @@ export async function startCourier(
 
   worker.on('error', (error: Error) => end(`The worker of the ledger failed (${error.message}).`))
   worker.on('exit', () => end('The worker of the ledger ended.'))
+  const gone = new Promise((resolve) => worker.once('exit', resolve))
 
   const greeting = await new Promise<Greeting>((resolve, reject) => {
     worker.once('message', resolve)
@@ -119,7 +123,8 @@ export async function startCourier(
   })
   if (!greeting.ready) throw errorOf(greeting.failure)
   heard(greeting.now)
-  file = greeting.file
+  const opened = greeting.file
+  file = opened
   worker.on('message', (replies: Replies) => settleReplies(replies, settle, () => (broken = true)))
   worker.unref()
 
@@ -133,12 +138,11 @@ export async function startCourier(
 
   return {
     send,
+    file: opened,
     get broken() {
       return broken
     },
     async close() {
-      if (ended) return
-      const gone = new Promise((resolve) => worker.once('exit', resolve))
       // A worker that is broken has closed its connection and ends by itself; nothing more is to be saved.
       if (!broken) await closed()
       worker.ref()

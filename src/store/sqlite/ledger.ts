@@ -17,7 +17,7 @@ import { namesOf, type Names } from './names.ts'
 import { assertOneName } from './one-name.ts'
 import { prepareFile } from './prepare-file.ts'
 import { MIGRATIONS } from './schema.sql.ts'
-import { fileId, isStillThere, movedMessage, type FileId } from './same-file.ts'
+import { fileId, goneMessage, goneOf, type FileId } from './same-file.ts'
 import { lossOf, readSideFile, writeSideFile, type Present } from './side-file.ts'
 import type { DatabaseSync } from './sqlite-module.ts'
 import { steadyClock, type SteadyClock } from './steady-clock.ts'
@@ -42,9 +42,8 @@ export interface Ledger {
   /**
    * All steps in one transaction, and those that `more` hands over until it has none. One reply a step.
    * `busy` when another process holds the lock: nothing was done.
-   * @param looked true when it was just looked whether the file is still there @default false
    */
-  write(steps: WritingStep[], more: () => readonly WritingStep[], looked?: boolean): Outcome | 'busy'
+  write(steps: WritingStep[], more: () => readonly WritingStep[]): Outcome | 'busy'
   /** Writes the side file if something was acknowledged since. */
   remember(): void
   /** Folds as much of the log into the file as nobody reads any more, and waits for nobody. */
@@ -125,7 +124,6 @@ export function migrateSqlite(path: string): { readonly from: number; readonly t
 function ledgerOn(database: DatabaseSync, clock: SteadyClock, options: LedgerOptions): Ledger {
   const { path, wall } = options
   const sidePath = `${path}.seq`
-  const file = fileId(path)
   const names = namesOf(database, { readOnly: false })
   const records = recordWriter(database, names)
   const begin = database.prepare('BEGIN IMMEDIATE')
@@ -141,6 +139,7 @@ function ledgerOn(database: DatabaseSync, clock: SteadyClock, options: LedgerOpt
 
   const meta = (): Meta => selectMeta.get() as unknown as Meta
   const { file_id: id, created_at: createdAt } = meta()
+  const file = fileId(path)
   /** Compares the ledger with what is remembered of it, once, before anything is served. */
   function look(): void {
     const found = meta()
@@ -177,9 +176,10 @@ function ledgerOn(database: DatabaseSync, clock: SteadyClock, options: LedgerOpt
   function remember(): void {
     if (noted === acknowledged && noted !== 0) return
     const other = readSideFile(sidePath)
-    // Another process may have come further; what it remembers is not taken back unless it remembers another file.
-    const sequence =
-      other?.id === id && other.sequence <= meta().sequence ? Math.max(other.sequence, acknowledged) : acknowledged
+    // Another process may have come further; what it remembers is not taken back unless it remembers another file. Without
+    // its own log this one does not know how far.
+    const most = goneOf(path, file) === 'log' ? Infinity : meta().sequence
+    const sequence = other?.id === id && other.sequence <= most ? Math.max(other.sequence, acknowledged) : acknowledged
     writeSideFile(sidePath, { id, sequence, createdAt })
     noted = acknowledged
   }
@@ -218,8 +218,9 @@ function ledgerOn(database: DatabaseSync, clock: SteadyClock, options: LedgerOpt
     records.forget()
   }
 
-  function transaction(steps: WritingStep[], more: () => readonly WritingStep[], looked: boolean): Replies {
-    if (!looked && !isStillThere(path, file)) throw unavailable(movedMessage(path), { broken: true })
+  function transaction(steps: WritingStep[], more: () => readonly WritingStep[]): Replies {
+    const gone = goneOf(path, file)
+    if (gone !== undefined) throw unavailable(goneMessage(path, gone), { broken: true })
     const progress = start()
     const applied: number[] = []
     const others: Reply[] = []
@@ -245,6 +246,7 @@ function ledgerOn(database: DatabaseSync, clock: SteadyClock, options: LedgerOpt
    * begins, so whatever was written meanwhile shows the next time.
    */
   function checkpoint(): void {
+    if (goneOf(path, file) === 'log') return
     let before: number | undefined
     for (let times = 0; times < CHECKPOINTS; times += 1) {
       const { log, checkpointed } = passive.get() as { log: number; checkpointed: number }
@@ -280,9 +282,9 @@ function ledgerOn(database: DatabaseSync, clock: SteadyClock, options: LedgerOpt
     broken: failure.broken,
   })
 
-  function write(steps: WritingStep[], more: () => readonly WritingStep[], looked = false): Outcome | 'busy' {
+  function write(steps: WritingStep[], more: () => readonly WritingStep[]): Outcome | 'busy' {
     try {
-      return { replies: [transaction(steps, more, looked)], broken: false }
+      return { replies: [transaction(steps, more)], broken: false }
     } catch (error) {
       const began = database.isTransaction
       undo()
@@ -314,7 +316,7 @@ function ledgerOn(database: DatabaseSync, clock: SteadyClock, options: LedgerOpt
     close() {
       try {
         remember()
-        keepClock()
+        if (goneOf(path, file) !== 'log') keepClock()
       } finally {
         database.close()
       }

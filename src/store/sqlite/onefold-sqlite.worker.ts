@@ -23,9 +23,6 @@ import {
  */
 const UNDIVIDED = 32
 
-/** The caller looks whether the file is still there when it sends a step. A look that is older than this is made again. */
-const FRESH_MS = 5
-
 const port = parentPort as MessagePort
 const options = workerData as WorkerOptions
 const skew = options.clockSkewMs
@@ -66,8 +63,6 @@ function serve(ledger: Ledger, reader: LedgerReader): void {
   let closing: ReadingStep | undefined
   const reminder = createReminder(ledger)
   let commits = 0
-  /** False when what comes next may have waited for longer than {@link FRESH_MS}. */
-  let fresh = true
   let abandoned = false
 
   function accept([now, steps]: Request): void {
@@ -92,13 +87,11 @@ function serve(ledger: Ledger, reader: LedgerReader): void {
   }
 
   function pump(): void {
-    const begun = performance.now()
     drain()
     answerReads()
     if (abandoned) return
-    if (writing.length > 0) commit(fresh && performance.now() - begun < FRESH_MS)
+    if (writing.length > 0) commit()
     if (abandoned) return
-    fresh = writing.length === 0 && performance.now() - begun < FRESH_MS
     if (writing.length > 0 || reading.length > 0) setImmediate(pump)
     else if (closing !== undefined) close(closing)
   }
@@ -112,7 +105,7 @@ function serve(ledger: Ledger, reader: LedgerReader): void {
     if (replies.some(([, ok, value]) => ok === 0 && value.broken)) abandon()
   }
 
-  function commit(looked: boolean): void {
+  function commit(): void {
     const most = Math.max(UNDIVIDED, Math.ceil(writing.length / 2))
     const waiting = writing.slice(0, most)
     const steps = take(most)
@@ -120,7 +113,7 @@ function serve(ledger: Ledger, reader: LedgerReader): void {
       drain()
       return take(UNDIVIDED - steps.length)
     }
-    const outcome = ledger.write(steps, joining, looked)
+    const outcome = ledger.write(steps, joining)
     if (outcome === 'busy') {
       const late = performance.now() - options.busyMs
       const failure = busyFailure(options.path)

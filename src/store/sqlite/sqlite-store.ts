@@ -18,7 +18,9 @@ import { filledIn, recordOf, toDraftColumns, type Row } from './columns.ts'
 import { startCourier, type Courier } from './courier.ts'
 import { createDirect, type Direct } from './direct.ts'
 import { openLedger } from './ledger.ts'
+import { errorOf, unavailable } from './failure.ts'
 import { openReader, type Reader } from './reader.ts'
+import { goneMessage, goneOf, type FileId } from './same-file.ts'
 import { numberOf, placeOf } from './states.ts'
 import { steadyClock } from './steady-clock.ts'
 import { fromColumn, toColumn } from './text.ts'
@@ -89,7 +91,9 @@ export function sqliteStore(where: string | SqliteOptions): Store {
   const clock = steadyClock(wall)
   let courier: Courier | undefined
   let reader: Reader | undefined
+  let file: FileId | undefined
   let direct: Direct | undefined
+  let leaving: Promise<void> | undefined
   let opening: Promise<Courier> | undefined
   let wanted = false
 
@@ -103,6 +107,9 @@ export function sqliteStore(where: string | SqliteOptions): Store {
     )
 
   async function start(): Promise<Courier> {
+    // SQLite has one index of a file's log in a process: a new connection would go by the old one's, beside others' log.
+    if (reader !== undefined && file !== undefined && goneOf(path, file) === 'log')
+      throw errorOf(unavailable(goneMessage(path, 'log'), { retryable: false }).failure)
     reader?.close()
     reader = undefined
     const started = await startWorker()
@@ -112,6 +119,7 @@ export function sqliteStore(where: string | SqliteOptions): Store {
       // Reads then go through the worker, which says what is wrong if anything is.
     }
     courier = started
+    file = started.file
     direct?.close()
     direct = undefined
     return started
@@ -137,7 +145,7 @@ export function sqliteStore(where: string | SqliteOptions): Store {
           direct = undefined
           const old = courier
           courier = undefined
-          old?.close().catch(() => undefined)
+          leaving = old?.close().catch(() => undefined)
         },
       })
     } catch {
@@ -297,14 +305,17 @@ export function sqliteStore(where: string | SqliteOptions): Store {
       wanted = false
       await opening?.catch(() => undefined)
       watchers.stop()
-      // The writing connection has to be the last one, since only it can fold the log into the file.
-      reader?.close()
+      // The writing connection has to be the last one, since only it can fold the log into the file, and remove it. Where
+      // its own is gone it would remove that of others, with what is in there.
+      const last = file !== undefined && goneOf(path, file) === 'log' ? reader : undefined
+      if (last === undefined) reader?.close()
       reader = undefined
       direct?.close()
       direct = undefined
       const closing = courier
       courier = undefined
-      await closing?.close()
+      await Promise.all([closing?.close(), leaving])
+      last?.close()
     },
   }
 }
