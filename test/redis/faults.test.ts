@@ -150,6 +150,25 @@ describeWithServer(REDIS, 'A Redis ledger in trouble', () => {
     await server.close()
   })
 
+  it('a record that somebody deleted is a doubt, once it was missed; the mark is for all', async () => {
+    const server = await startRedis()
+    const client = new Redis(server.port, '127.0.0.1')
+    const guard = testGuard({ store: redisStore({ client }), settings: { replayMemoryMs: 0 } })
+    const order = orderTool(guard, downstream, { recovery: manual() })
+    await order({ ref: 'deleted' })
+    await order({ ref: 'deleted in the middle' })
+    server.cli('DEL', ...server.cli('KEYS', '{onefold.0}r*').trim().split('\n'))
+    await expect(order({ ref: 'deleted' })).rejects.toMatchObject({ code: 'IN_DOUBT' })
+    await expect(order({ ref: 'deleted' })).rejects.toMatchObject({ code: 'IN_DOUBT' })
+    await expect(order({ ref: 'deleted in the middle' })).rejects.toMatchObject({ code: 'IN_DOUBT' })
+    expect(await guard.ledger.amnesia()).toBeDefined()
+    expect(await downstream.effects('deleted')).toBe(1)
+    expect(await downstream.effects('deleted in the middle')).toBe(1)
+    await guard.close()
+    client.disconnect()
+    await server.close()
+  })
+
   it('the first partition is gone when a process starts: what it held is a doubt', async () => {
     const server = await startRedis()
     const refs = Array.from({ length: 24 }, (_, n) => `partitioned ${n}`)

@@ -1,7 +1,7 @@
 import { Cluster, Redis } from 'ioredis'
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest'
 import { keyed, manual, probe } from '../../src/contract/index.ts'
-import { createClient } from 'redis'
+import { createClient, RESP_TYPES } from 'redis'
 import type { Store } from '../../src/engine/index.ts'
 import { redisStore, type RedisOptions } from '../../src/store/redis/index.ts'
 import { startDownstream, type Downstream } from '../support/downstream.ts'
@@ -13,7 +13,7 @@ import { describeWithServer } from '../support/servers/absence.ts'
 /** What the guide tells operators to give the ledger's user. */
 export const RIGHTS =
   '~{onefold.* &onefold!* +eval +evalsha +get +set +mset +del +exists +type +hget +hset +hmget +hgetall +hincrby +hdel ' +
-  '+zadd +zrem +zrangebyscore +rpush +lrange +publish +subscribe +unsubscribe +time +wait +info +ping'
+  '+zadd +zrem +zscore +zrangebyscore +rpush +lrange +publish +subscribe +unsubscribe +time +wait +info +ping'
 
 describeWithServer(REDIS, 'A Redis that cannot keep a ledger', () => {
   let server: RedisServer
@@ -63,6 +63,27 @@ describeWithServer(REDIS, 'A Redis that cannot keep a ledger', () => {
       message: expect.stringContaining(found) as string,
     })
     expect(await downstream.effects('refused')).toBe(0)
+  })
+
+  it.each([
+    ['numbers as text', { [RESP_TYPES.NUMBER]: String }],
+    ['texts as bytes', { [RESP_TYPES.BLOB_STRING]: Buffer }],
+  ])('one whose client gives %s is refused: a conflict would look like a success', async (what, typeMapping) => {
+    const client = createClient({ url: server.url(), commandOptions: { typeMapping } })
+    const guard = testGuard({ store: redisStore({ client: client as never }) })
+    const order = orderTool(guard, downstream, { recovery: manual() })
+    await expect(order({ ref: what })).rejects.toMatchObject({ code: 'CONFIG_INVALID', effect: 'none' })
+    expect(await downstream.effects(what)).toBe(0)
+    await guard.close().catch(() => undefined)
+    client.destroy()
+  })
+
+  it.each(['EVALSHA', 'TIME', 'PUBLISH'])('one whose %s was renamed is refused, and it is said', async (name) => {
+    const other = await started({ appendonly: 'yes', 'rename-command': `${name} another` })
+    await expect(storeOn(other.url()).open()).rejects.toMatchObject({
+      code: 'STORE_UNSAFE',
+      message: expect.stringContaining('does not know a command') as string,
+    })
   })
 
   it('one that begins to evict while it is served permits nothing new, and goes on answering', async () => {

@@ -7,9 +7,14 @@ const RIGHT = /(^|\s)NOPERM|user executing the script can't/
 const FULL = /(^|\s)OOM /
 const READ_ONLY = /(^|\s)READONLY/
 const NOT_SAVED = /(^|\s)MISCONF/
+/** Renamed (rename-command), or not there on a server that only speaks the protocol. */
+const NO_COMMAND = /unknown (redis )?command/i
 const KIND = /(^|\s)WRONGTYPE/
 const PASSING = /^(LOADING|MASTERDOWN|CLUSTERDOWN|TRYAGAIN|BUSY|UNBLOCKED|NOREPLICAS|MOVED|ASK|CROSSSLOT)/
 const MOVING = /non local key in a cluster node/
+
+/** It repeats what it was sent, which may be a whole script. */
+const MOST_SHOWN = 80
 
 /** True when a partition is not there at all. */
 export const isAbsent = (error: unknown): boolean => error instanceof Error && error.message.includes('ONEFOLD_ABSENT')
@@ -31,6 +36,13 @@ export function errorOf(error: unknown, what: string, trouble?: string): Onefold
     return make(
       'STORE_UNSAFE',
       `The user may not do what a ledger needs in ${what} (${detail}): see "Rights" in docs/guides/redis.md.`,
+      false,
+      'no',
+    )
+  if (NO_COMMAND.test(detail))
+    return make(
+      'STORE_UNSAFE',
+      `The server does not know a command that a ledger needs in ${what} (${detail.slice(0, MOST_SHOWN)}): undo rename-command for those under "Rights" in docs/guides/redis.md, or use another server.`,
       false,
       'no',
     )

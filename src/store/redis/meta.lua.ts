@@ -95,7 +95,7 @@ return gone`
  *
  * KEYS  1 a key · 2 another
  * ARGV  1 a channel · 2 what to write
- * Answer: what was read back
+ * Answer: -1 · what was read back; a client may change either on its way
  */
 export const RIGHTS: string = `
 redis.call('DEL', KEYS[1], KEYS[2])
@@ -104,6 +104,7 @@ redis.call('TYPE', KEYS[1])
 redis.call('EXISTS', KEYS[1])
 redis.call('ZADD', KEYS[1], 1, 'a')
 redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', '+inf', 'WITHSCORES', 'LIMIT', 0, 1)
+redis.call('ZSCORE', KEYS[1], 'a')
 redis.call('ZREM', KEYS[1], 'a')
 redis.call('HSET', KEYS[1], 'a', 1, 'b', 2)
 redis.call('HINCRBY', KEYS[1], 'a', 1)
@@ -117,7 +118,7 @@ redis.call('PUBLISH', ARGV[1], '')
 redis.call('MSET', KEYS[2], ARGV[2])
 local read = redis.call('GET', KEYS[2])
 redis.call('DEL', KEYS[1], KEYS[2])
-return read`
+return { -1, read }`
 
 /**
  * KEYS  1 counts

@@ -19,7 +19,7 @@ import { createPartitions } from './partitions.ts'
 import { HISTORY, NOTE, READ } from './read.lua.ts'
 import { createReplication } from './replication.ts'
 import { runScript, script } from './script.ts'
-import { assertServable, losesRecords, refusal, syncsAlways, type Keeping } from './servable.ts'
+import { assertServable, assertUnchanged, losesRecords, refusal, syncsAlways, type Keeping } from './servable.ts'
 import { settingsOf } from './servers.ts'
 import { statsOf } from './stats.ts'
 import { createWriter, type Judged } from './writer.ts'
@@ -112,12 +112,13 @@ export function redisStore(options: RedisOptions): Store {
     keeping = { ...keeping, servers }
     replication.saw(Math.max(...servers.map(({ replicas }) => replicas)))
     const probe = `${baseOf(prefix, 0)}p${numbers.writer}`
-    await runScript(
+    const answer = await runScript(
       (args) => driver.command(probe, args),
       rightsScript,
       [probe, `${probe}v`],
       [`${prefix}!`, numbers.writer],
     )
+    assertUnchanged(answer, numbers.writer)
     await find()
     // What all partitions know of the clock, before one of them is asked for the time.
     await readEpoch(driver, partitions, numbers)

@@ -1,5 +1,5 @@
 import type { RecoveryClass } from '../../contract/index.ts'
-import type { OnefoldError } from '../../error/index.ts'
+import { OnefoldError } from '../../error/index.ts'
 import { unsafe } from './failure.ts'
 import type { ServerSettings } from './servers.ts'
 
@@ -15,6 +15,20 @@ export function assertServable(servers: readonly ServerSettings[], what: string)
   }
   const lossy = losesRecords(servers, what)
   if (lossy !== undefined) throw lossy
+}
+
+/**
+ * A client may be set to give other types than the server's: numbers as text would make a conflict look like a success.
+ * @param answer of the script RIGHTS @param text what it was given
+ * @throws OnefoldError CONFIG_INVALID
+ */
+export function assertUnchanged(answer: unknown, text: string): void {
+  const [number, read] = Array.isArray(answer) ? (answer as unknown[]) : []
+  if (number === -1 && read === text) return
+  throw new OnefoldError(
+    'CONFIG_INVALID',
+    'The client of the ledger changes what it is answered (typeMapping of redis, for one): give redisStore a client that gives numbers as numbers and texts as strings. Nothing was started.',
+  )
 }
 
 /** What makes servers forget records that they acknowledged; may change while they are served. */

@@ -12,7 +12,7 @@ import { WRITER_CLOCK } from './clock.lua.ts'
  *       fence (0: next number) · fence of the event (0: the record's)
  * Answer: store time · highest number · time of the amnesia mark (0: none) · what the ledger has of this writer (0: nothing)
  *       then two an item: its number and, where it is kept, the lease before it; or -1 and the record as it is ('' when
- *       there is none)
+ *       there is none); or -2 and '' where a record is to be made that the index has already: somebody deleted it
  * Errors: ONEFOLD_ABSENT when the partition is not there.
  *
  * A record is one string of lines: its head `revision place state open run lease updated fence first doubt created`, its
@@ -20,6 +20,8 @@ import { WRITER_CLOCK } from './clock.lua.ts'
  * costs the same however many were before it. Records are written last, all of them by one command: where a script is cut
  * off by a key that moves to another node, an index may know a record that is not there, never the reverse. What lies
  * beside a record that becomes a tombstone (13) goes after it.
+ *
+ * A record that was deleted by hand is told until the mark is set, and no more while it stands.
  *
  * A last number below the one that its writer remembers means that records were lost. It stays until the mark is set
  * (MARK): raised by this step, it would be gone with an answer that gets lost.
@@ -63,6 +65,9 @@ for i = 6, #ARGV, 4 do
   if revision ~= expect then
     out[n + 1] = -1
     out[n + 2] = old and sub(old, 1, find(old, '\\n', find(old, '\\n', 1, true) + 1, true) - 1) or ''
+  elseif not old and state ~= '0' and not meta[3] and call('ZSCORE', KEYS[2], member) then
+    out[n + 1] = -2
+    out[n + 2] = ''
   else
     local number = format('%.0f', given)
     touched[member] = true

@@ -45,6 +45,8 @@ interface Asked {
 const writeScript = script(WRITE)
 const KEYS = ['m', 'a', 'o', 'c'] as const
 const SHARED = 4
+/** Where an item's number would stand: its record was there once. */
+const DELETED = -2
 
 /** Writes items, those of one partition together. */
 export function createWriter({ driver, prefix, partitions, numbers, replication, deadlineMs }: WriterOptions): Writer {
@@ -98,8 +100,10 @@ export function createWriter({ driver, prefix, partitions, numbers, replication,
     const judged = items.map((_, n): Judged => {
       const number = answer[SHARED + 2 * n] as number
       const rest = answer[SHARED + 2 * n + 1]
-      if (number === -1)
-        return { now, amnesiaAt, sequence: numbers.highest(), number: 0, lease: 0, stored: rest as string }
+      if (number < 0) {
+        const sequence = number === DELETED ? 0 : numbers.highest()
+        return { now, amnesiaAt, sequence, number: 0, lease: 0, stored: rest as string }
+      }
       numbers.acknowledge(by, partition, number)
       return { now, amnesiaAt, sequence: number, number, lease: rest as number, stored: undefined }
     })
