@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto'
 import type { Finding } from '../../engine/index.ts'
 import type { Driver } from './driver.ts'
-import { readEpoch } from './epoch.ts'
-import { installed, versionOf } from './migrate.ts'
+import { readEpoch, readNumbers } from './epoch.ts'
+import { hiddenBy, installed, versionOf } from './migrate.ts'
 import { quotedSchema } from './names.ts'
 import { missingRights, settingsOf, type ServerSettings } from './servable.ts'
 
@@ -18,6 +18,8 @@ export async function examine(driver: Driver, schema: string, channel: string): 
   const version = await installed(driver, schema)
   const missing = version === undefined ? [] : await missingRights(driver, schema)
   const { id, sequence, amnesia } = await readEpoch(driver, schema)
+  const hidden = await hiddenBy(driver, schema)
+  const { given, written } = await readNumbers(driver, schema)
   return [
     ...durability(settings),
     finding('primary', !settings.standby, settings.standby ? 'this server is a standby' : 'yes', {
@@ -34,6 +36,14 @@ export async function examine(driver: Driver, schema: string, channel: string): 
     }),
     finding('rights', missing.length === 0, missing.length === 0 ? 'as needed' : `missing: ${missing.join(', ')}`, {
       fix: 'run "onefold ledger migrate --role NAME" as the owner of the schema',
+      unsafe: true,
+    }),
+    finding('row level security', hidden === undefined, hidden?.message ?? 'off', {
+      fix: 'disable it for the tables of the ledger',
+      unsafe: true,
+    }),
+    finding('sequence', given >= written, `at ${given}, ${written} written`, {
+      fix: `SELECT setval('${schema}.sequence', ${written}), as its owner`,
       unsafe: true,
     }),
     finding('clock', Math.abs(offBy) <= CLOCK_OFF_MS, `the server's is ${offBy} ms ahead of this machine's`, {

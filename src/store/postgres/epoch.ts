@@ -1,10 +1,27 @@
 import type { AmnesiaMark, Epoch } from '../../engine/index.ts'
 import type { Driver } from './driver.ts'
-import { codeOf } from './failure.ts'
+import { codeOf, withoutMeta } from './failure.ts'
 import { quotedSchema } from './names.ts'
 
 /** The highest number that was committed by anybody. */
 const HIGHEST = (s: string): string => `greatest(m.floor, coalesce((SELECT max(n) FROM ${s}.writers), 0))`
+
+/**
+ * The last number that was given out and the highest that was committed. A sequence gives out before anything is
+ * committed, so one that is behind did not come along: a logical replica has none, and a dump may have been restored
+ * without it. Its numbers would be those of records that are there.
+ */
+export async function readNumbers(
+  driver: Driver,
+  schema: string,
+): Promise<{ readonly given: number; readonly written: number }> {
+  const s = quotedSchema(schema)
+  const [row] = await driver.query(
+    `SELECT coalesce(pg_sequence_last_value('${s}.sequence'::regclass), 0)::float8 AS given, ${HIGHEST(s)}::float8 AS written FROM ${s}.meta m`,
+    [],
+  )
+  return { given: Number(row?.['given']), written: Number(row?.['written']) }
+}
 
 const INSUFFICIENT_PRIVILEGE = '42501'
 
@@ -19,11 +36,12 @@ export async function readEpoch(driver: Driver, schema: string): Promise<Epoch> 
     [],
     true,
   )
-  const amnesia = row?.['amnesia'] as string | null
+  if (row === undefined) throw withoutMeta(`the ledger in the schema ${schema}`)
+  const amnesia = row['amnesia'] as string | null
   const server = await serverOf(driver)
   return {
-    id: `${server === undefined ? '' : `${server}/`}${String(row?.['ledger'])}`,
-    sequence: Number(row?.['sequence']),
+    id: `${server === undefined ? '' : `${server}/`}${String(row['ledger'])}`,
+    sequence: Number(row['sequence']),
     amnesia: amnesia === null ? undefined : (JSON.parse(amnesia) as AmnesiaMark),
   }
 }

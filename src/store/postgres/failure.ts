@@ -12,9 +12,13 @@ const NO_LEDGER = new Set(['3F000', '42P01', '42883', '42703'])
 /** Undone by the server for reasons of the moment: deadlock, serialization, lock and statement deadlines, no room. */
 const PASSING = new Set(['40001', '40P01', '55P03', '57014', '53100', '53200', '53300', '53400', '57P03', '25P03'])
 const READ_ONLY = new Set(['25006'])
+/** A statement that was prepared by name is not there, or another one of that name is. */
+const UNPREPARED = new Set(['26000', '42P05'])
 /** The mark of the engine's transaction was gone at its end. */
 const ESCAPED = 'OF004'
 const WRONG_ISOLATION = 'OF002'
+/** At the end of the engine's transaction `meta` has no row, so that nothing was recorded in it. */
+const NO_META = 'OF005'
 /** The record is not what it was; raised by the function `write` under `strict`. */
 const CHANGED = 'OF001'
 
@@ -64,7 +68,7 @@ export function errorOf(error: unknown, what: string): OnefoldError {
   if (NOT_ALLOWED.has(code))
     return make(
       'STORE_UNSAFE',
-      `The role may not do what a ledger needs in ${what} (${detail}): run "onefold ledger migrate --role NAME" as the owner.`,
+      `The role may not do what a ledger needs in ${what} (${detail}): run "onefold ledger migrate --role NAME" as the owner, and keep row level security off for its tables.`,
       false,
     )
   if (NO_LEDGER.has(code))
@@ -79,6 +83,12 @@ export function errorOf(error: unknown, what: string): OnefoldError {
       `${what} takes no writes (${detail}): connect to the primary, not to a reader endpoint.`,
       true,
     )
+  if (UNPREPARED.has(code))
+    return make(
+      'STORE_UNAVAILABLE',
+      `${what} does not keep prepared statements (${detail}), as behind a pooler in transaction mode: give postgresStore prepare: false.`,
+      false,
+    )
   if (code === ESCAPED) {
     return new OnefoldError(
       'CONTRACT_INVALID',
@@ -86,6 +96,7 @@ export function errorOf(error: unknown, what: string): OnefoldError {
       { effect: 'unknown', cause: error },
     )
   }
+  if (code === NO_META) return withoutMeta(what)
   if (code === WRONG_ISOLATION)
     return make(
       'STORE_UNSAFE',
@@ -103,6 +114,12 @@ export const endedByTool = (): Error =>
 
 export const unsafe = (message: string): OnefoldError =>
   new OnefoldError('STORE_UNSAFE', `${message} Nothing was started.`)
+
+/** Without the row of `meta` no step finds anything to work on. @param what the ledger, for the text */
+export const withoutMeta = (what: string): OnefoldError =>
+  unsafe(
+    `The table meta of ${what} is gone, or the row in it, as where a dump was restored in part: restore it from the same backup. If there is none, make a ledger in another schema and say "onefold ledger lost" there before anything is started.`,
+  )
 
 export const notOpen = (): OnefoldError =>
   new OnefoldError('STORE_UNAVAILABLE', 'The Postgres ledger is not open. Nothing was done: call open() first.', {

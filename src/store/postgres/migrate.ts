@@ -3,7 +3,7 @@ import { knownOptions, type NamesOf } from '../../contract/index.ts'
 import type { PostgresClient } from './clients.ts'
 import type { Driver } from './driver.ts'
 import { driverFor } from './driver-for.ts'
-import { codeOf, errorOf, unsafe } from './failure.ts'
+import { codeOf, errorOf, unsafe, withoutMeta } from './failure.ts'
 import { quotedRole, quotedSchema } from './names.ts'
 import { APPLICATION, grants, migrations } from './schema.sql.ts'
 import { literal } from './text.ts'
@@ -92,14 +92,32 @@ export async function installed(driver: Driver, schema: string): Promise<number 
       (SELECT count(*)::int FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
         WHERE n.nspname = $1 AND c.relkind IN ('r', 'p', 'v', 'm', 'f')) AS tables,
       EXISTS (SELECT FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid JOIN pg_namespace n ON n.oid = c.relnamespace
-        WHERE n.nspname = $1 AND c.relname = 'meta' AND a.attname = 'application') AS ours`,
+        WHERE n.nspname = $1 AND c.relname = 'meta' AND a.attname = 'application') AS ours,
+      EXISTS (SELECT FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid JOIN pg_namespace n ON n.oid = c.relnamespace
+        WHERE n.nspname = $1 AND c.relname = 'records' AND a.attname = 'first_send_at') AS remains`,
     [schema],
   )
   if (found === undefined || found['tables'] === 0) return undefined
-  if (found['ours'] !== true) throw foreign(schema)
+  const lost = found['remains'] === true ? withoutMeta(`the ledger in the schema ${schema}`) : foreign(schema)
+  if (found['ours'] !== true) throw lost
   const [meta] = await driver.query(`SELECT application, version FROM ${quotedSchema(schema)}.meta`, [])
-  if (meta?.['application'] !== APPLICATION) throw foreign(schema)
+  if (meta === undefined) throw (await hiddenBy(driver, schema)) ?? lost
+  if (meta['application'] !== APPLICATION) throw foreign(schema)
   return Number(meta['version'])
+}
+
+/** The refusal of tables that show this role only some of their rows: what it does not see would be done again. */
+export async function hiddenBy(driver: Driver, schema: string): Promise<Error | undefined> {
+  const [row] = await driver.query(
+    `SELECT string_agg(c.relname, ', ' ORDER BY c.relname) AS tables FROM pg_class c
+     JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = $1 AND c.relkind = 'r' AND row_security_active(c.oid)`,
+    [schema],
+  )
+  const tables = row?.['tables'] as string | null
+  if (tables === null) return undefined
+  return unsafe(
+    `Row level security hides rows of the ledger in the schema ${schema} from this role (${tables}): run "ALTER TABLE ${schema}.NAME DISABLE ROW LEVEL SECURITY" for each as their owner.`,
+  )
 }
 
 export const newer = (schema: string, version: number): Error =>

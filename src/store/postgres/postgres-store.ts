@@ -6,7 +6,7 @@ import type { PostgresClient } from './clients.ts'
 import { COLUMNS, eventsOf, itemOf, noteText, NOW, recordOf, type Row } from './columns.ts'
 import { driverFor } from './driver-for.ts'
 import { readEpoch, retireWriters, saveMark } from './epoch.ts'
-import { errorOf, notOpen } from './failure.ts'
+import { errorOf, notOpen, withoutMeta } from './failure.ts'
 import { createNotices } from './notices.ts'
 import { channelOf, quotedSchema } from './names.ts'
 import { assertServable } from './servable.ts'
@@ -73,6 +73,7 @@ export function postgresStore(options: PostgresOptions): Store {
       const terms = { remembered: writers.remembered(writer), strict: false, patienceMs }
       const text = (writeTexts[terms.remembered.length] ??= writeStatement(s, terms.remembered.length))
       const rows = await driver.query(text, writeValues(items, terms), true)
+      if (rows.length === 0) throw withoutMeta(what)
       return rows.map((row) => ({
         ...row,
         sequence: writers.answered(writer, stepOf(row)),

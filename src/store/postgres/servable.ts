@@ -1,6 +1,7 @@
 import type { Driver } from './driver.ts'
 import { codeOf, unsafe } from './failure.ts'
-import { installed, newer, versionOf } from './migrate.ts'
+import { readNumbers } from './epoch.ts'
+import { hiddenBy, installed, newer, versionOf } from './migrate.ts'
 import { quotedSchema } from './names.ts'
 import { writeSignature } from './write.sql.ts'
 
@@ -34,6 +35,11 @@ export async function assertServable(driver: Driver, schema: string): Promise<vo
       'Transactions begin as read only: set default_transaction_read_only to off for this role or database, or connect to the primary.',
     )
   }
+  if (settings.arrayNulls !== 'on') {
+    throw unsafe(
+      'Transactions begin with array_nulls = off, by which what is to be deleted would be written over: set it to on for this role or database.',
+    )
+  }
   const version = await installed(driver, schema).catch((error: unknown) => {
     // Only a schema that is there can deny its use.
     if (codeOf(error) === '42501')
@@ -54,6 +60,14 @@ export async function assertServable(driver: Driver, schema: string): Promise<vo
       `The role lacks rights in the schema ${schema} (${missing.join(', ')}): run "onefold ledger migrate --role NAME" as its owner.`,
     )
   }
+  const hidden = await hiddenBy(driver, schema)
+  if (hidden !== undefined) throw hidden
+  const { given, written } = await readNumbers(driver, schema)
+  if (given < written) {
+    throw unsafe(
+      `The sequence of the ledger in the schema ${schema} is at ${given}, and number ${written} was written, as on a logical replica or where a dump was restored in part: run "SELECT setval('${schema}.sequence', ${written})" as its owner. What was written after the copy was made is missing: say "onefold ledger lost" if any was.`,
+    )
+  }
 }
 
 export interface ServerSettings {
@@ -65,6 +79,7 @@ export interface ServerSettings {
   readonly fullPageWrites: string
   readonly isolation: string
   readonly readOnly: boolean
+  readonly arrayNulls: string
   readonly synchronousCommit: string
   readonly standbys: string
   /** The server's clock in milliseconds. */
@@ -76,7 +91,7 @@ export async function settingsOf(driver: Driver): Promise<ServerSettings> {
     `SELECT current_setting('server_version_num')::int AS version, current_setting('server_version') AS shown,
        pg_is_in_recovery() AS standby, current_setting('server_encoding') AS encoding, current_setting('fsync') AS fsync,
        current_setting('full_page_writes') AS full_page_writes, current_setting('transaction_isolation') AS isolation,
-       current_setting('transaction_read_only') AS read_only, current_setting('synchronous_commit') AS synchronous_commit,
+       current_setting('transaction_read_only') AS read_only, current_setting('array_nulls') AS array_nulls, current_setting('synchronous_commit') AS synchronous_commit,
        current_setting('synchronous_standby_names') AS standbys,
        (extract(epoch FROM clock_timestamp()) * 1000)::float8 AS clock`,
     [],
@@ -92,6 +107,7 @@ export async function settingsOf(driver: Driver): Promise<ServerSettings> {
     fullPageWrites: text('full_page_writes'),
     isolation: text('isolation'),
     readOnly: text('read_only') === 'on',
+    arrayNulls: text('array_nulls'),
     synchronousCommit: text('synchronous_commit'),
     standbys: text('standbys'),
     clock: Number(found['clock']),

@@ -47,9 +47,12 @@ export async function beginTransaction(options: TransactionOptions): Promise<Sto
 
   async function commit(writes: readonly Write[]): Promise<WriteAnswer> {
     const writer = writers.borrow()
-    // The tool has ended our transaction if its mark is gone: then the effect may stand without the record.
+    // The tool has ended our transaction if its mark is gone: then the effect may stand without the record. So it would
+    // where `meta` has no row: the step then does nothing.
     const guard = `DO $$ BEGIN IF current_setting('onefold.attempt', true) IS DISTINCT FROM ${literal(mark)} THEN
-      RAISE EXCEPTION 'the tool ended the transaction of the engine' USING ERRCODE = 'OF004'; END IF; END $$`
+      RAISE EXCEPTION 'the tool ended the transaction of the engine' USING ERRCODE = 'OF004'; END IF;
+      IF NOT EXISTS (SELECT FROM ${schema}.meta) THEN
+      RAISE EXCEPTION 'the table meta has no row' USING ERRCODE = 'OF005'; END IF; END $$`
     const terms = { remembered: writers.remembered(writer), strict: true, patienceMs: options.patienceMs }
     const step = writeScript(schema, writes.map(itemOf), terms)
     let broken = true
