@@ -153,6 +153,32 @@ describe('A DynamoDB table that cannot keep a ledger', () => {
     expect((await store.read(claim.key, claim.tenant)).record).toBeUndefined()
   })
 
+  it('where the answer is lost and the SDK’s own repeat refused: never told as if nothing was written', async () => {
+    const table = await server.table()
+    const client = server.client()
+    let losing = false
+    client.middlewareStack.add(
+      (next) => async (request) => {
+        const answer = await next(request)
+        if (!losing) return answer
+        losing = false
+        await server.order({ denied: ['PutItem'] })
+        throw Object.assign(new Error('the connection was reset'), { name: 'TimeoutError' })
+      },
+      { step: 'deserialize', priority: 'low', name: 'losesAnAnswer' },
+    )
+    const store = dynamodbStore({ client, table, deadlineMs: 5_000 })
+    await store.open()
+    losing = true
+    const repeated = store.putBlob({ key: 'one', tenant: 't' }, 'b', new Uint8Array(1))
+    await expect(repeated).rejects.toMatchObject({
+      ...unavailable('grant that action'),
+      details: { applied: 'unknown' },
+    })
+    await expect(repeated).rejects.not.toThrow('Nothing was written')
+    await store.close()
+  })
+
   it('something that is no client of commands, and a name that no table can have', () => {
     for (const options of [{ client: {} as never }, { table: 'no' }, { table: 'a table' }])
       expect(() => storeOn('ledger', options)).toThrow(expect.objectContaining({ code: 'CONFIG_INVALID' }))

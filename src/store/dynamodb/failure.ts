@@ -23,12 +23,16 @@ const REFUSED = new Set([
   'UnknownOperationException',
 ])
 
+/** The SDK repeats requests: what refuses a later one says nothing of an earlier one, whose answer may have been lost. */
+const isFirst = (error: unknown): boolean =>
+  ((error as { readonly $metadata?: { readonly attempts?: number } }).$metadata?.attempts ?? 1) === 1
+
 /** What a caller is told of an error of the client. `doing` is one of the store's steps, such as `write the record`. */
 export function failureOf(error: unknown, table: string, doing: string): OnefoldError {
   if (error instanceof OnefoldError) return error
   const name = nameOf(error)
   const detail = error instanceof Error ? `${name}: ${error.message}` : String(error)
-  const refused = REFUSED.has(name)
+  const refused = REFUSED.has(name) && isFirst(error)
   const end = refused ? 'Nothing was written.' : 'Whether this step was written is not known: read it again.'
   const fail = (
     message: string,
