@@ -32,7 +32,7 @@ it('a new attempt has sent nothing', () => {
     othersEnded: true,
     sends: [],
     asked: false,
-    parts: { nextChild: 0 },
+    frame: { nextChild: 0, parts: new Map() },
     keysGiven: undefined,
     controller: expect.any(AbortController) as AbortController,
     beating: undefined,

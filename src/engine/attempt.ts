@@ -63,8 +63,8 @@ export interface LiveAttempt {
   readonly sends: Send[]
   /** True once the tool asked for a send, a key or leave to send, in `prepare` or `execute`. */
   asked: boolean
-  /** The frame that `execute` runs in, by the number of its parts. */
-  parts: Pick<OperationFrame, 'nextChild'>
+  /** The frame that `execute` runs in, by its parts. */
+  frame: Pick<OperationFrame, 'nextChild' | 'parts'>
   /** Keys that the tool asked for, in `prepare` or `execute`. */
   keysGiven: Set<string> | undefined
   readonly controller: AbortController
@@ -95,7 +95,7 @@ export function newAttempt(
     othersEnded: true,
     sends: [],
     asked: false,
-    parts: NO_PARTS,
+    frame: NO_PARTS,
     keysGiven: undefined,
     controller: new AbortController(),
     beating: undefined,
@@ -122,7 +122,7 @@ export const portOf = (
   sends: Send[] = attempt.sends,
 ): SendPort => new Port(attempt, clock, run, sends)
 
-const NO_PARTS = Object.freeze({ nextChild: 0 })
+const NO_PARTS: LiveAttempt['frame'] = Object.freeze({ nextChild: 0, parts: new Map() })
 
 /** Classes whose recovery executes again what may have acted. */
 const RE_RUN = new Set<string>(['keyed', 'idempotent', 'composite'] satisfies readonly Recovery['class'][])

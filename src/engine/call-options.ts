@@ -6,7 +6,7 @@ import type { Run } from './guard.ts'
 import type { ParentReference } from './record.ts'
 
 /** How a protected tool is called beside its input. */
-export type ToolCallOptions = Omit<PerformOptions, 'run' | 'execute'> & { readonly run?: Run }
+export type ToolCallOptions = Omit<PerformOptions, 'run' | 'execute' | 'undoes'> & { readonly run?: Run }
 
 export interface RunOptions {
   /** The outermost boundary's id, the same through every retry. Minted, and flagged `unanchored`, when absent. */

@@ -1,15 +1,22 @@
 import { OnefoldError } from '../error/index.ts'
+import type { LiveAttempt } from './attempt.ts'
+import { classifyFailure, doubtOf, type FailureVerdict } from './classify.ts'
 import type { Core } from './core.ts'
-import type { Operation } from './operation.ts'
-import type { OperationRecord } from './record.ts'
-import type { OperationFrame } from './run.ts'
+import { ticketOf, type Operation } from './operation.ts'
+import { OPEN_STATES, stateBefore, type OperationRecord, type State } from './record.ts'
+import type { OperationFrame, Part } from './run.ts'
 
 /**
  * Records, before the child is claimed, that it is the nth child of a composite operation. When the parent runs again,
  * its nth child must be the recorded one.
  * @throws OnefoldError DIVERGED
  */
-export async function adoptChild(core: Core, parent: OperationFrame, op: Operation, ordinal: number): Promise<void> {
+export async function adoptChild(
+  core: Core,
+  parent: Omit<OperationFrame, 'adopt'>,
+  op: Operation,
+  ordinal: number,
+): Promise<void> {
   const reading = await core.journal.read(parent.key, parent.tenant)
   const adopted = await core.journal.apply(parent.key, parent.tenant, reading, {
     type: 'adopt',
@@ -39,4 +46,58 @@ export async function adoptChild(core: Core, parent: OperationFrame, op: Operati
     `${parent.tool} lost its claim, so its part ${op.contract.name} was not started. No effect started for this part.`,
     { effect: 'none', key: parent.key },
   )
+}
+
+/** States in which an effect stands, or may. What was undone stands no more. */
+const MAY_STAND: readonly State[] = [...OPEN_STATES, 'committed', 'abandoned']
+
+/**
+ * Notes a call that an operation makes, as long as it runs. What a part came to is only read where the operation fails:
+ * by then it may have ended, or have been undone.
+ * @param undoes the key of what the call undoes, where it is an undo that its contract declares
+ * @returns to be called when the call has ended
+ */
+export function beginPart(
+  core: Core,
+  parent: OperationFrame,
+  { key, tenant, contract }: Operation,
+  undoes: string | undefined,
+): () => void {
+  const part: Part = parent.parts.get(key) ?? {
+    tool: contract.name,
+    ticket: ticketOf(key),
+    running: 0,
+    mayStand: async () => {
+      const own = async (of: string): Promise<OperationRecord | undefined> => {
+        const { record } = await core.journal.read(of, tenant)
+        // What another had done, or does, was only replayed to this one.
+        return record?.parent?.key === parent.key ? record : undefined
+      }
+      const record = await own(key)
+      if (record === undefined || !MAY_STAND.includes(stateBefore(record))) return false
+      // An undo is judged by what it undoes, where that is a part as well.
+      return undoes === undefined || (await own(undoes)) === undefined
+    },
+  }
+  parent.parts.set(key, part)
+  part.running += 1
+  return () => {
+    part.running -= 1
+  }
+}
+
+/** How an attempt that threw is read: an error that means "nothing happened" is none while a part of it stands, or may. */
+export async function verdictOn({ op, sends, frame }: LiveAttempt, error: unknown): Promise<FailureVerdict> {
+  const verdict = classifyFailure(op.contract, error, sends)
+  if (verdict.kind === 'done' || verdict.kind === 'doubt') return verdict
+  const part = await standingPart(frame.parts)
+  return part === undefined ? verdict : doubtOf(error, sends, `, beside its part ${part.tool} (${part.ticket})`)
+}
+
+async function standingPart(parts: ReadonlyMap<string, Part>): Promise<Part | undefined> {
+  for (const part of parts.values()) {
+    // Where its ledger cannot tell, it may stand.
+    if (part.running > 0 || (await part.mayStand().catch(() => true))) return part
+  }
+  return undefined
 }

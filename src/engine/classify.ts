@@ -62,9 +62,19 @@ export function classifyFailure(contract: Contract, error: unknown, sends: reado
     if (sends.length === 1 && only !== undefined && isRefusal(contract, only) && mayComeFrom(error, only))
       return { kind: 'rejected', error: storedError(error) }
   }
-  const beside = mapped === 'none' ? ', beside a send that may have acted' : ''
-  return { kind: 'doubt', reason: reasonOf(error, sends), evidence: describe(error) + beside }
+  return doubtOf(error, sends, mapped === 'none' ? ', beside a send that may have acted' : '')
 }
+
+/** @param beside what speaks against an error that means "no effect" */
+export const doubtOf = (
+  error: unknown,
+  sends: readonly Send[],
+  beside: string,
+): Extract<FailureVerdict, { kind: 'doubt' }> => ({
+  kind: 'doubt',
+  reason: reasonOf(error, sends),
+  evidence: describe(error) + beside,
+})
 
 /**
  * Whether an error that means "no effect" means that of the whole attempt. It tells of one send: of the only write where

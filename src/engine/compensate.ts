@@ -44,6 +44,7 @@ export async function declaredUndo(
     { key },
     {
       ...options,
+      undoes: key,
       // A doubt that came back as an outcome would be taken for an undo that is done.
       onDoubt: options.onDoubt === 'wait' ? 'wait' : 'throw',
       execute: (_input, context) => contract.compensate?.(value, context),

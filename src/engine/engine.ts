@@ -2,7 +2,7 @@ import type { Contract } from '../contract/index.ts'
 import { OnefoldError, isOnefoldError, isStoreUnavailable } from '../error/index.ts'
 import { cancelled, inProgress, keyReused, rejected } from './answers.ts'
 import { newAttempt, contextOf } from './attempt.ts'
-import { adoptChild } from './children.ts'
+import { beginPart } from './children.ts'
 import { assertTaking, type Core } from './core.ts'
 import type { Executor } from './execute.ts'
 import { majorFits, replayed, startFlight, type Flight, type Settled } from './flight.ts'
@@ -31,6 +31,8 @@ export interface PerformOptions extends CallOptions {
   readonly round?: string | undefined
   /** Ticket of an earlier near-duplicate: "I have seen it, both are wanted". */
   readonly confirm?: string | undefined
+  /** The key of the operation that this one is the declared undo of. */
+  readonly undoes?: string | undefined
 }
 
 export interface Performer {
@@ -59,6 +61,7 @@ export function createPerformer(core: Core, opening: () => Promise<void> | undef
     assertTaking(core, frame)
     if (options.signal?.aborted === true) throw cancelled(contract.name, '', false)
     const sequence = contract.sequence ? indexOfCall(run, frame, contract, options.callId) : undefined
+    let endPart: (() => void) | undefined
     try {
       const op = nameOperation(core.naming, contract, input, options, run, frame, sequence?.index)
       const parent = frame ?? run?.parent
@@ -68,8 +71,9 @@ export function createPerformer(core: Core, opening: () => Promise<void> | undef
         if (contract.recovery.class === 'transactional' && isInTransaction(up)) throw nested(op, up)
       }
       if (run?.parent?.key === op.key) throw recursive(op)
+      if (frame !== undefined) endPart = beginPart(core, frame, op, options.undoes)
       if (open !== undefined) await open
-      if (frame?.composite === true) await adoptChild(core, frame, op, ordinal)
+      if (frame?.composite === true) await frame.adopt(op, ordinal)
       touch(run, op)
       const outcome = await tracked(op, performOperation(op, { ...options, run, frame }), run)
       sequence?.told(toldOutcome(outcome))
@@ -77,6 +81,8 @@ export function createPerformer(core: Core, opening: () => Promise<void> | undef
     } catch (error) {
       sequence?.told(false)
       throw error
+    } finally {
+      endPart?.()
     }
   }
 

@@ -2,7 +2,8 @@ import type { Contract, ToolContext } from '../contract/index.ts'
 import { isStoreUnavailable } from '../error/index.ts'
 import { closed } from './answers.ts'
 import { contextOf, maySend, portOf, type LiveAttempt, type SendPort } from './attempt.ts'
-import { classifyFailure, type Send } from './classify.ts'
+import { adoptChild, verdictOn } from './children.ts'
+import type { Send } from './classify.ts'
 import { alarm, at, inBackground, tellNewDoubt, type Core } from './core.ts'
 import type { DoubtReason, OperationRecord, StoredOutcome } from './record.ts'
 import type { Applied } from './journal.ts'
@@ -116,11 +117,13 @@ export async function entered(
     composite: op.contract.recovery.class === 'composite',
     up: options.frame,
     nextChild: 0,
+    parts: new Map(),
+    adopt: (child, ordinal) => adoptChild(core, frame, child, ordinal),
     sequences: undefined,
     port,
     ended: false,
   }
-  attempt.parts = frame
+  attempt.frame = frame
   try {
     return await withFrame(options.run, frame, () => options.execute(op.input, context))
   } finally {
@@ -164,7 +167,7 @@ async function afterDeadline(core: Core, attempt: LiveAttempt, work: Promise<unk
     // A late "accepted" is no success, and a late question none either: its doubt is settled like any other.
     if (attempt.op.contract.verify !== undefined || value instanceof Question) return
   } catch (error) {
-    const verdict = classifyFailure(attempt.op.contract, error, attempt.sends)
+    const verdict = await verdictOn(attempt, error)
     if (verdict.kind === 'doubt') return
     if (verdict.kind !== 'done') {
       await closeWith(
@@ -269,7 +272,7 @@ async function asked(core: Core, attempt: LiveAttempt, question: Question, round
 }
 
 async function failed(core: Core, attempt: LiveAttempt, error: unknown): Promise<Ended> {
-  const verdict = classifyFailure(attempt.op.contract, error, attempt.sends)
+  const verdict = await verdictOn(attempt, error)
   switch (verdict.kind) {
     case 'done':
       return {

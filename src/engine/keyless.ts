@@ -21,10 +21,10 @@ export function createManners(): Manners {
   const asked = new Map<string, boolean>()
   const told = new Set<string>()
   return {
-    isKeyless({ op, asked: asks, parts }, ended) {
+    isKeyless({ op, asked: asks, frame }, ended) {
       const { name, recovery, callerKey, sends } = op.contract
       if (recovery.class !== 'keyed' || callerKey !== 'ignored' || sends === 'checked') return false
-      if (asks || parts.nextChild > 0) asked.set(name, true)
+      if (asks || frame.nextChild > 0) asked.set(name, true)
       else if (ended && !asked.has(name)) asked.set(name, false)
       return asked.get(name) === false
     },

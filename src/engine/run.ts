@@ -1,6 +1,7 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 import type { RunReference } from '../contract/index.ts'
 import type { SendPort } from './attempt.ts'
+import type { Operation } from './operation.ts'
 import type { OperationRecord, ParentReference } from './record.ts'
 import { createSlots, type Slots } from './slots.ts'
 
@@ -17,11 +18,25 @@ export interface OperationFrame {
   readonly up: OperationFrame | undefined
   /** Ordinal of the next child, counted in the order of calls. */
   nextChild: number
+  /** What it has called, once each by name. */
+  readonly parts: Map<string, Part>
+  /** Records the nth child of a composite operation, in the ledger of the guard that executes it. */
+  readonly adopt: (child: Operation, ordinal: number) => Promise<void>
   /** Calls by `identity: 'sequence'` inside it; undefined before the first. */
   sequences: Sequences | undefined
   readonly port: SendPort
   /** True once `execute` has ended; what it left running in this context is no longer the operation's. */
   ended: boolean
+}
+
+/** A call that an operation has made, in whatever guard and ledger. */
+export interface Part {
+  readonly tool: string
+  readonly ticket: string
+  /** Calls of it that have not ended. */
+  running: number
+  /** Whether something of it stands, or may come to stand, by this operation's doing. */
+  mayStand(): Promise<boolean>
 }
 
 /** The operation that is executing, as the observers of its requests may know it. */

@@ -1,0 +1,144 @@
+import { expect, it } from 'vitest'
+import { UnsentError } from '../../src/engine/index.ts'
+import { bench, coded, facts, refusalOf, settle, unavailable, type Bench } from './bench.ts'
+
+const DECLINED = coded('DECLINED')
+
+/** A tool that reads this error as "nothing happened", around what it calls. */
+const parentOf = (b: Bench, work: () => Promise<unknown>, options: Partial<Record<string, unknown>> = {}) =>
+  b.tool({
+    name: 'checkout',
+    execute: async () => {
+      await work()
+      throw DECLINED
+    },
+    ...options,
+  })
+
+const stateOf = (b: Bench, tool: ReturnType<typeof parentOf>) => b.record(tool, { ref: 'p' })?.state
+
+it.each([
+  ['refusal', DECLINED, undefined],
+  ['proof that nothing was sent', new UnsentError('refused connection'), undefined],
+  ['refusal', DECLINED, { class: 'composite' }],
+] as const)('a %s is none of what a part has done', async (_, error, recovery) => {
+  const b = bench()
+  const part = b.tool({ name: 'reserve' })
+  const execute = async (): Promise<never> => {
+    await part({ ref: 'a' })
+    throw error
+  }
+  const parent = parentOf(b, async () => undefined, { execute, ...(recovery === undefined ? {} : { recovery }) })
+  const told = await refusalOf(b.until(parent({ ref: 'p' })))
+  expect(facts(told)).toMatchObject({ code: 'IN_DOUBT', effect: 'unknown' })
+  expect(b.downstream.effects('a')).toBe(1)
+  const { key } = b.record(part, { ref: 'a' })!
+  expect(b.record(parent, { ref: 'p' })).toMatchObject({ state: 'in-doubt', openSends: expect.any(Number) as number })
+  expect(b.record(parent, { ref: 'p' })!.evidence[0]!.what).toContain(`, beside its part reserve (${key.slice(4, 16)})`)
+})
+
+it('what was refused to every part is a refusal of the whole', async () => {
+  const b = bench()
+  const part = b.tool({ name: 'reserve' })
+  b.downstream.plan('a', 'refuse')
+  const parent = parentOf(b, () => part({ ref: 'a' }).catch(() => undefined))
+  expect(facts(await refusalOf(b.until(parent({ ref: 'p' }))))).toMatchObject({ code: 'REJECTED', effect: 'none' })
+  expect([stateOf(b, parent), b.downstream.effects('a')]).toEqual(['rejected', 0])
+})
+
+it('what a call of its own had done before is not the doing of the whole', async () => {
+  const b = bench()
+  const part = b.tool({ name: 'reserve' })
+  await b.until(part({ ref: 'a' }))
+  const parent = parentOf(b, () => part({ ref: 'a' }))
+  expect(facts(await refusalOf(b.until(parent({ ref: 'p' }))))).toMatchObject({ code: 'REJECTED', effect: 'none' })
+  expect([stateOf(b, parent), b.downstream.effects('a')]).toEqual(['rejected', 1])
+})
+
+it('a part that was undone again stands no more', async () => {
+  const b = bench()
+  let undone = 0
+  const part = b.tool({ name: 'reserve', compensate: () => void (undone += 1) })
+  const parent = parentOf(b, async () => {
+    await part({ ref: 'a' })
+    await part.compensate({ ref: 'a' })
+  })
+  const told = facts(await refusalOf(b.until(parent({ ref: 'p' }))))
+  expect(told).toMatchObject({ code: 'REJECTED', effect: 'none' })
+  expect([stateOf(b, parent), undone]).toEqual(['rejected', 1])
+})
+
+it('the undo of what a call of its own had done is the doing of the whole', async () => {
+  const b = bench()
+  let undone = 0
+  const part = b.tool({ name: 'reserve', compensate: () => void (undone += 1) })
+  await b.until(part({ ref: 'a' }))
+  const parent = parentOf(b, () => part.compensate({ ref: 'a' }))
+  expect(facts(await refusalOf(b.until(parent({ ref: 'p' }))))).toMatchObject({ code: 'IN_DOUBT', effect: 'unknown' })
+  expect([stateOf(b, parent), undone]).toEqual(['in-doubt', 1])
+})
+
+it('a part that still runs may come to stand', async () => {
+  const b = bench()
+  const part = b.tool({ name: 'reserve' })
+  b.downstream.plan('a', 'hold')
+  const parent = parentOf(b, async () => {
+    void part({ ref: 'a' })
+    await settle()
+  })
+  expect(facts(await refusalOf(b.until(parent({ ref: 'p' }))))).toMatchObject({ code: 'IN_DOUBT', effect: 'unknown' })
+  b.downstream.release('a')
+  await settle()
+  expect([stateOf(b, parent), b.downstream.effects('a')]).toEqual(['in-doubt', 1])
+})
+
+it('a part whose ledger does not answer may stand', async () => {
+  const b = bench()
+  const other = bench({ guarantees: { localReads: false } })
+  const part = other.tool({ name: 'reserve' })
+  const parent = parentOf(b, async () => {
+    await part({ ref: 'a' })
+    other.trouble.request = () => {
+      throw unavailable()
+    }
+  })
+  expect(facts(await refusalOf(b.until(parent({ ref: 'p' }))))).toMatchObject({ code: 'IN_DOUBT', effect: 'unknown' })
+  expect([stateOf(b, parent), other.downstream.effects('a')]).toEqual(['in-doubt', 1])
+})
+
+it('a refusal that comes after the deadline takes no doubt back that a part leaves', async () => {
+  const b = bench()
+  const part = b.tool({ name: 'reserve' })
+  const parent = parentOf(
+    b,
+    async () => {
+      await part({ ref: 'a' })
+      await new Promise<void>((resolve) => b.time.after(2_000, resolve))
+    },
+    { timeout: '1s' },
+  )
+  expect(facts(await refusalOf(b.until(parent({ ref: 'p' }))))).toMatchObject({ code: 'IN_DOUBT', effect: 'unknown' })
+  await b.time.advance(5_000)
+  expect([stateOf(b, parent), b.downstream.effects('a')]).toEqual(['in-doubt', 1])
+})
+
+it('a part may be recorded in another ledger than the whole, which remembers it', async () => {
+  const b = bench()
+  const other = bench()
+  const part = other.tool({ name: 'reserve' })
+  let runs = 0
+  const parent = b.tool({
+    name: 'checkout',
+    recovery: { class: 'composite' },
+    execute: async () => {
+      runs += 1
+      await part({ ref: runs < 3 ? 'a' : 'another' })
+      if (runs === 1) throw coded('ECONNRESET')
+      return { id: 1, ref: 'p' }
+    },
+  })
+  expect(await b.until(parent({ ref: 'p' }))).toEqual({ id: 1, ref: 'p' })
+  const { key } = other.record(part, { ref: 'a' })!
+  expect(b.record(parent, { ref: 'p' })!.children).toEqual([key])
+  expect([runs, other.downstream.effects('a')]).toEqual([2, 1])
+})
