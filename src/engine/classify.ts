@@ -1,7 +1,7 @@
 import type { Contract } from '../contract/index.ts'
 import { isOnefoldError } from '../error/index.ts'
 import { encode } from './codec.ts'
-import type { DoubtReason, StoredError } from './record.ts'
+import { DIVERGED, type DoubtReason, type StoredError } from './record.ts'
 
 /** One physical send of an attempt, as `ctx.fetch` reports it. */
 export interface Send {
@@ -53,6 +53,8 @@ export function classifyFailure(contract: Contract, error: unknown, sends: reado
   const mapped = mappingOf(contract, error)
   if (mapped === 'none' && tellsOfAll(contract, sends)) return { kind: 'rejected', error: storedError(error) }
   if (mapped === 'done') return { kind: 'done' }
+  if (contract.recovery.class === 'composite' && isDivergence(error))
+    return { kind: 'doubt', reason: 'diverged', evidence: DIVERGED }
   if (mapped === undefined && sends.length > 0) {
     if (sends.every((send) => send.state === 'unsent') && sends.some((send) => isCausedBy(error, send.error))) {
       return { kind: 'unsent' }
@@ -64,6 +66,10 @@ export function classifyFailure(contract: Contract, error: unknown, sends: reado
   }
   return doubtOf(error, sends, mapped === 'none' ? ', beside a send that may have acted' : '')
 }
+
+/** Of the operation itself: what a part of it met has the part's own error around it. */
+const isDivergence = (error: unknown): boolean =>
+  causesOf(error).find((one) => isOnefoldError(one))?.code === 'DIVERGED'
 
 /** @param beside what speaks against an error that means "no effect" */
 export const doubtOf = (

@@ -35,6 +35,7 @@ export {
 export {
   OPEN_STATES,
   STATES,
+  keepsDiverging,
   momentsOf,
   stamp,
   type Descriptor,

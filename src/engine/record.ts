@@ -50,6 +50,8 @@ export type DoubtReason =
   | 'no-key'
   | 'precondition-failed'
   | 'verification-failed'
+  /** A composite operation whose parts did not come as they were recorded. */
+  | 'diverged'
   | 'amnesia'
 
 /** One fact about an operation in doubt: who learnt what, how. */
@@ -71,6 +73,18 @@ export const wasSent = (record: OperationRecord, round: string | undefined): boo
   round === undefined
     ? record.evidence.filter(({ what }) => isEvidenceOfRound(what)).length < record.round
     : record.evidence.some(({ what }) => what === evidenceOfRound(round))
+
+/** The fact that a composite operation, when it ran again, called other parts than were recorded, or in another order. */
+export const DIVERGED = 'its parts did not come as they were recorded'
+
+/** Runs that diverge one after the other until no further one is expected to do better. */
+const DIVERGING_RUNS = 5
+
+/** True when it diverges whenever it is run: parts that start side by side may only have come in another order, once. */
+export const keepsDiverging = ({ reason, evidence }: OperationRecord): boolean =>
+  reason === 'diverged' &&
+  evidence.length >= DIVERGING_RUNS &&
+  evidence.slice(-DIVERGING_RUNS).every(({ what }) => what === DIVERGED)
 
 /** The fact that an operation was done and then undone, in its tombstone. */
 export const UNDONE = 'it was undone, before its retention ended'

@@ -7,7 +7,7 @@ import { executeMarked, type Ended } from './execute.ts'
 import { describe } from './classify.ts'
 import { thaw } from './frozen.ts'
 import { inquire } from './inquire.ts'
-import { keyKnownUntil, type DoubtReason, type OperationRecord } from './record.ts'
+import { keepsDiverging, keyKnownUntil, type DoubtReason, type OperationRecord } from './record.ts'
 import { seal } from './outcome.ts'
 import type { Operation } from './operation.ts'
 import { runOfRecord } from './run.ts'
@@ -25,7 +25,7 @@ const FINAL_REASONS: readonly (DoubtReason | undefined)[] = [
  */
 export function recoversByItself(record: OperationRecord, contract: Contract | undefined, asks = false): boolean {
   if (record.state === 'recovering') return true
-  if (record.state !== 'in-doubt' || FINAL_REASONS.includes(record.reason)) return false
+  if (record.state !== 'in-doubt' || FINAL_REASONS.includes(record.reason) || keepsDiverging(record)) return false
   const { recovery } = record
   if (recovery === 'manual' || recovery === 'transactional') return false
   // After a loss nothing that was recorded tells how to send again, and without a key nothing may: only asking can settle it.

@@ -142,3 +142,71 @@ it('a part may be recorded in another ledger than the whole, which remembers it'
   expect(b.record(parent, { ref: 'p' })!.children).toEqual([key])
   expect([runs, other.downstream.effects('a')]).toEqual([2, 1])
 })
+
+it('a composite whose parts come in another order each time it runs again is a person’s, who lets it begin anew', async () => {
+  const b = bench()
+  const part = b.tool({ name: 'reserve' })
+  let runs = 0
+  let fails = true
+  const parent = b.tool({
+    name: 'checkout',
+    recovery: { class: 'composite' },
+    execute: async () => {
+      runs += 1
+      await Promise.all((runs === 1 ? ['a', 'b'] : ['b', 'a']).map((ref) => part({ ref })))
+      if (fails) throw coded('ECONNRESET')
+      return { id: 1, ref: 'p' }
+    },
+  })
+  const begunAt = b.time.bootMs()
+  const told = await refusalOf(b.until(parent({ ref: 'p' })))
+  expect(facts(told)).toMatchObject({ code: 'IN_DOUBT', effect: 'unknown', details: { reason: 'diverged' } })
+  expect(told.message).toContain('settled by a person, since its parts no longer come as they were recorded')
+  // Before its wait budget is over, and nothing runs it again.
+  expect(b.time.bootMs() - begunAt).toBeLessThan(10_000)
+  await b.time.advance(3_600_000)
+  expect(runs).toBe(6)
+  expect(facts(await refusalOf(b.until(parent({ ref: 'p' }))))).toMatchObject({ details: { reason: 'diverged' } })
+  const { key } = b.record(parent, { ref: 'p' })!
+  await b.until(b.guard.ledger.resolve(key, { verdict: 'released', who: 'ada', note: 'n' }))
+  fails = false
+  expect(await b.until(parent({ ref: 'p' }))).toEqual({ id: 1, ref: 'p' })
+  expect([runs, b.downstream.effects('a'), b.downstream.effects('b')]).toEqual([7, 1, 1])
+})
+
+it('a composite whose parts came in another order once goes on by itself', async () => {
+  const b = bench()
+  const part = b.tool({ name: 'reserve' })
+  let runs = 0
+  const parent = b.tool({
+    name: 'checkout',
+    recovery: { class: 'composite' },
+    execute: async () => {
+      runs += 1
+      await Promise.all((runs === 2 ? ['b', 'a'] : ['a', 'b']).map((ref) => part({ ref })))
+      if (runs === 1) throw coded('ECONNRESET')
+      return { id: 1, ref: 'p' }
+    },
+  })
+  expect(await b.until(parent({ ref: 'p' }))).toEqual({ id: 1, ref: 'p' })
+  expect([runs, b.downstream.effects('a'), b.downstream.effects('b')]).toEqual([3, 1, 1])
+})
+
+it('a doubt in which a part of a composite diverged is not one of the whole', async () => {
+  const b = bench()
+  const part = b.tool({ name: 'reserve' })
+  let runs = 0
+  const inner = b.tool({
+    name: 'inner',
+    recovery: { class: 'composite' },
+    execute: async () => {
+      runs += 1
+      await part({ ref: runs === 1 ? 'a' : 'b' })
+      throw coded('ECONNRESET')
+    },
+  })
+  const outer = parentOf(b, () => inner({ ref: 'i' }), { recovery: { class: 'composite' } })
+  expect(await refusalOf(b.until(outer({ ref: 'p' })))).toMatchObject({ code: 'IN_DOUBT' })
+  expect(b.record(inner, { ref: 'i' })?.reason).toBe('diverged')
+  expect(b.record(outer, { ref: 'p' })?.reason).toBe('threw')
+})

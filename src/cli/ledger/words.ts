@@ -1,4 +1,4 @@
-import type { HistoryEvent, OperationRecord, State } from '../../engine/index.ts'
+import { keepsDiverging, type HistoryEvent, type OperationRecord, type State } from '../../engine/index.ts'
 
 /** What a step means, in the words of docs/reference/protocol.md. */
 export function wordsOf(event: HistoryEvent): string {
@@ -112,7 +112,10 @@ export function settledBy(record: OperationRecord): string | undefined {
   }
 }
 
-function doubtSettledBy({ recovery, reason }: OperationRecord): string {
+function doubtSettledBy(record: OperationRecord): string {
+  const { recovery, reason } = record
+  if (keepsDiverging(record))
+    return 'a person: its parts no longer come as they were recorded; said to be not done, the next call begins it anew, and what its parts have done is not done again'
   if (reason === 'window-closed') return 'a person: the downstream no longer honours our key'
   if (reason === 'no-key')
     return 'a person, or the tool’s probe: it was sent under no key of ours (ctx.fetch or ctx.downstreamKey gives one)'
