@@ -3,8 +3,9 @@ import { OnefoldError, isOnefoldError, isStoreUnavailable } from '../error/index
 import { assertTaking, type Core } from './core.ts'
 import type { Performer, PerformOptions } from './engine.ts'
 import { standing } from './older.ts'
-import { ticketOf, type Operation } from './operation.ts'
-import { currentFrame } from './run.ts'
+import { nameOperation, ticketOf, type Operation } from './operation.ts'
+import type { OperationRecord } from './record.ts'
+import { currentFrame, newRun } from './run.ts'
 import { unseal } from './outcome.ts'
 import type { Outcome } from './told.ts'
 
@@ -104,7 +105,25 @@ export async function compensateBy(
   }
 }
 
-function undoOf({ name, retentionMs }: Contract): Contract {
+/** The compensation that a record's own contract declares, whether it is registered here or not. */
+export function nameUndo(
+  core: Core,
+  { key, tool, tenant, retentionMs }: OperationRecord,
+  occurrence: number,
+): Operation {
+  const run = newRun({ id: key, tenant, session: undefined, unanchored: false, mintedUnder: 0 })
+  return nameOperation(
+    core.naming,
+    undoOf({ name: tool, retentionMs }),
+    { key },
+    { occurrence },
+    run,
+    undefined,
+    undefined,
+  )
+}
+
+function undoOf({ name, retentionMs }: Pick<Contract, 'name' | 'retentionMs'>): Contract {
   return defineContract(
     {
       name: `${name}.compensate`,

@@ -1,4 +1,5 @@
 import type { Contract } from '../contract/index.ts'
+import { createUndoWatch } from './begun-undos.ts'
 import { inBackground, tellNewDoubt, type Core } from './core.ts'
 import { lapse } from './flight.ts'
 import { isAid } from './own-names.ts'
@@ -21,6 +22,7 @@ export interface Sweeper {
 /** The engine's housekeeping (I9: nothing forgotten). */
 export function createSweeper(core: Core): Sweeper {
   const recovering = new Set<string>()
+  const lookAtUndo = createUndoWatch(core)
   let closedAfter: string | undefined
   let dueAfter: string | undefined
 
@@ -30,6 +32,7 @@ export function createSweeper(core: Core): Sweeper {
       await lapse(core, record.key, record.tenant, { record, now })
       return
     }
+    if (record.state === 'compensating') return await lookAtUndo(record)
     const contract = core.makers.contractFor(record)
     if (record.state === 'accepted') {
       // Also where the tool is not known: one that is nobody's any more would never be a doubt.

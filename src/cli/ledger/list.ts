@@ -18,6 +18,8 @@ export interface ListOptions extends WhereOptions {
 }
 
 const DOUBTFUL: readonly State[] = ['in-doubt', 'recovering']
+/** Of what is being undone, nobody knows whether it stands: an undo whose process went away must not go unseen. */
+const UNKNOWN: readonly State[] = [...DOUBTFUL, 'compensating']
 
 /** `onefold ledger list` */
 export async function ledgerList(options: ListOptions): Promise<number> {
@@ -55,7 +57,7 @@ function statesOf({ inDoubt, open, state }: ListOptions): readonly State[] | und
   if ([inDoubt === true, open === true, state !== undefined].filter(Boolean).length > 1) {
     throw wrongUse('Give one of --in-doubt, --open and --state.')
   }
-  if (inDoubt === true) return DOUBTFUL
+  if (inDoubt === true) return UNKNOWN
   if (open === true) return OPEN_STATES
   if (state === undefined) return undefined
   const known = STATES.find((one) => one === state)
@@ -94,7 +96,7 @@ function rows(records: readonly OperationRecord[], now: number, tenants: boolean
 async function elsewhere({ own, all }: { own: Stats; all: Stats }): Promise<number> {
   const [here, everywhere] = [await own.stats(), await all.stats()]
   const doubts = ({ states }: { states: Readonly<Record<string, number>> }): number =>
-    DOUBTFUL.reduce((sum, state) => sum + (states[state] ?? 0), 0)
+    UNKNOWN.reduce((sum, state) => sum + (states[state] ?? 0), 0)
   return doubts(everywhere) - doubts(here)
 }
 

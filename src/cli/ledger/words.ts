@@ -102,7 +102,7 @@ export function settledBy(record: OperationRecord): string | undefined {
     case 'recovering':
       return 'the recovery that is under way'
     case 'compensating':
-      return 'its owner: the undo is under way'
+      return 'whoever undoes it; where nobody does any more, calling its compensate again with the same input (a saga goes on by itself)'
     case 'accepted':
       return 'its verification, run by the program that declares the tool'
     case 'in-doubt':
