@@ -63,6 +63,7 @@ function facts(record: OperationRecord, { now, showInput }: TimelineOptions): re
       : [['answer', `${outcome.size} bytes, sha256 ${outcome.sha256.slice(0, 12)}`] as const]),
     ...(error === undefined ? [] : [['refusal', plain(showInput === true ? error.message : error.name)] as const]),
     ...(parent === undefined ? [] : [['inside', parent.key] as const]),
+    ...(record.state === 'superseded' ? [['now under', record.nonce] as const] : []),
     ...(closedBy === undefined ? [] : [['closed by', plain(`${closedBy.who}: ${closedBy.note}`)] as const]),
   ]
 }
