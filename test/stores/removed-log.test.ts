@@ -1,6 +1,7 @@
-import { spawnSync } from 'node:child_process'
+import { execFile } from 'node:child_process'
 import { rmSync } from 'node:fs'
 import { join } from 'node:path'
+import { promisify } from 'node:util'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import * as z from 'zod'
 import { manual } from '../../src/contract/index.ts'
@@ -30,11 +31,9 @@ beforeEach(() => {
 afterEach(() => folder.remove())
 
 /** What a process prints that runs `code` and then ends. */
-function inAnother(code: string, ...args: readonly string[]): string {
-  const { stdout } = spawnSync(process.execPath, ['--input-type=module', '-e', code, path, ...args], {
-    stdio: ['ignore', 'pipe', 'inherit'],
-  })
-  return stdout.toString().trim()
+async function inAnother(code: string, ...args: readonly string[]): Promise<string> {
+  const { stdout } = await promisify(execFile)(process.execPath, ['--input-type=module', '-e', code, path, ...args])
+  return stdout.trim()
 }
 
 /** Folds the log into the file, as the program sqlite3 does when it ends. */
@@ -59,7 +58,7 @@ const CALL = `
   console.log(outcome.status, outcome.replayed)
   await guard.close()`
 
-const callElsewhere = (ref: string): string => inAnother(CALL, downstream.url, ref)
+const callElsewhere = (ref: string): Promise<string> => inAnother(CALL, downstream.url, ref)
 
 function effectTool(guard: Guard) {
   return guard.tool({
@@ -80,20 +79,20 @@ describe.each([false, true])(
       [
         // What the program sqlite3 3.40 does where it sees nobody else: a process that reads the file itself loses its locks.
         'since somebody who took it for his own came and went',
-        () => {
-          expect(inAnother(FOLD_IN)).toBe('0')
+        async () => {
+          expect(await inAnother(FOLD_IN)).toBe('0')
           for (const end of ['-wal', '-shm']) rmSync(path + end)
         },
       ],
-      ['since somebody deleted the index of the log', () => rmSync(`${path}-shm`)],
+      ['since somebody deleted the index of the log', async () => rmSync(`${path}-shm`)],
     ])('%s: no effect twice, and it is said', async (_, remove) => {
       const guard = testGuard({ store: sqliteStore({ path, onCallersThread }), settings: { replayMemoryMs: 0 } })
       await guard.open()
       const effect = effectTool(guard)
       const ref = path
       await effect({ ref: `${ref} before` })
-      remove()
-      expect(callElsewhere(ref)).toBe('committed false')
+      await remove()
+      expect(await callElsewhere(ref)).toBe('committed false')
       for (let times = 0; times < 2; times += 1) {
         await expect(effect({ ref })).rejects.toMatchObject({
           code: 'STORE_UNAVAILABLE',
@@ -102,8 +101,8 @@ describe.each([false, true])(
         })
       }
       await guard.close()
-      expect(callElsewhere(ref)).toBe('committed true')
-      expect(callElsewhere(`${ref} before`)).toBe('committed true')
+      expect(await callElsewhere(ref)).toBe('committed true')
+      expect(await callElsewhere(`${ref} before`)).toBe('committed true')
       expect(await downstream.effects(ref)).toBe(1)
       expect(await downstream.effects(`${ref} before`)).toBe(1)
     })

@@ -2,7 +2,7 @@ import { Worker } from 'node:worker_threads'
 import { createSlots } from '../../engine/index.ts'
 import { errorOf, unavailable, type Failure } from './failure.ts'
 import { settleReplies, type Waiting } from './replies.ts'
-import { goneMessage, goneOf, type FileId, type Gone } from './same-file.ts'
+import type { FileId } from './same-file.ts'
 import type { Greeting, Replies, Request, Step, WorkerOptions } from './wire.ts'
 import { workerProgram } from './worker-program.ts'
 
@@ -46,7 +46,6 @@ export async function startCourier(
   let flushing = false
   let broken = false
   let ended = false
-  let file: FileId | undefined
 
   function flush(): void {
     if (outgoing.length === 0 || ended) return
@@ -59,16 +58,6 @@ export async function startCourier(
       // Something that cannot be copied to another thread, such as bytes that were given away.
       for (const [id] of steps) settle(id)?.reject(error as Error)
     }
-    // This thread has time for it while the worker wakes up; what that one answers is heard later.
-    const gone = file === undefined ? undefined : goneOf(options.path, file)
-    if (gone !== undefined) leave(gone)
-  }
-
-  /** Nothing that the worker says of a file that is gone counts. It closes by itself. */
-  function leave(gone: Gone): void {
-    end(goneMessage(options.path, gone))
-    worker.postMessage([now(), [[0, 'close']]] satisfies Request)
-    worker.unref()
   }
 
   function flushAtTheEnd(): void {
@@ -123,8 +112,6 @@ export async function startCourier(
   })
   if (!greeting.ready) throw errorOf(greeting.failure)
   heard(greeting.now)
-  const opened = greeting.file
-  file = opened
   worker.on('message', (replies: Replies) => settleReplies(replies, settle, () => (broken = true)))
   worker.unref()
 
@@ -138,7 +125,7 @@ export async function startCourier(
 
   return {
     send,
-    file: opened,
+    file: greeting.file,
     get broken() {
       return broken
     },

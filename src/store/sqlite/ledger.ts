@@ -44,6 +44,8 @@ export interface Ledger {
    * `busy` when another process holds the lock: nothing was done.
    */
   write(steps: WritingStep[], more: () => readonly WritingStep[]): Outcome | 'busy'
+  /** What is read of a file that is gone counts for nothing. @throws FailureError STORE_UNAVAILABLE */
+  assertThere(): void
   /** Writes the side file if something was acknowledged since. */
   remember(): void
   /** Folds as much of the log into the file as nobody reads any more, and waits for nobody. */
@@ -218,9 +220,13 @@ function ledgerOn(database: DatabaseSync, clock: SteadyClock, options: LedgerOpt
     records.forget()
   }
 
-  function transaction(steps: WritingStep[], more: () => readonly WritingStep[]): Replies {
+  function assertThere(): void {
     const gone = goneOf(path, file)
     if (gone !== undefined) throw unavailable(goneMessage(path, gone), { broken: true })
+  }
+
+  function transaction(steps: WritingStep[], more: () => readonly WritingStep[]): Replies {
+    assertThere()
     const progress = start()
     const applied: number[] = []
     const others: Reply[] = []
@@ -310,6 +316,7 @@ function ledgerOn(database: DatabaseSync, clock: SteadyClock, options: LedgerOpt
     clock,
     file,
     write,
+    assertThere,
     remember,
     checkpoint,
     makeRoom,

@@ -131,6 +131,7 @@ function serve(ledger: Ledger, reader: LedgerReader): void {
 
   function answer(step: ReadingStep): Reply {
     try {
+      ledger.assertThere()
       return [step[0], 1, valueOf(step)]
     } catch (error) {
       return [step[0], 0, failureOf(error, options.path)]

@@ -123,12 +123,12 @@ describe('a worker whose file was moved away', () => {
   it.each([
     ['a write', (store: Store) => store.write(claimOf('b', 'one'))],
     ['a listing', (store: Store) => store.list({ tenant: 't' })],
-  ])('is left with %s, and ends', async (_, ask) => {
+  ])('tells so of %s, and ends', async (_, ask) => {
     const store = await opened()
     await store.write(claimOf('a', 'one'))
     const ended = once(workers.at(-1) as Worker, 'exit')
     renameSync(path, `${path}.moved`)
-    await expect(ask(store)).rejects.toMatchObject({ code: 'STORE_UNAVAILABLE', details: { applied: 'unknown' } })
+    await expect(ask(store)).rejects.toMatchObject({ code: 'STORE_UNAVAILABLE', details: { applied: 'no' } })
     await ended
     expect((await store.read('a', 't')).record).toBeUndefined()
     expect((await store.epoch()).amnesia?.why).toContain('was replaced')
@@ -142,7 +142,7 @@ it('a worker looks for its file again for a write that had to wait', async () =>
   const other = new DatabaseSync(path)
   other.exec('BEGIN IMMEDIATE')
   const under = store.write(claimOf('b', 'one'))
-  // By then it is on its way, behind a look at the file that was still there.
+  // By then it is on its way.
   await new Promise((resolve) => setImmediate(resolve))
   renameSync(path, `${path}.moved`)
   await expect(under).rejects.toMatchObject({
