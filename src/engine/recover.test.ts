@@ -59,13 +59,18 @@ describe('a doubt recovers by itself', () => {
 })
 
 describe('the pause before a recovery', () => {
+  const core = (change: object) => ({ settings: { ...DEFAULTS, ...change } }) as Core
   const pauses = (change: object, ...recoveries: number[]) =>
-    recoveries.map((n) =>
-      backoffMs({ settings: { ...DEFAULTS, ...change } } as Core, recordIn('in-doubt', { recoveries: n })),
-    )
+    recoveries.map((n) => backoffMs(core(change), recordIn('in-doubt', { recoveries: n })))
 
   it('is none for the first, and doubles up to the longest', () => {
-    expect(pauses({}, 0, 1, 2, 3, 7, 8, 9)).toEqual([0, 250, 500, 1_000, 16_000, 30_000, 30_000])
+    expect(pauses({}, 0, 1, 2, 3, 7, 10, 11, 12)).toEqual([0, 250, 500, 1_000, 16_000, 128_000, 180_000, 180_000])
+  })
+
+  it('is shorter where a probe is asked, which sends nothing', () => {
+    const asked = recordIn('in-doubt', { recoveries: 12, recovery: 'probe' })
+    expect(backoffMs(core({}), asked)).toBe(30_000)
+    expect(backoffMs(core({ maxRecoveryBackoffMs: 500 }), asked)).toBe(500)
   })
 
   it('stays a number, however many there were', () => {

@@ -37,11 +37,16 @@ export function recoversByItself(record: OperationRecord, contract: Contract | u
 const probeOf = (contract: Contract | undefined): unknown =>
   contract !== undefined && 'probe' in contract.recovery ? contract.recovery.probe : undefined
 
+/** A probe sends nothing, and so leaves the quarantine of a doubt as it is: it may be asked more often. */
+const LONGEST_BEFORE_PROBE_MS = 30_000
+
 /** Milliseconds from the doubt on before the next recovery may begin; the first may at once. */
 export function backoffMs(core: Core, record: OperationRecord): number {
   if (record.recoveries === 0) return 0
   const { recoveryBackoffMs, maxRecoveryBackoffMs } = core.settings
-  return Math.min(maxRecoveryBackoffMs, recoveryBackoffMs * 2 ** Math.min(record.recoveries - 1, 20))
+  const longest =
+    record.recovery === 'probe' ? Math.min(maxRecoveryBackoffMs, LONGEST_BEFORE_PROBE_MS) : maxRecoveryBackoffMs
+  return Math.min(longest, recoveryBackoffMs * 2 ** Math.min(record.recoveries - 1, 20))
 }
 
 /**

@@ -16,7 +16,7 @@ it('the defaults are those of protocol.md section 9', () => {
     inlineResultBytes: 65_536,
     maxInputBytes: 1_048_576,
     recoveryBackoffMs: 250,
-    maxRecoveryBackoffMs: 30_000,
+    maxRecoveryBackoffMs: 180_000,
     replayMemoryMs: 5_000,
     spoolReserveBytes: 1_048_576,
   })
@@ -27,6 +27,12 @@ it('the window’s margin follows the quarantine, unless it is given', () => {
   expect(settingsWith({ quarantineMs: 500 }).windowMarginMs).toBe(2_000)
   expect(settingsWith({ quarantineMs: 5_000 }).windowMarginMs).toBe(10_000)
   expect(settingsWith({ quarantineMs: 500, windowMarginMs: 500 }).windowMarginMs).toBe(500)
+})
+
+it('the longest pause between recoveries leaves room behind the quarantine, unless it is given', () => {
+  expect(settingsWith({ quarantineMs: 20_000 }).maxRecoveryBackoffMs).toBe(60_000)
+  expect(settingsWith({ quarantineMs: 500 }).maxRecoveryBackoffMs).toBe(30_000)
+  expect(settingsWith({ maxRecoveryBackoffMs: 20 }).maxRecoveryBackoffMs).toBe(20)
 })
 
 it.each([

@@ -20,6 +20,10 @@ export interface Settings {
   readonly inlineResultBytes: number
   readonly maxInputBytes: number
   readonly recoveryBackoffMs: number
+  /**
+   * The longest pause between two recoveries of one doubt. Longer than the quarantine, which each re-run begins anew: a
+   * person's "not done" has its turn in between.
+   */
   readonly maxRecoveryBackoffMs: number
   /** How long a repeat may be answered by this process alone, without a look at a ledger on another machine; 0 for never. */
   readonly replayMemoryMs: number
@@ -40,16 +44,22 @@ export const DEFAULTS: Settings = {
   inlineResultBytes: 64 * 1024,
   maxInputBytes: 1024 * 1024,
   recoveryBackoffMs: 250,
-  maxRecoveryBackoffMs: 30_000,
+  maxRecoveryBackoffMs: 180_000,
   replayMemoryMs: 5_000,
   spoolReserveBytes: 1024 * 1024,
 }
+
+/** More often than so a downstream that is in trouble is not asked for hours, however short the quarantine is. */
+const SHORTEST_PAUSE_MS = 30_000
 
 /** @throws OnefoldError CONTRACT_INVALID when the times contradict one another */
 export function settingsWith(overrides: Partial<Settings> = {}): Settings {
   const settings = withDefaults(DEFAULTS, overrides)
   if (overrides.windowMarginMs === undefined) {
     Object.assign(settings, { windowMarginMs: Math.max(settings.quarantineMs * 2, settings.sendGraceMs) })
+  }
+  if (overrides.maxRecoveryBackoffMs === undefined) {
+    Object.assign(settings, { maxRecoveryBackoffMs: Math.max(settings.quarantineMs * 3, SHORTEST_PAUSE_MS) })
   }
   for (const [name, value] of Object.entries(settings)) {
     if (!Number.isFinite(value) || value < 0)

@@ -210,3 +210,22 @@ it('a doubt in which a part of a composite diverged is not one of the whole', as
   expect(b.record(inner, { ref: 'i' })?.reason).toBe('diverged')
   expect(b.record(outer, { ref: 'p' })?.reason).toBe('threw')
 })
+
+it('a composite that fails whenever it is run again leaves a person the time to say "not done"', async () => {
+  const b = bench()
+  const part = b.tool({ name: 'reserve' })
+  const parent = parentOf(b, () => part({ ref: 'a' }), { recovery: { class: 'composite' }, errors: [] })
+  await refusalOf(b.until(parent({ ref: 'p' })))
+  const { key } = b.record(parent, { ref: 'p' })!
+  const said = { verdict: 'released', who: 'ann', note: 'reserved, and that is all' } as const
+  let state: string = 'in-doubt'
+  // Every quarter of a minute for an hour.
+  for (let n = 0; n < 240 && state !== 'released'; n += 1) {
+    await b.time.advance(15_000)
+    state = await b.guard.ledger.resolve(key, said).then(
+      (record) => record.state,
+      () => 'held',
+    )
+  }
+  expect([state, b.downstream.effects('a')]).toEqual(['released', 1])
+})
