@@ -3,7 +3,7 @@ import { differingFields } from '../key/index.ts'
 import { thaw } from './frozen.ts'
 import type { Operation } from './operation.ts'
 import { ticketOf } from './operation.ts'
-import { keepsDiverging, stateBefore, type OperationRecord } from './record.ts'
+import { isKnownReason, keepsDiverging, stateBefore, type OperationRecord } from './record.ts'
 
 /** What duplicates and callers of unfinished operations are told (protocol.md section 7). Never a stored result. */
 
@@ -71,6 +71,7 @@ export function inDoubt(record: OperationRecord, cause?: unknown): OnefoldError 
 }
 
 function settledBy(record: OperationRecord): string {
+  if (!isKnownReason(record.reason)) return 'by the newer version of onefold that recorded it, or by a person'
   if (keepsDiverging(record))
     return 'by a person, since its parts no longer come as they were recorded when it first ran (DIVERGED)'
   if (record.reason === 'window-closed' || record.reason === 'precondition-failed') return 'by a person'

@@ -9,12 +9,13 @@ import { holdTurn } from './exclusive.ts'
 import { holdNear } from './near.ts'
 import { standing, takeOver, type Standing } from './older.ts'
 import type { Operation } from './operation.ts'
-import { unseal } from './outcome.ts'
+import { unseal, type Unsealed } from './outcome.ts'
 import { backoffMs, recoverOnce, recoversByItself } from './recover.ts'
-import { wasSent, type OperationRecord } from './record.ts'
+import { wasSent, type OperationRecord, type StoredOutcome } from './record.ts'
 import { resumeAndExecute } from './rounds.ts'
 import type { ActiveRun, OperationFrame } from './run.ts'
 import type { Reading } from './store.ts'
+import { isUnreadable } from './unreadable.ts'
 import { waitForChange } from './wait.ts'
 
 /** How an operation stands when a flight ends. */
@@ -308,8 +309,17 @@ export async function replayed(core: Core, record: OperationRecord): Promise<Set
   const base = { kind, record, fresh: false, recorded: true } as const
   if (record.outcome === undefined)
     return { ...base, value: undefined, missing: 'a person confirmed it without a result' }
-  const opened = await unseal(record.outcome, record, core.journal)
+  const opened = await openedOf(core, record.outcome, record)
   return opened.found ? { ...base, value: opened.value } : { ...base, value: undefined, missing: opened.why }
+}
+
+async function openedOf(core: Core, outcome: StoredOutcome, record: OperationRecord): Promise<Unsealed> {
+  try {
+    return await unseal(outcome, record, core.journal)
+  } catch (error) {
+    if (!isUnreadable(error)) throw error
+    return { found: false, why: 'a newer version of onefold has stored it in a form that this one does not know' }
+  }
 }
 
 /** One recovery on behalf of callers who wait for it. Undefined: look at the record again. */

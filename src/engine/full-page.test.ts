@@ -2,6 +2,7 @@ import { expect, it } from 'vitest'
 import { fullPage } from './full-page.ts'
 import type { OperationRecord } from './record.ts'
 import type { ListQuery } from './store.ts'
+import { unknownState } from './unreadable.ts'
 
 const NAMES = ['a', 'b', 'c', 'd', 'e']
 
@@ -43,4 +44,15 @@ it('asks for no more at once than a backend reads in its time', async () => {
     { tenant: 't', limit: 2_500 },
   )
   expect([limits, page.records.length, page.next]).toEqual([[1_000, 1_000, 500], 2_500, '2500'])
+})
+
+it('names what all of its parts leave out', async () => {
+  const { list } = searching()
+  const one = unknownState('of1_x', 'frozen')
+  const page = await fullPage(async (query) => ({ ...(await list(query)), unreadable: [one] }), {
+    tenant: 't',
+    limit: 1,
+  })
+  expect([keysOf(page), page.unreadable]).toEqual(['a', [one, one]])
+  expect(await fullPage(list, { tenant: 't', limit: 1 })).not.toHaveProperty('unreadable')
 })

@@ -1,4 +1,5 @@
 import type { ListPage, ListQuery } from './store.ts'
+import { leftOut } from './unreadable.ts'
 
 const DEFAULT_LIMIT = 100
 
@@ -10,9 +11,11 @@ export async function fullPage(list: (query: ListQuery) => Promise<ListPage>, qu
   const { limit = DEFAULT_LIMIT } = query
   let page = await list({ ...query, limit: Math.min(limit, MOST_AT_ONCE) })
   const records = [...page.records]
+  const unreadable = [...(page.unreadable ?? [])]
   while (page.next !== undefined && records.length < limit) {
     page = await list({ ...query, limit: Math.min(limit - records.length, MOST_AT_ONCE), after: page.next })
     records.push(...page.records)
+    unreadable.push(...(page.unreadable ?? []))
   }
-  return { ...page, records }
+  return { ...page, records, ...leftOut(unreadable) }
 }

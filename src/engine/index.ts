@@ -78,3 +78,4 @@ export {
 } from './store.ts'
 export { tellOperators } from './tell-operators.ts'
 export type { UndeclaredPerformer, UndeclaredPolicy } from './undeclared.ts'
+export { leftOut, readable, readableLater, unknownState } from './unreadable.ts'

@@ -9,6 +9,7 @@ import { purgeClosed, type Purged, type PurgeOptions } from './purge.ts'
 import { reconcileWith, type DownstreamItem, type Reconciliation, type ReconcileOptions } from './reconcile.ts'
 import type { HistoryEvent, OperationRecord } from './record.ts'
 import type { AmnesiaMark, Finding, ListPage, ListQuery, StoreStats } from './store.ts'
+import { assertWhole } from './unreadable.ts'
 
 /** Everything that is known about one operation. */
 export interface Forensics {
@@ -52,12 +53,13 @@ const HISTORIES_AT_ONCE = 16
 
 /** Looking into the ledger, and settling what only a person can. */
 export interface Ledger {
+  /** What a newer version wrote is left out, and named in `unreadable`. */
   list(query?: Partial<ListQuery>): Promise<ListPage>
   /** By key, ticket, or any unique beginning of a key. @throws OnefoldError KEY_INVALID when there is none, or several */
   show(keyOrTicket: string, tenant?: string): Promise<Forensics>
   /** @throws OnefoldError KEY_INVALID, HELD (quarantine not over, not in doubt, or begun anew since it was looked at) */
   resolve(keyOrTicket: string, verdict: Verdict, tenant?: string): Promise<OperationRecord>
-  /** Every operation with its history, oldest first, as it is read. */
+  /** Every operation with its history, oldest first, as it is read. @throws OnefoldError STORE_UNSAFE for one that cannot be */
   export(query?: Partial<ListQuery>): AsyncIterable<Forensics>
   /** Compares the operations of one tool with its downstream's own list, and lists where they differ. Changes nothing. */
   reconcile(
@@ -137,6 +139,7 @@ export function createLedger(core: Core, options: { readonly tenant: string; rea
       if (record !== undefined) return record
     }
     const page = await fullPage(listOnce, { tenant: where, keyPrefix, limit: 2 })
+    assertWhole(page)
     const [record, second] = page.records
     if (record === undefined)
       throw new OnefoldError('KEY_INVALID', `No operation ${keyOrTicket} is in this ledger. Nothing was changed.`)
@@ -179,6 +182,7 @@ export function createLedger(core: Core, options: { readonly tenant: string; rea
     let after: string | undefined
     do {
       const page = await list({ ...query, ...(after === undefined ? {} : { after }) })
+      assertWhole(page)
       for (let at = 0; at < page.records.length; at += HISTORIES_AT_ONCE) {
         yield* await Promise.all(page.records.slice(at, at + HISTORIES_AT_ONCE).map(forensics))
       }

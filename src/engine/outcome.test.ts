@@ -52,3 +52,17 @@ it('one that cannot be kept leaves its hash, or nothing', async () => {
   expect(await unseal(lost, owner, journal)).toEqual({ found: false, why: 'the result could not be stored' })
   expect(await sealing(() => 1)).toEqual({ kind: 'value', sha256: '', size: 0, omitted: true })
 })
+
+it('one in a form of a newer version is nothing else', async () => {
+  const text = '{"$of":"plain-date","v":"2026-11-30"}'
+  const inline = { kind: 'value', text, sha256: '', size: 1 } as const
+  const sha256 = hashOf(text)
+  blobs.set(placeOf(owner, sha256), Buffer.from(text))
+  const beside = { kind: 'value', sha256, size: 1, blob: true } as const
+  for (const stored of [inline, beside])
+    await expect((async () => await unseal(stored, owner, journal))()).rejects.toMatchObject({
+      code: 'STORE_UNSAFE',
+      effect: 'unknown',
+      key: owner.key,
+    })
+})

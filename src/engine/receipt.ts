@@ -3,6 +3,7 @@ import { ticketOf } from './operation.ts'
 import { isAid, isOwn } from './own-names.ts'
 import { stateBefore, type OperationRecord } from './record.ts'
 import type { ActiveRun } from './run.ts'
+import { assertWhole } from './unreadable.ts'
 
 /** One operation in a receipt. */
 export interface ReceiptEntry {
@@ -36,6 +37,7 @@ export async function receiptOf(core: Core, run: ActiveRun): Promise<Receipt> {
     const page = await core.journal.withDeadline(
       core.journal.store.list({ tenant: run.tenant, run: run.id, ...(after === undefined ? {} : { after }) }),
     )
+    assertWhole(page)
     for (const record of page.records) records.set(record.key, record)
     after = page.next
   } while (after !== undefined)

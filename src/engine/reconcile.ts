@@ -6,6 +6,7 @@ import { ticketOf } from './operation.ts'
 import { unseal } from './outcome.ts'
 import { stateBefore, type OperationRecord, type State } from './record.ts'
 import type { ListPage, ListQuery } from './store.ts'
+import { assertWhole } from './unreadable.ts'
 
 /** One effect as the downstream's own list has it: any JSON; what identifies it is said by {@link ReconcileOptions.item}. */
 export type DownstreamItem = unknown
@@ -122,6 +123,7 @@ export async function reconcileWith(
   do {
     options.signal?.throwIfAborted()
     const page = await list({ tool: options.tool, ...(after === undefined ? {} : { after }) })
+    assertWhole(page)
     for (const record of page.records) {
       looked += 1
       const names = operation(await operationOf(journal, record)).filter((name) => name !== undefined)

@@ -32,27 +32,34 @@ export const OPEN_STATES: readonly State[] = [
 ]
 
 /** Why nobody knows. */
-export type DoubtReason =
-  | 'timeout'
-  | 'reset'
-  | 'server-error'
-  | 'unreadable-answer'
-  | 'answered-error'
-  | 'threw'
-  | 'lease-over'
-  | 'shutdown'
-  | 'upstream-died'
-  | 'open-sends'
-  | 'late-deadline'
-  | 'recovery-failed'
-  | 'window-closed'
+export const DOUBT_REASONS = [
+  'timeout',
+  'reset',
+  'server-error',
+  'unreadable-answer',
+  'answered-error',
+  'threw',
+  'lease-over',
+  'shutdown',
+  'upstream-died',
+  'open-sends',
+  'late-deadline',
+  'recovery-failed',
+  'window-closed',
   /** A `keyed` tool that asked for no key: sending it again would not be the same request. */
-  | 'no-key'
-  | 'precondition-failed'
-  | 'verification-failed'
+  'no-key',
+  'precondition-failed',
+  'verification-failed',
   /** A composite operation whose parts did not come as they were recorded. */
-  | 'diverged'
-  | 'amnesia'
+  'diverged',
+  'amnesia',
+] as const
+
+export type DoubtReason = (typeof DOUBT_REASONS)[number]
+
+/** False for a reason that a newer version wrote: it may be one against sending again. */
+export const isKnownReason = (reason: DoubtReason | undefined): boolean =>
+  reason === undefined || DOUBT_REASONS.includes(reason)
 
 /** One fact about an operation in doubt: who learnt what, how. */
 export interface Evidence {

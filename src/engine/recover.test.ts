@@ -31,9 +31,12 @@ describe('a doubt recovers by itself', () => {
     expect(recoversByItself(doubt({ recovery, reason: 'amnesia' }), undefined)).toBe(false)
   })
 
-  it.each(['window-closed', 'precondition-failed', 'verification-failed'])('nor after %s', (reason) => {
-    expect(recoversByItself(doubt({ reason }), contracts('keyed'))).toBe(false)
-  })
+  it.each(['window-closed', 'precondition-failed', 'verification-failed', 'one of a newer version'])(
+    'nor after %s',
+    (reason) => {
+      expect(recoversByItself(doubt({ reason }), contracts('keyed'))).toBe(false)
+    },
+  )
 
   it.each(['executing', 'claimed', 'released', 'committed'] as const)('nor what is %s', (state) => {
     expect(recoversByItself(recordIn(state, { recovery: 'keyed' }), contracts('keyed'))).toBe(false)

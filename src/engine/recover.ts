@@ -7,7 +7,7 @@ import { executeMarked, type Ended } from './execute.ts'
 import { describe } from './classify.ts'
 import { thaw } from './frozen.ts'
 import { inquire } from './inquire.ts'
-import { keepsDiverging, keyKnownUntil, type DoubtReason, type OperationRecord } from './record.ts'
+import { isKnownReason, keepsDiverging, keyKnownUntil, type DoubtReason, type OperationRecord } from './record.ts'
 import { seal } from './outcome.ts'
 import type { Operation } from './operation.ts'
 import { runOfRecord } from './run.ts'
@@ -25,7 +25,8 @@ const FINAL_REASONS: readonly (DoubtReason | undefined)[] = [
  */
 export function recoversByItself(record: OperationRecord, contract: Contract | undefined, asks = false): boolean {
   if (record.state === 'recovering') return true
-  if (record.state !== 'in-doubt' || FINAL_REASONS.includes(record.reason) || keepsDiverging(record)) return false
+  if (record.state !== 'in-doubt' || FINAL_REASONS.includes(record.reason)) return false
+  if (!isKnownReason(record.reason) || keepsDiverging(record)) return false
   const { recovery } = record
   if (recovery === 'manual' || recovery === 'transactional') return false
   // After a loss nothing that was recorded tells how to send again, and without a key nothing may: only asking can settle it.
@@ -78,6 +79,18 @@ export async function recoverOnce(
   )
   if (!begun.applied || begun.record === undefined) return undefined
   const op = frozenOperation(contract, begun.record)
+  if (op === undefined) {
+    const { fence } = begun.record
+    await core.journal.apply(record.key, record.tenant, begun, {
+      type: 'give-up',
+      fence,
+      nonce,
+      who: core.processes.self,
+      reason: record.reason ?? 'recovery-failed',
+      evidence: 'what was asked for cannot be read by this version of onefold: a newer one recorded it',
+    })
+    return undefined
+  }
   const attempt = newAttempt(op, nonce, begun.record, begun.now, startedAt + core.settings.leaseMs, startedAt)
   const slot = core.live.add(attempt)
   try {
@@ -317,15 +330,24 @@ const probeContext = (it: Recovery, signal: AbortSignal): ProbeContext => ({
 export const referenceOf = ({ run, tenant, session }: OperationRecord): RunReference | undefined =>
   run === undefined ? undefined : { id: run, tenant, session }
 
-/** The operation as it was first made: its frozen input, never a later caller's. */
-function frozenOperation(contract: Contract, record: OperationRecord): Operation {
+/**
+ * The operation as it was first made: its frozen input, never a later caller's. Undefined where only a newer version can
+ * read that.
+ */
+function frozenOperation(contract: Contract, record: OperationRecord): Operation | undefined {
   // Only retention erases it, and never that of a doubt.
   const frozen = record.input as string
+  let input: unknown
+  try {
+    input = thaw(frozen)
+  } catch {
+    return undefined
+  }
   return {
     key: record.key,
     tenant: record.tenant,
     contract,
-    input: thaw(frozen),
+    input,
     frozen,
     descriptor: record,
     older: [],

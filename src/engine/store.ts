@@ -1,4 +1,5 @@
 import type { RecoveryClass } from '../contract/index.ts'
+import type { OnefoldError } from '../error/index.ts'
 import type { Draft, HistoryEvent, OperationRecord, State } from './record.ts'
 
 /** What a read answers: the record as of now, and the store's clock at that moment. */
@@ -70,6 +71,8 @@ export interface ListPage {
   /** Where to go on; undefined at the end, and only there. */
   readonly next: string | undefined
   readonly now: number
+  /** One for each record that a newer version wrote in a state that is not known here: it is left out. Absent for none. */
+  readonly unreadable?: readonly OnefoldError[]
 }
 
 /** Counts for `onefold ledger stats`, over one tenant or all. */

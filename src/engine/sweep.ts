@@ -6,6 +6,7 @@ import { isAid } from './own-names.ts'
 import { OPEN_STATES, type OperationRecord } from './record.ts'
 import { backoffMs, recoverOnce, recoversByItself } from './recover.ts'
 import { drainSpool } from './success.ts'
+import type { ListPage } from './store.ts'
 import { verifyOnce } from './verify.ts'
 
 const PAGE = 200
@@ -25,6 +26,15 @@ export function createSweeper(core: Core): Sweeper {
   const lookAtUndo = createUndoWatch(core)
   let closedAfter: string | undefined
   let dueAfter: string | undefined
+  let leftAlone = false
+
+  /** What a newer version wrote is that one's; it holds up nothing else. Told once, since it stays there. */
+  function tellLeftAlone({ unreadable: [first] = [] }: ListPage): void {
+    if (first === undefined || leftAlone) return
+    leftAlone = true
+    const message = `housekeeping leaves alone what it cannot read: ${first.message}`
+    core.emitter.emit('alarm', { key: first.key as string, tenant: '', tool: '', run: undefined, message })
+  }
 
   async function handle(record: OperationRecord, now: number): Promise<void> {
     if (record.state === 'claimed') return await reclaim(record, now)
@@ -119,6 +129,7 @@ export function createSweeper(core: Core): Sweeper {
     for (let pages = 0; pages < PAGES_PER_SWEEP && !core.closing; pages += 1) {
       const page = await core.journal.withDeadline(core.journal.store.due(PAGE, dueAfter))
       dueAfter = page.next
+      tellLeftAlone(page)
       for (const record of page.records) {
         if (core.closing) return
         await handle(record, page.now)
@@ -132,6 +143,7 @@ export function createSweeper(core: Core): Sweeper {
     for (let pages = 0, looked = 0; pages < PAGES_PER_SWEEP && looked < CLOSED_PAGE; pages += 1) {
       const page = await core.journal.withDeadline(core.journal.store.closed(CLOSED_PAGE - looked, closedAfter))
       closedAfter = page.next
+      tellLeftAlone(page)
       looked += page.records.length
       const { now } = page
       for (const record of page.records) {

@@ -36,9 +36,11 @@ export async function ledgerList(options: ListOptions): Promise<number> {
     const more = page.records.length > options.limit
     if (options.json === true) {
       const records = shown.map((record) => dataOf(record, false))
-      printJson({ ledger: ledger.where.url, now: page.now, records, more })
+      const unreadable = page.unreadable?.map(({ key, message }) => ({ key, message }))
+      printJson({ ledger: ledger.where.url, now: page.now, records, more, ...(unreadable && { unreadable }) })
       return EXIT.ok
     }
+    for (const { message } of page.unreadable ?? []) print(colors.yellow(plain(message)))
     if (shown.length === 0) print(options.inDoubt === true ? 'Nothing is in doubt.' : 'No such operation.')
     else print(rows(shown, page.now, options.allTenants === true))
     if (more) print(colors.dim(`There are more; --limit ${options.limit * 10} shows more of them.`))

@@ -27,7 +27,9 @@ export async function ledgerStats(options: StatsOptions): Promise<number> {
       })
       return EXIT.ok
     }
-    const counts = STATES.filter((state) => (states[state] ?? 0) > 0).map((state) => [state, String(states[state])])
+    // Also those that a newer version wrote: what is counted has to add up.
+    const names = [...STATES, ...Object.keys(states).filter((name) => !STATES.some((state) => state === name))]
+    const counts = names.filter((name) => (states[name] ?? 0) > 0).map((name) => [plain(name), String(states[name])])
     print(colors.dim(plain(`${where.url} · ${everywhere ? 'all tenants' : `tenant ${where.tenant}`}`)))
     print(table([...counts, ['total', String(total)], ['still open', String(open)]], [1]))
     if (sizeBytes !== undefined) print(colors.dim(`${sizeOf(sizeBytes)} on disk`))

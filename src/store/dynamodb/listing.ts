@@ -1,5 +1,8 @@
+import type { OnefoldError } from '../../error/index.ts'
 import {
+  leftOut,
   OPEN_STATES,
+  readableLater,
   type ListPage,
   type ListQuery,
   type OperationRecord,
@@ -80,6 +83,7 @@ export function createListings(context: Context, records: Records): Listings {
   async function recordsOf(
     found: readonly Item[],
     options: StepOptions,
+    unreadable: OnefoldError[],
   ): Promise<{ readonly hits: readonly Hit[]; readonly upTo: number }> {
     const hits: Hit[] = []
     const mayGoOn = inTime()
@@ -99,8 +103,8 @@ export function createListings(context: Context, records: Records): Listings {
         const id = numberOf(i)
         const item = items.get(id)
         if (item === undefined) continue
-        const record = await records.parse(item, options)
-        await records.finish(item, options)
+        const record = await readableLater(records.parse(item, options), unreadable)
+        if (record !== undefined) await records.finish(item, options)
         if (record !== undefined) hits.push({ id, record })
         if (!mayGoOn()) return { hits, upTo: id }
       }
@@ -115,6 +119,7 @@ export function createListings(context: Context, records: Records): Listings {
     width: number,
     limit: number,
     options: StepOptions,
+    unreadable: OnefoldError[],
   ): Promise<{ readonly hits: readonly Hit[]; readonly next: number | undefined }> {
     const shards = await Promise.all(
       Array.from({ length: SHARDS }, (_, shard) => partitionPage(search, shard, after, width, options)),
@@ -126,7 +131,7 @@ export function createListings(context: Context, records: Records): Listings {
       .filter((item) => numberOf(item['i']) <= end)
       .toSorted((one, other) => numberOf(one['i']) - numberOf(other['i']))
     const items = likely.slice(0, limit)
-    const read = await recordsOf(items, options)
+    const read = await recordsOf(items, options, unreadable)
     const hits = read.hits.filter(({ record }) => search.wanted(record))
     const last = numberOf(items.at(-1)?.['i'])
     if (read.upTo < last) return { hits, next: read.upTo }
@@ -137,6 +142,7 @@ export function createListings(context: Context, records: Records): Listings {
   /** What is found in time, and where to go on: a search through a large ledger comes to its end over several calls. */
   async function page(search: Search, limit: number, after: string | undefined): Promise<ListPage> {
     const hits: Hit[] = []
+    const unreadable: OnefoldError[] = []
     const most = Math.max(BATCH, limit + 1)
     let width = most
     let from: number | undefined = Number(after ?? 0)
@@ -146,7 +152,9 @@ export function createListings(context: Context, records: Records): Listings {
       const behind: number = from
       const wide = width
       const began = performance.now()
-      const found = await context.step('list records', (options) => hitsBehind(search, behind, wide, most, options))
+      const found = await context.step('list records', (options) =>
+        hitsBehind(search, behind, wide, most, options, unreadable),
+      )
       hits.push(...found.hits)
       from = found.next
       // Four times as much then still takes no more than half of the deadline.
@@ -159,6 +167,7 @@ export function createListings(context: Context, records: Records): Listings {
       records: shown.map((hit) => hit.record),
       next: next === undefined ? undefined : String(next),
       now: clock.now(),
+      ...leftOut(unreadable),
     }
   }
 

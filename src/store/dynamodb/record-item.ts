@@ -1,6 +1,5 @@
 import { createHash } from 'node:crypto'
-import { OPEN_STATES, STATES, type OperationRecord } from '../../engine/index.ts'
-import { OnefoldError } from '../../error/index.ts'
+import { OPEN_STATES, STATES, unknownState, type OperationRecord } from '../../engine/index.ts'
 import { numberOf, text, type Attribute, type Item } from './client.ts'
 import { SHARDS } from './table.ts'
 
@@ -60,12 +59,7 @@ const EMPTY: Omit<OperationRecord, keyof OperationRecord> & Partial<Record<keyof
 /** @throws OnefoldError STORE_UNSAFE for a state that this version does not know */
 export function recordOf(item: Item, texts: Texts): OperationRecord {
   const body = JSON.parse(texts.body) as Omit<OperationRecord, Apart>
-  if (!STATES.includes(body.state)) {
-    throw new OnefoldError(
-      'STORE_UNSAFE',
-      `The ledger has a record in the state ${JSON.stringify(body.state)}, which this version does not know: a newer version wrote it. Upgrade this one. No effect was started.`,
-    )
-  }
+  if (!STATES.includes(body.state)) throw unknownState(body.key, String(body.state))
   return {
     ...EMPTY,
     ...body,

@@ -1,12 +1,12 @@
 import {
   STATES,
+  unknownState,
   type Draft,
   type HistoryEvent,
   type OperationRecord,
   type State,
   type Write,
 } from '../../engine/index.ts'
-import { OnefoldError } from '../../error/index.ts'
 import { fromColumn, toColumn } from './text.ts'
 
 /** A row as a client gives it, by column name. */
@@ -130,16 +130,12 @@ const number = (value: unknown): number => Number(value)
 /** The record of a row. @throws OnefoldError STORE_UNSAFE for a state that this version does not know */
 export function recordOf(row: Row): OperationRecord {
   const state = row['state'] as State
-  if (!STATES.includes(state)) {
-    throw new OnefoldError(
-      'STORE_UNSAFE',
-      `The ledger holds the state ${String(state)}, which this version of onefold does not know. Nothing was done: update onefold.`,
-    )
-  }
+  const key = fromColumn(row['key'] as string)
+  if (!STATES.includes(state)) throw unknownState(key, state)
   const run = row['run'] as string | null
   return {
     ...(JSON.parse(row['body'] as string) as OperationRecord),
-    key: fromColumn(row['key'] as string),
+    key,
     tenant: fromColumn(row['tenant'] as string),
     tool: fromColumn(row['tool'] as string),
     run: run === null ? undefined : fromColumn(run),

@@ -1,4 +1,13 @@
-import { stamp, type OperationRecord, type Store, type Write, type WriteAnswer } from '../../engine/index.ts'
+import {
+  leftOut,
+  readable,
+  stamp,
+  type ListPage,
+  type OperationRecord,
+  type Store,
+  type Write,
+  type WriteAnswer,
+} from '../../engine/index.ts'
 import { knownOptions, type NamesOf } from '../../contract/index.ts'
 import { OnefoldError } from '../../error/index.ts'
 import { examine } from './doctor.ts'
@@ -99,15 +108,15 @@ export function postgresStore(options: PostgresOptions): Store {
   const query = (text: string, values: readonly unknown[] = [], often = false): Promise<readonly Row[]> =>
     ask(() => driver.query(text.replaceAll('$schema', s), values, often))
 
-  async function page(
-    scan: Scan,
-    limit: number,
-  ): Promise<{ records: OperationRecord[]; next: string | undefined; now: number }> {
+  async function page(scan: Scan, limit: number): Promise<ListPage> {
     const rows = await query(scan.text, scan.values)
     const shown = rows.filter((row) => row['id'] !== null).slice(0, limit)
     const more = Number(rows[0]?.['found']) > shown.length
+    const unreadable: OnefoldError[] = []
+    const records = shown.map((row) => readable(() => recordOf(row), unreadable))
     return {
-      records: shown.map(recordOf),
+      records: records.filter((record) => record !== undefined),
+      ...leftOut(unreadable),
       next: more ? String(shown.at(-1)?.['id']) : undefined,
       now: Number(rows[0]?.['at']),
     }

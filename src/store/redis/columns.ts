@@ -1,6 +1,5 @@
 import type { Draft, HistoryEvent, OperationRecord, State, Write } from '../../engine/index.ts'
-import { OPEN_STATES } from '../../engine/index.ts'
-import { OnefoldError } from '../../error/index.ts'
+import { OPEN_STATES, unknownState } from '../../engine/index.ts'
 import { fromMember, fromWord, memberOf, runWord } from './names.ts'
 
 type Place = HistoryEvent['from'] | HistoryEvent['to']
@@ -32,14 +31,14 @@ const OPEN: ReadonlySet<Place> = new Set(OPEN_STATES)
 
 export const numberOf = (state: State): number => NUMBERS[state]
 
-/** @throws OnefoldError STORE_UNSAFE for a number that this version does not know: unknown states fail closed */
-export function stateOf(number: string): State {
+/** What stands under a number, for people: also what this version does not know. */
+export const nameOf = (number: string): string => PLACES.get(number) ?? `number ${number}`
+
+/** @throws OnefoldError STORE_UNSAFE for a number that is no state of a record here: unknown states fail closed */
+function stateOf(number: string, key: string): State {
   const place = PLACES.get(number)
-  if (place !== undefined && place !== 'absent' && place !== 'deleted') return place
-  throw new OnefoldError(
-    'STORE_UNSAFE',
-    `The ledger holds state ${number}, which this version of onefold does not know. Nothing was done: update onefold.`,
-  )
+  if (place === undefined || place === 'absent' || place === 'deleted') throw unknownState(key, nameOf(number))
+  return place
 }
 
 /** One write on its way to `write.lua.ts`. */
@@ -175,7 +174,7 @@ export function recordOf(key: string, tenant: string, stored: string): Operation
     unanchored: body[14],
     checked: body[15],
     key,
-    state: stateOf(state),
+    state: stateOf(state, key),
     revision: Number(revision),
     fence: Number(fence),
     nonce: body[1],

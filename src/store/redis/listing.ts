@@ -1,6 +1,9 @@
+import type { OnefoldError } from '../../error/index.ts'
 import {
+  leftOut,
   OPEN_STATES,
   PAGE_BYTES,
+  readable,
   STATES,
   type ListPage,
   type ListQuery,
@@ -98,10 +101,18 @@ export async function page(
         ? `${end.place}.${end.partition}`
         : undefined,
     now: Math.max(...parts.map(({ now }) => now)),
+    ...leftOut(parts.flatMap(({ unreadable }) => unreadable)),
   }
 }
 
 const inOrder = (one: Found, other: Found): number => one.place - other.place || one.partition - other.partition
+
+interface Part {
+  readonly found: readonly Found[]
+  readonly unreadable: readonly OnefoldError[]
+  readonly now: number
+  readonly isCut: boolean
+}
 
 async function part(
   partitions: Partitions,
@@ -110,8 +121,9 @@ async function part(
   partition: number,
   from: string,
   most: number,
-): Promise<{ readonly found: readonly Found[]; readonly now: number; readonly isCut: boolean }> {
+): Promise<Part> {
   const found: Found[] = []
+  const unreadable: OnefoldError[] = []
   const tenant = scan.tenant === undefined ? '' : `${toWord(scan.tenant)} `
   const states = scan.states === undefined ? '' : `,${scan.states.map(numberOf).join()},`
   let now = 0
@@ -138,8 +150,8 @@ async function part(
     )) as [number, string, ...string[]]
     for (let n = 0; n < rest.length; n += 2) {
       const stored = rest[n + 1] as string
-      const record = recordAt(rest[n] as string, stored)
-      if (!scan.wanted(record)) continue
+      const record = readable(() => recordAt(rest[n] as string, stored), unreadable)
+      if (record === undefined || !scan.wanted(record)) continue
       bytes -= stored.length
       found.push({ place: placeOf(stored), partition, record })
     }
@@ -147,7 +159,7 @@ async function part(
     now = time
     start = next === '' ? undefined : `(${next}`
   }
-  return { found, now, isCut: start !== undefined && bytes <= 0 }
+  return { found, unreadable, now, isCut: start !== undefined && bytes <= 0 }
 }
 
 /** Open records by state and tenant, as one word pair, and how many. */

@@ -1,5 +1,5 @@
 import type { StoreStats } from '../../engine/index.ts'
-import { stateOf } from './columns.ts'
+import { nameOf } from './columns.ts'
 import { openCounts } from './listing.ts'
 import { COUNTS } from './meta.lua.ts'
 import { toWord } from './names.ts'
@@ -15,7 +15,7 @@ export async function statsOf(partitions: Partitions, tenant: string | undefined
   const add = (name: string, count: number): void => {
     const [number = '', of] = name.split(' ')
     if (wanted !== undefined && of !== wanted) return
-    const state = stateOf(number)
+    const state = nameOf(number)
     states[state] = (states[state] ?? 0) + count
   }
   for (const partition of partitions.all()) {

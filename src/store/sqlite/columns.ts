@@ -132,8 +132,9 @@ const text = (value: Value | undefined): string => fromColumn(value as string)
 export function recordOf(row: Row, nameOf: NameOf): OperationRecord {
   const descriptor = JSON.parse(row[23] as string) as DescriptorParts
   const rest = row[27] === null ? undefined : (JSON.parse(row[27] as string) as RestParts)
+  const key = keyFromColumn(row[1] as Uint8Array)
   return {
-    key: keyFromColumn(row[1] as Uint8Array),
+    key,
     tenant: nameOf(row[2]),
     tool: nameOf(row[3]),
     major: descriptor[0],
@@ -149,7 +150,7 @@ export function recordOf(row: Row, nameOf: NameOf): OperationRecord {
     amount: descriptor[9] ?? undefined,
     unanchored: descriptor[10],
     checked: descriptor[11],
-    state: stateOf(row[4] as number),
+    state: stateOf(row[4] as number, key),
     revision: row[5] as number,
     fence: row[6] as number,
     nonce: text(row[7]),

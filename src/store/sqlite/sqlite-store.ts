@@ -1,5 +1,5 @@
 import { resolve } from 'node:path'
-import { stamp, type HistoryEvent, type OperationRecord, type State } from '../../engine/index.ts'
+import { leftOut, readable, stamp, type HistoryEvent, type OperationRecord, type State } from '../../engine/index.ts'
 import type {
   AmnesiaMark,
   Epoch,
@@ -21,7 +21,7 @@ import { openLedger } from './ledger.ts'
 import { errorOf, unavailable } from './failure.ts'
 import { openReader, type Reader } from './reader.ts'
 import { goneMessage, goneOf, type FileId } from './same-file.ts'
-import { numberOf, placeOf } from './states.ts'
+import { nameOf, numberOf } from './states.ts'
 import { steadyClock } from './steady-clock.ts'
 import { fromColumn, toColumn } from './text.ts'
 import { createWatchers } from './watchers.ts'
@@ -192,18 +192,22 @@ export function sqliteStore(where: string | SqliteOptions): Store {
     after: string | undefined,
   ): Promise<ListPage> {
     const records: OperationRecord[] = []
+    const unreadable: OnefoldError[] = []
     let from: number | undefined = after === undefined ? 0 : Number(after)
     let now = 0
     let isFull = false
     do {
       const reply: ScanReply = await send('scan', { ...scan, after: from, limit: limit - records.length })
-      for (const row of reply.rows) records.push(recordOf(row, filledIn))
+      for (const row of reply.rows) {
+        const record = readable(() => recordOf(row, filledIn), unreadable)
+        if (record !== undefined) records.push(record)
+      }
       now = reply.now
       from = reply.next
       isFull = reply.isFull
     } while (from !== undefined && records.length < limit && !isFull)
     clock.raise(now)
-    return { records, next: from === undefined ? undefined : String(from), now }
+    return { records, next: from === undefined ? undefined : String(from), now, ...leftOut(unreadable) }
   }
 
   return {
@@ -267,7 +271,7 @@ export function sqliteStore(where: string | SqliteOptions): Store {
       for (let after: number | undefined = 0; after !== undefined;) {
         const reply: CountReply = await send('count', tenant, after)
         for (const [state, count] of reply.states) {
-          if (count > 0) states[placeOf(state)] = (states[placeOf(state)] ?? 0) + count
+          if (count > 0) states[nameOf(state)] = (states[nameOf(state)] ?? 0) + count
         }
         after = reply.next
       }
@@ -363,8 +367,8 @@ function eventOf(row: Row): HistoryEvent {
   return {
     at: row[0] as number,
     transition: row[1] as string,
-    from: placeOf(row[2] as number) as HistoryEvent['from'],
-    to: placeOf(row[3] as number) as HistoryEvent['to'],
+    from: nameOf(row[2] as number) as HistoryEvent['from'],
+    to: nameOf(row[3] as number) as HistoryEvent['to'],
     fence: row[4] as number,
     nonce: fromColumn(row[5] as string),
     who: row[6] as string,

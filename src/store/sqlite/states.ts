@@ -1,5 +1,4 @@
-import type { HistoryEvent, State } from '../../engine/index.ts'
-import { OnefoldError } from '../../error/index.ts'
+import { unknownState, type HistoryEvent, type State } from '../../engine/index.ts'
 
 type Place = HistoryEvent['from'] | HistoryEvent['to']
 
@@ -33,19 +32,12 @@ export function numberOf(place: Place): number {
   return NUMBERS[place]
 }
 
-/** @throws OnefoldError STORE_UNSAFE for a number that this version does not know: unknown states fail closed */
-export function placeOf(number: number): Place {
-  const place = PLACES.get(number)
-  if (place === undefined) {
-    throw new OnefoldError(
-      'STORE_UNSAFE',
-      `The ledger holds state ${number}, which this version of onefold does not know. Nothing was done: update onefold.`,
-    )
-  }
-  return place
-}
+/** What stands under a number, for people: also what this version does not know. */
+export const nameOf = (number: number): string => PLACES.get(number) ?? `number ${number}`
 
-/** @throws OnefoldError STORE_UNSAFE for a number that is no state of a record */
-export function stateOf(number: number): State {
-  return placeOf(number) as State
+/** @throws OnefoldError STORE_UNSAFE for a number that is no state of a record here: unknown states fail closed */
+export function stateOf(number: number, key: string): State {
+  const place = PLACES.get(number)
+  if (place === undefined || place === 'absent' || place === 'deleted') throw unknownState(key, nameOf(number))
+  return place
 }
