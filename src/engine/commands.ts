@@ -125,6 +125,8 @@ export type Command =
   | (Actor & { readonly type: 'deliver' })
   | (Actor & { readonly type: 'expire' })
   | (Actor & { readonly type: 'supersede'; readonly by: string; readonly descriptor: Descriptor })
+  /** Lets a key be claimed again that was taken over by the key `by`. */
+  | (Actor & { readonly type: 'give-back'; readonly by: string })
 
 /** Why a command changed nothing. */
 export type Refusal =

@@ -77,7 +77,10 @@ const EDGES: Readonly<Record<Transition, ReadonlySet<string>>> = {
   T19: new Set([...edges(['executing'], ['awaiting-input']), ...edges(['awaiting-input'], ['executing'])]),
   T20: new Set([...edges(['executing'], ['accepted']), ...edges(['accepted'], ['accepted', 'committed', 'in-doubt'])]),
   T21: new Set([...edges(['committed'], ['compensating']), ...edges(['compensating'], ['compensated'])]),
-  superseded: new Set(edges(['absent', 'released', 'rejected'], ['superseded'])),
+  superseded: new Set([
+    ...edges(['absent', 'released', 'rejected'], ['superseded']),
+    ...edges(['superseded'], ['released']),
+  ]),
   heartbeat: new Set(
     ['claimed', 'executing', 'recovering', 'accepted', 'awaiting-input', 'compensating'].map((s) => `${s}>${s}`),
   ),

@@ -7,7 +7,7 @@ import { tellNewDoubt, type Core } from './core.ts'
 import type { Ended, Executor } from './execute.ts'
 import { holdTurn } from './exclusive.ts'
 import { holdNear } from './near.ts'
-import { standing, takeOver, type Standing } from './older.ts'
+import { heirOf, standing, takeOver, type Standing } from './older.ts'
 import type { Operation } from './operation.ts'
 import { unseal, type Unsealed } from './outcome.ts'
 import { backoffMs, recoverOnce, recoversByItself } from './recover.ts'
@@ -138,7 +138,7 @@ async function drive(turns: Turns, first: Reading | undefined): Promise<Settled>
       // What came to nothing, here or elsewhere, runs for a caller who still wants it, never for nobody.
       if (flight.callers === 0 && mayClaim(reading)) return { kind: 'left', record: reading.record }
       const step = await (mayClaim(reading)
-        ? claimInTurn(turns, reading, own?.error)
+        ? claimInTurn(turns, op, reading, own?.error)
         : followOwn(turns, reading, own?.error))
       if ('settled' in step) return step.settled
       if ('own' in step) own = step.own
@@ -170,10 +170,18 @@ type Acted = Pick<Extract<Ended, { kind: 'doubt' }>, 'record' | 'error'>
 async function followOwn(turns: Turns, reading: Reading, cause: unknown): Promise<Step> {
   const { core, flight } = turns
   const { op } = flight
-  if (reading.record?.state === 'superseded' && op.older.length > 0) {
+  const { record, now } = reading
+  if (record?.state === 'superseded' && op.older.length > 0) {
     const found = await standing(core, op)
-    // What came to nothing there can be begun again by no name of before.
     if (found.op !== op && !mayClaim(found.reading)) return await followOlder(turns, found, cause)
+    const heir = await heirOf(core, op, { record, now })
+    if (heir === undefined) return { reading: undefined }
+    if (heir !== 'none') {
+      // Begun there since it was looked at.
+      if (!mayClaim(heir.reading)) return await followOlder(turns, heir, cause)
+      if (flight.callers === 0) return { settled: { kind: 'left', record } }
+      return fromOwnKey(await claimInTurn(turns, heir.op, heir.reading, cause))
+    }
   }
   flight.key = op.key
   return await followKnown(turns, op, reading, cause)
@@ -181,10 +189,11 @@ async function followOwn(turns: Turns, reading: Reading, cause: unknown): Promis
 
 async function followOlder(turns: Turns, { op, reading }: Standing, cause: unknown): Promise<Step> {
   turns.flight.key = op.key
-  const step = await followKnown(turns, op, reading, cause)
-  // Where nothing is settled there, the operation is looked at again from its own key on.
-  return 'reading' in step ? { ...step, reading: undefined } : step
+  return fromOwnKey(await followKnown(turns, op, reading, cause))
 }
+
+/** Where nothing is settled under an older name, the operation is looked at again from its own key on. */
+const fromOwnKey = (step: Step): Step => ('reading' in step ? { ...step, reading: undefined } : step)
 
 /** One step with a record that somebody has, under the key of `op`: answer, wait, lapse or recover. */
 async function followKnown(turns: Turns, op: Operation, reading: Reading, cause: unknown): Promise<Step> {
@@ -220,9 +229,8 @@ export async function lapse(core: Core, key: string, tenant: string, from: Readi
   return lapsed
 }
 
-async function claimInTurn(turns: Turns, reading: Reading, cause: unknown): Promise<Step> {
+async function claimInTurn(turns: Turns, op: Operation, reading: Reading, cause: unknown): Promise<Step> {
   const { core, flight, options } = turns
-  const { op } = flight
   // Nearly no tool has older names: none of them costs a call nothing.
   const older = op.older.length === 0 ? undefined : await takeOver(core, op)
   if (older !== undefined) return await followOlder(turns, older, cause)

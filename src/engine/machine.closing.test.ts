@@ -337,6 +337,18 @@ describe('steps that move nothing', () => {
       expect(decided(recordIn(state), give('supersede'))).toEqual(refusal('state'))
     }
   })
+
+  it('gives back only what it took, and its generation stays', () => {
+    const taken = recordIn('superseded', { nonce: 'of1_newer', generation: 3 })
+    expect(decided(taken, give('give-back'))).toMatchObject({
+      transition: 'superseded',
+      draft: { state: 'released', openSends: 0, generation: 3 },
+      event: { from: 'superseded', to: 'released' },
+    })
+    expect(decided(taken, give('give-back', { by: 'of1_other' }))).toEqual(refusal('fence'))
+    for (const state of STATES.filter((one) => one !== 'superseded'))
+      expect(decided(recordIn(state), give('give-back'))).toEqual(refusal('state'))
+  })
 })
 
 describe('every other edge is a bug', () => {

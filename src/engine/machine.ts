@@ -212,6 +212,11 @@ export function decide(key: string, record: OperationRecord | undefined, command
         input: undefined,
         error: undefined,
       })
+    case 'give-back':
+      if (record.state !== 'superseded') return refuse('state')
+      if (record.nonce !== command.by) return refuse('fence')
+      // Nothing ever happened under a marker.
+      return move(record, 'superseded', 'released', command, CLOSED)
   }
 }
 

@@ -50,3 +50,27 @@ export async function standing(core: Core, op: Operation): Promise<Standing> {
   }
   return own
 }
+
+/**
+ * Where an operation can be begun whose own key was taken over by one of its older names, as while a secret is rotated by
+ * processes that know both, or taken back: there, since nobody can claim the own key any more. Two processes that began at
+ * once may each have taken over the other's key: then the smaller of the two is given back (which one does not matter, so
+ * long as all choose the same), and `undefined` tells to look again. Nobody acts under the larger one, whose marker stays.
+ */
+export async function heirOf(
+  core: Core,
+  op: Operation,
+  own: Reading & { readonly record: OperationRecord },
+): Promise<Standing | 'none' | undefined> {
+  const name = op.older.find(({ key, major }) => key === own.record.nonce && major === op.contract.major)
+  if (name === undefined) return 'none'
+  const reading = await core.journal.read(name.key, op.tenant)
+  if (reading.record?.state !== 'superseded') {
+    const older = op.older.filter((one) => one !== name)
+    return { op: { ...under(op, name), older }, reading }
+  }
+  if (reading.record.nonce !== op.key) return 'none'
+  const [key, other, from] = op.key < name.key ? [op.key, name.key, own] : [name.key, op.key, reading]
+  await core.journal.apply(key, op.tenant, from, { type: 'give-back', who: core.processes.self, by: other })
+  return undefined
+}

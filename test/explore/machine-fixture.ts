@@ -98,6 +98,7 @@ export const COMMANDS = {
   deliver: { type: 'deliver', who: 'me' },
   expire: { type: 'expire', who: 'sweeper' },
   supersede: { type: 'supersede', who: 'me', by: 'of1_newer', descriptor: DESCRIPTOR },
+  'give-back': { type: 'give-back', who: 'me', by: 'of1_newer' },
 } as const satisfies { readonly [Type in Command['type']]: Command & { readonly type: Type } }
 
 /** {@link COMMANDS} with some fields changed. */
