@@ -25,7 +25,8 @@ export function knownOptions<Options extends object>(of: string, given: Options,
   return given
 }
 
-function assertNumber(of: string, name: string, value: unknown): void {
+/** @throws OnefoldError CONFIG_INVALID for an option that is there and no number of at least 0 */
+export function assertNumber(of: string, name: string, value: unknown): void {
   if (value === undefined || (Number.isFinite(value) && (value as number) >= 0)) return
   const what = typeof value === 'number' ? String(value) : (JSON.stringify(value) ?? typeof value).slice(0, 64)
   throw new OnefoldError(

@@ -1,4 +1,4 @@
-import { knownOptions, nearest, unknownName, type NamesOf } from '../contract/index.ts'
+import { assertNumber, knownOptions, nearest, unknownName, type NamesOf } from '../contract/index.ts'
 import { OnefoldError } from '../error/index.ts'
 import type { EventName } from './events.ts'
 import type { PerformOptions } from './engine.ts'
@@ -76,7 +76,7 @@ const KEPT = 1_000
 /**
  * Refuses what looks like a misspelt option. Other names pass, also `runId` and `config`: a framework that is handed a
  * protected tool as its function gives it its own options behind the input.
- * @throws OnefoldError CONFIG_INVALID
+ * @throws OnefoldError CONFIG_INVALID, also for a time to wait that is no number: a timer takes it for no time at all
  */
 export function knownCall(options: ToolCallOptions): ToolCallOptions {
   for (const word in options) {
@@ -85,6 +85,7 @@ export function knownCall(options: ToolCallOptions): ToolCallOptions {
       throw unknownName('The call of a tool', 'option', word, CALL_NAMES)
     if (strangers.size < KEPT) strangers.add(word)
   }
+  assertNumber('a call', 'waitMs', options.waitMs ?? undefined)
   return options
 }
 

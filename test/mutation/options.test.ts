@@ -46,6 +46,16 @@ describe('a call from plain JavaScript', () => {
     expect(b.downstream.log).toEqual(['a:ok'])
   })
 
+  it.each(['30s', Number.NaN, -1])('is refused where it may wait %s ms', async (waitMs) => {
+    const b = bench()
+    const tool = b.tool()
+    expect(await refusalOf(tool({ ref: 'a' }, { waitMs } as never))).toMatchObject(
+      wrong('waitMs of a call must be a number of at least 0'),
+    )
+    expect(b.downstream.log).toEqual([])
+    expect(await b.until(tool({ ref: 'a' }, { waitMs: null } as never))).toEqual({ id: 1, ref: 'a' })
+  })
+
   it('is refused so however many names of others came before', async () => {
     const b = bench()
     const tool = b.tool()
