@@ -9,9 +9,10 @@ import { orderIntent, runFrom } from '../src/engine/index.ts'
 import { protectHandler } from '../src/http/index.ts'
 import { llmFetch } from '../src/llm/index.ts'
 import { protectClient, protectServer } from '../src/mcp/public.ts'
-import { migratePostgres, postgresStore, relayOutbox } from '../src/store/postgres/index.ts'
+import { migratePostgres, postgresStore, putIntoOutbox, relayOutbox } from '../src/store/postgres/index.ts'
+import { memoryStore } from '../src/store/memory/index.ts'
 import { sqliteStore } from '../src/store/sqlite/index.ts'
-import { chaos, faultyHttp, faultyMcp, verifyTool } from '../src/testing/index.ts'
+import { chaos, faultyHttp, faultyMcp, probeEndpoint, verifyTool } from '../src/testing/index.ts'
 import { github, stripe, webhookInbox } from '../src/webhook/index.ts'
 import { testGuard } from './support/guard.ts'
 
@@ -32,6 +33,10 @@ const inbox = { from: github({ secret: 's' }), handle: () => undefined }
 const answer = (): Response => new Response()
 const pay = { match: 'POST /pay', recovery: manual() }
 const drill = { workflow: () => undefined, snapshot: () => 0 }
+const probing = {
+  target: { kind: 'http', url: 'http://127.0.0.1:1/', method: 'POST', headers: {}, body: undefined },
+  count: async () => 0,
+}
 const verdict = { verdict: 'released', who: 'ops', note: 'looked' }
 
 /** What somebody wrote who works without types, and the option that was meant. */
@@ -109,6 +114,19 @@ const misspelt: readonly (readonly [door: string, word: string, meant: string, c
     'lost_request',
     'lost-request',
     () => faultyHttp({ upstream: 'http://127.0.0.1', faults: ['lost_request'] } as never),
+  ],
+  ['probeEndpoint', 'caller', 'callers', () => probeEndpoint({ ...probing, caller: 4 } as never)],
+  [
+    'a guard of chaos',
+    'tenat',
+    'tenant',
+    () => chaos({ ...drill, open: (life) => life.onefold({ store: memoryStore(), tenat: 'a' } as never) }),
+  ],
+  [
+    'a message of the outbox',
+    'kye',
+    'key',
+    () => putIntoOutbox({ key: 'of1_x', transaction: {} }, { topic: 't', payload: 1, kye: 'k' } as never),
   ],
   ['relayOutbox', 'atonce', 'atOnce', () => relayOutbox(guard, { client: {}, atonce: 1 } as never)],
   ['migratePostgres', 'roles', 'role', () => migratePostgres({} as never, { roles: 'x' } as never)],
@@ -200,6 +218,15 @@ describe('a limit that would limit nothing', () => {
 
   it.each([Number.NaN, -1, Infinity])('signatures %d ms old are no tolerance', (toleranceMs) => {
     expect(() => stripe({ secret: 's', toleranceMs })).toThrow(expect.objectContaining({ code: 'CONFIG_INVALID' }))
+  })
+})
+
+describe('callers that would call nothing at once', () => {
+  it.each([0, 1, 1.5, '16', Number.NaN])('probeEndpoint of %j is refused', async (callers) => {
+    await expect(probeEndpoint({ ...probing, callers } as never)).rejects.toMatchObject({
+      code: 'CONFIG_INVALID',
+      message: expect.stringContaining('callers of probeEndpoint must be') as string,
+    })
   })
 })
 

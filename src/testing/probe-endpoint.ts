@@ -1,3 +1,4 @@
+import { knownOptions, type NamesOf } from '../contract/index.ts'
 import { OnefoldError, type EffectKnowledge } from '../error/index.ts'
 import { faultyHttp, UNREACHED } from './proxies/faulty-http.ts'
 import { faultyMcp } from './proxies/faulty-mcp.ts'
@@ -26,11 +27,19 @@ export interface ProbeOptions {
   readonly target: ProbeTarget
   /** How many effects there are now. */
   readonly count: (unique: string) => Promise<number>
-  /** How many callers at once. @default 16 */
+  /** How many callers at once, 2 or more. @default 16 */
   readonly callers?: number
   /** How long a call waits for its answer, in milliseconds. @default 10,000 */
   readonly timeoutMs?: number
   readonly onCheck?: (name: string) => void
+}
+
+const NAMES: NamesOf<ProbeOptions> = {
+  target: true,
+  count: true,
+  callers: 'number',
+  timeoutMs: 'number',
+  onCheck: true,
 }
 
 export interface ProbeCheck {
@@ -56,10 +65,12 @@ const TIMEOUT_MS = 10_000
 /**
  * Fires duplicates at an endpoint of the user's own and counts effects: twice, at once, after lost answers. Without
  * `{{unique}}` all checks repeat one operation, and none after the first call may add an effect.
- * @throws OnefoldError INPUT_INVALID when a single call has no effect, or the target cannot be reached, also by a repeat
+ * @throws OnefoldError INPUT_INVALID when a single call has no effect, or the target cannot be reached, also by a repeat;
+ * CONFIG_INVALID for an option that there is not
  */
 export async function probeEndpoint(options: ProbeOptions): Promise<readonly ProbeCheck[]> {
-  const { target, count, callers = 16 } = options
+  const { target, count } = knownOptions('probeEndpoint', options, NAMES)
+  const callers = knownCallers(options.callers)
   const fresh = JSON.stringify(target).includes(UNIQUE)
   const line = target.kind === 'http' ? await httpLine(target, options) : await mcpLine(target, options)
   const token = `probe-${Date.now().toString(36)}`
@@ -104,6 +115,16 @@ export async function probeEndpoint(options: ProbeOptions): Promise<readonly Pro
   } finally {
     await line.close()
   }
+}
+
+/** Fewer than two call nothing at once, and a check without a call finds no second effect. */
+function knownCallers(callers = 16): number {
+  if (Number.isSafeInteger(callers) && callers >= 2) return callers
+  throw new OnefoldError(
+    'CONFIG_INVALID',
+    `callers of probeEndpoint must be a whole number from 2, not ${String(callers)}. Nothing was called.`,
+    { details: { name: 'callers' } },
+  )
 }
 
 /** Each check resolves to why none of its repeats was answered; undefined where one was. */

@@ -38,6 +38,8 @@ export interface OutboxPut {
   readonly schema?: string
 }
 
+const PUT: NamesOf<OutboxPut> = { topic: true, payload: true, key: true, schema: true }
+
 /**
  * The message's place in its transaction, counted by the server: a tool may put by a savepoint's object, or by a wrapper's,
  * which are as many objects as it likes; and what a savepoint undoes is not counted.
@@ -48,12 +50,14 @@ const HIGHEST_PLACE = 2 ** 31 - 1
 /**
  * Puts a message into the outbox, in the transaction of a transactional tool: it is committed with the effect and its
  * record, or not at all. {@link relayOutbox} publishes it.
- * @throws OnefoldError CONTRACT_INVALID outside a transactional tool, INPUT_INVALID for what could never be published
+ * @throws OnefoldError CONTRACT_INVALID outside a transactional tool, INPUT_INVALID for what could never be published,
+ * CONFIG_INVALID for an option that there is not
  */
 export async function putIntoOutbox(
   context: Pick<ToolContext, 'key' | 'transaction'>,
-  { topic, payload, key = context.key, schema = 'onefold' }: OutboxPut,
+  message: OutboxPut,
 ): Promise<void> {
+  const { topic, payload, key = context.key, schema = 'onefold' } = knownOptions('putIntoOutbox', message, PUT)
   const { transaction } = context
   if ((typeof transaction !== 'object' && typeof transaction !== 'function') || transaction === null) {
     throw new OnefoldError(

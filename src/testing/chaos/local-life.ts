@@ -2,7 +2,7 @@ import type { Guard } from '../../engine/index.ts'
 import { callShape, disturbed, HTTP_SHAPE, type Disturber, type Shape } from './disturb.ts'
 import type { SiteKind } from './faults.ts'
 import { guardOf, type LifeGuard, type Mortal } from './life-guard.ts'
-import type { ChaosOptions, Life, RunContext } from './options.ts'
+import { knownLifeGuard, type ChaosOptions, type Life, type RunContext } from './options.ts'
 import { settleGuards, type Settlement } from './settle-guards.ts'
 import type { Sites } from './sites.ts'
 
@@ -139,7 +139,7 @@ export async function localLife<App>(options: LocalLifeOptions<App>): Promise<Li
     fetch: fetcher,
     now: () => Date.now() + sites.skewMs,
     onefold: (guardOptions) => {
-      const made = guardOf(mortal, fetcher, guardOptions, sites.pace)
+      const made = guardOf(mortal, fetcher, knownLifeGuard(guardOptions), sites.pace)
       guards.push(made)
       return made.guard
     },

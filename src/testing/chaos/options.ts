@@ -83,6 +83,7 @@ export interface ChaosOptions<App = undefined> {
   readonly onFailure?: 'return' | 'throw'
 }
 
+const GUARD: NamesOf<LifeGuardOptions> = { store: true, tenant: true, settings: true }
 const NAMES: NamesOf<ChaosOptions<never>> = {
   open: true,
   workflow: true,
@@ -105,3 +106,7 @@ export function knownChaos(options: object): void {
   for (const fault of faults)
     if (!Object.hasOwn(MEANING, fault)) throw unknownName('chaos', 'fault', String(fault), Object.keys(MEANING))
 }
+
+/** @throws OnefoldError CONFIG_INVALID for an option that there is not: another guard would be disturbed than was meant */
+export const knownLifeGuard = (options: LifeGuardOptions): LifeGuardOptions =>
+  knownOptions('life.onefold', options, GUARD)
