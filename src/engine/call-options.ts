@@ -67,6 +67,21 @@ export function knownRun(options: RunOptions, work: unknown): RunOptions {
   return options
 }
 
+/**
+ * The tenant of a guard. One without a name, as from a variable that is empty in one place, would make every earlier call
+ * a new one there.
+ * @throws OnefoldError CONFIG_INVALID
+ */
+export function knownTenant(given: unknown): string {
+  const tenant = given ?? 'default'
+  if (typeof tenant === 'string' && tenant !== '') return tenant
+  throw new OnefoldError(
+    'CONFIG_INVALID',
+    "This is no tenant: it has to be a text that is not empty. Nothing was started; leave it out where there is only one, which is then 'default'.",
+    { details: { name: 'tenant' } },
+  )
+}
+
 const CALL_NAMES = Object.keys(CALL)
 
 /** Names that no option is near, so that a framework's are compared once and not at every call. Bounded. */

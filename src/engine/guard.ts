@@ -12,7 +12,7 @@ import {
 import { OnefoldError } from '../error/index.ts'
 import { inDoubt } from './answers.ts'
 import type { FetchMaker } from './attempt.ts'
-import { knownCall, knownEvent, knownRun, type RunOptions, type ToolCallOptions } from './call-options.ts'
+import { knownCall, knownEvent, knownRun, knownTenant, type RunOptions, type ToolCallOptions } from './call-options.ts'
 import type { Clock, Ids, Processes } from './clock.ts'
 import { compensateOperation } from './compensate.ts'
 import type { Core } from './core.ts'
@@ -160,7 +160,7 @@ export function createGuard(options: GuardOptions): Guard {
   const settings = settingsWith(options.settings)
   const secrets = secretsOf(options)
   const emitter = createEmitter()
-  const defaultTenant = options.tenant ?? 'default'
+  const defaultTenant = knownTenant(options.tenant)
   const localReads = store.guarantees.localReads === true
   const remembered = createRemembered(options.clock, localReads ? 0 : settings.replayMemoryMs)
   const contracts = new Map<string, Contract>()

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { knownOptions } from '../../src/contract/index.ts'
+import { knownTenant } from '../../src/engine/call-options.ts'
 import { ownerOf, stillKept } from '../../src/engine/kept-bytes.ts'
 import { thrownBy } from '../vectors/attempt.ts'
 import { bench, coded, facts, refusalOf } from './bench.ts'
@@ -25,6 +26,16 @@ describe('a run from plain JavaScript', () => {
     const { guard } = bench()
     expect(await refusalOf(guard.run({ id: 'r' }, undefined as never))).toMatchObject(wrong('no work to do'))
     expect(await refusalOf(guard.run({ tenent: 'r' } as never, () => 1))).toMatchObject(wrong('Did you mean tenant'))
+  })
+})
+
+describe('the tenant of a guard', () => {
+  it.each(['', 7, {}])('is not %j', (tenant) => {
+    expect(thrownBy(() => knownTenant(tenant))).toMatchObject(wrong('This is no tenant'))
+  })
+
+  it('is its name, else the default', () => {
+    expect(['acme', undefined, null].map(knownTenant)).toEqual(['acme', 'default', 'default'])
   })
 })
 
