@@ -1,5 +1,5 @@
 import { anySchema, defineContract, manual, type AnyToolOptions, type ToolContext } from '../../contract/index.ts'
-import type { Guard } from '../../engine/index.ts'
+import type { Guard, Outcome } from '../../engine/index.ts'
 import { OnefoldError } from '../../error/index.ts'
 
 interface Inside {
@@ -34,7 +34,8 @@ export const toolContext = (extra: object): ToolContext => insideOf(extra).conte
  * One step of a handler that happens once, also where the handler is run from its first line again: in every round of
  * questions (MCP `input_required`) and in every recovery. Its value is recorded, and told again in the next round.
  * @param name tells the steps of one handler apart
- * @throws OnefoldError IN_DOUBT when an earlier run of the step may have happened; CONTRACT_INVALID outside a protected write
+ * @throws OnefoldError IN_DOUBT when an earlier run of the step may have happened; RESULT_EXPIRED when it was done and its
+ * value was not kept; CONTRACT_INVALID outside a protected write
  */
 export async function step<T>(extra: object, name: string, work: (context: ToolContext) => Promise<T> | T): Promise<T> {
   const { guard, context } = insideOf(extra)
@@ -45,8 +46,17 @@ export async function step<T>(extra: object, name: string, work: (context: ToolC
   )
   // oxlint-disable-next-line typescript/only-throw-error -- as the step threw it
   if (outcome.error !== undefined) throw outcome.error
+  // Undefined would be taken for what the step gave.
+  if (outcome.missing !== undefined) throw withoutValue(name, outcome)
   return outcome.value as T
 }
+
+const withoutValue = (name: string, { missing, key, ticket }: Outcome): OnefoldError =>
+  new OnefoldError(
+    'RESULT_EXPIRED',
+    `Step ${name} was done, but its value is missing: ${missing}. It was not done again, and what follows it was not begun; let a step return plain data.`,
+    { effect: 'done', key, ticket },
+  )
 
 const stepContract = defineContract({
   name: 'mcp:step',

@@ -52,6 +52,20 @@ describe('what only one of the SDKs has', () => {
     await served.close()
   })
 
+  it('v2: a step whose result could not be kept is no result in the next round', async () => {
+    let told: unknown = 'nothing'
+    const place = async (extra: object): Promise<void> => {
+      told = 'nothing'
+      told = await step(extra, 'order', async () => new Response(JSON.stringify(await act('unkept'))))
+    }
+    const served = await SDKS.v2({ guard: its.guard, contracts: CONTRACTS, tools: [asking('unkept', place)] })
+    const first = await (await served.connect()).call('order', { ref: 'unkept', note: '' })
+    expect(told).toBe('nothing')
+    expect(textIn(first)).toContain('Step order was done, but its value is missing')
+    expect(await its.downstream.effects('unkept')).toBe(1)
+    await served.close()
+  })
+
   it('v2: the guide’s handler asks and places one order', async () => {
     const place = async (ref: string): Promise<string> => {
       await act(ref)
