@@ -58,7 +58,6 @@ export interface ExecuteOptions {
   readonly run: ActiveRun | undefined
   readonly frame: OperationFrame | undefined
   readonly execute: Executor
-  readonly who: string
   /** Which round this is, by the hash of what its caller answered; undefined for the first. */
   readonly round?: string | undefined
 }

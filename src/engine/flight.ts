@@ -215,7 +215,7 @@ async function followKnown(turns: Turns, op: Operation, reading: Reading, cause:
   if (!isLive) return { reading: await lapse(core, op.key, op.tenant, reading) }
   if (resumes)
     return await inTurn(core, flight, op, options.frame, (signal) =>
-      resumeAndExecute(core, op, { ...reading, record: known }, { ...options, who: core.processes.self, signal }),
+      resumeAndExecute(core, op, { ...reading, record: known }, { ...options, signal }),
     )
   if (known.state === 'awaiting-input') return { settled: askedBefore(core, op, known, options.round) }
   if (!wanted(flight)) return { settled: { kind: 'left', record: known } }
@@ -238,7 +238,7 @@ async function claimInTurn(turns: Turns, op: Operation, reading: Reading, cause:
   const { near } = op.contract
   if (near !== undefined) await holdNear(core, op, near, options.confirm)
   return await inTurn(core, flight, op, options.frame, (signal) =>
-    claimAndExecute(core, op, reading, { ...options, who: core.processes.self, signal, onMarked: turns.marked }),
+    claimAndExecute(core, op, reading, { ...options, signal, onMarked: turns.marked }),
   )
 }
 

@@ -214,7 +214,6 @@ async function resend(
     run: runOfRecord(attempt.record),
     frame: undefined,
     execute: (input, context) => op.contract.execute(input, context),
-    who: core.processes.self,
   })
 }
 
