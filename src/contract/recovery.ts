@@ -29,8 +29,8 @@ export type KeyedWithoutProbe = Omit<KeyedRecovery, 'probe'>
 
 /**
  * The downstream honours our key for `window` after the first send: an unknown outcome is settled by sending again
- * with the same key. With a `probe`, that is asked where the window has closed; its "not found" counts only
- * `settle` after the last send could land.
+ * with the same key. With a `probe`, that is asked where the window has closed, or a key cannot settle it; its "not found"
+ * counts only `settle` (none by default) after the last send could land.
  * @throws OnefoldError CONTRACT_INVALID for a window that is not a positive duration, CONFIG_INVALID for an unknown option
  */
 export function keyed(window: Duration): KeyedWithoutProbe

@@ -35,7 +35,7 @@ export interface KeyedRecovery<Input = never, Output = unknown> {
   readonly class: 'keyed'
   readonly windowMs: number
   readonly probe?: ProbeFunction<Input, Output>
-  /** How long after the first send the probe may still miss an effect. */
+  /** How long after the last send could land the probe may still miss an effect. */
   readonly settleMs: number
 }
 
@@ -163,7 +163,7 @@ export interface WriteOptions<Schema extends StandardSchemaV1, Output> {
   readonly scope?: Scope
   /** How long an outcome is replayed. @default '24h' */
   readonly retention?: Duration
-  /** How long any caller above may retry; never more than `retention`. @default '24h' */
+  /** How long any caller above may retry; never more than `retention`. @default '24h', or `retention` where that is shorter */
   readonly retryHorizon?: Duration
   readonly recovery: Recovery<StandardSchemaV1.InferOutput<Schema>, Output>
   readonly execute: (input: StandardSchemaV1.InferOutput<Schema>, context: ToolContext) => Promise<Output> | Output

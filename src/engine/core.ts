@@ -18,7 +18,7 @@ import type { Settings } from './settings.ts'
 import type { Slots } from './slots.ts'
 import type { Spool } from './spool.ts'
 
-/** What every part of the engine shares. Built once by `createEngine`. */
+/** What every part of the engine shares. Built once for each guard, by `createGuard`. */
 export interface Core {
   readonly journal: Journal
   readonly lookFirst: LookFirst

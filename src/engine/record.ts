@@ -226,7 +226,7 @@ export type Draft = Omit<
 export interface HistoryEvent {
   /** Store time. */
   readonly at: number
-  /** `T1` … `T21`, `heartbeat`, or for notes that change nothing: `duplicate`, `evidence`, `delivered`. */
+  /** A `Transition` of `edges.ts`, or `duplicate` for a note of calls that met the record and changed nothing. */
   readonly transition: string
   readonly from: State | 'absent'
   readonly to: State | 'deleted'

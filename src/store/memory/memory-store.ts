@@ -18,9 +18,9 @@ export interface MemoryOptions {
   readonly clock?: () => number
 }
 
-/** One record with its place in the order of recording, which pages are cut by. */
 const NAMES: NamesOf<MemoryOptions> = { clock: true }
 
+/** One record with its place in the order of recording, which pages are cut by. */
 interface Row {
   readonly id: number
   record: OperationRecord
