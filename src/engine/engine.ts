@@ -1,18 +1,18 @@
 import type { Contract } from '../contract/index.ts'
 import { OnefoldError, isOnefoldError, isStoreUnavailable } from '../error/index.ts'
 import { cancelled, inProgress, keyReused, rejected } from './answers.ts'
-import { newAttempt, contextOf } from './attempt.ts'
 import { beginPart } from './children.ts'
 import { assertTaking, type Core } from './core.ts'
 import type { Executor } from './execute.ts'
 import { majorFits, replayed, startFlight, type Flight, type Settled } from './flight.ts'
 import type { DuplicateAnswer } from './duplicates.ts'
-import { namelessOperation, nameOperation, type CallOptions, type Operation } from './operation.ts'
+import { nameOperation, type CallOptions, type Operation } from './operation.ts'
 import type { OperationRecord } from './record.ts'
 import { currentFrame, currentRun, type ActiveRun, type OperationFrame } from './run.ts'
 import { indexOfCall, toldOutcome } from './sequence.ts'
 import { createNamedSlots } from './slots.ts'
 import { askedOf, doubtful, outcomeOf, provisional, type Outcome } from './told.ts'
+import { readThrough } from './read-through.ts'
 
 export interface PerformOptions extends CallOptions {
   readonly signal?: AbortSignal | undefined
@@ -320,39 +320,6 @@ function isReplay(op: Operation, record: OperationRecord | undefined): record is
     record.fingerprint === op.descriptor.fingerprint &&
     majorFits(op.contract, record)
   )
-}
-
-/** A read is never ledgered and may be repeated freely (AG-8). */
-async function readThrough(
-  core: Core,
-  contract: Contract,
-  input: unknown,
-  options: PerformOptions,
-  run: ActiveRun | undefined,
-): Promise<Outcome> {
-  const op = namelessOperation(core.naming, contract, input, run, core.ids.nonce())
-  const { signal } = options
-  if (signal?.aborted === true) throw cancelled(contract.name, '', false)
-  const attempt = newAttempt(op, '', provisional({ op }), 0, Infinity, 0)
-  // Not by listening: a signal may outlive thousands of reads, and what a read gave may still go by it when it has ended.
-  const controller = signal && { signal: AbortSignal.any([signal]), abort: () => undefined }
-  const heard = controller === undefined ? attempt : { ...attempt, controller }
-  const execute = options.execute ?? ((value, context) => contract.execute(value, context))
-  const value = await execute(input, contextOf(heard, core.clock, run, core.makeFetch))
-  return {
-    status: 'committed',
-    value,
-    error: undefined,
-    replayed: false,
-    joined: false,
-    key: '',
-    ticket: '',
-    attempts: 1,
-    recorded: false,
-    notice: undefined,
-    missing: undefined,
-    record: undefined,
-  }
 }
 
 function tell(core: Core, op: Operation, answer: DuplicateAnswer): void {
