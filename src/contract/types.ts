@@ -14,6 +14,7 @@ export interface ProbeContext {
   downstreamKey(provider?: string, operation?: string): string
   /** Aborts with the tool's time-out. */
   readonly signal: AbortSignal
+  /** How many times the operation has been executed so far, this time included. */
   readonly attempt: number
   /** The run that first asked for the operation; undefined where there was none. */
   readonly run?: RunReference | undefined
@@ -106,6 +107,7 @@ export interface ToolContext extends ProbeContext {
 export interface ErrorMapping {
   /** A code or status to equal, or a predicate over the error (thrown, or the answered error object). */
   readonly match: string | number | ((error: unknown) => boolean)
+  /** `none`: it did not happen (unless another send may have acted); `done`: it did, and the error is replayed; `unknown`: a doubt. */
   readonly effect: 'none' | 'done' | 'unknown'
 }
 
@@ -179,6 +181,7 @@ export interface WriteOptions<Schema extends StandardSchemaV1, Output> {
   readonly verify?: (outcome: Output, context: ProbeContext) => Promise<boolean | undefined> | boolean | undefined
   /** The undo: an operation with its own key. */
   readonly compensate?: (outcome: Output, context: ToolContext) => Promise<unknown>
+  /** What errors of the tool say of the effect; the first that matches counts. @default [] */
   readonly errors?: readonly ErrorMapping[]
   /**
    * Deadline of one attempt, of `prepare` before it, and of each question to `probe`, `precondition` and `verify`: an

@@ -8,10 +8,13 @@ import type { ParentReference } from './record.ts'
 /** How a protected tool is called beside its input. */
 export type ToolCallOptions = Omit<PerformOptions, 'run' | 'execute' | 'undoes'> & { readonly run?: Run }
 
+/** Which run it is, and whose. */
 export interface RunOptions {
   /** The outermost boundary's id, the same through every retry. Minted, and flagged `unanchored`, when absent. */
   readonly id?: string
+  /** Whose operations they are: no tenant meets another's. @default that of the run around it, else the guard's */
   readonly tenant?: string
+  /** What `scope: 'session'` compares within, as a conversation. @default that of the run around it, else none */
   readonly session?: string
   /** W3C Trace Context's `traceparent` of the request; carried along, never part of a key. */
   readonly traceparent?: string

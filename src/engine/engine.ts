@@ -14,11 +14,17 @@ import { createNamedSlots } from './slots.ts'
 import { askedOf, doubtful, outcomeOf, provisional, type Outcome } from './told.ts'
 import { readThrough } from './read-through.ts'
 
+/** How one call is made beside its input. */
 export interface PerformOptions extends CallOptions {
+  /** Ends this caller's waiting: before the marker nothing is begun, after it the work goes on. */
   readonly signal?: AbortSignal | undefined
-  /** `return` is for `perform`: a plain call has only its value to return, and throws. @default 'throw' */
+  /**
+   * What becomes of a call that meets a doubt. `wait` waits without a limit while it recovers by itself, `waitMs` or not;
+   * one that a person has to settle is thrown. `return` is for `perform`: a plain call has only its value to return, and
+   * throws. @default 'throw'
+   */
   readonly onDoubt?: 'throw' | 'wait' | 'return' | undefined
-  /** How long to wait for another's execution or for a recovery. @default the engine's wait budget */
+  /** How long to wait for another's execution or for a recovery, in milliseconds. @default the guard's `wait` */
   readonly waitMs?: number | undefined
   /** Binds the call to a run explicitly, where AsyncLocalStorage does not reach. */
   readonly run?: ActiveRun | undefined

@@ -53,7 +53,10 @@ const HISTORIES_AT_ONCE = 16
 
 /** Looking into the ledger, and settling what only a person can. */
 export interface Ledger {
-  /** What a newer version wrote is left out, and named in `unreadable`. */
+  /**
+   * A page of operations; its `next` goes on. What a newer version wrote is left out, and named in `unreadable`.
+   * @throws OnefoldError CONFIG_INVALID for a field that there is not
+   */
   list(query?: Partial<ListQuery>): Promise<ListPage>
   /** By key, ticket, or any unique beginning of a key. @throws OnefoldError KEY_INVALID when there is none, or several */
   show(keyOrTicket: string, tenant?: string): Promise<Forensics>
@@ -68,7 +71,9 @@ export interface Ledger {
   ): Promise<Reconciliation>
   /** Retention (T17) for everything that is past it, now: never what is open, in doubt, or may still be asked for again. */
   purge(options?: PurgeOptions): Promise<Purged>
+  /** How many operations are in which state, and how large the ledger is. */
   stats(tenant?: string): Promise<StoreStats>
+  /** What is found of the store's settings, good and bad. */
   doctor(): Promise<readonly Finding[]>
   /** The mark that stands since the store was seen to have lost records; undefined when none does. */
   amnesia(): Promise<AmnesiaMark | undefined>

@@ -36,13 +36,21 @@ export interface WriteRoute {
   readonly ignore?: readonly string[]
   /** @default 'tenant' */
   readonly scope?: 'tenant' | 'session' | 'run'
+  /** Major version of the contract; an open record of another major fails closed. @default 1 */
   readonly version?: number
+  /** How long an answer is replayed. @default '24h' */
   readonly retention?: Duration
+  /** How long any caller above may retry. @default '24h', or `retention` where that is shorter */
   readonly retryHorizon?: Duration
+  /** Deadline of one execution of the handler. @default '60s' */
   readonly timeout?: Duration
+  /** How answers are read, before the service's own `errors`. @default [] */
   readonly errors?: readonly DeclaredError[]
+  /** Path of the occurrence. @default none */
   readonly occurrenceField?: string
+  /** Path of the amount, for receipts. @default none */
   readonly amount?: string
+  /** Serialises distinct requests that are equal at these paths. @default none */
   readonly exclusive?: readonly string[]
   /** Promotes a 202 to "done". */
   readonly verify?: (answer: Response, context: { readonly signal: AbortSignal }) => Promise<boolean | undefined>
