@@ -1,5 +1,5 @@
 import { knownOptions, withDefaults, type NamesOf } from '../contract/index.ts'
-import type { SendPort } from '../engine/index.ts'
+import { keepNewest, type SendPort } from '../engine/index.ts'
 import { OnefoldError } from '../error/index.ts'
 import { isRead, type LogicalRequest } from './lines.ts'
 
@@ -52,21 +52,13 @@ export function spend(payer: Payer, request: LogicalRequest): void {
   if (request.attempts === 1 || request.isHop || isRead(request.operation)) return
   ofCalls.set(payer, retriesOf(payer) + 1)
   const run = runOf(payer)
-  if (run !== undefined) remember(run, (ofRuns.get(run) ?? 0) + 1)
+  if (run !== undefined) keepNewest(ofRuns, run, (ofRuns.get(run) ?? 0) + 1, MOST_RUNS)
 }
 
 /** Two tenants may name their runs alike. */
 const runOf = ({ tenant, run }: Payer): string | undefined =>
   run === undefined ? undefined : JSON.stringify([tenant, run])
 const retriesOf = (payer: Payer): number => ofCalls.get(payer) ?? 0
-
-function remember(run: string, retries: number): void {
-  ofRuns.delete(run)
-  ofRuns.set(run, retries)
-  if (ofRuns.size <= MOST_RUNS) return
-  const [oldest] = ofRuns.keys()
-  if (oldest !== undefined) ofRuns.delete(oldest)
-}
 
 /** Some services take their key in the path (bots, incoming webhooks): long parts of one are not told. */
 const toldOf = ({ operation }: LogicalRequest): string => operation.replaceAll(/[^/ ]{20,}/g, '…')

@@ -5,6 +5,7 @@ import { checkedBudget, type RetryBudget } from './budget.ts'
 import { carryKey, textOf, type Carried } from './carry.ts'
 import { fly, type Flight } from './flight.ts'
 import { linesOf, type LogicalRequest } from './lines.ts'
+import { NEEDS_KEY, WRITES } from './methods.ts'
 import { isRepeatable, readCall, traceOfCall, type Call } from './outgoing.ts'
 import { providersByHost, type ProviderHosts, type Taker } from './provider-of-host.ts'
 import { MOST_HOPS, nextHop, withoutCredentials, type NextHop } from './redirect.ts'
@@ -20,11 +21,6 @@ export interface DownstreamOptions {
 }
 
 const NAMES: NamesOf<DownstreamOptions> = { budget: true, providers: true, carries: true }
-
-const WRITES = new Set(['POST', 'PUT', 'PATCH', 'DELETE'])
-
-/** Writes that are not idempotent by themselves (RFC 9110 section 9.2.2). */
-const NEEDS_KEY = new Set(['POST', 'PATCH'])
 
 interface Settings {
   readonly base: typeof fetch

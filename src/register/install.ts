@@ -1,4 +1,6 @@
 import {
+  NEEDS_KEY,
+  WRITES,
   clientName,
   closedPort,
   count,
@@ -18,9 +20,6 @@ import type { SendPort } from '../engine/index.ts'
 import { NOBODY, ownerOfContext } from './attribute.ts'
 import { injectKey } from './inject.ts'
 import type { RegisterSettings } from './settings.ts'
-
-const WRITES = new Set(['POST', 'PUT', 'PATCH', 'DELETE'])
-const NEEDS_KEY = new Set(['POST', 'PATCH'])
 
 /** Requests outside any run are counted, never keyed: their lines may be forgotten. */
 const strays = createLines(10_000)

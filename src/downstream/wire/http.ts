@@ -1,8 +1,8 @@
-import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import type { ClientRequest, IncomingMessage } from 'node:http'
 import type { Socket } from 'node:net'
 import { saysDoubt } from '../says-doubt.ts'
 import { DrivenAttempt, targetUrl, type Transport, type WireAttempt } from './attempt.ts'
+import { listen } from './listen.ts'
 
 interface Message {
   readonly request: ClientRequest
@@ -16,7 +16,7 @@ interface Message {
  */
 export function watchHttp(made: (attempt: WireAttempt) => void): () => void {
   const attempts = new WeakMap<ClientRequest, DrivenAttempt<ClientRequest>>()
-  const on: Readonly<Record<string, (message: Message) => void>> = {
+  return listen<Message>({
     'http.client.request.created': ({ request }) => {
       if (request.method === 'CONNECT') return
       const attempt = new DrivenAttempt(request, HTTP)
@@ -37,22 +37,7 @@ export function watchHttp(made: (attempt: WireAttempt) => void): () => void {
     },
     'http.client.request.error': ({ request, error }) =>
       attempts.get(request)?.happens({ type: 'failed', error, discarded: false }),
-  }
-  const listeners = Object.entries(on).map(([name, listener]) => [name, guarded(listener)] as const)
-  for (const [name, listener] of listeners) subscribe(name, listener)
-  return () => {
-    for (const [name, listener] of listeners) unsubscribe(name, listener)
-  }
-}
-
-function guarded(listener: (message: Message) => void): (message: unknown) => void {
-  return (message) => {
-    try {
-      listener(message as Message)
-    } catch {
-      // Watching must never break what is watched.
-    }
-  }
+  })
 }
 
 const HTTP: Transport<ClientRequest> = {

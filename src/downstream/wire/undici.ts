@@ -1,6 +1,6 @@
-import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { saysDoubt } from '../says-doubt.ts'
 import { DrivenAttempt, targetUrl, type Transport, type WireAttempt } from './attempt.ts'
+import { listen } from './listen.ts'
 
 /**
  * What is used of undici's request. `headers` is documented as names and values in turn; `onError` is internal, and was
@@ -39,7 +39,7 @@ const overHttp2 = new Set<string>()
  */
 export function watchUndici(made: (attempt: WireAttempt) => void): () => void {
   const attempts = new WeakMap<object, DrivenAttempt<UndiciRequest>>()
-  const on: Readonly<Record<string, (message: Message) => void>> = {
+  return listen<Message>({
     'undici:request:create': ({ request }) => {
       if (request.method === 'CONNECT') return // a proxy's tunnel, not the request
       const attempt = new DrivenAttempt(request, UNDICI)
@@ -58,23 +58,7 @@ export function watchUndici(made: (attempt: WireAttempt) => void): () => void {
     'undici:request:error': ({ request, error }) =>
       attempts.get(request)?.happens({ type: 'failed', error, discarded: isDiscard(error) }),
     'undici:client:connected': (message) => noteProtocol(message as unknown as Connected),
-  }
-  const listeners = Object.entries(on).map(([name, listener]) => [name, guarded(listener)] as const)
-  for (const [name, listener] of listeners) subscribe(name, listener)
-  return () => {
-    for (const [name, listener] of listeners) unsubscribe(name, listener)
-  }
-}
-
-/** An error thrown in a subscriber would end the process (node:diagnostics_channel). */
-function guarded(listener: (message: Message) => void): (message: unknown) => void {
-  return (message) => {
-    try {
-      listener(message as Message)
-    } catch {
-      // Watching must never break what is watched.
-    }
-  }
+  })
 }
 
 const UNDICI: Transport<UndiciRequest> = {
