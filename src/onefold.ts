@@ -1,6 +1,7 @@
 import { knownOptions, parseDuration, type Duration, type NamesOf } from './contract/index.ts'
-import { createGuard, type Guard, type GuardOptions, type Secret, type Settings, type Store } from './engine/index.ts'
+import { createGuard, type Guard, type GuardOptions, type Settings, type Store } from './engine/index.ts'
 import { OnefoldError } from './error/index.ts'
+import type { Secret } from './key/index.ts'
 import { systemClock, systemIds, systemProcesses } from './system/index.ts'
 import { defaultStore } from './default-store.ts'
 import { downstreamFetch, type DownstreamOptions } from './downstream/index.ts'

@@ -56,7 +56,7 @@ export function inDoubt(record: OperationRecord, cause?: unknown): OnefoldError 
   const closed = record.state === 'abandoned' && record.closedBy !== undefined
   const how = closed
     ? `A person (${record.closedBy.who}) closed it without knowing.`
-    : `It will be settled ${settledBy(record)}.`
+    : `It will be settled ${howSettled(record)}.`
   return new OnefoldError(
     'IN_DOUBT',
     `The outcome of ${record.tool} is unknown: it may have happened. Do not call it again and do not change its arguments. ${how} Ticket ${ticket}.`,
@@ -70,7 +70,7 @@ export function inDoubt(record: OperationRecord, cause?: unknown): OnefoldError 
   )
 }
 
-function settledBy(record: OperationRecord): string {
+function howSettled(record: OperationRecord): string {
   if (!isKnownReason(record.reason)) return 'by the newer version of onefold that recorded it, or by a person'
   if (keepsDiverging(record))
     return 'by a person, since its parts no longer come as they were recorded when it first ran (DIVERGED)'

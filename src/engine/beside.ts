@@ -1,5 +1,5 @@
-import { operationKey } from '../key/index.ts'
-import type { Operation, Secret } from './operation.ts'
+import { operationKey, type Secret } from '../key/index.ts'
+import type { Operation } from './operation.ts'
 import type { Descriptor } from './record.ts'
 
 /*

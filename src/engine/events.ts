@@ -1,3 +1,4 @@
+import type { DuplicateAnswer } from './duplicates.ts'
 import type { HistoryEvent } from './record.ts'
 
 interface About {
@@ -10,9 +11,9 @@ interface About {
 /** What the engine tells listeners. Never a result, never an argument. */
 export interface EngineEvents {
   /** A step of the state machine was written by this process. */
-  readonly transition: About & { readonly event: Omit<HistoryEvent, 'at'> & { readonly at: number } }
+  readonly transition: About & { readonly event: HistoryEvent }
   /** A call whose key was already known, and what it got. */
-  readonly duplicate: About & { readonly answer: 'replayed' | 'joined' | 'refused' | 'in-doubt' }
+  readonly duplicate: About & { readonly answer: DuplicateAnswer }
   /** An operation became in doubt; somebody owns it now. */
   readonly doubt: About & { readonly reason: string; readonly ticket: string }
   /** Something that must not happen, or that a person has to see. */

@@ -108,8 +108,8 @@ export function startFlight(core: Core, op: Operation, first: Reading | undefine
   return flight
 }
 
-/** What every turn of a flight works with. */
-interface Turns {
+/** What every step of a flight works with. */
+interface FlightWork {
   readonly core: Core
   readonly flight: Flight
   readonly options: FlightOptions
@@ -119,31 +119,31 @@ interface Turns {
   readonly idle: () => void
 }
 
-const UNHURRIED_TURNS = 8
+const UNHURRIED_STEPS = 8
 const LONGEST_PAUSE_MS = 100
 
-async function drive(turns: Turns, first: Reading | undefined): Promise<Settled> {
-  const { core, flight } = turns
+async function drive(work: FlightWork, first: Reading | undefined): Promise<Settled> {
+  const { core, flight } = work
   const { op } = flight
   const mustRead = core.lookFirst.worthwhile() || core.journal.amnesia() !== undefined
   let reading = first ?? (mustRead ? await core.journal.read(op.key, op.tenant) : { record: undefined, now: 0 })
   let own: Acted | undefined
-  for (let turn = 0; ; turn += 1) {
+  for (let taken = 0; ; taken += 1) {
     try {
-      // Every turn changes something or waits for a change; should one day none do, this must not spin.
-      if (turn >= UNHURRIED_TURNS) await sleep(core.clock, Math.min(turn, LONGEST_PAUSE_MS))
+      // Every step changes something or waits for a change; should one day none do, this must not spin.
+      if (taken >= UNHURRIED_STEPS) await sleep(core.clock, Math.min(taken, LONGEST_PAUSE_MS))
       // No open record is ever deleted: that there is none says nothing about what an attempt of ours may have done.
       if (own !== undefined && reading.record === undefined)
         return { kind: 'doubt', record: own.record, error: own.error }
       // What came to nothing, here or elsewhere, runs for a caller who still wants it, never for nobody.
       if (flight.callers === 0 && mayClaim(reading)) return { kind: 'left', record: reading.record }
       const step = await (mayClaim(reading)
-        ? claimInTurn(turns, op, reading, own?.error)
-        : followOwn(turns, reading, own?.error))
+        ? claimInTurn(work, op, reading, own?.error)
+        : followOwn(work, reading, own?.error))
       if ('settled' in step) return step.settled
       if ('own' in step) own = step.own
-      // From here on the wait budget counts, whatever the next turn is about.
-      turns.idle()
+      // From here on the wait budget counts, whatever the next step is about.
+      work.idle()
       reading = step.reading ?? (await core.journal.read(op.key, op.tenant))
       core.lookFirst.saw(reading)
     } catch (error) {
@@ -157,7 +157,7 @@ async function drive(turns: Turns, first: Reading | undefined): Promise<Settled>
 /** True while somebody waits for the flight. */
 const wanted = (flight: Flight): boolean => flight.callers > 0 && !flight.abandoned.aborted
 
-/** One turn of the loop: an end, or what to look at next (undefined: read again). */
+/** One step of a flight: an end, or what to look at next (undefined: read again). */
 type Step =
   | { readonly settled: Settled }
   | { readonly reading: Reading | undefined }
@@ -167,45 +167,45 @@ type Step =
 type Acted = Pick<Extract<Ended, { kind: 'doubt' }>, 'record' | 'error'>
 
 /** One step with a record under the operation's own key: where that was taken over, with what stands under an older one. */
-async function followOwn(turns: Turns, reading: Reading, cause: unknown): Promise<Step> {
-  const { core, flight } = turns
+async function followOwn(work: FlightWork, reading: Reading, cause: unknown): Promise<Step> {
+  const { core, flight } = work
   const { op } = flight
   const { record, now } = reading
   if (record?.state === 'superseded' && op.older.length > 0) {
     const found = await standing(core, op)
-    if (found.op !== op && !mayClaim(found.reading)) return await followOlder(turns, found, cause)
+    if (found.op !== op && !mayClaim(found.reading)) return await followOlder(work, found, cause)
     const heir = await heirOf(core, op, { record, now })
     if (heir === undefined) return { reading: undefined }
     if (heir !== 'none') {
       // Begun there since it was looked at.
-      if (!mayClaim(heir.reading)) return await followOlder(turns, heir, cause)
+      if (!mayClaim(heir.reading)) return await followOlder(work, heir, cause)
       if (flight.callers === 0) return { settled: { kind: 'left', record } }
-      return fromOwnKey(await claimInTurn(turns, heir.op, heir.reading, cause))
+      return fromOwnKey(await claimInTurn(work, heir.op, heir.reading, cause))
     }
   }
   flight.key = op.key
-  return await followKnown(turns, op, reading, cause)
+  return await followKnown(work, op, reading, cause)
 }
 
-async function followOlder(turns: Turns, { op, reading }: Standing, cause: unknown): Promise<Step> {
-  turns.flight.key = op.key
-  return fromOwnKey(await followKnown(turns, op, reading, cause))
+async function followOlder(work: FlightWork, { op, reading }: Standing, cause: unknown): Promise<Step> {
+  work.flight.key = op.key
+  return fromOwnKey(await followKnown(work, op, reading, cause))
 }
 
 /** Where nothing is settled under an older name, the operation is looked at again from its own key on. */
 const fromOwnKey = (step: Step): Step => ('reading' in step ? { ...step, reading: undefined } : step)
 
 /** One step with a record that somebody has, under the key of `op`: answer, wait, lapse or recover. */
-async function followKnown(turns: Turns, op: Operation, reading: Reading, cause: unknown): Promise<Step> {
-  const { core, flight, options } = turns
+async function followKnown(work: FlightWork, op: Operation, reading: Reading, cause: unknown): Promise<Step> {
+  const { core, flight, options } = work
   const known = reading.record as OperationRecord
   const answer = await answerFrom(core, op, known)
   if (answer !== undefined) return { settled: answer }
-  if (known.state !== 'claimed') turns.marked()
+  if (known.state !== 'claimed') work.marked()
   const isLive = reading.now < known.leaseUntil
   const resumes = known.state === 'awaiting-input' && isLive && !wasSent(known, options.round)
   // A round that goes out is an execution of this flight's own.
-  if (!resumes) turns.idle()
+  if (!resumes) work.idle()
   if (known.state === 'in-doubt') {
     if (!wanted(flight) || !recoversByItself(known, op.contract, core.manners.asks(op.contract.name)))
       return { settled: { kind: 'doubt', record: known, error: cause } }
@@ -229,16 +229,16 @@ export async function lapse(core: Core, key: string, tenant: string, from: Readi
   return lapsed
 }
 
-async function claimInTurn(turns: Turns, op: Operation, reading: Reading, cause: unknown): Promise<Step> {
-  const { core, flight, options } = turns
+async function claimInTurn(work: FlightWork, op: Operation, reading: Reading, cause: unknown): Promise<Step> {
+  const { core, flight, options } = work
   // Nearly no tool has older names: none of them costs a call nothing.
   const older = op.older.length === 0 ? undefined : await takeOver(core, op)
-  if (older !== undefined) return await followOlder(turns, older, cause)
+  if (older !== undefined) return await followOlder(work, older, cause)
   flight.key = op.key
   const { near } = op.contract
   if (near !== undefined) await holdNear(core, op, near, options.confirm)
   return await inTurn(core, flight, op, options.frame, (signal) =>
-    claimAndExecute(core, op, reading, { ...options, signal, onMarked: turns.marked }),
+    claimAndExecute(core, op, reading, { ...options, signal, onMarked: work.marked }),
   )
 }
 

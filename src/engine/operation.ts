@@ -1,11 +1,9 @@
 import type { Contract, Scope } from '../contract/index.ts'
 import { OnefoldError } from '../error/index.ts'
-import { canonicalize, fingerprintText, operationKey, parseCallerKey } from '../key/index.ts'
+import { canonicalize, fingerprintText, operationKey, parseCallerKey, type Secret } from '../key/index.ts'
 import { tenantWithoutRun, type ActiveRun, type OperationFrame } from './run.ts'
 import { copyOf, freeze } from './frozen.ts'
 import type { Descriptor, ParentReference } from './record.ts'
-
-export type Secret = string | Uint8Array
 
 /** How one call names its operation beside its input. */
 export interface CallOptions {

@@ -43,7 +43,6 @@ export const DOUBT_REASONS = [
   'shutdown',
   'upstream-died',
   'open-sends',
-  'late-deadline',
   'recovery-failed',
   'window-closed',
   /** A `keyed` tool that asked for no key: sending it again would not be the same request. */

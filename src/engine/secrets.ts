@@ -1,5 +1,6 @@
 import { OnefoldError } from '../error/index.ts'
-import type { Naming, Secret } from './operation.ts'
+import type { Secret } from '../key/index.ts'
+import type { Naming } from './operation.ts'
 
 /**
  * The secrets that name a guard's operations. An older one that is missing, as from a variable that is not set, would let

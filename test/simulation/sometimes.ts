@@ -62,7 +62,6 @@ const INCIDENTS = [
 /** What the engine cannot do yet, each with the reason; remove it here when it can. */
 export const NOT_REACHED: Readonly<Record<string, string>> = {
   'transition:evidence': 'nothing notes evidence yet: webhooks will',
-  'reason:late-deadline': 'no code gives this reason',
   'code:RETRY_BUDGET_EXHAUSTED': 'budgets have no issue yet',
 }
 
