@@ -1,4 +1,4 @@
-import { defineContract, keyed, manual, type AnyToolOptions, type Duration } from '../contract/index.ts'
+import { anySchema, defineContract, keyed, manual, type AnyToolOptions, type Duration } from '../contract/index.ts'
 import { OnefoldError } from '../error/index.ts'
 import type { Reader, Value } from './reader.ts'
 
@@ -17,7 +17,7 @@ export function refuseContradictions(
 ): void {
   const options = {
     ...declared,
-    input: { '~standard': { version: 1, vendor: 'onefold', validate: (input: unknown) => ({ value: input }) } },
+    input: anySchema,
     recovery: recovery.class === 'keyed' && recovery.window !== undefined ? keyed(recovery.window) : manual(),
     execute: () => undefined,
   }

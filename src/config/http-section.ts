@@ -133,7 +133,8 @@ function readFlag(reader: Reader, value: Value): boolean {
   return typeof found === 'boolean' ? found : reader.fail(value, 'must be true or false', 'Write true')
 }
 
-function readName(reader: Reader, value: Value): string {
+/** The name of a service or a server, as contracts and the ledger have it. */
+export function readName(reader: Reader, value: Value): string {
   const name = reader.text(value)
   if (/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/.test(name)) return name
   return reader.fail(value, 'must be a plain name', 'Write 1 to 64 letters, digits, dots, dashes')

@@ -2,7 +2,7 @@ import { dirname } from 'node:path'
 import { parseDuration, type Duration } from '../contract/index.ts'
 import { isOnefoldError } from '../error/index.ts'
 import type { Config, McpConfig, TimingConfig } from './config.ts'
-import { readHttp } from './http-section.ts'
+import { readHttp, readName } from './http-section.ts'
 import { readMcpHttp } from './mcp-http-section.ts'
 import { readYaml, type Reader, type Value } from './reader.ts'
 import { parseStoreUrl, type StoreChoice } from './store-url.ts'
@@ -124,10 +124,4 @@ function readMcp(reader: Reader, value: Value | undefined, quarantineMs: number)
     http: readMcpHttp(reader, words.http),
   }
   return config
-}
-
-function readName(reader: Reader, value: Value): string {
-  const name = reader.text(value)
-  if (/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/.test(name)) return name
-  return reader.fail(value, 'must be a plain name', 'Write 1 to 64 letters, digits, dots, dashes')
 }

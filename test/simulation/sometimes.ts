@@ -61,8 +61,8 @@ const INCIDENTS = [
 
 /** What the engine cannot do yet, each with the reason; remove it here when it can. */
 export const NOT_REACHED: Readonly<Record<string, string>> = {
-  'transition:evidence': 'nothing notes evidence yet: webhooks will',
-  'code:RETRY_BUDGET_EXHAUSTED': 'budgets have no issue yet',
+  'transition:evidence': 'no part of the engine notes evidence but by a commit',
+  'code:RETRY_BUDGET_EXHAUSTED': 'budgets are kept by ctx.fetch, and the tools here send without it',
 }
 
 export const SOMETIMES: readonly string[] = [
