@@ -2,9 +2,9 @@
  * Declaring tools: what identifies an operation, what may differ on a repeat, and what settles an unknown outcome.
  * @module
  */
-export type { AnyToolOptions, AnyWriteOptions } from './any-options.ts'
+export type { AnyToolOptions } from './any-options.ts'
 export { anySchema } from './any-schema.ts'
-export { defineContract, type ContractDefaults } from './define.ts'
+export { defineContract } from './define.ts'
 export { formatDuration, parseDuration } from './duration.ts'
 export { ledgerName } from './ledger-name.ts'
 export { assertNumber, knownOptions, unknownName, type NamesOf } from './known-options.ts'
@@ -15,27 +15,20 @@ export { withDefaults } from './with-defaults.ts'
 export { jsonSchemaOf } from './schema-fields.ts'
 export type { StandardSchemaV1 } from './standard-schema.ts'
 export type {
-  CompositeRecovery,
   Contract,
   ContractDescription,
   Duration,
   ErrorMapping,
-  FieldPath,
-  IdempotentRecovery,
   Identity,
-  KeyedRecovery,
   ManualRecovery,
   ProbeAnswer,
   ProbeContext,
   ProbeFunction,
-  ProbeRecovery,
   ReadOptions,
   Recovery,
   RecoveryClass,
   RunReference,
   Scope,
   ToolContext,
-  ToolOptions,
-  TransactionalRecovery,
   WriteOptions,
 } from './types.ts'

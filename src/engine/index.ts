@@ -2,7 +2,7 @@
  * The engine: one effect per operation, whatever retries. Time, names, processes, the store and the network are given to it.
  * @module
  */
-export { carryRun, headerText, runFrom, type CarrierLike, type RunCarrier, type RunFromOptions } from './carrier.ts'
+export { carryRun, headerText, runFrom, type RunCarrier, type RunFromOptions } from './carrier.ts'
 export { AnsweredError, UnsentError, type Send } from './classify.ts'
 export type { Clock, Ids, Processes } from './clock.ts'
 export { decode, encode } from './codec.ts'
@@ -15,9 +15,9 @@ export type { Outcome } from './told.ts'
 export type { EngineEvents, EventName } from './events.ts'
 export { FAULT_POINTS, type FaultPoint, type Faults } from './faults.ts'
 export { operationOf, type FetchMaker, type SendPort } from './attempt.ts'
-export { createGuard, type Guard, type GuardOptions, type Internals, type ProtectedTool, type Run } from './guard.ts'
+export { createGuard, type Guard, type GuardOptions, type ProtectedTool, type Run } from './guard.ts'
 export type { Forensics, Ledger, Verdict } from './ledger.ts'
-export { decide, type Decision } from './machine.ts'
+export { decide } from './machine.ts'
 export { ownerOf, stillKept, type KeptBytes } from './kept-bytes.ts'
 export { keepNewest } from './newest.ts'
 export { ticketOf } from './operation.ts'
@@ -26,7 +26,6 @@ export { orderIntent, type AnchoredIntent, type OrderIntent, type OrderIntentOpt
 export type { Receipt, ReceiptEntry } from './receipt.ts'
 export {
   nameOfItem,
-  type DownstreamItem,
   type ReconcileEntry,
   type ReconcileOperation,
   type ReconcileOptions,
@@ -39,22 +38,19 @@ export {
   momentsOf,
   stamp,
   type Descriptor,
-  type DoubtReason,
   type Draft,
   type Evidence,
   type HistoryEvent,
   type Moments,
   type OperationRecord,
-  type ParentReference,
   type Stamped,
   type State,
-  type StoredError,
   type StoredOutcome,
 } from './record.ts'
 export { fullPage } from './full-page.ts'
 export { Question } from './question.ts'
 export { recoversByItself } from './recover.ts'
-export { currentOperation, currentRun, inNoRun, type CurrentOperation } from './run.ts'
+export { currentOperation, currentRun, inNoRun } from './run.ts'
 export type { SagaEnd, SagaOptions, SagaResults, SagaStep, SagaUndo } from './saga.ts'
 export { DEFAULTS, type Settings } from './settings.ts'
 export { createNamedSlots, createSlots, type NamedSlots, type Slots } from './slots.ts'
@@ -77,5 +73,5 @@ export {
   type WriteAnswer,
 } from './store.ts'
 export { tellOperators } from './tell-operators.ts'
-export type { UndeclaredPerformer, UndeclaredPolicy } from './undeclared.ts'
+export type { UndeclaredPolicy } from './undeclared.ts'
 export { leftOut, readable, readableLater, unknownState } from './unreadable.ts'
