@@ -2,7 +2,7 @@ import { assertNumber, knownOptions, nearest, unknownName, type NamesOf } from '
 import { OnefoldError } from '../error/index.ts'
 import type { EventName } from './events.ts'
 import type { PerformOptions } from './engine.ts'
-import type { Run } from './guard.ts'
+import type { Run } from './guard-types.ts'
 import type { ParentReference } from './record.ts'
 
 /** How a protected tool is called beside its input. */

@@ -1,152 +1,32 @@
-import {
-  anySchema,
-  defineContract,
-  manual,
-  type AnyToolOptions,
-  type Contract,
-  type ContractDescription,
-  type ReadOptions,
-  type StandardSchemaV1,
-  type WriteOptions,
-} from '../contract/index.ts'
+import { anySchema, defineContract, manual, type AnyToolOptions, type Contract } from '../contract/index.ts'
 import { OnefoldError } from '../error/index.ts'
-import type { Secret } from '../key/index.ts'
 import { inDoubt } from './answers.ts'
-import type { FetchMaker } from './attempt.ts'
 import { knownCall, knownEvent, knownRun, knownTenant, type RunOptions, type ToolCallOptions } from './call-options.ts'
-import type { Clock, Ids, Processes } from './clock.ts'
 import { compensateOperation } from './compensate.ts'
 import type { Core } from './core.ts'
-import { createPerformer, type Performer, type PerformOptions } from './engine.ts'
+import { createPerformer, type PerformOptions } from './engine.ts'
 import { createDuplicateNotes } from './duplicates.ts'
-import { createEmitter, type EngineEvents, type EventName } from './events.ts'
-import type { Faults } from './faults.ts'
+import { createEmitter } from './events.ts'
 import { createJournal } from './journal.ts'
-import { assertStoreKeeps, createLedger, opened, type Ledger } from './ledger.ts'
-import { createLifecycle, type CloseOptions } from './lifecycle.ts'
+import { assertStoreKeeps, createLedger, opened } from './ledger.ts'
+import { createLifecycle } from './lifecycle.ts'
 import { createManners } from './keyless.ts'
 import { createMakers } from './makers.ts'
 import { createLookFirst } from './look-first.ts'
 import { assertOnce } from './once.ts'
 import { notOurs, isAid, isOwn } from './own-names.ts'
-import { receiptOf, type Receipt } from './receipt.ts'
+import { receiptOf } from './receipt.ts'
 import { createRemembered } from './remembered.ts'
 import { createQuestions } from './rounds.ts'
 import type { OperationRecord } from './record.ts'
 import { currentFrame, currentRun, newRun, tenantWithoutRun, withRun, type ActiveRun } from './run.ts'
-import { settingsWith, type Settings } from './settings.ts'
-import { knownSteps, sagaContract, type SagaEnd, type SagaOptions, type SagaStep } from './saga.ts'
+import { settingsWith } from './settings.ts'
+import { knownSteps, sagaContract, type SagaStep } from './saga.ts'
 import { secretsOf } from './secrets.ts'
 import { createSlots } from './slots.ts'
-import type { Spool } from './spool.ts'
-import type { Store } from './store.ts'
 import type { Outcome } from './told.ts'
-import { createUndeclared, type UndeclaredPerformer } from './undeclared.ts'
-
-/** What a guard is built from. Everything that touches the world is given to it. */
-export interface GuardOptions {
-  readonly store: Store
-  /** @default 'default' */
-  readonly tenant?: string
-  /** Makes keys and fingerprints HMACs, so that nobody can guess them from inputs. */
-  readonly keySecret?: Secret
-  /**
-   * Secrets of before a rotation, null for the time before there was one: operations recorded then are still recognised.
-   * @default []
-   */
-  readonly previousSecrets?: readonly (Secret | null)[]
-  readonly settings?: Partial<Settings>
-  /** Allows a store that forgets on exit (tests, demonstrations). @default false */
-  readonly allowVolatile?: boolean
-  readonly spool?: Spool
-  readonly clock: Clock
-  readonly ids: Ids
-  readonly processes: Processes
-  readonly makeFetch?: FetchMaker
-  readonly faults?: Faults
-}
-
-/** A tool whose effect happens once per operation. */
-export interface ProtectedTool<Input, Output> {
-  /** The value, or an OnefoldError. An error that the contract reads as "done" is thrown as it was. */
-  (input: Input, options?: ToolCallOptions): Promise<Output>
-  /** The whole outcome. */
-  perform(input: Input, options?: ToolCallOptions): Promise<Outcome<Output>>
-  /** Undoes a committed operation, once. @throws OnefoldError HELD when there is nothing to undo */
-  compensate(input: Input, options?: ToolCallOptions): Promise<void>
-  readonly contract: Contract
-  readonly description: ContractDescription
-  /** The guard that protects it. */
-  readonly guard: Guard
-}
-
-/** One request from the boundary to its end. */
-export interface Run {
-  readonly id: string
-  readonly tenant: string
-  readonly session: string | undefined
-  /** What the run's operations came to, read from the ledger. */
-  receipt(): Promise<Receipt>
-  /** Resolves when nothing that this run started here is still running. */
-  settled(): Promise<void>
-  /** Runs `work` inside this run: explicit binding, where AsyncLocalStorage does not reach. */
-  bind<T>(work: () => T): T
-}
-
-export interface Guard {
-  tool<Schema extends StandardSchemaV1, Output>(
-    options: ReadOptions<Schema, Output> | WriteOptions<Schema, Output>,
-  ): ProtectedTool<StandardSchemaV1.InferInput<Schema>, Output>
-  run<T>(options: RunOptions, work: (run: Run) => Promise<T> | T): Promise<T>
-  /** The smallest form: a key and a function. Recovery is manual. */
-  once<T>(key: string, work: () => Promise<T> | T, options?: ToolCallOptions): Promise<T>
-  /**
-   * A sequence of protected calls that is done as a whole or undone as a whole, each step and each undo once, through
-   * crashes too. Equal inputs are the same saga; called again, it answers how it ended.
-   * @throws OnefoldError CONTRACT_INVALID
-   */
-  saga<Input>(
-    name: string,
-    steps: readonly SagaStep<Input>[],
-    options?: SagaOptions<Input>,
-  ): ProtectedTool<Input, SagaEnd>
-  /** Every contract as plain JSON (BF-11). */
-  contracts(): readonly ContractDescription[]
-  readonly ledger: Ledger
-  on<Name extends EventName>(name: Name, listener: (event: EngineEvents[Name]) => void): () => void
-  /** Opens the ledger now instead of at the first call. */
-  open(): Promise<void>
-  /**
-   * Refuses new calls and closes the ledger. What runs then is waited for as long as `waitMs` says; what still runs after
-   * that may send nothing any more and is in doubt (`shutdown`), or is taken back where it had sent nothing.
-   */
-  close(options?: CloseOptions): Promise<void>
-  /** For adapters and proxies. */
-  readonly internals: Internals
-}
-
-/** What adapters and proxies build on; not for application code. */
-export interface Internals {
-  /** @param maker what the contract's functions were taken from (`Makers.note`) */
-  register(contract: Contract, maker?: unknown): Contract
-  perform(contract: Contract, input: unknown, options?: PerformOptions): Promise<Outcome>
-  readonly undeclared: UndeclaredPerformer
-  /** A run bound explicitly, for calls that arrive with a run id. */
-  runOf(options: RunOptions): ActiveRun
-  /** The same as the run that `guard.run` hands out, for code that no callback encloses. */
-  handleOf(options: RunOptions): Run
-  name: Performer['name']
-  /** One housekeeping round, now. */
-  tick(): Promise<void>
-  /** Tells listeners of what a person has to see: names and tickets only. */
-  alarm(tool: string, message: string): void
-  /** The ledger across all tenants, for operators. */
-  readonly operators: Ledger
-  /** Another guard, made as this one was but for what `change` changes, without its contracts: for test kits. */
-  twin(change: (options: GuardOptions) => GuardOptions): Guard
-  /** Bytes beside one operation, named by their content: what a frozen request is too large to hold itself. */
-  readonly blobs: Pick<Store, 'putBlob' | 'getBlob'>
-}
+import { createUndeclared } from './undeclared.ts'
+import type { GuardOptions, ProtectedTool, Run, Guard } from './guard-types.ts'
 
 /** @throws OnefoldError STORE_UNSAFE for a store that forgets, unless `allowVolatile` */
 export function createGuard(options: GuardOptions): Guard {

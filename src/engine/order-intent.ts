@@ -10,7 +10,7 @@ import {
 } from '../contract/index.ts'
 import { OnefoldError } from '../error/index.ts'
 import { orderIntentKey, type OrderIntentParts } from '../key/index.ts'
-import type { Guard } from './guard.ts'
+import type { Guard } from './guard-types.ts'
 import type { OperationRecord } from './record.ts'
 
 /** What an agent is about to order, on whose behalf, in which session. */

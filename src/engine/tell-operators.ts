@@ -1,4 +1,4 @@
-import type { Guard } from './guard.ts'
+import type { Guard } from './guard-types.ts'
 
 /**
  * Tells people what they may have to act on, a line each: names and tickets only, never arguments or results. What it
