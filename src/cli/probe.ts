@@ -145,7 +145,7 @@ async function answerOf(how: string, withinMs: number): Promise<string> {
 
 interface Failed extends Error {
   readonly killed?: boolean
-  readonly code?: unknown
+  readonly code?: string | number
   readonly signal?: string | null
   readonly stderr?: string
 }
