@@ -124,7 +124,13 @@ export type Command =
   | (Actor & Attempt & { readonly type: 'adopt'; readonly ordinal: number; readonly child: string })
   | (Actor & { readonly type: 'deliver' })
   | (Actor & { readonly type: 'expire' })
-  | (Actor & { readonly type: 'supersede'; readonly by: string; readonly descriptor: Descriptor })
+  | (Actor & {
+      readonly type: 'supersede'
+      readonly by: string
+      /** A key whose marker is replaced too. */
+      readonly over?: string | undefined
+      readonly descriptor: Descriptor
+    })
   /** Lets a key be claimed again that was taken over by the key `by`. */
   | (Actor & { readonly type: 'give-back'; readonly by: string })
 

@@ -78,7 +78,7 @@ const EDGES: Readonly<Record<Transition, ReadonlySet<string>>> = {
   T20: new Set([...edges(['executing'], ['accepted']), ...edges(['accepted'], ['accepted', 'committed', 'in-doubt'])]),
   T21: new Set([...edges(['committed'], ['compensating']), ...edges(['compensating'], ['compensated'])]),
   superseded: new Set([
-    ...edges(['absent', 'released', 'rejected'], ['superseded']),
+    ...edges(['absent', 'released', 'rejected', 'superseded'], ['superseded']),
     ...edges(['superseded'], ['released']),
   ]),
   heartbeat: new Set(

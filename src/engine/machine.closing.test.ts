@@ -338,6 +338,16 @@ describe('steps that move nothing', () => {
     }
   })
 
+  it('a third name replaces only the marker that it names', () => {
+    const taken = recordIn('superseded', { nonce: 'of1_other' })
+    expect(decided(taken, give('supersede', { over: 'of1_other' }))).toMatchObject({
+      transition: 'superseded',
+      draft: { state: 'superseded', nonce: 'of1_newer' },
+      event: { from: 'superseded', to: 'superseded' },
+    })
+    expect(decided(taken, give('supersede', { over: 'of1_third' }))).toEqual(refusal('state'))
+  })
+
   it('gives back only what it took, and its generation stays', () => {
     const taken = recordIn('superseded', { nonce: 'of1_newer', generation: 3 })
     expect(decided(taken, give('give-back'))).toMatchObject({

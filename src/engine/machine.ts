@@ -204,7 +204,8 @@ export function decide(key: string, record: OperationRecord | undefined, command
     case 'expire':
       return expire(record, command, now)
     case 'supersede':
-      if (record.state !== 'released' && record.state !== 'rejected') return refuse('state')
+      if (record.state === 'superseded' ? record.nonce !== command.over : !cameToNothing(record.state))
+        return refuse('state')
       // It never runs again, and nothing ever expires it: what is personal goes now.
       return move(record, 'superseded', 'superseded', command, {
         nonce: command.by,
@@ -219,6 +220,8 @@ export function decide(key: string, record: OperationRecord | undefined, command
       return move(record, 'superseded', 'released', command, CLOSED)
   }
 }
+
+const cameToNothing = (state: State): boolean => state === 'released' || state === 'rejected'
 
 const HEARTBEAT_STATES: readonly State[] = [
   'claimed',
@@ -248,7 +251,7 @@ const isForgotten = (record: OperationRecord, command: Claim): boolean =>
   record.updatedAt <= command.amnesia.at + command.leaseMs
 
 function claimAgain(record: OperationRecord, command: Claim, now: number): Decision {
-  const again = record.state === 'released' || record.state === 'rejected'
+  const again = cameToNothing(record.state)
   if ((again || (record.state === 'claimed' && now >= record.leaseUntil)) && isForgotten(record, command)) {
     const { createdAt: _since, fence: _old, ...forgotten } = freshDraft(record.key, command, 'in-doubt')
     return move(record, 'T0', 'in-doubt', command, {

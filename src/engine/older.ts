@@ -19,21 +19,38 @@ const under = (op: Operation, { key, fingerprint }: OlderName): Operation => ({
 
 /**
  * Leaves a `superseded` marker under every key that an older major or secret would have used. A record that is
- * already there decides: it is handed back.
+ * already there decides: it is handed back. Of two that took over each other's key the smaller could be given back
+ * ({@link heirOf}), so that marker is made this operation's own.
  */
 export async function takeOver(core: Core, op: Operation): Promise<Standing | undefined> {
+  const takers = new Map<string, string>()
   for (const name of op.older) {
-    const { key, major } = name
-    const reading = await core.journal.apply(key, op.tenant, await core.journal.read(key, op.tenant), {
-      type: 'supersede',
-      who: core.processes.self,
-      by: op.key,
-      descriptor: { ...op.descriptor, major },
-    })
-    // Our marker, or what refused it: an absent record takes it.
-    if ((reading.record as OperationRecord).state !== 'superseded') return { op: under(op, name), reading }
+    const found = await take(core, op, name)
+    const { state, nonce } = found.reading.record
+    if (state !== 'superseded') return found
+    if (takers.get(nonce) === name.key) {
+      const [smaller, over] = name.key < nonce ? [name.key, nonce] : [nonce, name.key]
+      const given = await take(core, op, op.older.find(({ key }) => key === smaller) as OlderName, over)
+      if (given.reading.record.state !== 'superseded') return given
+    }
+    takers.set(name.key, nonce)
   }
   return undefined
+}
+
+type Found = Standing & { readonly reading: Reading & { readonly record: OperationRecord } }
+
+/** @param over whose marker is replaced as well @returns our marker, or what refused it: an absent record takes it */
+async function take(core: Core, op: Operation, name: OlderName, over?: string): Promise<Found> {
+  const { key, major } = name
+  const reading = await core.journal.apply(key, op.tenant, await core.journal.read(key, op.tenant), {
+    type: 'supersede',
+    who: core.processes.self,
+    by: op.key,
+    over,
+    descriptor: { ...op.descriptor, major },
+  })
+  return { op: under(op, name), reading: { ...reading, record: reading.record as OperationRecord } }
 }
 
 /**

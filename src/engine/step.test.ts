@@ -83,7 +83,7 @@ const LEGAL: Readonly<Record<Transition, string>> = {
   T19: 'executing>awaiting-input awaiting-input>executing',
   T20: 'executing>accepted accepted>accepted accepted>committed accepted>in-doubt',
   T21: 'committed>compensating compensating>compensated',
-  superseded: 'absent>superseded released>superseded rejected>superseded superseded>released',
+  superseded: 'absent>superseded released>superseded rejected>superseded superseded>superseded superseded>released',
   heartbeat:
     'claimed>claimed executing>executing recovering>recovering accepted>accepted awaiting-input>awaiting-input ' +
     'compensating>compensating',

@@ -309,6 +309,53 @@ describe('what was taken over under a secret that is older here', () => {
     expect(past.downstream.effects('a')).toBe(1)
   })
 
+  it.each(['past', 'now'] as const)(
+    'by two that then died, and done by one with a newer secret, stays done: %s',
+    async (who) => {
+      const { past } = await crossed(['past', 'now'])
+      const newest = bench({
+        beside: past,
+        keySecret: 'newest',
+        previousSecrets: who === 'past' ? ['new', 'old'] : ['old', 'new'],
+        self: 'host/boot/3/3',
+      })
+      expect(await newest.until(newest.tool()(input))).toEqual({ id: 1, ref: 'a' })
+      const [own, other] = who === 'past' ? ['old', 'new'] : ['new', 'old']
+      const late = bench({ beside: past, keySecret: own, previousSecrets: [other], self: 'host/boot/4/4' })
+      const error = await refusalOf(late.until(late.tool()(input)))
+      expect(facts(error)).toMatchObject({ code: 'CONTRACT_SUPERSEDED', effect: 'unknown' })
+      expect(past.downstream.effects('a')).toBe(1)
+    },
+  )
+
+  it('by two, of whom one goes on while a third name looks, is done by that one', async () => {
+    const { past, now, old, tool } = await crossed(['past', 'now'])
+    const [smaller] = [past.record(old, input)!.key, now.record(tool, input)!.key].toSorted()
+    const own = past.record(old, input)!.key === smaller ? 'old' : 'new'
+    const goesOn = bench({
+      beside: past,
+      keySecret: own,
+      previousSecrets: [own === 'old' ? 'new' : 'old'],
+      self: 'host/boot/4/4',
+    })
+    const third = bench({
+      beside: past,
+      keySecret: 'newest',
+      previousSecrets: ['new', 'old'],
+      self: 'host/boot/3/3',
+    })
+    let looks = 0
+    // Its own look for what stands there comes first, then both markers, then the smaller one again.
+    third.trouble.request = (verb, args) =>
+      verb === 'read' && args[0] === smaller && (looks += 1) === 2
+        ? goesOn
+            .tool()(input)
+            .then(() => undefined)
+        : undefined
+    expect(await third.until(third.tool().perform(input))).toMatchObject({ replayed: true, key: smaller })
+    expect([looks > 1, past.downstream.effects('a')]).toEqual([true, 1])
+  })
+
   it('by one that died before it claimed is begun under its name', async () => {
     const { past, now } = mutual()
     const [old, tool] = [past.tool(), now.tool()]
