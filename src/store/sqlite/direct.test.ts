@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process'
 import { mkdtempSync, renameSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setTimeout as pause } from 'node:timers/promises'
 import type { Worker } from 'node:worker_threads'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { claimOf } from '../../../test/support/claim.ts'
@@ -69,6 +70,8 @@ describe('writes on the caller’s thread', () => {
     const store = await opened()
     await store.write(claimOf('a', 'one'))
     renameSync(path, `${path}.moved`)
+    // The last look for the files is one of before by then.
+    await pause(10)
     await expect(store.write(claimOf('b', 'one'))).rejects.toMatchObject({ code: 'STORE_UNAVAILABLE' })
     expect((await store.write(claimOf('b', 'two'))).applied).toBe(true)
     expect((await store.read('b', 't')).record?.writeId).toBe('two')

@@ -1,6 +1,7 @@
 import { mkdtempSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setTimeout as pause } from 'node:timers/promises'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { claimOf } from '../../../test/support/claim.ts'
 import type { Store } from '../../engine/index.ts'
@@ -25,8 +26,10 @@ async function opened(onCallersThread: boolean): Promise<Store> {
   return store
 }
 
-function takeLogAway(): void {
+/** By the time that it resolves, the last look for the files is one of before. */
+async function takeLogAway(): Promise<void> {
   for (const end of ['-wal', '-shm']) renameSync(path + end, `${path}${end}.away`)
+  await pause(10)
 }
 
 describe('what is gone', () => {
@@ -49,7 +52,7 @@ describe('what is gone', () => {
 describe.each([false, true])('a log that is removed, on the caller’s thread: %s', (onCallersThread) => {
   it('is told by every call until the store is closed; opened again it works', async () => {
     const store = await opened(onCallersThread)
-    takeLogAway()
+    await takeLogAway()
     const said = {
       code: 'STORE_UNAVAILABLE',
       message: expect.stringContaining('was removed while this process had it'),
@@ -66,16 +69,16 @@ describe.each([false, true])('a log that is removed, on the caller’s thread: %
 
   it('is not looked for by whoever closes: the log of others stays as it is', async () => {
     const store = await opened(onCallersThread)
-    takeLogAway()
+    await takeLogAway()
     writeFileSync(`${path}-wal`, 'of others')
     await store.close()
     expect(readFileSync(`${path}-wal`, 'utf8')).toBe('of others')
   })
 })
 
-it('a log that is removed is not folded into the file any more', () => {
+it('a log that is removed is not folded into the file any more', async () => {
   const ledger = openLedger({ path, wall: Date.now })
-  takeLogAway()
+  await takeLogAway()
   const before = statSync(path).mtimeMs
   ledger.checkpoint()
   expect(statSync(path).mtimeMs).toBe(before)

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import type { Worker } from 'node:worker_threads'
+import { setTimeout as pause } from 'node:timers/promises'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { claimOf } from '../../../test/support/claim.ts'
 import type { Store } from '../../engine/index.ts'
@@ -128,6 +129,8 @@ describe('a worker whose file was moved away', () => {
     await store.write(claimOf('a', 'one'))
     const ended = once(workers.at(-1) as Worker, 'exit')
     renameSync(path, `${path}.moved`)
+    // The last look for the files is one of before by then.
+    await pause(10)
     await expect(ask(store)).rejects.toMatchObject({ code: 'STORE_UNAVAILABLE', details: { applied: 'no' } })
     await ended
     expect((await store.read('a', 't')).record).toBeUndefined()
