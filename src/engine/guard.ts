@@ -20,7 +20,7 @@ import { createRemembered } from './remembered.ts'
 import { createQuestions } from './rounds.ts'
 import type { OperationRecord } from './record.ts'
 import { currentFrame, currentRun, newRun, tenantWithoutRun, withRun, type ActiveRun } from './run.ts'
-import { settingsWith } from './settings.ts'
+import { DEFAULTS, settingsWith } from './settings.ts'
 import { knownSteps, sagaContract, type SagaStep } from './saga.ts'
 import { secretsOf } from './secrets.ts'
 import { createSlots } from './slots.ts'
@@ -64,6 +64,7 @@ export function createGuard(options: GuardOptions): Guard {
       defaultTenant,
       ...secrets,
       maxInputBytes: settings.maxInputBytes,
+      quarantineMs: settings.quarantineMs > DEFAULTS.quarantineMs ? settings.quarantineMs : undefined,
     },
     spool: options.spool,
     makeFetch: options.makeFetch,

@@ -37,6 +37,7 @@ export {
   STATES,
   keepsDiverging,
   momentsOf,
+  quarantineOf,
   stamp,
   type Descriptor,
   type Draft,

@@ -65,6 +65,8 @@ describe('T16 a person', () => {
 
   it('may not say released a millisecond earlier', () => {
     expect(decided(recordIn('in-doubt'), give('resolve', { quarantineMs: 101 }))).toEqual(refusal('quarantine'))
+    expect(decided(recordIn('in-doubt', { quarantineMs: 101 }), give('resolve'))).toEqual(refusal('quarantine'))
+    expect(decided(recordIn('in-doubt', { quarantineMs: 100 }), give('resolve'))).toMatchObject({ ok: true })
   })
 
   it('says committed at any time', () => {

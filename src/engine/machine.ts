@@ -2,7 +2,15 @@ import type { Attempt, Claim, Command } from './commands.ts'
 import { assertEdge, type Transition } from './edges.ts'
 import { expire } from './expire.ts'
 import { freshDraft } from './fresh-draft.ts'
-import { evidenceOfRound, keyKnownUntil, OPEN_STATES, wasSent, type OperationRecord, type State } from './record.ts'
+import {
+  evidenceOfRound,
+  keyKnownUntil,
+  OPEN_STATES,
+  quarantineOf,
+  wasSent,
+  type OperationRecord,
+  type State,
+} from './record.ts'
 import { eventOf, move, refuse, withEvidence, type Change, type Decision } from './step.ts'
 
 export type { Decision } from './step.ts'
@@ -105,7 +113,8 @@ export function decide(key: string, record: OperationRecord | undefined, command
       if (record.state !== 'in-doubt') return refuse('state')
       // Other arguments may have been sent since, and nobody has looked for those.
       if (command.generation !== undefined && command.generation !== record.generation) return refuse('fence')
-      if (command.verdict === 'released' && now < record.doubtAt + command.quarantineMs) return refuse('quarantine')
+      if (command.verdict === 'released' && now < record.doubtAt + quarantineOf(record, command.quarantineMs))
+        return refuse('quarantine')
       const closedBy = { who: command.who, note: command.note }
       const evidence = withEvidence(record, now, command, `${command.verdict}: ${command.note}`)
       return command.verdict === 'committed'

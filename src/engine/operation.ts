@@ -44,6 +44,8 @@ export interface Naming {
   /** Undefined stands for the time before there was one. */
   readonly previousSecrets: readonly (Secret | undefined)[]
   readonly maxInputBytes: number
+  /** The guard's, where it is longer than the default. */
+  readonly quarantineMs?: number | undefined
 }
 
 /**
@@ -123,6 +125,7 @@ export function nameOperation(
       amount: contract.amountOf(input),
       unanchored: run?.unanchored ?? false,
       checked: contract.sends === 'checked',
+      quarantineMs: naming.quarantineMs,
     },
   }
 }

@@ -153,6 +153,8 @@ export interface Descriptor {
    * a probe's "not found" then needs no proof of the owner's death.
    */
   readonly checked: boolean
+  /** Q of the program that recorded it, where that is longer than the default: others must not take it for shorter. */
+  readonly quarantineMs?: number | undefined
 }
 
 /** One operation's row. Immutable: a change is a new record with `revision + 1`. Times are the store's, in milliseconds. */
@@ -271,6 +273,10 @@ export function momentsOf(
   }
 }
 
+/** How long what was sent for it may still land: as its own program says, or whoever asks, if that is longer. */
+export const quarantineOf = ({ quarantineMs = 0 }: Pick<Descriptor, 'quarantineMs'>, ownMs: number): number =>
+  Math.max(quarantineMs, ownMs)
+
 /** The record that a store writes for a draft. */
 export function stamp(
   draft: Draft,
@@ -296,6 +302,7 @@ export function stamp(
     amount: draft.amount,
     unanchored: draft.unanchored,
     checked: draft.checked,
+    quarantineMs: draft.quarantineMs,
     key: draft.key,
     state: draft.state,
     revision: moments.revision,

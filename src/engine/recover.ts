@@ -7,7 +7,14 @@ import { executeMarked, type Ended } from './execute.ts'
 import { describe } from './classify.ts'
 import { thaw } from './frozen.ts'
 import { inquire } from './inquire.ts'
-import { isKnownReason, keepsDiverging, keyKnownUntil, type DoubtReason, type OperationRecord } from './record.ts'
+import {
+  isKnownReason,
+  keepsDiverging,
+  keyKnownUntil,
+  quarantineOf,
+  type DoubtReason,
+  type OperationRecord,
+} from './record.ts'
 import { seal } from './outcome.ts'
 import type { Operation } from './operation.ts'
 import { runOfRecord } from './run.ts'
@@ -231,7 +238,8 @@ async function ask(
   const ownerDead = core.processes.isDead(attempt.record.owner, core.journal.store.guarantees.localReads === true)
   // An owner whose lease was ended by a clock that jumped still believes in it: its own guard lasts as long as a lease.
   const graceMs = attempt.record.reason === 'lease-over' && !ownerDead ? core.settings.leaseMs : 0
-  const requiredMs = graceMs + core.settings.sendGraceMs + core.settings.quarantineMs + settleMs
+  const { sendGraceMs, quarantineMs } = core.settings
+  const requiredMs = graceMs + sendGraceMs + quarantineOf(attempt.record, quarantineMs) + settleMs
   const keepReason = attempt.record.reason === 'lease-over' ? 'lease-over' : whenUnknown
   for (;;) {
     const waitedMs = core.clock.bootMs() - startedAt

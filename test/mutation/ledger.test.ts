@@ -247,6 +247,22 @@ describe('the ledger', () => {
     expect(await b.until(tool({ ref: 'b' }))).toEqual({ id: 2, ref: 'b' })
   })
 
+  it('the quarantine is that of the program which made the attempt, where that is longer', async () => {
+    const made = bench({ settings: { quarantineMs: 600_000 } })
+    made.downstream.plan('a', 'lose-answer')
+    const tool = made.tool()
+    await refusalOf(made.until(tool({ ref: 'a' })))
+    const { key, quarantineMs } = made.record(tool, { ref: 'a' })!
+    expect(quarantineMs).toBe(600_000)
+    const other = bench({ beside: made, self: 'host/boot/2/2' })
+    const verdict = { verdict: 'released', who: 'ada', note: 'asked' } as const
+    await made.time.advance(61_000)
+    const error = await refusalOf(other.guard.ledger.resolve(key, verdict))
+    expect(facts(error)).toMatchObject({ code: 'HELD', retryAfterMs: 539_000, details: { refusal: 'quarantine' } })
+    await made.time.advance(539_000)
+    expect(await other.guard.ledger.resolve(key, verdict)).toMatchObject({ state: 'released' })
+  })
+
   it('“not done” counts also where recovery asks in vain, ever again', async () => {
     const { b, tool, key } = await doubted(
       () => ({ class: 'probe', settleMs: 0, probe: () => ({ found: 'unknown' }) }),

@@ -50,6 +50,7 @@ const EMPTY: Omit<OperationRecord, keyof OperationRecord> & Partial<Record<keyof
   call: undefined,
   parent: undefined,
   amount: undefined,
+  quarantineMs: undefined,
   outcome: undefined,
   error: undefined,
   reason: undefined,

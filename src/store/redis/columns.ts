@@ -104,6 +104,8 @@ function bodyText(draft: Draft): string {
     draft.children,
     draft.delivered,
     draft.closedBy,
+    // Nearly no record has it.
+    ...(draft.quarantineMs === undefined ? [] : [draft.quarantineMs]),
   ])
 }
 
@@ -137,6 +139,7 @@ type Body = [
   children: readonly string[],
   delivered: boolean,
   closedBy: OperationRecord['closedBy'] | null,
+  quarantineMs?: number,
 ]
 
 /** A record as it is stored, read back. @throws OnefoldError STORE_UNSAFE for a state that this version does not know */
@@ -198,6 +201,7 @@ export function recordOf(key: string, tenant: string, stored: string): Operation
     children: body[26],
     delivered: body[27],
     closedBy: body[28] ?? undefined,
+    quarantineMs: body[29],
   }
 }
 

@@ -72,6 +72,8 @@ function descriptorText(from: Descriptor): string {
     from.amount,
     from.unanchored,
     from.checked,
+    // Nearly no record has it.
+    ...(from.quarantineMs === undefined ? [] : [from.quarantineMs]),
   ])
 }
 
@@ -122,6 +124,7 @@ type DescriptorParts = [
   number | null,
   boolean,
   boolean,
+  number?,
 ]
 
 type RestParts = [OperationRecord['evidence'], OperationRecord['children'], OperationRecord['closedBy'] | null]
@@ -150,6 +153,7 @@ export function recordOf(row: Row, nameOf: NameOf): OperationRecord {
     amount: descriptor[9] ?? undefined,
     unanchored: descriptor[10],
     checked: descriptor[11],
+    quarantineMs: descriptor[12],
     state: stateOf(row[4] as number, key),
     revision: row[5] as number,
     fence: row[6] as number,

@@ -84,7 +84,12 @@ const sizes: readonly Omit<Case, 'group'>[] = [
   {
     name: 'whole numbers up to 2^53 - 1, and fractions where they may be',
     async run(bench) {
-      const descriptor = bench.descriptor({ amount: 0.1, retentionMs: Number.MAX_SAFE_INTEGER, occurrence: 2 ** 31 })
+      const descriptor = bench.descriptor({
+        amount: 0.1,
+        retentionMs: Number.MAX_SAFE_INTEGER,
+        occurrence: 2 ** 31,
+        quarantineMs: 600_000,
+      })
       const record = await bench.claim(bench.key(), { descriptor })
       const write = bench.touch(record)
       const answer = await bench.store.write({
@@ -93,6 +98,7 @@ const sizes: readonly Omit<Case, 'group'>[] = [
       })
       assertSame(await bench.record(record.key), answer.record)
       assert.equal(answer.record?.amount, 0.1)
+      assert.equal(answer.record?.quarantineMs, 600_000)
       assert.equal(answer.record?.fence, Number.MAX_SAFE_INTEGER)
     },
   },
