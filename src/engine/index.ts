@@ -33,6 +33,7 @@ export {
   type Reconciliation,
 } from './reconcile.ts'
 export {
+  DOUBT_REASONS,
   OPEN_STATES,
   STATES,
   keepsDiverging,

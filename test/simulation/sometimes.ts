@@ -1,4 +1,4 @@
-import { FAULT_POINTS } from '../../src/engine/index.ts'
+import { DOUBT_REASONS, FAULT_POINTS } from '../../src/engine/index.ts'
 
 /** What must have happened at least once over a long run: a path that was never taken was never tested. */
 
@@ -7,23 +7,9 @@ const TRANSITIONS = [
   'T18', 'T19', 'T20', 'T21', 'superseded', 'heartbeat', 'adopted', 'delivered',
 ] // prettier-ignore
 
-const REASONS = [
-  'timeout',
-  'reset',
-  'server-error',
-  'unreadable-answer',
-  'answered-error',
-  'threw',
-  'lease-over',
-  'shutdown',
-  'upstream-died',
-  'open-sends',
-  'recovery-failed',
-  'window-closed',
-  'precondition-failed',
-  'verification-failed',
-  'amnesia',
-]
+/** No tool of the simulation sends without its key, or calls other parts when it runs again. */
+const ABSENT: readonly string[] = ['no-key', 'diverged']
+const REASONS = DOUBT_REASONS.filter((reason) => !ABSENT.includes(reason))
 
 const CODES = [
   'KEY_MISSING',
