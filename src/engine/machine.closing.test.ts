@@ -322,45 +322,6 @@ describe('steps that move nothing', () => {
       expect(decided(recordIn(state), give('deliver'))).toEqual(refusal('state'))
     }
   })
-
-  it('a newer contract takes only a key under which nothing happened', () => {
-    expect(decided(undefined, give('supersede'))).toMatchObject({
-      transition: 'superseded',
-      draft: { state: 'superseded', nonce: 'of1_newer', openSends: 0 },
-      event: { transition: 'superseded', from: 'absent', to: 'superseded' },
-    })
-    for (const state of ['released', 'rejected'] as const) {
-      expect(decided(recordIn(state), give('supersede'))).toMatchObject({
-        transition: 'superseded',
-        draft: { state: 'superseded', nonce: 'of1_newer', fence: 7, input: undefined, error: undefined },
-      })
-    }
-    for (const state of STATES.filter((one) => one !== 'released' && one !== 'rejected')) {
-      expect(decided(recordIn(state), give('supersede'))).toEqual(refusal('state'))
-    }
-  })
-
-  it('a third name replaces only the marker that it names', () => {
-    const taken = recordIn('superseded', { nonce: 'of1_other' })
-    expect(decided(taken, give('supersede', { over: 'of1_other' }))).toMatchObject({
-      transition: 'superseded',
-      draft: { state: 'superseded', nonce: 'of1_newer' },
-      event: { from: 'superseded', to: 'superseded' },
-    })
-    expect(decided(taken, give('supersede', { over: 'of1_third' }))).toEqual(refusal('state'))
-  })
-
-  it('gives back only what it took, and its generation stays', () => {
-    const taken = recordIn('superseded', { nonce: 'of1_newer', generation: 3 })
-    expect(decided(taken, give('give-back'))).toMatchObject({
-      transition: 'superseded',
-      draft: { state: 'released', openSends: 0, generation: 3 },
-      event: { from: 'superseded', to: 'released' },
-    })
-    expect(decided(taken, give('give-back', { by: 'of1_other' }))).toEqual(refusal('fence'))
-    for (const state of STATES.filter((one) => one !== 'superseded'))
-      expect(decided(recordIn(state), give('give-back'))).toEqual(refusal('state'))
-  })
 })
 
 describe('every other edge is a bug', () => {
