@@ -356,3 +356,12 @@ export const contractOf = (options: Partial<Record<string, unknown>> = {}): Cont
 export const unavailable = (): OnefoldError => new OnefoldError('STORE_UNAVAILABLE', 'the store is away')
 
 export { settle }
+
+/** What the run `r` says of itself after `work`, whatever that came to. */
+export const receiptOf = (b: Bench, work: () => Promise<unknown>) =>
+  b.until(
+    b.guard.run({ id: 'r' }, async (run) => {
+      await work().catch(() => undefined)
+      return await run.receipt()
+    }),
+  )
