@@ -60,10 +60,15 @@ const MAY_STAND: readonly State[] = [...OPEN_STATES, 'committed', 'abandoned']
 export function beginPart(
   core: Core,
   parent: OperationFrame,
-  { key, tenant, contract }: Operation,
+  { key, tenant, contract, older }: Operation,
   undoes: string | undefined,
 ): () => void {
-  const part: Part = parent.parts.get(key) ?? {
+  // By ledger: what stands in one of them says nothing about what has the same name in another.
+  const parts = parent.parts.get(core.journal) ?? new Map<string, Part>()
+  parent.parts.set(core.journal, parts)
+  // It may stand under a name that is older here.
+  const names = [key, ...older.map((name) => name.key)]
+  const part: Part = parts.get(key) ?? {
     tool: contract.name,
     ticket: ticketOf(key),
     running: 0,
@@ -73,13 +78,16 @@ export function beginPart(
         // What another had done, or does, was only replayed to this one.
         return record?.parent?.key === parent.key ? record : undefined
       }
-      const record = await own(key)
-      if (record === undefined || !MAY_STAND.includes(stateBefore(record))) return false
-      // An undo is judged by what it undoes, where that is a part as well.
-      return undoes === undefined || (await own(undoes)) === undefined
+      for (const name of names) {
+        const record = await own(name)
+        if (record === undefined || !MAY_STAND.includes(stateBefore(record))) continue
+        // An undo is judged by what it undoes, where that is a part as well.
+        return undoes === undefined || (await own(undoes)) === undefined
+      }
+      return false
     },
   }
-  parent.parts.set(key, part)
+  parts.set(key, part)
   part.running += 1
   return () => {
     part.running -= 1
@@ -94,10 +102,12 @@ export async function verdictOn({ op, sends, frame }: LiveAttempt, error: unknow
   return part === undefined ? verdict : doubtOf(error, sends, `, beside its part ${part.tool} (${part.ticket})`)
 }
 
-async function standingPart(parts: ReadonlyMap<string, Part>): Promise<Part | undefined> {
-  for (const part of parts.values()) {
-    // Where its ledger cannot tell, it may stand.
-    if (part.running > 0 || (await part.mayStand().catch(() => true))) return part
+async function standingPart(ledgers: OperationFrame['parts']): Promise<Part | undefined> {
+  for (const parts of ledgers.values()) {
+    for (const part of parts.values()) {
+      // Where its ledger cannot tell, it may stand.
+      if (part.running > 0 || (await part.mayStand().catch(() => true))) return part
+    }
   }
   return undefined
 }

@@ -18,8 +18,8 @@ export interface OperationFrame {
   readonly up: OperationFrame | undefined
   /** Ordinal of the next child, counted in the order of calls. */
   nextChild: number
-  /** What it has called, once each by name. */
-  readonly parts: Map<string, Part>
+  /** What it has called, by ledger and there once each by name. */
+  readonly parts: Map<object, Map<string, Part>>
   /** Records the nth child of a composite operation, in the ledger of the guard that executes it. */
   readonly adopt: (child: Operation, ordinal: number) => Promise<void>
   /** Calls by `identity: 'sequence'` inside it; undefined before the first. */

@@ -106,6 +106,30 @@ it('a part whose ledger does not answer may stand', async () => {
   expect([stateOf(b, parent), other.downstream.effects('a')]).toEqual(['in-doubt', 1])
 })
 
+it('a part of one name in two ledgers is looked for in both', async () => {
+  const b = bench()
+  const other = bench()
+  const [refused, done] = [b, other].map((one) => one.tool({ name: 'reserve' }))
+  b.downstream.plan('a', 'refuse')
+  const parent = parentOf(b, async () => {
+    await refused!({ ref: 'a' }).catch(() => undefined)
+    await done!({ ref: 'a' })
+  })
+  expect(facts(await refusalOf(b.until(parent({ ref: 'p' }))))).toMatchObject({ code: 'IN_DOUBT', effect: 'unknown' })
+  expect([stateOf(b, parent), other.downstream.effects('a')]).toEqual(['in-doubt', 1])
+})
+
+it('a part that was begun under a name that is older here stands', async () => {
+  const past = bench({ keySecret: 'old', previousSecrets: ['new'] })
+  const now = bench({ beside: past, keySecret: 'new', previousSecrets: ['old'], self: 'host/boot/2/2' })
+  now.downstream.plan('a', 'refuse')
+  await refusalOf(now.until(now.tool({ name: 'reserve' })({ ref: 'a' })))
+  const part = past.tool({ name: 'reserve' })
+  const parent = parentOf(past, () => part({ ref: 'a' }))
+  expect(facts(await refusalOf(past.until(parent({ ref: 'p' }))))).toMatchObject({ code: 'IN_DOUBT' })
+  expect([past.record(part, { ref: 'a' })?.state, past.downstream.effects('a')]).toEqual(['superseded', 1])
+})
+
 it('a refusal that comes after the deadline takes no doubt back that a part leaves', async () => {
   const b = bench()
   const part = b.tool({ name: 'reserve' })
