@@ -95,7 +95,7 @@ export function startFlight(core: Core, op: Operation, first: Reading | undefine
           options,
           marked: () => {
             flight.marked = true
-            core.makers.began(op.key, op.contract)
+            core.makers.began(flight.key, op.contract)
             bind()
           },
           idle: rest,
@@ -121,6 +121,9 @@ interface FlightWork {
 
 const UNHURRIED_STEPS = 8
 const LONGEST_PAUSE_MS = 100
+
+/** How long a caller of a doubt whose next recovery is far off may not see that it was settled elsewhere. */
+const LONGEST_BLIND_MS = 1_000
 
 async function drive(work: FlightWork, first: Reading | undefined): Promise<Settled> {
   const { core, flight } = work
@@ -339,8 +342,8 @@ async function recoverInFlight(
 ): Promise<Settled | undefined> {
   const waitMs = record.updatedAt + backoffMs(core, record) - now
   if (waitMs > 0) {
-    // Looks again in between: a store clock that was set back would otherwise keep every caller here for as long.
-    await sleep(core.clock, Math.min(waitMs, Math.max(backoffMs(core, record), core.settings.sweepMs)))
+    // Looks again in between: a person, or another process, may settle it meanwhile, and its callers may leave.
+    await sleep(core.clock, Math.min(waitMs, LONGEST_BLIND_MS))
     return undefined
   }
   const ended = await recoverOnce(core, op.contract, record, now)

@@ -134,7 +134,7 @@ describe('a flight', () => {
     expect([prepares, b.time.bootMs() - began]).toEqual([2, 31_100])
   })
 
-  it('looks at the ledger once in a pause between two recoveries', async () => {
+  it('looks at the ledger once a second in a pause between two recoveries', async () => {
     const b = bench({ settings: { recoveryBackoffMs: 20_000 } })
     const tool = b.tool({ recovery: keyed() })
     b.downstream.plan('a', 'lose-request', 'lose-request')
@@ -142,7 +142,22 @@ describe('a flight', () => {
     await settle()
     const counted = countOf(b, 'read')
     await call
-    expect(counted.reads).toBe(1)
+    expect(counted.reads).toBe(20)
+  })
+
+  it('in such a pause tells what was settled elsewhere, and ends where nobody waits any more', async () => {
+    const a = bench({ settings: { recoveryBackoffMs: 120_000 } })
+    const b = bench({ beside: a, self: 'host/boot/2/2' })
+    const tool = a.tool({ recovery: keyed() })
+    a.downstream.plan('a', 'lose-answer', 'lose-answer')
+    expect(facts(await refusalOf(a.until(tool(input))))).toMatchObject({ code: 'IN_DOUBT' })
+    const waiting = tool.perform(input)
+    await settle()
+    const { key } = a.record(tool, input)!
+    await b.until(b.guard.ledger.resolve(key, { verdict: 'committed', who: 'ada', note: 'seen' }))
+    const began = a.time.bootMs()
+    expect(await a.until(waiting)).toMatchObject({ status: 'committed', replayed: true })
+    expect([a.time.bootMs() - began <= 1_000, a.downstream.effects('a')]).toEqual([true, 1])
   })
 
   it('tells what is wrong with the ledger as "no effect" where its claim was refused before', async () => {
