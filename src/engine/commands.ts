@@ -69,6 +69,8 @@ export type Command =
         readonly window?: { readonly windowMs: number; readonly marginMs: number }
         /** Idempotent: the precondition was asked and holds. */
         readonly preconditionHolds?: boolean
+        /** Of the program that sends, where it is longer than the default. */
+        readonly quarantineMs?: number | undefined
       })
   | (Actor & Attempt & { readonly type: 'found'; readonly outcome: StoredOutcome })
   | (Actor &
@@ -114,6 +116,8 @@ export type Command =
         readonly leaseMs: number
         /** The round that is about to be sent. */
         readonly round?: string
+        /** Of the program that sends, where it is longer than the default. */
+        readonly quarantineMs?: number | undefined
       })
   | (Actor & Attempt & { readonly type: 'accept'; readonly outcome: StoredOutcome; readonly leaseMs: number })
   | (Actor & { readonly type: 'verify'; readonly nonce: string; readonly leaseMs: number })

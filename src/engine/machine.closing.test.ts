@@ -175,6 +175,16 @@ describe('T19 rounds', () => {
       transition: 'T19',
       draft: { state: 'awaiting-input', round: 1, fence: 7, openSends: 1 },
     })
+    for (const [recorded, sent, kept] of [
+      [undefined, undefined, undefined],
+      [undefined, 90, 90],
+      [120, 90, 120],
+      [120, undefined, 120],
+    ] as const) {
+      const record = recordIn('awaiting-input', { quarantineMs: recorded })
+      const { draft } = decided(record, give('resume', { quarantineMs: sent })) as { draft: { quarantineMs?: number } }
+      expect(draft.quarantineMs).toBe(kept)
+    }
     expect(decided(recordIn('awaiting-input'), give('resume'))).toMatchObject({
       transition: 'T19',
       draft: { state: 'executing', fence: 7, openSends: 1, leaseMs: 30 },

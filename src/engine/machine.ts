@@ -8,6 +8,7 @@ import {
   OPEN_STATES,
   quarantineOf,
   wasSent,
+  type Descriptor,
   type OperationRecord,
   type State,
 } from './record.ts'
@@ -158,7 +159,7 @@ export function decide(key: string, record: OperationRecord | undefined, command
       if (!owns(record, command)) return refuse('fence')
       // Told apart by what their caller answered: a round that came to a question is never sent again.
       if (wasSent(record, command.round)) return refuse('already')
-      return move(record, 'T19', 'executing', command, { leaseMs: command.leaseMs })
+      return move(record, 'T19', 'executing', command, { leaseMs: command.leaseMs, ...sentBy(record, command) })
     }
     case 'accept': {
       if (record.state !== 'executing') return refuse('state')
@@ -387,5 +388,10 @@ function resend(record: OperationRecord, command: Command & { type: 'resend' }, 
     // That the code of the earlier ones has returned says nothing about this one's.
     checked: record.checked && command.checked,
     leaseMs: command.leaseMs,
+    ...sentBy(record, command),
   })
 }
+
+/** What another program sends may land for as long as that one says. */
+const sentBy = (record: OperationRecord, { quarantineMs }: Pick<Descriptor, 'quarantineMs'>): Change =>
+  quarantineMs === undefined ? {} : { quarantineMs: quarantineOf(record, quarantineMs) }

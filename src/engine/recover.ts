@@ -200,6 +200,7 @@ async function resend(
     nonce: attempt.nonce,
     who: core.processes.self,
     leaseMs: core.settings.leaseMs,
+    quarantineMs: core.naming.quarantineMs,
     checked: op.contract.sends === 'checked',
   })
   // Refused by its window. Where somebody else has the record by now, giving up is refused as well.

@@ -75,6 +75,7 @@ export async function resumeAndExecute(
     nonce,
     who,
     leaseMs,
+    quarantineMs: core.naming.quarantineMs,
     ...(options.round === undefined ? {} : { round: options.round }),
   })
   if (!resumed.applied || resumed.record === undefined) return OVERTAKEN

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { thrownBy } from '../vectors/attempt.ts'
-import { bench, facts, refusalOf, type Bench } from './bench.ts'
-import { doubted } from './corners.ts'
+import { bench, facts, refusalOf, settle, type Bench } from './bench.ts'
+import { doubted, keyed } from './corners.ts'
 
 async function recorded(refs: readonly string[]) {
   const b = bench()
@@ -261,6 +261,33 @@ describe('the ledger', () => {
     expect(facts(error)).toMatchObject({ code: 'HELD', retryAfterMs: 539_000, details: { refusal: 'quarantine' } })
     await made.time.advance(539_000)
     expect(await other.guard.ledger.resolve(key, verdict)).toMatchObject({ state: 'released' })
+  })
+
+  it('the quarantine is that of the program which sent it again, where that is longer', async () => {
+    const made = bench()
+    const tool = made.tool({ recovery: keyed() })
+    const other = bench({ beside: made, self: 'host/boot/2/2', settings: { quarantineMs: 600_000 } })
+    made.downstream.plan('a', 'lose-request')
+    made.fault = (point) => (point === 'recovering' ? new Promise(() => undefined) : undefined)
+    void tool({ ref: 'a' }).catch(() => undefined)
+    await settle()
+    // Its lease runs out, and the other one recovers it.
+    made.trouble.request = () => new Promise(() => undefined)
+    other.tool({ recovery: keyed() })
+    other.downstream.plan('a', 'lose-answer')
+    await other.until(other.guard.open())
+    other.fault = (point) => {
+      if (point === 'answered') other.trouble.request = () => new Promise(() => undefined)
+    }
+    await made.time.advance(90_000)
+    const third = bench({ beside: made, self: 'host/boot/3/3' })
+    await third.until(third.guard.open())
+    await made.time.advance(90_000)
+    const { key, state, quarantineMs } = third.record(tool, { ref: 'a' })!
+    expect([state, quarantineMs, third.downstream.effects('a')]).toEqual(['in-doubt', 600_000, 1])
+    const verdict = { verdict: 'released', who: 'ada', note: 'asked' } as const
+    await made.time.advance(61_000)
+    expect(facts(await refusalOf(third.guard.ledger.resolve(key, verdict)))).toMatchObject({ code: 'HELD' })
   })
 
   it('“not done” counts also where recovery asks in vain, ever again', async () => {
