@@ -36,14 +36,24 @@ describe('a key that is taken over', () => {
   })
 
   it('gives back only what it took, and its generation stays', () => {
-    const taken = recordIn('superseded', { nonce: 'of1_newer', generation: 3 })
+    const taken = recordIn('superseded', { nonce: 'of1_newer', generation: 3, attempts: 2 })
     expect(decided(taken, give('give-back'))).toMatchObject({
       transition: 'superseded',
-      draft: { state: 'released', openSends: 0, generation: 3 },
+      draft: { state: 'released', openSends: 0, generation: 3, attempts: 0 },
       event: { from: 'superseded', to: 'released' },
     })
     expect(decided(taken, give('give-back', { by: 'of1_other' }))).toEqual(refusal('fence'))
     for (const state of STATES.filter((one) => one !== 'superseded'))
       expect(decided(recordIn(state), give('give-back'))).toEqual(refusal('state'))
+  })
+
+  it('says no more than an absent one under the amnesia mark, once it is given back', () => {
+    const amnesia = { at: NOW - 1_000, lossFrom: 0, why: 'told' }
+    const claim = give('claim', { amnesia })
+    const released = (attempts: number) => recordIn('released', { attempts, updatedAt: NOW })
+    expect(decided(released(0), claim)).toMatchObject({ transition: 'T0', draft: { state: 'in-doubt' } })
+    expect(decided(released(1), claim)).toMatchObject({ transition: 'T18', draft: { state: 'claimed' } })
+    expect(decided(released(0), give('claim', { amnesia, beyondAmnesia: true }))).toMatchObject({ transition: 'T18' })
+    expect(decided(released(0), give('claim'))).toMatchObject({ transition: 'T18' })
   })
 })

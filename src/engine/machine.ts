@@ -227,7 +227,7 @@ export function decide(key: string, record: OperationRecord | undefined, command
       if (record.state !== 'superseded') return refuse('state')
       if (record.nonce !== command.by) return refuse('fence')
       // Nothing ever happened under a marker.
-      return move(record, 'superseded', 'released', command, CLOSED)
+      return move(record, 'superseded', 'released', command, { ...CLOSED, attempts: 0 })
   }
 }
 
@@ -253,12 +253,13 @@ function claimAbsent(key: string, command: Claim): Decision {
 
 /**
  * Under the amnesia mark a record last written before it may be an older one than was acknowledged (I15). So may one that
- * was written within a lease after it: by an engine that had not heard of the loss, and took "claimed" for evidence.
+ * was written within a lease after it: by an engine that had not heard of the loss, and took "claimed" for evidence. A
+ * key that was given back says no more than an absent record.
  */
 const isForgotten = (record: OperationRecord, command: Claim): boolean =>
   command.amnesia !== undefined &&
   command.beyondAmnesia !== true &&
-  record.updatedAt <= command.amnesia.at + command.leaseMs
+  ((record.state === 'released' && record.attempts === 0) || record.updatedAt <= command.amnesia.at + command.leaseMs)
 
 function claimAgain(record: OperationRecord, command: Claim, now: number): Decision {
   const again = cameToNothing(record.state)

@@ -48,8 +48,7 @@ describe('what was taken over under a secret that is older here', () => {
   })
 
   /** Both begin at once: each has taken the other's key over, and neither has claimed its own. */
-  async function crossed(order: readonly string[]) {
-    const { past, now } = mutual()
+  async function crossed(order: readonly string[], { past, now } = mutual()) {
     const [old, tool] = [past.tool(), now.tool()]
     const held: (() => void)[] = []
     for (const b of [past, now]) {
@@ -77,6 +76,20 @@ describe('what was taken over under a secret that is older here', () => {
       'superseded',
     ])
     expect(past.downstream.effects('a')).toBe(1)
+  })
+
+  it('by two that began at once after the store lost records is a doubt, as if nothing were there', async () => {
+    const benches = mutual()
+    const { past, now } = benches
+    await past.inner.open()
+    await past.inner.markAmnesia({ at: past.time.storeMs(), lossFrom: 0, why: 'told' })
+    await past.time.advance(60_000)
+    for (const b of [past, now]) await b.until(b.guard.open())
+    const { calls, held } = await crossed(['past', 'now'], benches)
+    for (const go of held) go()
+    const told = await past.until(Promise.all(calls.map(refusalOf)))
+    expect(told.map(facts)).toMatchObject([{ code: 'IN_DOUBT' }, { code: 'IN_DOUBT' }])
+    expect(past.downstream.effects('a')).toBe(0)
   })
 
   it.each(['past', 'now'] as const)('by two that then died is begun by whoever comes: %s', async (who) => {
