@@ -123,10 +123,13 @@ export function nameUndo(
   )
 }
 
+/** A contract's name has at most 128 characters. What is undone is in the identity: two names may become one. */
+const LONGEST_BEFORE = 128 - '.compensate'.length
+
 function undoOf({ name, retentionMs }: Pick<Contract, 'name' | 'retentionMs'>): Contract {
   return defineContract(
     {
-      name: `${name}.compensate`,
+      name: `${name.slice(0, LONGEST_BEFORE)}.compensate`,
       input: anySchema,
       effect: 'write',
       identity: 'all',

@@ -82,6 +82,54 @@ it('an undo that was refused is told of', async () => {
   expect(alarms(living)).toEqual([FORSAKEN])
 })
 
+it('an undo that a person closed without knowing is told of as that', async () => {
+  const refuse = (): never => {
+    throw Object.assign(new Error('no'), { code: 'x' })
+  }
+  const { living, tools } = two({ compensate: refuse })
+  await living.until(tools[1]({ ref: 'a' }))
+  await refusalOf(living.until(tools[1].compensate({ ref: 'a' })))
+  const { records } = await living.guard.ledger.list({ states: ['in-doubt'] })
+  await living.until(living.guard.ledger.resolve(records[0]!.key, { verdict: 'abandoned', who: 'ada', note: 'n' }))
+  await living.time.advance(600_000)
+  expect(alarms(living)).toEqual([expect.stringContaining('a person closed its undo')])
+})
+
+it('tools whose names are as long as a name may be are undone, and looked after, each for itself', async () => {
+  const long = 'x'.repeat(127)
+  const { dying, living, undone } = two()
+  const declared = (b: Bench, name: string) => b.tool({ name, compensate: () => void undone.push(name) })
+  const [first, second] = [declared(dying, `${long}a`), declared(dying, `${long}b`)]
+  for (const tool of [first, second]) await dying.until(tool({ ref: 'a' }))
+  await dying.until(second.compensate({ ref: 'a' }))
+  await living.until(living.guard.open())
+  diesAt(dying, 'before-claim')
+  void first.compensate({ ref: 'a' }).catch(() => undefined)
+  await settle()
+  await dying.time.advance(60_000)
+  expect(alarms(living)).toEqual([FORSAKEN])
+  await living.until(declared(living, `${long}a`).compensate({ ref: 'a' }))
+  expect(undone).toEqual([`${long}b`, `${long}a`])
+  expect(living.record(first, { ref: 'a' })?.state).toBe('compensated')
+})
+
+it('a later undo is looked after as the earlier ones were, which are done', async () => {
+  const { dying, living, tools } = two()
+  for (const ref of ['a', 'b']) {
+    await living.until(tools[1]({ ref }))
+    const dies = ref === 'a' ? dying : bench({ beside: dying, self: 'host/boot/3/3' })
+    const tool = dies.tool({ compensate: () => undefined })
+    await dies.until(dies.guard.open())
+    diesAt(dies, 'before-claim')
+    void tool.compensate({ ref }).catch(() => undefined)
+    await settle()
+    await dying.time.advance(60_000)
+    await living.until(tools[1].compensate({ ref }))
+    await dying.time.advance(600_000)
+  }
+  expect(alarms(living)).toEqual([FORSAKEN, FORSAKEN])
+})
+
 it.each([
   ['runs', []],
   ['has been given up', [FORSAKEN]],
