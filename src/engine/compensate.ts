@@ -81,6 +81,9 @@ export async function compensateBy(
 ): Promise<void> {
   const who = core.processes.self
   const { op, reading } = await standing(core, wanted)
+  // Before anything is recorded: an undo that cannot read what it undoes is not begun.
+  const done = reading.record
+  const outcome = done?.outcome === undefined ? undefined : await unseal(done.outcome, done, core.journal)
   const { record } = await core.journal.apply(op.key, op.tenant, reading, {
     type: 'compensate',
     nonce: core.ids.nonce(),
@@ -90,7 +93,6 @@ export async function compensateBy(
   // Whoever began it, here or elsewhere: the compensation's own key makes it one.
   if (record?.state === 'compensated') return
   if (record?.state !== 'compensating') throw nothingToUndo(op.contract.name, op.key, record?.state)
-  const outcome = record.outcome === undefined ? undefined : await unseal(record.outcome, record, core.journal)
   try {
     await undo(outcome?.found === true ? outcome.value : undefined, op.key)
   } catch (error) {
