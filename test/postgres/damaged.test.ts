@@ -76,6 +76,28 @@ describe.skipIf(NEWEST === undefined)('a ledger that is hidden, or there in part
     await store.close()
   })
 
+  it('the doctor of an open one names a right to the sequence that was taken back', async () => {
+    const schema = await newSchema()
+    const store = storeOn(schema)
+    await store.open()
+    await asIs(`REVOKE ALL ON SEQUENCE ${schema}.sequence FROM ${ROLE}`)
+    const unfit = (await store.doctor()).filter(({ unsafe }) => unsafe === true)
+    expect(unfit).toMatchObject([{ check: 'rights', found: 'missing: USAGE on sequence' }])
+    await store.close()
+  })
+
+  it("is served where another program's table in its schema hides rows", async () => {
+    const schema = await newSchema()
+    await asIs(
+      `CREATE TABLE ${schema}.other (id int); GRANT SELECT ON ${schema}.other TO ${ROLE};
+       ALTER TABLE ${schema}.other ENABLE ROW LEVEL SECURITY`,
+    )
+    const store = storeOn(schema)
+    await store.open()
+    expect((await store.doctor()).filter(({ unsafe }) => unsafe === true)).toEqual([])
+    await store.close()
+  })
+
   for (const name of ['pg', 'postgres'] as const) {
     it(`an effect in the database is not committed without its record, with ${name}`, async () => {
       const schema = await newSchema()

@@ -106,12 +106,16 @@ export async function installed(driver: Driver, schema: string): Promise<number 
   return Number(meta['version'])
 }
 
+/** Others' tables may lie in the schema too. */
+const TABLES = ['meta', 'writers', 'records', 'events', 'awaited', 'blobs', 'outbox', 'payloads']
+
 /** The refusal of tables that show this role only some of their rows: what it does not see would be done again. */
 export async function hiddenBy(driver: Driver, schema: string): Promise<Error | undefined> {
   const [row] = await driver.query(
     `SELECT string_agg(c.relname, ', ' ORDER BY c.relname) AS tables FROM pg_class c
-     JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = $1 AND c.relkind = 'r' AND row_security_active(c.oid)`,
-    [schema],
+     JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = $1 AND c.relname IN (SELECT json_array_elements_text($2::text::json))
+       AND c.relkind = 'r' AND row_security_active(c.oid)`,
+    [schema, JSON.stringify(TABLES)],
   )
   const tables = row?.['tables'] as string | null
   if (tables === null) return undefined
