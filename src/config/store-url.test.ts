@@ -32,6 +32,9 @@ describe('parseStoreUrl', () => {
     ['memory:x', 'memory: takes nothing behind it'],
     ['sqlite:', 'write sqlite:./ledger.db'],
     ['sqlite://host/db', 'write sqlite:./ledger.db'],
+    ['sqlite://me:secret@host/db', 'write sqlite:./ledger.db'],
+    ['secret@host/db', 'write sqlite:…@host/db'],
+    [':secret@host/db', 'write sqlite::…@host/db'],
   ])('refuses %s', (url, message) => {
     expect(() => parseStoreUrl(url, '/')).toThrow(message)
     expect(() => parseStoreUrl(url, '/')).not.toThrow('secret')
@@ -75,6 +78,8 @@ describe('what people are shown of a URL', () => {
     ['S3cret@db/effects', '…@db/effects'],
     ['sqlite:./a@b.db', 'sqlite:./a@b.db'],
     ['sqlite:/home//a@b.db', 'sqlite:/home//a@b.db'],
+    ['sqlite://app:S3cret@db/effects', 'sqlite://…@db/effects'],
+    ['sqlite:postgres://app:S3cret@db/effects', 'sqlite:…@db/effects'],
     ['dynamodb://effects?region=eu-west-1', 'dynamodb://effects?region=eu-west-1'],
   ])('%s', (url, shown) => {
     expect(withoutPassword(url)).toBe(shown)

@@ -50,7 +50,7 @@ export function parseStoreUrl(url: string, folder: string): StoreChoice {
   const remotes = REMOTE_KINDS.flatMap(({ schemes }) => schemes.slice(0, 1)).join(':, ')
   throw invalid(
     url,
-    `write sqlite:${scheme === '' ? url : './ledger.db'}, one of ${remotes}: for a server, or memory: for a trial`,
+    `write sqlite:${scheme === '' ? withoutPassword(url) : './ledger.db'}, one of ${remotes}: for a server, or memory: for a trial`,
   )
 }
 
@@ -73,7 +73,7 @@ const SECRET = /pass|pwd|secret|token|key|auth|credential/i
 export function withoutPassword(url: string): string {
   const to = url.lastIndexOf('@')
   const from = behindScheme(url)
-  const shown = to < from || /^sqlite:/i.test(url) ? url : `${url.slice(0, from)}…${url.slice(to)}`
+  const shown = to < from || isPath(url) ? url : `${url.slice(0, from)}…${url.slice(to)}`
   return withoutSecretQuery(shown).slice(0, 120)
 }
 
@@ -82,6 +82,9 @@ export const withoutSecretQuery = (url: string): string =>
   url.replaceAll(/([?&])([^=&#]*)=([^&#]*)/g, (whole, mark: string, name: string) =>
     SECRET.test(name) ? `${mark}${name}=…` : whole,
   )
+
+/** Of a file's path nothing is secret, unless it was meant to be a server's address. */
+const isPath = (url: string): boolean => /^sqlite:(?!\/\/|.*:\/\/)/i.test(url)
 
 function behindScheme(url: string): number {
   const at = url.startsWith('//') ? 0 : url.indexOf(':') + 1
