@@ -22,6 +22,8 @@ let inner: Front
 beforeAll(async () => {
   service = await startService(({ url }, response, socket) => {
     if (url.startsWith('/lost')) return void socket.destroy()
+    if (url === '/stream')
+      return void response.writeHead(200, { 'content-type': 'text/event-stream' }).end('data: 1\n\n')
     response.writeHead(201).end('{"id":1}')
   })
   inner = await startFront({ upstream: service.url, routes: [write('POST /strict')] })
@@ -82,6 +84,17 @@ describe('a gateway before a gateway', () => {
       await inner.guard.ledger.resolve(theirs?.key ?? '', verdict)
       expect((await place()).json()).toEqual({ id: 7 })
       expect(service.effects('/lost/keyed')).toBe(1)
+    })
+  })
+
+  it('tells of its own operation once, also at the head of a stream', async () => {
+    await behind({ routes: [write('POST /stream', { key: 'required' })] }, async (outer) => {
+      const seen = await ask(`${outer.url}/stream`, { headers: { 'idempotency-key': 'streamed' }, body: { n: 1 } })
+      expect([seen.text, seen.headers['onefold-outcome'], seen.headers['idempotency-key']]).toEqual([
+        'data: 1\n\n',
+        'executed',
+        'streamed',
+      ])
     })
   })
 

@@ -21,7 +21,10 @@ export function liveTo(outgoing: ServerResponse, ours: (status: number) => Answe
       begun = true
       if (outgoing.destroyed) return
       const flat: string[] = []
-      for (const [name, value] of [...headers, ...ours(status)]) flat.push(name, value)
+      const told = ours(status)
+      // As for every other answer: headers of ours replace equal ones of the service, which may be an Onefold too.
+      const services = headers.filter(([name]) => !told.some(([own]) => own === name))
+      for (const [name, value] of [...services, ...told]) flat.push(name, value)
       outgoing.writeHead(status, flat)
       outgoing.flushHeaders()
     },
