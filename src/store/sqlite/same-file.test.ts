@@ -76,6 +76,32 @@ describe.each([false, true])('a log that is removed, on the caller’s thread: %
   })
 })
 
+it('a log that is removed is told to other stores of the process too, until the last that had it is closed', async () => {
+  const [one, other] = [await opened(false), sqliteStore({ path })]
+  await other.open()
+  await takeLogAway()
+  const said = { code: 'STORE_UNAVAILABLE', retryable: false, message: expect.stringContaining('was removed while') }
+  await expect(one.doctor()).rejects.toMatchObject(said)
+  await one.close()
+  await expect(one.open()).rejects.toMatchObject(said)
+  await other.close()
+  await one.open()
+  expect((await one.write(claimOf('a', 'one'))).applied).toBe(true)
+  await one.close()
+})
+
+it('a log that goes with its last store is no matter for the next one', async () => {
+  const one = await opened(false)
+  const closing = [one.close()]
+  for (let n = 0; n < 20; n += 1) {
+    const next = sqliteStore({ path })
+    await next.open()
+    expect((await next.write(claimOf(`a${n}`, 'one'))).applied).toBe(true)
+    closing.push(next.close())
+  }
+  await Promise.all(closing)
+})
+
 it('a log that is removed is not folded into the file any more', async () => {
   const ledger = openLedger({ path, wall: Date.now })
   await takeLogAway()

@@ -1,4 +1,5 @@
 import { statSync } from 'node:fs'
+import { errorOf, unavailable } from './failure.ts'
 
 /** What tells a file, its log and the index of that from others that lie at the same paths later. */
 export interface FileId {
@@ -39,3 +40,20 @@ export const goneMessage = (path: string, gone: Gone): string =>
   gone === 'file'
     ? `The ledger ${path} was moved or replaced while it was open.`
     : `The log of the ledger ${path} (-wal and -shm) was removed while this process had it open, so that others no longer see its steps: end this process and start it again. Somebody deleted the log, or this process itself read or copied the file: copy a ledger by "sqlite3 ${path} '.backup COPY'".`
+
+/** What the stores of this thread read, and where: while they do, nobody who minds their locks removes its log. */
+const held = new Map<FileId, string>()
+
+export const hold = (path: string, file: FileId): void => void held.set(file, path)
+export const letGo = (file: FileId | undefined): void => void (file !== undefined && held.delete(file))
+
+/**
+ * To be asked before a file is opened. SQLite has one index of a file's log in a process: beside a store whose log is gone
+ * a new connection would go by the old one's, and read what others wrote as damage, or not at all.
+ * @throws OnefoldError STORE_UNAVAILABLE
+ */
+export function assertNoLogGone(path: string): void {
+  for (const [file, where] of held)
+    if (where === path && goneOf(path, file) === 'log')
+      throw errorOf(unavailable(goneMessage(path, 'log'), { retryable: false }).failure)
+}

@@ -18,9 +18,8 @@ import { filledIn, recordOf, toDraftColumns, type Row } from './columns.ts'
 import { startCourier, type Courier } from './courier.ts'
 import { createDirect, type Direct } from './direct.ts'
 import { openLedger } from './ledger.ts'
-import { errorOf, unavailable } from './failure.ts'
 import { openReader, type Reader } from './reader.ts'
-import { goneMessage, goneOf, type FileId } from './same-file.ts'
+import { assertNoLogGone, goneOf, hold, letGo, type FileId } from './same-file.ts'
 import { nameOf, numberOf } from './states.ts'
 import { steadyClock } from './steady-clock.ts'
 import { fromColumn, toColumn } from './text.ts'
@@ -107,14 +106,14 @@ export function sqliteStore(where: string | SqliteOptions): Store {
     )
 
   async function start(): Promise<Courier> {
-    // SQLite has one index of a file's log in a process: a new connection would go by the old one's, beside others' log.
-    if (reader !== undefined && file !== undefined && goneOf(path, file) === 'log')
-      throw errorOf(unavailable(goneMessage(path, 'log'), { retryable: false }).failure)
+    assertNoLogGone(path)
+    letGo(file)
     reader?.close()
     reader = undefined
     const started = await startWorker()
     try {
       reader = openReader(path, clock)
+      hold(path, started.file)
     } catch {
       // Reads then go through the worker, which says what is wrong if anything is.
     }
@@ -296,6 +295,7 @@ export function sqliteStore(where: string | SqliteOptions): Store {
 
     async doctor() {
       await ready()
+      assertNoLogGone(path)
       // In a worker of its own: looking through a large file takes seconds, and writes must not wait for it.
       const examiner = await startWorker()
       try {
@@ -311,15 +311,21 @@ export function sqliteStore(where: string | SqliteOptions): Store {
       watchers.stop()
       // The writing connection has to be the last one, since only it can fold the log into the file, and remove it. Where
       // its own is gone it would remove that of others, with what is in there.
-      const last = file !== undefined && goneOf(path, file) === 'log' ? reader : undefined
-      if (last === undefined) reader?.close()
+      const had = file
+      const last = had !== undefined && goneOf(path, had) === 'log' ? reader : undefined
+      if (last === undefined) {
+        letGo(had)
+        reader?.close()
+      }
       reader = undefined
       direct?.close()
       direct = undefined
       const closing = courier
       courier = undefined
-      await Promise.all([closing?.close(), leaving])
-      last?.close()
+      await Promise.all([closing?.close(), leaving]).finally(() => {
+        last?.close()
+        letGo(had)
+      })
     },
   }
 }
