@@ -70,7 +70,10 @@ describe('an attempt that threw after its marker', () => {
     const sends: readonly Send[] = [{ state: 'answered', status: 422, isDoubtful: true }]
     expect(verdict(error, sends).kind).toBe('doubt')
     expect(verdict(error, sends, [{ match: 422, effect: 'none' }]).kind).toBe('doubt')
-    expect(verdict(error, sends, [{ match: 422, effect: 'done' }]).kind).toBe('done')
+    expect(verdict(error, sends, [{ match: 422, effect: 'done' }]).kind).toBe('doubt')
+    // A later answer is another one's.
+    const later: readonly Send[] = [...sends, { state: 'answered', status: 422 }]
+    expect(verdict(error, later, [{ match: 422, effect: 'done' }]).kind).toBe('done')
   })
 
   it('is not rejected by an answer that the error does not come from', () => {

@@ -52,7 +52,7 @@ export function classifyFailure(contract: Contract, error: unknown, sends: reado
   if (error instanceof UnsentError) return { kind: 'unsent' }
   const mapped = mappingOf(contract, error)
   if (mapped === 'none' && tellsOfAll(contract, sends)) return { kind: 'rejected', error: storedError(error) }
-  if (mapped === 'done') return { kind: 'done' }
+  if (mapped === 'done' && sends.at(-1)?.isDoubtful !== true) return { kind: 'done' }
   if (contract.recovery.class === 'composite' && isDivergence(error))
     return { kind: 'doubt', reason: 'diverged', evidence: DIVERGED }
   if (mapped === undefined && sends.length > 0) {

@@ -54,6 +54,11 @@ describe('a gateway before a gateway', () => {
       '/lost/declared',
       { routes: [write('POST /lost/declared', { identity: 'all', errors: [{ match: 422, effect: 'none' }] })] },
     ],
+    [
+      'a route that reads 422 as done',
+      '/lost/known',
+      { routes: [write('POST /lost/known', { identity: 'all', errors: [{ match: 422, effect: 'done' }] })] },
+    ],
   ] satisfies readonly (readonly [string, string, Omit<FrontOptions, 'upstream'>])[])(
     'takes the doubt of the inner one for a doubt: %s',
     async (_name, path, options) => {

@@ -104,7 +104,7 @@ describe('what a newer version recorded in a form that is not known', () => {
       effect: 'unknown',
       key,
     })
-    expect([b.downstream.effects('a'), b.downstream.log]).toEqual([1, ['a:ok']])
+    expect([b.recordOf(key)?.state, b.downstream.effects('a'), b.downstream.log]).toEqual(['committed', 1, ['a:ok']])
   })
 
   it('but a ledger that is away is told as that', async () => {

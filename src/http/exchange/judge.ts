@@ -43,10 +43,11 @@ class FailingAnswer extends Error {
 /**
  * What an answer says about the effect (protocol.md section 8): 2xx, and the redirects 302 and 303 by which forms are
  * answered, are successes unless the operator reads their status otherwise (302 leads to a log-in too), and returned; so
- * is what the operator reads as done. Everything else is thrown and read by {@link errorMappings}.
+ * is what the operator reads as done and is no doubt of an Onefold behind this one. Everything else is thrown and read by {@link errorMappings}.
  */
 export function judge(answer: Answer, declared: readonly DeclaredError[]): Answer {
   const { status } = answer
+  if (!isSuccess(status) && isDoubtful(answer)) throw new RefusingAnswer(answer)
   const said = declared.find(({ match }) => fits(answer, match))
   if (said === undefined ? isSuccess(status) : said.effect === 'done') return answer
   throw status >= 500 ? new FailingAnswer(answer) : new RefusingAnswer(answer)
