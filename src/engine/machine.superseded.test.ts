@@ -50,9 +50,12 @@ describe('a key that is taken over', () => {
   it('says no more than an absent one under the amnesia mark, once it is given back', () => {
     const amnesia = { at: NOW - 1_000, lossFrom: 0, why: 'told' }
     const claim = give('claim', { amnesia })
-    const released = (attempts: number) => recordIn('released', { attempts, updatedAt: NOW })
+    const released = (attempts: number, nonce = 'of1_taker') =>
+      recordIn('released', { attempts, nonce, updatedAt: NOW })
     expect(decided(released(0), claim)).toMatchObject({ transition: 'T0', draft: { state: 'in-doubt' } })
     expect(decided(released(1), claim)).toMatchObject({ transition: 'T18', draft: { state: 'claimed' } })
+    // A claim that was withdrawn before its marker is evidence like any other record.
+    expect(decided(released(0, 'mine'), claim)).toMatchObject({ transition: 'T18', draft: { state: 'claimed' } })
     expect(decided(released(0), give('claim', { amnesia, beyondAmnesia: true }))).toMatchObject({ transition: 'T18' })
     expect(decided(released(0), give('claim'))).toMatchObject({ transition: 'T18' })
   })

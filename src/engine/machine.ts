@@ -251,6 +251,13 @@ function claimAbsent(key: string, command: Claim): Decision {
   return { ok: true, transition, draft, event: eventOf(transition, 'absent', to, command, draft) }
 }
 
+/** How operation keys begin; no attempt's nonce is as long. */
+const KEY_PREFIX = 'of1_'
+
+/** Its nonce is still the key that had taken it; what was withdrawn (T3) or proven unsent has one of an attempt. */
+const wasGivenBack = ({ state, attempts, nonce }: OperationRecord): boolean =>
+  state === 'released' && attempts === 0 && nonce.startsWith(KEY_PREFIX)
+
 /**
  * Under the amnesia mark a record last written before it may be an older one than was acknowledged (I15). So may one that
  * was written within a lease after it: by an engine that had not heard of the loss, and took "claimed" for evidence. A
@@ -259,7 +266,7 @@ function claimAbsent(key: string, command: Claim): Decision {
 const isForgotten = (record: OperationRecord, command: Claim): boolean =>
   command.amnesia !== undefined &&
   command.beyondAmnesia !== true &&
-  ((record.state === 'released' && record.attempts === 0) || record.updatedAt <= command.amnesia.at + command.leaseMs)
+  (wasGivenBack(record) || record.updatedAt <= command.amnesia.at + command.leaseMs)
 
 function claimAgain(record: OperationRecord, command: Claim, now: number): Decision {
   const again = cameToNothing(record.state)
