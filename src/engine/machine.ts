@@ -7,6 +7,7 @@ import {
   keyKnownUntil,
   OPEN_STATES,
   quarantineOf,
+  wasGivenBack,
   wasSent,
   type Descriptor,
   type OperationRecord,
@@ -250,13 +251,6 @@ function claimAbsent(key: string, command: Claim): Decision {
   const draft = freshDraft(key, command, to)
   return { ok: true, transition, draft, event: eventOf(transition, 'absent', to, command, draft) }
 }
-
-/** How operation keys begin; no attempt's nonce is as long. */
-const KEY_PREFIX = 'of1_'
-
-/** Its nonce is still the key that had taken it; what was withdrawn (T3) or proven unsent has one of an attempt. */
-const wasGivenBack = ({ state, attempts, nonce }: OperationRecord): boolean =>
-  state === 'released' && attempts === 0 && nonce.startsWith(KEY_PREFIX)
 
 /**
  * Under the amnesia mark a record last written before it may be an older one than was acknowledged (I15). So may one that

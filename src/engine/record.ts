@@ -273,6 +273,16 @@ export function momentsOf(
   }
 }
 
+/** How operation keys begin; no attempt's nonce is as long. */
+const KEY_PREFIX = 'of1_'
+
+/**
+ * True for a key that was taken over and given back: its nonce is still the key that had taken it. What was withdrawn (T3)
+ * or proven unsent has one of an attempt.
+ */
+export const wasGivenBack = ({ state, attempts, nonce }: OperationRecord): boolean =>
+  state === 'released' && attempts === 0 && nonce.startsWith(KEY_PREFIX)
+
 /** How long what was sent for it may still land: as its own program says, or whoever asks, if that is longer. */
 export const quarantineOf = ({ quarantineMs = 0 }: Pick<Descriptor, 'quarantineMs'>, ownMs: number): number =>
   Math.max(quarantineMs, ownMs)
