@@ -1,4 +1,4 @@
-import { withoutPassword } from '../config/index.ts'
+import { upstreamUrl, withoutPassword } from '../config/index.ts'
 import { OnefoldError } from '../error/index.ts'
 import { plain } from './output.ts'
 
@@ -8,10 +8,10 @@ export const tell = (message: string): void => void process.stderr.write(`onefol
 
 /** The address of what is behind. @throws OnefoldError CONFIG_INVALID for what is none */
 export function upstreamOf(text: string): URL {
-  const url = URL.canParse(text) ? new URL(text) : undefined
-  if (url === undefined || (url.protocol !== 'http:' && url.protocol !== 'https:'))
+  const url = upstreamUrl(text)
+  if (url === 'no address')
     throw invalid(`${JSON.stringify(withoutPassword(text))} is no address. Write --upstream http://127.0.0.1:3000.`)
-  if (url.username !== '' || url.password !== '' || url.search !== '' || url.hash !== '')
+  if (url === 'more than an address')
     throw invalid(
       'The upstream may hold a scheme, a host, a port and a path only. A query is its clients’ to send: what they ask with goes on, and tells them apart.',
     )

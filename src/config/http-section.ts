@@ -11,6 +11,7 @@ import { readErrors } from './http-errors.ts'
 import { readRoute } from './http-route.ts'
 import type { Reader, Value } from './reader.ts'
 import { refuseUnreachable } from './unreachable.ts'
+import { upstreamUrl } from './upstream-url.ts'
 
 const WORDS = [
   'name',
@@ -95,10 +96,9 @@ function readRules(reader: Reader, words: Words): HttpRules {
 /** The address of what is behind. */
 export function readUpstream(reader: Reader, value: Value): string {
   const text = reader.text(value)
-  const url = URL.canParse(text) ? new URL(text) : undefined
-  if (url === undefined || (url.protocol !== 'http:' && url.protocol !== 'https:'))
-    return reader.fail(value, 'is no address', 'Write http://127.0.0.1:3000')
-  if (url.username !== '' || url.password !== '' || url.search !== '' || url.hash !== '')
+  const url = upstreamUrl(text)
+  if (url === 'no address') return reader.fail(value, 'is no address', 'Write http://127.0.0.1:3000')
+  if (url === 'more than an address')
     return reader.fail(value, 'may hold a scheme, a host, a port and a path only', 'Take the rest out')
   return text
 }

@@ -15,3 +15,4 @@ export {
   withoutSecretQuery,
   type StoreChoice,
 } from './store-url.ts'
+export { upstreamUrl } from './upstream-url.ts'
