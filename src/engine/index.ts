@@ -38,7 +38,7 @@ export {
   STATES,
   keepsDiverging,
   momentsOf,
-  quarantineOf,
+  quarantineEnd,
   stamp,
   type Descriptor,
   type Draft,

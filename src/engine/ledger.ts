@@ -7,7 +7,7 @@ import { ticketOf } from './operation.ts'
 import { seal } from './outcome.ts'
 import { purgeClosed, type Purged, type PurgeOptions } from './purge.ts'
 import { reconcileWith, type DownstreamItem, type Reconciliation, type ReconcileOptions } from './reconcile.ts'
-import { quarantineOf, type HistoryEvent, type OperationRecord } from './record.ts'
+import { quarantineEnd, type HistoryEvent, type OperationRecord } from './record.ts'
 import type { AmnesiaMark, Finding, ListPage, ListQuery, StoreStats } from './store.ts'
 import { assertWhole } from './unreadable.ts'
 
@@ -247,7 +247,7 @@ export function opened(ledger: Ledger, open: () => Promise<void>): Ledger {
 function notResolved(record: OperationRecord, refusal: string, core: Core, now: number): OnefoldError {
   const about = { key: record.key, ticket: ticketOf(record.key), details: { state: record.state, refusal } }
   if (refusal === 'quarantine') {
-    const waitMs = record.doubtAt + quarantineOf(record, core.settings.quarantineMs) - now
+    const waitMs = quarantineEnd(record, core.settings.quarantineMs) - now
     return new OnefoldError(
       'HELD',
       `A request of this attempt could still land for ${Math.ceil(waitMs / 1000)} s. Nothing was changed; say "not done" after that.`,

@@ -6,6 +6,7 @@ import {
   evidenceOfRound,
   keyKnownUntil,
   OPEN_STATES,
+  quarantineEnd,
   quarantineOf,
   wasGivenBack,
   wasSent,
@@ -115,7 +116,7 @@ export function decide(key: string, record: OperationRecord | undefined, command
       if (record.state !== 'in-doubt') return refuse('state')
       // Other arguments may have been sent since, and nobody has looked for those.
       if (command.generation !== undefined && command.generation !== record.generation) return refuse('fence')
-      if (command.verdict === 'released' && now < record.doubtAt + quarantineOf(record, command.quarantineMs))
+      if (command.verdict === 'released' && now < quarantineEnd(record, command.quarantineMs))
         return refuse('quarantine')
       const closedBy = { who: command.who, note: command.note }
       const evidence = withEvidence(record, now, command, `${command.verdict}: ${command.note}`)

@@ -287,6 +287,10 @@ export const wasGivenBack = ({ state, attempts, nonce }: OperationRecord): boole
 export const quarantineOf = ({ quarantineMs = 0 }: Pick<Descriptor, 'quarantineMs'>, ownMs: number): number =>
   Math.max(quarantineMs, ownMs)
 
+/** Store time from which nothing that was sent for a doubt can still land. */
+export const quarantineEnd = (record: Pick<OperationRecord, 'doubtAt' | 'quarantineMs'>, ownMs: number): number =>
+  record.doubtAt + quarantineOf(record, ownMs)
+
 /** The record that a store writes for a draft. */
 export function stamp(
   draft: Draft,

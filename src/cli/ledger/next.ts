@@ -1,4 +1,4 @@
-import { quarantineOf, ticketOf, type OperationRecord } from '../../engine/index.ts'
+import { quarantineEnd, ticketOf, type OperationRecord } from '../../engine/index.ts'
 import { span } from '../ago.ts'
 import { needsPerson } from './words.ts'
 
@@ -12,13 +12,9 @@ export interface View {
   readonly quarantineMs: number
 }
 
-/** Store time from which a person may say "it did not happen". */
-export const quarantineEnd = (record: OperationRecord, { quarantineMs }: View): number =>
-  record.doubtAt + quarantineOf(record, quarantineMs)
-
-/** Milliseconds until then; 0 when that is allowed now. */
-export const quarantineLeft = (record: OperationRecord, view: View): number =>
-  Math.max(0, quarantineEnd(record, view) - view.now)
+/** Milliseconds until a person may say "it did not happen"; 0 when that is allowed now. */
+export const quarantineLeft = (record: OperationRecord, { now, quarantineMs }: View): number =>
+  Math.max(0, quarantineEnd(record, quarantineMs) - now)
 
 /** A command that a person may type next, and what it says. */
 export interface NextCommand {

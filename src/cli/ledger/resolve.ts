@@ -1,10 +1,10 @@
 import { readFileSync } from 'node:fs'
 import { userInfo } from 'node:os'
-import { ticketOf, type Forensics, type OperationRecord, type Verdict } from '../../engine/index.ts'
+import { quarantineEnd, ticketOf, type Forensics, type OperationRecord, type Verdict } from '../../engine/index.ts'
 import { dateOf, span } from '../ago.ts'
 import { EXIT, wrongUse } from '../exit-code.ts'
 import { colors, plain, print, printJson } from '../output.ts'
-import { quarantineEnd, quarantineLeft, type View } from './next.ts'
+import { quarantineLeft, type View } from './next.ts'
 import { asksBack } from './person.ts'
 import { withLedger, type OpenLedger } from './open.ts'
 import type { WhereOptions } from './locate.ts'
@@ -116,7 +116,7 @@ function meaning(record: OperationRecord, verdict: Verdict['verdict'], view: Vie
   const quarantine =
     left > 0
       ? `A request of this attempt could still land for ${span(left)} (the quarantine); until then this is refused.`
-      : `The quarantine is over: since ${dateOf(quarantineEnd(record, view))} nothing that was sent can still land.`
+      : `The quarantine is over: since ${dateOf(quarantineEnd(record, view.quarantineMs))} nothing that was sent can still land.`
   return `${quarantine}
 An answer that could not be recorded may lie in the spool of ${hostOf(record)}: start the program there first.
 A repeat of this call will run, and act. If it did happen after all, it will then have happened twice.`

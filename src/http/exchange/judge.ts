@@ -43,7 +43,8 @@ class FailingAnswer extends Error {
 /**
  * What an answer says about the effect (protocol.md section 8): 2xx, and the redirects 302 and 303 by which forms are
  * answered, are successes unless the operator reads their status otherwise (302 leads to a log-in too), and returned; so
- * is what the operator reads as done and is no doubt of an Onefold behind this one. Everything else is thrown and read by {@link errorMappings}.
+ * is what the operator reads as done and is no doubt of an Onefold behind this one. Everything else is thrown and read by
+ * {@link errorMappings}.
  */
 export function judge(answer: Answer, declared: readonly DeclaredError[]): Answer {
   const { status } = answer
